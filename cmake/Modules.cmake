@@ -1,0 +1,45 @@
+# One static library per folder of src/. A library sees the headers of the folders that it names in USES
+# (and theirs) and no others, so that an include against the architecture does not compile.
+
+set(MODELMETER_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
+
+function(modelmeter_flags target)
+  target_compile_options(${target} PRIVATE ${MODELMETER_WARNINGS} $<$<BOOL:${MODELMETER_WERROR}>:-Werror>)
+  if(MODELMETER_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${MODELMETER_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${MODELMETER_SANITIZE})
+  endif()
+endfunction()
+
+# modelmeter_module(trace USES base [LINKS fmt::fmt ...] [TEST_LINKS ...])
+# builds mm_trace from src/trace/**/*.cc and, with tests on, trace_test from src/trace/**/*_test.cc.
+function(modelmeter_module name)
+  cmake_parse_arguments(ARG "" "" "USES;LINKS;TEST_LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+
+  # The only thing in this include directory is this folder.
+  set(include_dir ${CMAKE_BINARY_DIR}/include/${name})
+  file(MAKE_DIRECTORY ${include_dir})
+  file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${include_dir}/${name} SYMBOLIC)
+
+  add_library(mm_${name} STATIC ${sources})
+  target_include_directories(mm_${name} PUBLIC ${include_dir})
+  foreach(used IN LISTS ARG_USES)
+    target_link_libraries(mm_${name} PUBLIC mm_${used})
+  endforeach()
+  target_link_libraries(mm_${name} PUBLIC ${ARG_LINKS})
+  modelmeter_flags(mm_${name})
+
+  if(MODELMETER_BUILD_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE mm_${name} ${ARG_TEST_LINKS} GTest::gmock_main GTest::gtest
+                                               ${RAPIDCHECK_LIBRARY})
+    modelmeter_flags(${name}_test)
+    target_compile_definitions(${name}_test PRIVATE MODELMETER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+                         DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()

@@ -1,0 +1,60 @@
+// Element types, named as in torch.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace modelmeter {
+
+enum class DType : uint8_t {
+  boolean,
+  uint8,
+  int8,
+  int16,
+  int32,
+  int64,
+  uint64,
+  float8_e4m3fn,
+  float16,
+  bfloat16,
+  float32,
+  float64,
+  complex64,
+  complex128,
+};
+
+// Bytes of one element.
+constexpr int64_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::boolean:
+    case DType::uint8:
+    case DType::int8:
+    case DType::float8_e4m3fn: return 1;
+    case DType::int16:
+    case DType::float16:
+    case DType::bfloat16: return 2;
+    case DType::int32:
+    case DType::float32: return 4;
+    case DType::int64:
+    case DType::uint64:
+    case DType::float64:
+    case DType::complex64: return 8;
+    case DType::complex128: return 16;
+  }
+  return 0;
+}
+
+constexpr bool is_complex(DType dtype) { return dtype == DType::complex64 || dtype == DType::complex128; }
+constexpr bool is_floating_point(DType dtype) { return dtype >= DType::float8_e4m3fn && dtype <= DType::float64; }
+
+// torch's name ("bfloat16") and the short one of traces ("bf16").
+std::string_view torch_name(DType dtype);
+std::string_view short_name(DType dtype);
+
+// Reads either name, with or without "torch."; throws Error with a did-you-mean.
+DType parse_dtype(std::string_view name);
+
+// The result type of a binary operation on two dimensioned tensors: torch.promote_types.
+DType promote_types(DType a, DType b);
+
+}  // namespace modelmeter

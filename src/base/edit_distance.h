@@ -1,0 +1,24 @@
+// "did you mean": the nearest of a set of names to what a user typed.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace modelmeter {
+
+// Damerau-Levenshtein distance (adjacent transpositions count 1), case-insensitive.
+int edit_distance(std::string_view a, std::string_view b);
+
+// The nearest candidate within a third of the typed length (at least 2), or one that has `typed` as a prefix of at
+// least three letters; "" if there is none. Ties go to the candidate that comes first.
+std::string nearest(std::string_view typed, const std::vector<std::string>& candidates);
+
+// "did you mean 'x'?", or "" where nothing is near.
+std::string did_you_mean(std::string_view typed, const std::vector<std::string>& candidates);
+
+// The notes an error about an unknown name carries: did_you_mean if there is one, and the allowed names.
+std::vector<std::string> name_notes(std::string_view typed, const std::vector<std::string>& candidates,
+                                    std::string_view what = "available");
+
+}  // namespace modelmeter

@@ -1,0 +1,70 @@
+// The JSON form of a trace with its costs: "modelmeter.reference/1". The same form holds a recording of real PyTorch
+// code, a trace of a model of ours, and what `modelmeter trace` writes; verification compares two of them.
+//
+// docs/trace_format.md describes the fields. Repeated sections are written once and referred to by `same_as`; in memory
+// every kernel stands by itself, in order.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "cost/rollup.h"
+
+namespace modelmeter {
+
+struct RecordedTensor {
+  Shape sizes;
+  std::string dtype;  // "bf16"; "cpu:i32" in host memory
+
+  friend bool operator==(const RecordedTensor& a, const RecordedTensor& b) {
+    return a.dtype == b.dtype && a.sizes == b.sizes;
+  }
+};
+
+struct RecordedOp {
+  std::string kernel;  // "aten.addmm"
+  std::string scope;
+  std::vector<RecordedTensor> inputs, outputs;
+  int64_t flops = 0, read = 0, write = 0;
+  int64_t live = 0;  // above the start, right after the kernel
+  bool counted = true;  // false for empty and its kin: they take memory but launch nothing
+};
+
+struct RecordedModule {
+  std::string name, klass;
+  int64_t calls = 0;
+  int64_t params = 0, param_bytes = 0;
+  int64_t flops = 0, read = 0, write = 0, kernels = 0;
+};
+
+struct RecordedParameter {
+  std::string name;
+  RecordedTensor tensor;
+};
+
+struct RecordedTotals {
+  int64_t params = 0, param_bytes = 0, kernels = 0, flops = 0, read = 0, write = 0;
+  int64_t live_at_start = 0, peak_live = 0, live_at_end = -1;  // -1: not known
+};
+
+struct Recording {
+  std::string code, implementation, attention, variant;
+  std::string config, workload;  // JSON texts: what ran, with which sizes
+  RecordedTotals totals;
+  std::vector<RecordedModule> modules;
+  std::vector<RecordedParameter> parameters;
+  std::vector<RecordedOp> ops;
+};
+
+// Every execution of every op, in order, repetitions written out. Error above ten million.
+std::vector<RecordedOp> recorded_ops(const Trace& trace);
+
+// Reads the JSON form. Errors name the file and what is missing or mistyped.
+Recording read_recording(const std::string& text, const std::string& file);
+
+// Writes it, ops cut into sections at repetitions.
+std::string write_recording(const Recording& recording);
+
+}  // namespace modelmeter

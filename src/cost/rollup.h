@@ -1,0 +1,54 @@
+// Costs summed over scopes and repetitions, and the peaks of live memory.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cost/op_cost.h"
+
+namespace modelmeter {
+
+// Sums over any number of kernels. Every field is exact; adding is checked.
+struct Cost {
+  int64_t kernels = 0;
+  int64_t flops_tensor = 0;
+  int64_t flops_vector = 0;
+  int64_t bytes_read = 0;
+  int64_t bytes_written = 0;
+
+  int64_t flops_torch() const { return flops_tensor; }
+  int64_t flops_full() const;
+  int64_t bytes() const;
+  // FLOP (full) per byte moved; 0 where nothing moves.
+  double arithmetic_intensity() const;
+
+  void add(const OpCost& cost, int64_t times);
+  void add(const Cost& cost, int64_t times = 1);
+  friend bool operator==(const Cost& a, const Cost& b) {
+    return a.kernels == b.kernels && a.flops_tensor == b.flops_tensor && a.flops_vector == b.flops_vector &&
+           a.bytes_read == b.bytes_read && a.bytes_written == b.bytes_written;
+  }
+};
+
+// What a scope costs with everything in it.
+struct ScopeCost {
+  Cost own;       // of the ops directly in the scope, all executions
+  Cost inclusive; // with those of its children, all executions
+  int64_t peak_live = 0;  // highest live memory above the start while it runs
+};
+
+struct Rollup {
+  std::vector<ScopeCost> scopes;    // as Trace::scopes
+  std::vector<int64_t> executions;  // of each scope in the whole run
+  int64_t peak_live = 0;            // above the start
+  int32_t peak_op = -1;             // the first op at which it stands
+
+  const Cost& total() const { return scopes.front().inclusive; }
+  int64_t peak_live_bytes(const Trace& trace) const { return trace.given_bytes + peak_live; }
+};
+
+// One pass over the ops and one over the scopes. `out` is reused memory.
+void roll_up(const Trace& trace, Rollup& out);
+Rollup roll_up(const Trace& trace);
+
+}  // namespace modelmeter

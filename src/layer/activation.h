@@ -1,0 +1,23 @@
+// torch.nn's activations: elementwise, without parameters.
+#pragma once
+
+#include "layer/base_layer.h"
+
+namespace modelmeter {
+
+struct GELUOptions {};
+struct SiLUOptions {};
+
+class GELU : public Module<GELU> {
+ public:
+  GELU(const GELUOptions& = {}) : Module("GELU") {}
+  Tensor forward(Tensor x) const { return torch::gelu(std::move(x)); }
+};
+
+class SiLU : public Module<SiLU> {
+ public:
+  SiLU(const SiLUOptions& = {}) : Module("SiLU") {}
+  Tensor forward(Tensor x) const { return torch::silu(std::move(x)); }
+};
+
+}  // namespace modelmeter

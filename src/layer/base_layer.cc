@@ -1,0 +1,158 @@
+#include "layer/base_layer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/checked.h"
+#include "base/error.h"
+
+namespace modelmeter {
+namespace {
+
+int64_t count_of(int64_t a, int64_t b) { return checked_mul(a, b, "the number of parameters"); }
+int64_t sum_of(int64_t a, int64_t b) { return checked_add(a, b, "the number of parameters"); }
+
+// A trace of one call of the layer on inputs of these shapes.
+struct Run {
+  Run(const BaseLayer& layer, const std::vector<TensorSpec>& inputs) {
+    Tracer::Guard guard(tracer);
+    std::vector<Tensor> tensors;
+    for (const TensorSpec& spec : inputs) tensors.push_back(tracer.input(spec.sizes, spec.dtype));
+    layer.run(tensors);
+    rollup = roll_up(tracer.trace());
+  }
+  const Trace& trace() const { return tracer.trace(); }
+  const Cost& cost() const { return rollup.total(); }
+
+  Tracer tracer;
+  Rollup rollup;
+};
+
+int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
+  int64_t total = 0;
+  for (const Op& op : trace.ops) {
+    total = checked_add(total, checked_mul(of(trace, op), trace.executions(op.scope), "a backward count"),
+                        "a backward count");
+  }
+  return total;
+}
+
+}  // namespace
+
+int64_t TensorSpec::bytes() const { return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes"); }
+
+void BaseLayer::for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
+                                   const std::string& prefix) const {
+  for (const Parameter& parameter : parameters_) {
+    if (parameter.persistent) visit(prefix + parameter.name, parameter.spec);
+  }
+  for (const Child& child : children_) {
+    if (!child.list) {
+      child.layer->for_each_parameter(visit, prefix + child.name + ".");
+    } else {
+      for (int64_t i = 0; i < child.count; ++i) {
+        child.layer->for_each_parameter(visit, fmt::format("{}{}.{}.", prefix, child.name, i));
+      }
+    }
+  }
+}
+
+int64_t BaseLayer::parameter_count() const {
+  int64_t total = 0;
+  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? p.spec.sizes.numel() : 0);
+  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->parameter_count(), child.count));
+  return total;
+}
+
+int64_t BaseLayer::parameter_bytes() const {
+  int64_t total = 0;
+  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? p.spec.bytes() : 0);
+  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->parameter_bytes(), child.count));
+  return total;
+}
+
+int64_t BaseLayer::buffer_bytes() const {
+  int64_t total = 0;
+  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? 0 : p.spec.bytes());
+  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->buffer_bytes(), child.count));
+  return total;
+}
+
+void BaseLayer::run(const std::vector<Tensor>& inputs) const {
+  throw Error(ErrorCode::internal, fmt::format("{} cannot be run on {} tensors", class_name_, inputs.size()));
+}
+
+int64_t BaseLayer::forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).cost().flops_tensor;
+}
+
+int64_t BaseLayer::forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).cost().flops_vector;
+}
+
+int64_t BaseLayer::forward_cal_io(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).cost().bytes();
+}
+
+double BaseLayer::forward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).cost().arithmetic_intensity();
+}
+
+int64_t BaseLayer::forward_memory_activation(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).rollup.peak_live;
+}
+
+int64_t BaseLayer::backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
+  const Run run(*this, inputs);
+  return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
+    const int64_t forward = cost_of(trace, op).flops_tensor;
+    return info(op.kernel).kind == OpKind::attention ? forward / 2 * 5 : checked_mul(forward, 2, "a backward count");
+  });
+}
+
+int64_t BaseLayer::backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
+  return Run(*this, inputs).cost().flops_vector;
+}
+
+int64_t BaseLayer::backward_cal_io(const std::vector<TensorSpec>& inputs) const {
+  const Run run(*this, inputs);
+  return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
+    // Reads what forward read and the gradient of each output; writes a gradient for each thing read.
+    const OpCost forward = cost_of(trace, op);
+    return 2 * forward.bytes_read + forward.bytes_written;
+  });
+}
+
+double BaseLayer::backward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const {
+  const int64_t moved = backward_cal_io(inputs);
+  const int64_t flops = backward_tensor_core_flops(inputs) + backward_cuda_core_flops(inputs);
+  return moved == 0 ? 0.0 : static_cast<double>(flops) / static_cast<double>(moved);
+}
+
+int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inputs) const {
+  const Run run(*this, inputs);
+  return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
+    return op.in_place ? 0 : cost_of(trace, op).bytes_written;
+  });
+}
+
+void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
+  parameters_.push_back({std::move(name), {sizes, dtype}, true});
+}
+
+void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
+  parameters_.push_back({std::move(name), {sizes, dtype}, false});
+}
+
+void BaseLayer::register_module(std::string name, BaseLayer& layer) {
+  layer.name_ = name;
+  children_.push_back({std::move(name), &layer, 1, false});
+}
+
+void BaseLayer::register_module_list(std::string name, BaseLayer& prototype, int64_t count) {
+  prototype.name_ = name;
+  children_.push_back({std::move(name), &prototype, count, true});
+}
+
+}  // namespace modelmeter

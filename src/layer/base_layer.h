@@ -1,0 +1,149 @@
+// BaseLayer: everything that has a forward, as torch.nn.Module. A layer declares its parameters and children with the
+// checkpoint's names; what it costs is read off a trace of its forward, here, once for all layers.
+//
+// A layer is built in one phase and never changes; one object may be traced from many threads.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cost/rollup.h"
+#include "trace/functional.h"
+#include "trace/tracer.h"
+
+namespace modelmeter {
+
+// A tensor to be: for parameters and for the inputs of a trace.
+struct TensorSpec {
+  Shape sizes;
+  DType dtype = DType::float32;
+
+  int64_t bytes() const;
+};
+
+class BaseLayer {
+ public:
+  explicit BaseLayer(std::string_view class_name) : class_name_(class_name) {}
+  virtual ~BaseLayer() = default;
+  BaseLayer(const BaseLayer&) = delete;
+  BaseLayer& operator=(const BaseLayer&) = delete;
+
+  struct Parameter {
+    std::string name;
+    TensorSpec spec;
+    bool persistent;  // false: a buffer that the checkpoint does not hold
+  };
+  struct Child {
+    std::string name;
+    const BaseLayer* layer;
+    int64_t count;  // 1, or the length of a ModuleList of equal layers: `name`.0, `name`.1, …
+    bool list;      // a ModuleList, even of one
+  };
+
+  std::string_view class_name() const { return class_name_; }
+  std::string_view name() const { return name_; }  // within its parent; "" for a root
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<Child>& children() const { return children_; }
+
+  // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
+  void for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
+                          const std::string& prefix = "") const;
+  int64_t parameter_count() const;
+  int64_t parameter_bytes() const;
+  int64_t buffer_bytes() const;
+
+  // The forerunner's contract: what one forward of this layer costs on inputs of these shapes. Each traces the forward.
+  int64_t forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention
+  int64_t forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;    // all other arithmetic
+  int64_t forward_cal_io(const std::vector<TensorSpec>& inputs) const;             // bytes read and written
+  double forward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const;
+  int64_t forward_memory_weight() const { return parameter_bytes(); }
+  int64_t forward_memory_activation(const std::vector<TensorSpec>& inputs) const;  // peak above weights and inputs
+  virtual int64_t forward_memory_kvcache(const std::vector<TensorSpec>&) const { return 0; }
+
+  // Of the backward pass, from the same trace: each matrix product has two (by input and by weight), fused attention
+  // five for two (it computes the scores again), other kernels as much arithmetic again as forward and their operands
+  // read and their gradients written. Activations kept for it are the outputs of every kernel.
+  int64_t backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;
+  int64_t backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;
+  int64_t backward_cal_io(const std::vector<TensorSpec>& inputs) const;
+  double backward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const;
+  int64_t backward_memory_weight() const { return parameter_bytes(); }  // the gradients
+  int64_t backward_memory_activation(const std::vector<TensorSpec>& inputs) const;
+  int64_t backward_memory_kvcache(const std::vector<TensorSpec>&) const { return 0; }
+
+  // Runs the forward on these tensors as a call of the module does. Error where the layer takes other arguments.
+  virtual void run(const std::vector<Tensor>& inputs) const;
+
+ protected:
+  // In the constructor, in the order of the original.
+  void register_parameter(std::string name, Shape sizes, DType dtype);
+  void register_buffer(std::string name, Shape sizes, DType dtype);
+  void register_module(std::string name, BaseLayer& layer);
+  void register_module_list(std::string name, BaseLayer& prototype, int64_t count);
+
+  // The parameter as a tensor of the current trace.
+  Tensor parameter(size_t index) const {
+    const TensorSpec& spec = parameters_[index].spec;
+    return Tracer::current().parameter(spec.sizes, spec.dtype);
+  }
+
+ private:
+  std::string class_name_;
+  std::string name_;
+  std::vector<Parameter> parameters_;
+  std::vector<Child> children_;
+};
+
+// One call of a module: a scope of the trace, named as the parent registered the layer.
+class ModuleCall {
+ public:
+  explicit ModuleCall(const BaseLayer& layer, int64_t index = -1) : tracer_(Tracer::current()) {
+    tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
+  }
+  ~ModuleCall() { tracer_.leave(); }
+  ModuleCall(const ModuleCall&) = delete;
+  ModuleCall& operator=(const ModuleCall&) = delete;
+
+ private:
+  Tracer& tracer_;
+};
+
+// Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay alive
+// until the call returns.
+template <class Self>
+class Module : public BaseLayer {
+ public:
+  using BaseLayer::BaseLayer;
+
+  template <class... Args>
+  auto operator()(Args&&... args) const {
+    ModuleCall call(*this);
+    return static_cast<const Self*>(this)->forward(args...);
+  }
+  // As number `index` of a ModuleList.
+  template <class... Args>
+  auto call_as(int64_t index, Args&&... args) const {
+    ModuleCall call(*this, index);
+    return static_cast<const Self*>(this)->forward(args...);
+  }
+
+  void run(const std::vector<Tensor>& in) const override {
+    const Self& self = *static_cast<const Self*>(this);
+    if constexpr (requires { self.forward(in[0]); }) {
+      if (in.size() == 1) return static_cast<void>(self(in[0]));
+    }
+    if constexpr (requires { self.forward(in[0], in[1]); }) {
+      if (in.size() == 2) return static_cast<void>(self(in[0], in[1]));
+    }
+    if constexpr (requires { self.forward(in[0], in[1], in[2]); }) {
+      if (in.size() == 3) return static_cast<void>(self(in[0], in[1], in[2]));
+    }
+    BaseLayer::run(in);
+  }
+};
+
+}  // namespace modelmeter

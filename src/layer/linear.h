@@ -1,0 +1,27 @@
+// torch.nn.Linear: y = x W^T + b, x [..., in_features], W [out_features, in_features].
+#pragma once
+
+#include "layer/base_layer.h"
+
+namespace modelmeter {
+
+struct LinearOptions {
+  int64_t in_features;
+  int64_t out_features;
+  DType dtype = DType::float32;
+  bool bias = true;
+};
+
+class Linear : public Module<Linear> {
+ public:
+  Linear(const LinearOptions& options) : Module("Linear"), bias_(options.bias) {
+    register_parameter("weight", {options.out_features, options.in_features}, options.dtype);
+    if (bias_) register_parameter("bias", {options.out_features}, options.dtype);
+  }
+  Tensor forward(Tensor x) const { return torch::linear(std::move(x), parameter(0), bias_ ? parameter(1) : Tensor()); }
+
+ private:
+  bool bias_;
+};
+
+}  // namespace modelmeter

@@ -1,0 +1,41 @@
+// torch.nn.LayerNorm and RMSNorm over the last dimension.
+#pragma once
+
+#include "layer/base_layer.h"
+
+namespace modelmeter {
+
+struct NormOptions {
+  int64_t normalized_shape;
+  bool elementwise_affine = true;
+  DType dtype = DType::float32;
+};
+
+class LayerNorm : public Module<LayerNorm> {
+ public:
+  LayerNorm(const NormOptions& options, std::string_view class_name = "LayerNorm")
+      : Module(class_name), affine_(options.elementwise_affine) {
+    if (!affine_) return;
+    register_parameter("weight", {options.normalized_shape}, options.dtype);
+    register_parameter("bias", {options.normalized_shape}, options.dtype);
+  }
+  Tensor forward(Tensor x) const {
+    return torch::layer_norm(std::move(x), affine_ ? parameter(0) : Tensor(), affine_ ? parameter(1) : Tensor());
+  }
+
+ private:
+  bool affine_;
+};
+
+class RMSNorm : public Module<RMSNorm> {
+ public:
+  RMSNorm(const NormOptions& options) : Module("RMSNorm"), affine_(options.elementwise_affine) {
+    if (affine_) register_parameter("weight", {options.normalized_shape}, options.dtype);
+  }
+  Tensor forward(Tensor x) const { return torch::rms_norm(std::move(x), affine_ ? parameter(0) : Tensor()); }
+
+ private:
+  bool affine_;
+};
+
+}  // namespace modelmeter

@@ -1,0 +1,151 @@
+// The twin of the official diffusion transformer: Wan-Video/Wan2.1 @9737cba, wan/modules/model.py, to be read beside it.
+//
+// fp32 weights under autocast(bfloat16), re-cast at every call; residual stream in fp32 after the first block; rotary
+// embedding in complex128; flash_attn's varlen kernel.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "layer/conv.h"
+#include "layer/sequential.h"
+#include "model/wan2_1/architecture.h"
+
+namespace modelmeter::wan2_1::official {
+
+using GridSize = std::array<int64_t, 3>;  // patches along frames, height and width
+
+// What forward() hands to every block unchanged.
+struct BlockArguments {
+  Tensor seq_lens;                    // [B] on the host
+  std::vector<GridSize> grid_sizes;   // one per sample
+  Tensor* freqs;                      // complex128 [1024, head_dim / 2]; on the device from its first use on
+  Shape freqs_sizes;
+  Tensor context;                     // [B, text tokens (image tokens first), C]
+};
+
+class WanRMSNorm : public Module<WanRMSNorm> {
+ public:
+  WanRMSNorm(int64_t dim, DType dtype) : Module("WanRMSNorm") { register_parameter("weight", {dim}, dtype); }
+  Tensor forward(Tensor x) const;
+};
+
+class WanLayerNorm : public Module<WanLayerNorm> {
+ public:
+  WanLayerNorm(int64_t dim, bool elementwise_affine, DType dtype);
+  Tensor forward(Tensor x) const;
+
+ private:
+  bool affine_;
+};
+
+// q, k, v, o and the norms of q and k: what self- and cross-attention share.
+class WanAttention {
+ public:
+  WanAttention(const Architecture& a, DType dtype);
+
+  int64_t num_heads, head_dim;
+  bool qk_norm;
+  Linear q, k, v, o;
+  WanRMSNorm norm_q, norm_k;
+};
+
+class WanSelfAttention : public Module<WanSelfAttention> {
+ public:
+  WanSelfAttention(const Architecture& a, DType dtype);
+  Tensor forward(Tensor x, const BlockArguments& args) const;  // x [B, L, C]
+
+ private:
+  WanAttention attn_;
+};
+
+class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
+ public:
+  WanT2VCrossAttention(const Architecture& a, DType dtype);
+  Tensor forward(Tensor x, Tensor context) const;
+
+ private:
+  WanAttention attn_;
+};
+
+class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
+ public:
+  WanI2VCrossAttention(const Architecture& a, DType dtype);
+  Tensor forward(Tensor x, Tensor context) const;
+
+ private:
+  WanAttention attn_;
+  Linear k_img_, v_img_;
+  WanRMSNorm norm_k_img_;
+};
+
+class WanAttentionBlock : public Module<WanAttentionBlock> {
+ public:
+  WanAttentionBlock(const Architecture& a, DType dtype);
+  Tensor forward(Tensor x, Tensor e, const BlockArguments& args) const;  // x [B, L, C], e [B, 6, C]
+
+ private:
+  Tensor cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const;
+
+  WanLayerNorm norm1_;
+  WanSelfAttention self_attn_;
+  std::optional<WanLayerNorm> norm3_;
+  std::optional<WanT2VCrossAttention> t2v_cross_attn_;
+  std::optional<WanI2VCrossAttention> i2v_cross_attn_;
+  WanLayerNorm norm2_;
+  Mlp ffn_;
+};
+
+class Head : public Module<Head> {
+ public:
+  Head(const Architecture& a, DType dtype);
+  Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C]
+
+ private:
+  WanLayerNorm norm_;
+  Linear head_;
+};
+
+// img_emb: the image encoder's tokens to the width of the text's.
+class MLPProj : public Module<MLPProj> {
+ public:
+  MLPProj(const Architecture& a, DType dtype);
+  Tensor forward(Tensor image_embeds) const;  // [B, 257, 1280]
+
+ private:
+  bool emb_pos_;
+  Sequential<LayerNorm, Linear, GELU, Linear, LayerNorm> proj_;
+};
+
+struct DiTInputs {
+  std::vector<Tensor> x;        // latents [C, F, H, W] float32
+  Tensor t;                     // time steps [B] int64
+  std::vector<Tensor> context;  // text [L, text_dim] bfloat16
+  int64_t seq_len = 0;          // tokens the sequence is padded to
+  Tensor clip_fea;              // [B, 257, image_dim], image-conditioned models only
+  std::vector<Tensor> y;        // conditioning latents [C', F, H, W]
+};
+
+class WanModel : public Module<WanModel> {
+ public:
+  WanModel(const Architecture& a, DType dtype);
+  std::vector<Tensor> forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+
+  const Architecture& architecture() const { return a_; }
+
+ private:
+  std::vector<Tensor> unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const;
+
+  Architecture a_;
+  Conv patch_embedding_;
+  Mlp text_embedding_;
+  Sequential<Linear, SiLU, Linear> time_embedding_;
+  Sequential<SiLU, Linear> time_projection_;
+  WanAttentionBlock blocks_;
+  Head head_;
+  std::optional<MLPProj> img_emb_;
+};
+
+}  // namespace modelmeter::wan2_1::official

@@ -1,0 +1,40 @@
+// Chunked storage with stable addresses: objects are appended, never moved, and all given back at once by clear(),
+// which keeps the memory for the next use.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+namespace modelmeter {
+
+template <class T>
+class Arena {
+ public:
+  // A new object; trivially copyable T only, its fields are whatever the caller sets.
+  T* add() {
+    if (next_ == end_) grow();
+    return next_++;
+  }
+
+  void clear() {
+    used_ = 0;
+    next_ = end_ = nullptr;
+  }
+
+ private:
+  static constexpr size_t chunk = 256;
+
+  void grow() {
+    if (used_ == chunks_.size()) chunks_.push_back(std::unique_ptr<T[]>(new T[chunk]));
+    next_ = chunks_[used_++].get();
+    end_ = next_ + chunk;
+  }
+
+  std::vector<std::unique_ptr<T[]>> chunks_;
+  size_t used_ = 0;
+  T* next_ = nullptr;
+  T* end_ = nullptr;
+};
+
+}  // namespace modelmeter

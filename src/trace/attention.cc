@@ -1,0 +1,83 @@
+// torch's attention: the fused kernels, and the composition of matrix products that runs without them
+// (aten/src/ATen/native/transformers/attention.cpp).
+#include "trace/functional.h"
+
+namespace modelmeter::torch {
+namespace {
+
+// at::_scaled_dot_product_attention_math. Narrow types are computed in float32; the scale is split over q and k.
+Tensor attention_math(Tensor q, Tensor k, Tensor v) {
+  const DType original = q.dtype();
+  if (original == DType::bfloat16 || original == DType::float16) {
+    q = to(std::move(q), DType::float32);
+    k = to(std::move(k), DType::float32);
+    v = to(std::move(v), DType::float32);
+  }
+  Tensor scaled_q = mul(q, 1.0);
+  Tensor scaled_k = mul(k.transpose(-2, -1), 1.0);
+  Tensor scores = matmul(scaled_q, std::move(scaled_k));
+  // _safe_softmax: rows that are all -inf become 0.
+  Tensor weights = softmax(scores, -1);
+  {
+    Tensor masked = eq(scores, 0.0);
+    masked = all(std::move(masked), -1, true);
+    Tensor zero = zeros({}, weights.dtype());
+    weights = where(std::move(masked), std::move(zero), std::move(weights));
+  }
+  scores.reset();
+  Tensor returned_weights = to(weights, original);  // the second result, which is dropped
+  Tensor out = matmul(weights, v);
+  return to(std::move(out), original);
+}
+
+// What the flash kernels return beside the result: the softmax's log-sum-exp and the state of the random generator.
+struct FlashExtras {
+  FlashExtras(Tracer& tracer, const Shape& sizes)
+      : logsumexp(tracer.allocate(sizes, DType::float32)),
+        rng_state(tracer.allocate({2}, DType::uint64)),
+        unused(tracer.allocate({}, DType::uint64)) {}
+  Tensor logsumexp, rng_state, unused;
+};
+
+}  // namespace
+
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v) {
+  Tracer& tracer = q.tracer();
+  v = autocast_low(std::move(v));
+  k = autocast_low(std::move(k));
+  q = autocast_low(std::move(q));
+  if (tracer.attention == AttentionKernel::math) return attention_math(std::move(q), std::move(k), std::move(v));
+  // The kernel takes heads of a multiple of 8; narrower ones are padded and the result is cut.
+  const int64_t head_dim = v.size(3);
+  if (const int64_t missing = (8 - head_dim % 8) % 8; missing > 0) {
+    q = pad(std::move(q), {0, missing});
+    k = pad(std::move(k), {0, missing});
+    v = pad(std::move(v), {0, missing});
+  }
+  // The result lies in memory as [b, sq, h, d].
+  const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), d = v.size(3);
+  Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
+  FlashExtras extras(tracer, {b, h, sq});
+  tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(2)});
+  q.reset();
+  k.reset();
+  v.reset();
+  return d == head_dim ? out : out.narrow(3, 0, head_dim);
+}
+
+Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
+                              int64_t max_seqlen_q, int64_t max_seqlen_k) {
+  Tracer& tracer = q.tracer();
+  Tensor out = tracer.allocate({q.size(0), q.size(1), v.size(2)}, q.dtype());
+  FlashExtras extras(tracer, {q.size(1), q.size(0)});
+  tracer.record(Kernel::flash_attention_forward, {&q, &k, &v, &cu_seqlens_q, &cu_seqlens_k}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
+                {cu_seqlens_q.size(0) - 1, max_seqlen_q, max_seqlen_k});
+  q.reset();
+  k.reset();
+  v.reset();
+  cu_seqlens_q.reset();
+  cu_seqlens_k.reset();
+  return out;
+}
+
+}  // namespace modelmeter::torch

@@ -1,0 +1,149 @@
+// torch's elementwise functions and the stride and type rules of TensorIterator (aten/src/ATen/TensorIterator.cpp).
+#include <algorithm>
+
+#include "trace/functional.h"
+
+namespace modelmeter::torch {
+namespace {
+
+enum class Category { boolean, integer, floating, complex };
+
+Category category(DType dtype) {
+  if (dtype == DType::boolean) return Category::boolean;
+  if (is_complex(dtype)) return Category::complex;
+  return is_floating_point(dtype) ? Category::floating : Category::integer;
+}
+
+DType floating_result(DType dtype) {
+  return is_floating_point(dtype) || is_complex(dtype) ? dtype : DType::float32;
+}
+
+// The stride of dimension `dim` of the result as the operand sees it: 0 where the operand is broadcast.
+int64_t operand_stride(const Tensor& x, const Shape& sizes, int dim) {
+  const int own = dim - (sizes.rank() - x.dim());
+  return own < 0 || x.sizes()[own] == 1 ? 0 : x.strides()[own];
+}
+
+}  // namespace
+
+DType result_type(const Tensor& a, const Tensor& b) {
+  if ((a.dim() == 0) == (b.dim() == 0)) return promote_types(a.dtype(), b.dtype());
+  const Tensor& scalar = a.dim() == 0 ? a : b;
+  const Tensor& array = a.dim() == 0 ? b : a;
+  return category(scalar.dtype()) > category(array.dtype()) ? promote_types(a.dtype(), b.dtype()) : array.dtype();
+}
+
+Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor*> operands) {
+  if (std::all_of(operands.begin(), operands.end(), [](const Tensor* x) { return x->is_contiguous(); })) {
+    return contiguous_strides(sizes);
+  }
+  // Insertion sort of the dimensions, fastest first, by the first operand that tells two of them apart.
+  const int rank = sizes.rank();
+  int order[Shape::max_rank];
+  for (int i = 0; i < rank; ++i) order[i] = rank - 1 - i;
+  auto compare = [&](int a, int b) {  // 1: a is slower than b; -1: faster; 0: no operand knows
+    for (const Tensor* x : operands) {
+      const int64_t stride_a = operand_stride(*x, sizes, a);
+      const int64_t stride_b = operand_stride(*x, sizes, b);
+      if (stride_a == 0 || stride_b == 0) continue;
+      if (stride_a != stride_b) return stride_a < stride_b ? -1 : 1;
+      if (sizes[a] > sizes[b]) return 1;
+    }
+    return 0;
+  };
+  for (int i = 1; i < rank; ++i) {
+    int at = i;
+    for (int before = i - 1; before >= 0; --before) {
+      const int c = compare(order[before], order[at]);
+      if (c > 0) {
+        std::swap(order[before], order[at]);
+        at = before;
+      } else if (c < 0) {
+        break;
+      }
+    }
+  }
+  Shape strides = sizes;
+  int64_t step = 1;
+  for (int i = 0; i < rank; ++i) {
+    strides[order[i]] = step;
+    step *= std::max<int64_t>(sizes[order[i]], 1);
+  }
+  return strides;
+}
+
+Tensor autocast_low(Tensor x) {
+  if (!x.defined()) return x;
+  const Autocast& autocast = x.tracer().autocast;
+  if (!autocast.enabled || !is_floating_point(x.dtype()) || x.dtype() == DType::float64) return x;
+  return to(std::move(x), autocast.dtype);
+}
+
+Tensor autocast_float32(Tensor x) {
+  if (!x.defined() || !x.tracer().autocast.enabled) return x;
+  if (x.dtype() != DType::bfloat16 && x.dtype() != DType::float16) return x;
+  return to(std::move(x), DType::float32);
+}
+
+Tensor unary(Kernel kernel, Tensor x) {
+  Tracer& tracer = x.tracer();
+  const DType dtype = floating_result(x.dtype());
+  Tensor out = x.is_contiguous() ? tracer.allocate(x.sizes(), dtype)
+                                 : tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), dtype);
+  tracer.record(kernel, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor unary_(Kernel kernel, Tensor x) {
+  x.tracer().record_in_place(kernel, {&x});
+  return x;
+}
+
+Tensor compare(Kernel kernel, Tensor a) {
+  Tracer& tracer = a.tracer();
+  Tensor out = tracer.allocate(a.sizes(), elementwise_strides(a.sizes(), {&a}), DType::boolean);
+  tracer.record(kernel, {&a}, {&out});
+  a.reset();
+  return out;
+}
+
+Tensor binary(Kernel kernel, Tensor a, Tensor b) {
+  Tracer& tracer = a.tracer();
+  DType dtype = a.dtype() == b.dtype() ? a.dtype() : result_type(a, b);
+  if (kernel == Kernel::div) dtype = floating_result(dtype);
+  const Shape sizes = broadcast(a.sizes(), b.sizes());
+  Tensor out = a.is_contiguous() && b.is_contiguous()
+                   ? tracer.allocate(sizes, dtype)
+                   : tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype);
+  tracer.record(kernel, {&a, &b}, {&out});
+  a.reset();
+  b.reset();
+  return out;
+}
+
+Tensor binary_(Kernel kernel, Tensor a, Tensor b) {
+  a.tracer().record_in_place(kernel, {&a, &b});
+  b.reset();
+  return a;
+}
+
+Tensor pow(Tensor x, double) { return unary(Kernel::pow, autocast_float32(std::move(x))); }
+Tensor pow(double, Tensor exponent) { return unary(Kernel::pow, autocast_float32(std::move(exponent))); }
+Tensor rsqrt(Tensor x) { return unary(Kernel::rsqrt, autocast_float32(std::move(x))); }
+Tensor exp(Tensor x) { return unary(Kernel::exp, autocast_float32(std::move(x))); }
+
+Tensor where(Tensor condition, Tensor a, Tensor b) {
+  Tracer& tracer = condition.tracer();
+  const Shape sizes = broadcast(broadcast(condition.sizes(), a.sizes()), b.sizes());
+  Tensor out = tracer.allocate(sizes, elementwise_strides(sizes, {&condition, &a, &b}), result_type(a, b));
+  tracer.record(Kernel::where, {&condition, &a, &b}, {&out});
+  condition.reset();
+  a.reset();
+  b.reset();
+  return out;
+}
+
+Tensor outer(Tensor a, Tensor b) { return mul(a.view({a.size(0), 1}), std::move(b)); }
+
+}  // namespace modelmeter::torch

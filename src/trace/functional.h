@@ -1,0 +1,110 @@
+// torch's functions on abstract tensors, by torch's names and with torch's semantics: type promotion, broadcasting,
+// autocast, output strides. Each launches the kernels that eager PyTorch 2.15 launches on a CUDA device.
+//
+// Every function takes its tensors by value and lets them go before it returns: what Python would free when the call
+// returns is freed then, although a C++ temporary would live on to the end of the full expression. C++ does not fix the
+// order in which arguments are evaluated, so an expression launches kernels in at most one of its operands; write
+// statements otherwise.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "trace/tensor.h"
+#include "trace/tracer.h"
+
+namespace modelmeter::torch {
+
+// --- elementwise -----------------------------------------------------------------------------------------------------
+Tensor unary(Kernel kernel, Tensor x);                 // one floating-point result per element; integers become float32
+Tensor unary_(Kernel kernel, Tensor x);                // in place; returns x
+Tensor binary(Kernel kernel, Tensor a, Tensor b);      // broadcasts and promotes
+Tensor compare(Kernel kernel, Tensor a);               // with a scalar; gives bool
+Tensor binary_(Kernel kernel, Tensor a, Tensor b);     // a op= b; returns a
+
+inline Tensor add(Tensor a, Tensor b) { return binary(Kernel::add, std::move(a), std::move(b)); }
+inline Tensor sub(Tensor a, Tensor b) { return binary(Kernel::sub, std::move(a), std::move(b)); }
+inline Tensor mul(Tensor a, Tensor b) { return binary(Kernel::mul, std::move(a), std::move(b)); }
+inline Tensor div(Tensor a, Tensor b) { return binary(Kernel::div, std::move(a), std::move(b)); }
+inline Tensor add_(Tensor a, Tensor b) { return binary_(Kernel::add_, std::move(a), std::move(b)); }
+inline Tensor mul_(Tensor a, Tensor b) { return binary_(Kernel::mul_, std::move(a), std::move(b)); }
+
+// With a Python scalar, whose value does not matter.
+inline Tensor add(Tensor a, double) { return unary(Kernel::add, std::move(a)); }
+inline Tensor sub(Tensor a, double) { return unary(Kernel::sub, std::move(a)); }
+inline Tensor rsub(Tensor a, double) { return unary(Kernel::rsub, std::move(a)); }
+inline Tensor mul(Tensor a, double) { return unary(Kernel::mul, std::move(a)); }
+inline Tensor div(Tensor a, double) { return unary(Kernel::div, std::move(a)); }
+inline Tensor eq(Tensor a, double) { return compare(Kernel::eq, std::move(a)); }
+
+inline Tensor neg(Tensor x) { return unary(Kernel::neg, std::move(x)); }
+inline Tensor cos(Tensor x) { return unary(Kernel::cos, std::move(x)); }
+inline Tensor sin(Tensor x) { return unary(Kernel::sin, std::move(x)); }
+inline Tensor silu(Tensor x) { return unary(Kernel::silu, std::move(x)); }
+inline Tensor silu_(Tensor x) { return unary_(Kernel::silu_, std::move(x)); }
+inline Tensor gelu(Tensor x) { return unary(Kernel::gelu, std::move(x)); }
+Tensor pow(Tensor x, double exponent);   // autocasts to float32
+Tensor pow(double base, Tensor exponent);
+Tensor rsqrt(Tensor x);
+Tensor exp(Tensor x);
+Tensor where(Tensor condition, Tensor a, Tensor b);
+Tensor outer(Tensor a, Tensor b);  // a broadcast product: [n], [m] -> [n, m]
+
+// --- reductions ------------------------------------------------------------------------------------------------------
+Tensor mean(Tensor x, int dim, bool keepdim);
+Tensor sum(Tensor x, int dim, bool keepdim);
+Tensor all(Tensor x, int dim, bool keepdim);
+Tensor cumsum(Tensor x, int dim, DType dtype);
+Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
+
+// --- matrix products, convolution, attention -------------------------------------------------------------------------
+Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [out, in], bias [out] or undefined
+Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
+struct ConvParams {
+  Shape stride, padding, dilation;  // one number per spatial dimension
+  int64_t groups = 1;
+};
+// x [n, in, spatial...], weight [out, in / groups, kernel...], bias [out] or undefined
+Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params);
+Tensor conv3d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0, 0});
+Tensor conv2d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0});
+// q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel.
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v);
+// flash_attn's varlen function: q [sum of queries, h, d], k and v [sum of keys, h, d], offsets i32 [sequences + 1].
+Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
+                              int64_t max_seqlen_q, int64_t max_seqlen_k);
+
+// --- normalisation ---------------------------------------------------------------------------------------------------
+Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);  // over the last dimension; weight and bias may be undefined
+Tensor rms_norm(Tensor x, Tensor weight);                 // torch.nn.functional.rms_norm: one fused kernel
+
+// --- copies, casts, layout -------------------------------------------------------------------------------------------
+Tensor to(Tensor x, DType dtype);           // no kernel where it has that type
+Tensor type_as(Tensor x, const Tensor& other);
+Tensor to_device(Tensor x, DType dtype);    // from host memory
+Tensor contiguous(Tensor x);                // no kernel where it is
+Tensor clone(Tensor x);
+Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
+Tensor flatten(Tensor x, int start, int end = -1);
+Tensor cat(std::vector<Tensor> parts, int dim);
+Tensor stack(std::vector<Tensor> parts, int dim = 0);
+Tensor copy_(Tensor target, Tensor source);
+// constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …
+Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
+
+// --- factories -------------------------------------------------------------------------------------------------------
+Tensor new_zeros(Tensor like, const Shape& sizes);
+Tensor zeros(const Shape& sizes, DType dtype);
+Tensor arange(int64_t n, DType dtype);
+Tensor empty_like(Tensor x);
+
+// --- rules that the functions above share ----------------------------------------------------------------------------
+// torch.result_type of two tensors: a tensor without dimensions promotes only across kinds.
+DType result_type(const Tensor& a, const Tensor& b);
+// Strides of an elementwise result (TensorIterator): dense, in the order of the operands' strides.
+Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor*> operands);
+// autocast's casts: to the autocast type for matrix products, to float32 for what must be precise.
+Tensor autocast_low(Tensor x);
+Tensor autocast_float32(Tensor x);
+
+}  // namespace modelmeter::torch

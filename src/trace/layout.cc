@@ -1,0 +1,159 @@
+// torch's copies, casts and layout changes.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "trace/functional.h"
+
+namespace modelmeter::torch {
+namespace {
+
+// preserve_format: the strides of a dense tensor are kept, others become as an elementwise result's.
+Shape preserved_strides(const Tensor& x) {
+  return x.is_contiguous() ? contiguous_strides(x.sizes()) : elementwise_strides(x.sizes(), {&x});
+}
+
+Tensor copied(Kernel kernel, Tensor x, const Shape& strides, DType dtype) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), strides, dtype);
+  tracer.record(kernel, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+}  // namespace
+
+Tensor to(Tensor x, DType dtype) {
+  if (x.dtype() == dtype) return x;
+  if (x.on_host()) return x.tracer().host(x.sizes(), dtype);
+  const Shape strides = preserved_strides(x);
+  return copied(Kernel::to_copy, std::move(x), strides, dtype);
+}
+
+Tensor type_as(Tensor x, const Tensor& other) { return to(std::move(x), other.dtype()); }
+
+Tensor to_device(Tensor x, DType dtype) {
+  const Shape strides = contiguous_strides(x.sizes());
+  return copied(Kernel::to_copy, std::move(x), strides, dtype);
+}
+
+Tensor contiguous(Tensor x) { return x.is_contiguous() ? x : clone(std::move(x)); }
+
+Tensor clone(Tensor x) {
+  const Shape strides = contiguous_strides(x.sizes());
+  const DType dtype = x.dtype();
+  return copied(Kernel::clone, std::move(x), strides, dtype);
+}
+
+Tensor reshape(Tensor x, const Shape& sizes) {
+  if (x.is_contiguous() || x.can_view(sizes)) return x.view(sizes);
+  return clone(std::move(x)).view(sizes);
+}
+
+Tensor flatten(Tensor x, int start, int end) {
+  start = x.sizes().dim(start);
+  end = x.sizes().dim(end);
+  Shape sizes;
+  int64_t product = 1;
+  for (int i = 0; i < x.dim(); ++i) {
+    if (i >= start && i <= end) product *= x.sizes()[i];
+    if (i < start || i > end) {
+      sizes.push_back(x.sizes()[i]);
+    } else if (i == end) {
+      sizes.push_back(product);
+    }
+  }
+  return reshape(std::move(x), sizes);
+}
+
+Tensor cat(std::vector<Tensor> parts, int dim) {
+  Tracer& tracer = parts.front().tracer();
+  // torch skips tensors of shape [0] here; they set neither the shape nor the type.
+  const Tensor* first = &parts.front();
+  for (const Tensor& part : parts) {
+    if (!(part.dim() == 1 && part.numel() == 0)) {
+      first = &part;
+      break;
+    }
+  }
+  Shape sizes = first->sizes();
+  dim = sizes.dim(dim);
+  DType dtype = parts.front().dtype();
+  sizes[dim] = 0;
+  for (const Tensor& part : parts) {
+    dtype = promote_types(dtype, part.dtype());
+    if (part.dim() == 1 && part.numel() == 0) continue;
+    sizes[dim] += part.sizes()[dim];
+  }
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::cat, parts, out);
+  parts.clear();
+  return out;
+}
+
+Tensor stack(std::vector<Tensor> parts, int dim) {
+  Tracer& tracer = parts.front().tracer();
+  Shape sizes = parts.front().sizes();
+  sizes.insert(sizes.dim(dim, 1), static_cast<int64_t>(parts.size()));
+  Tensor out = tracer.allocate(sizes, parts.front().dtype());
+  tracer.record(Kernel::stack, parts, out);
+  parts.clear();
+  return out;
+}
+
+Tensor copy_(Tensor target, Tensor source) {
+  target.tracer().record_in_place(Kernel::copy_, {&target, &source});
+  source.reset();
+  return target;
+}
+
+Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
+  Tracer& tracer = x.tracer();
+  Shape sizes = x.sizes();
+  const int64_t* amount = padding.begin();
+  const int padded = static_cast<int>(padding.size()) / 2;
+  for (int i = 0; i < padded; ++i) sizes[x.dim() - 1 - i] += amount[2 * i] + amount[2 * i + 1];
+  Tensor out = tracer.allocate(sizes, x.dtype());
+  tracer.record(Kernel::new_empty, {&x}, {&out});
+  tracer.record_in_place(Kernel::fill_, {&out});
+  Tensor inside = out;
+  for (int i = 0; i < padded; ++i) {
+    const int dim = x.dim() - 1 - i;
+    inside = inside.narrow(dim, amount[2 * i], x.size(dim));
+  }
+  copy_(std::move(inside), std::move(x));
+  return out;
+}
+
+Tensor new_zeros(Tensor like, const Shape& sizes) {
+  Tracer& tracer = like.tracer();
+  Tensor out = tracer.allocate(sizes, like.dtype());
+  tracer.record(Kernel::new_zeros, {&like}, {&out});
+  like.reset();
+  return out;
+}
+
+Tensor zeros(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::zeros, {}, {&out});
+  return out;
+}
+
+Tensor arange(int64_t n, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate({n}, dtype);
+  tracer.record(Kernel::arange, {}, {&out});
+  return out;
+}
+
+Tensor empty_like(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());
+  tracer.record(Kernel::empty_like, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+}  // namespace modelmeter::torch

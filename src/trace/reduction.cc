@@ -1,0 +1,92 @@
+// torch's reductions and normalisations.
+#include "trace/functional.h"
+
+namespace modelmeter::torch {
+namespace {
+
+Tensor reduced(Kernel kernel, Tensor x, int dim, bool keepdim, DType dtype) {
+  Tracer& tracer = x.tracer();
+  Shape sizes = x.sizes();
+  dim = sizes.dim(dim);
+  if (keepdim) {
+    sizes[dim] = 1;
+  } else {
+    sizes.erase(dim);
+  }
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(kernel, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+}  // namespace
+
+Tensor mean(Tensor x, int dim, bool keepdim) {
+  const DType dtype = x.dtype();
+  return reduced(Kernel::mean, std::move(x), dim, keepdim, dtype);
+}
+
+Tensor sum(Tensor x, int dim, bool keepdim) {
+  x = autocast_float32(std::move(x));
+  const DType dtype = is_floating_point(x.dtype()) || is_complex(x.dtype()) ? x.dtype() : DType::int64;
+  return reduced(Kernel::sum, std::move(x), dim, keepdim, dtype);
+}
+
+Tensor all(Tensor x, int dim, bool keepdim) { return reduced(Kernel::all, std::move(x), dim, keepdim, DType::boolean); }
+
+Tensor cumsum(Tensor x, int, DType dtype) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), dtype);
+  tracer.record(Kernel::cumsum, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor softmax(Tensor x, int, std::optional<DType> dtype) {
+  if (dtype) {
+    x = to(std::move(x), *dtype);
+  } else {
+    x = autocast_float32(std::move(x));
+  }
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), x.dtype());
+  tracer.record(Kernel::softmax, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor layer_norm(Tensor x, Tensor weight, Tensor bias) {
+  // Autocast casts the arguments from the last to the first.
+  bias = autocast_float32(std::move(bias));
+  weight = autocast_float32(std::move(weight));
+  x = autocast_float32(std::move(x));
+  x = contiguous(std::move(x));
+  Tracer& tracer = x.tracer();
+  Shape statistics = x.sizes();
+  statistics[x.dim() - 1] = 1;
+  // The statistics are kept in float32 for narrower inputs.
+  const DType statistics_dtype = x.dtype() == DType::float64 ? DType::float64 : DType::float32;
+  Tensor out = tracer.allocate(x.sizes(), x.dtype());
+  Tensor mean = tracer.allocate(statistics, statistics_dtype);
+  Tensor rstd = tracer.allocate(statistics, statistics_dtype);
+  tracer.record(Kernel::native_layer_norm, {&x, &weight, &bias}, {&out, &mean, &rstd});
+  x.reset();
+  weight.reset();
+  bias.reset();
+  return out;
+}
+
+Tensor rms_norm(Tensor x, Tensor weight) {
+  x = contiguous(std::move(x));
+  Tracer& tracer = x.tracer();
+  Shape statistics = x.sizes();
+  statistics[x.dim() - 1] = 1;
+  Tensor out = tracer.allocate(x.sizes(), x.dtype());
+  Tensor rstd = tracer.allocate(statistics, x.dtype() == DType::float64 ? DType::float64 : DType::float32);
+  tracer.record(Kernel::fused_rms_norm, {&x, &weight}, {&out, &rstd});
+  x.reset();
+  weight.reset();
+  return out;
+}
+
+}  // namespace modelmeter::torch

@@ -1,0 +1,118 @@
+// A torch.Tensor without its data: sizes, strides, dtype and a storage.
+//
+// A Tensor is a handle. Its storage counts the handles on it and is freed when the last one goes, exactly as in eager
+// PyTorch; that is where live memory comes from. Views share storage and launch no kernel. Functions that launch kernels
+// are in trace/functional.h.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "base/dtype.h"
+#include "trace/shape.h"
+
+namespace modelmeter {
+
+class Tracer;
+
+enum class Place : uint8_t {
+  device,  // allocated during the trace, counted as live memory
+  given,   // a parameter, buffer or input: there before the trace and after it
+  host,    // in host memory
+};
+
+struct Storage {
+  Tracer* tracer;
+  int64_t bytes;
+  int32_t handles;
+  int32_t born;  // index of the op that made it; -1 for what was given
+  int32_t died;  // number of ops recorded when the last handle went; -1 while alive
+  Place place;
+};
+
+// What an op remembers of a tensor. It lives in the trace and never changes, but for `storage`'s counters.
+struct TensorMeta {
+  Shape sizes;
+  Shape strides;
+  int64_t numel;
+  int64_t offset;  // in elements of dtype, from the start of the storage
+  Storage* storage;
+  DType dtype;
+  bool contiguous;
+
+  // Elements that differ: an expanded dimension (stride 0) counts once.
+  int64_t distinct() const;
+  int64_t distinct_bytes() const { return distinct() * size_of(dtype); }
+  bool same_as(const TensorMeta& other) const;  // the same elements of the same storage
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(const TensorMeta* meta) : meta_(meta) { ++meta_->storage->handles; }
+  Tensor(const Tensor& other) : meta_(other.meta_) {
+    if (meta_) ++meta_->storage->handles;
+  }
+  Tensor(Tensor&& other) noexcept : meta_(std::exchange(other.meta_, nullptr)) {}
+  Tensor& operator=(const Tensor& other) {
+    if (other.meta_) ++other.meta_->storage->handles;
+    reset();
+    meta_ = other.meta_;
+    return *this;
+  }
+  Tensor& operator=(Tensor&& other) noexcept {
+    if (this != &other) {
+      reset();
+      meta_ = std::exchange(other.meta_, nullptr);
+    }
+    return *this;
+  }
+  ~Tensor() { reset(); }
+
+  // Lets go of the storage: Python's `del x`.
+  void reset() {
+    if (meta_ && --meta_->storage->handles == 0) release();
+    meta_ = nullptr;
+  }
+
+  bool defined() const { return meta_ != nullptr; }
+  const TensorMeta& meta() const { return *meta_; }
+  Tracer& tracer() const { return *meta_->storage->tracer; }
+
+  const Shape& sizes() const { return meta_->sizes; }
+  const Shape& strides() const { return meta_->strides; }
+  int64_t size(int dim) const { return meta_->sizes[meta_->sizes.dim(dim)]; }
+  int dim() const { return meta_->sizes.rank(); }
+  int64_t numel() const { return meta_->numel; }
+  DType dtype() const { return meta_->dtype; }
+  bool is_contiguous() const { return meta_->contiguous; }
+  bool on_host() const { return meta_->storage->place == Place::host; }
+
+  // Views. A size of -1 is inferred; Error where strides do not allow the view (torch's RuntimeError).
+  Tensor view(Shape sizes) const;
+  bool can_view(const Shape& sizes) const;
+  Tensor transpose(int a, int b) const;
+  Tensor t() const { return transpose(0, 1); }
+  Tensor permute(std::initializer_list<int> order) const;
+  Tensor unsqueeze(int dim) const;
+  Tensor squeeze(int dim) const;
+  Tensor expand(Shape sizes) const;  // -1 keeps a size
+  Tensor narrow(int dim, int64_t start, int64_t length) const;
+  Tensor slice(int dim, int64_t start, int64_t end, int64_t step = 1) const;  // Python's x[start:end:step]
+  Tensor select(int dim, int64_t index) const;                                // x[index]: drops the dimension
+  std::vector<Tensor> split(std::initializer_list<int64_t> lengths, int dim) const;
+  std::vector<Tensor> chunk(int n, int dim) const;
+  std::vector<Tensor> unbind(int dim) const;
+  Tensor unflatten(int dim, Shape sizes) const;
+  Tensor view_as_complex() const;
+  Tensor view_as_real() const;
+
+ private:
+  void release();
+  Tensor view_of(const Shape& sizes, const Shape& strides, int64_t offset) const;
+
+  const TensorMeta* meta_ = nullptr;
+};
+
+}  // namespace modelmeter

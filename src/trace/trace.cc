@@ -1,0 +1,34 @@
+#include "trace/trace.h"
+
+#include "base/checked.h"
+
+namespace modelmeter {
+
+int64_t Trace::executions(int32_t scope) const {
+  int64_t n = 1;
+  for (; scope >= 0; scope = scopes[static_cast<size_t>(scope)].parent) {
+    n = checked_mul(n, scopes[static_cast<size_t>(scope)].count, "the number of repetitions");
+  }
+  return n;
+}
+
+std::string Trace::path(int32_t scope) const {
+  const Scope& s = scopes[static_cast<size_t>(scope)];
+  std::string out = s.parent >= 0 ? path(s.parent) : std::string();
+  if (s.kind != ScopeKind::module || s.name.empty()) return out;
+  if (!out.empty()) out += '.';
+  out += s.name;
+  if (s.index >= 0) out += '.' + std::to_string(s.index);
+  return out;
+}
+
+void Trace::clear() {
+  ops.clear();
+  operands.clear();
+  scopes.clear();
+  given_bytes = 0;
+  metas.clear();
+  storages.clear();
+}
+
+}  // namespace modelmeter

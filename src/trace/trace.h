@@ -1,0 +1,71 @@
+// A Trace: what one rank executes, op by op, with scopes, operands and lifetimes. Everything that modelmeter reports is
+// derived from it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "trace/arena.h"
+#include "trace/kernel.h"
+#include "trace/tensor.h"
+
+namespace modelmeter {
+
+// One kernel launch: a kernel with its operands. Inputs first, then outputs, in Trace::operands.
+struct Op {
+  Kernel kernel;
+  uint8_t inputs;
+  uint8_t outputs;
+  bool in_place;  // its output is its first input
+  int32_t scope;
+  int32_t operands;  // index of the first one
+  // Shape parameters that operands do not show, by kernel (attention: sequences, longest query, longest key).
+  std::array<int64_t, 3> params;
+  int64_t live;  // bytes of device memory above the start, right after the kernel
+};
+
+enum class ScopeKind : uint8_t {
+  module,      // a call of a module
+  function,    // a part of a module's forward that reports show by itself; PyTorch knows no such scope
+  repetition,  // what runs `count` times
+};
+
+// Where ops happen. Scope 0 is the root. A parent has a lower index than its children.
+struct Scope {
+  std::string_view name;   // of the module within its parent ("self_attn.q"), or of the function
+  std::string_view klass;  // the module's class, as in PyTorch
+  const void* module;      // the layer object that ran, or null
+  int64_t index;           // the number that follows the name ("blocks" 1), or -1
+  int64_t count;           // how often it runs each time its parent runs
+  int32_t parent;          // -1 for the root
+  int32_t first_child;
+  int32_t next_sibling;
+  ScopeKind kind;
+};
+
+class Trace {
+ public:
+  std::vector<Op> ops;
+  std::vector<const TensorMeta*> operands;
+  std::vector<Scope> scopes;
+  int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after
+
+  const TensorMeta& input(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }
+  const TensorMeta& output(const Op& op, int i) const {
+    return *operands[static_cast<size_t>(op.operands + op.inputs + i)];
+  }
+  // How often the scope runs in one run of the whole: the product of the counts up to the root. Error on overflow.
+  int64_t executions(int32_t scope) const;
+  // "blocks.1.self_attn.q": the modules only.
+  std::string path(int32_t scope) const;
+
+  void clear();
+
+  Arena<TensorMeta> metas;
+  Arena<Storage> storages;
+};
+
+}  // namespace modelmeter
