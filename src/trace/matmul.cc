@@ -59,7 +59,7 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias) {
   Tensor out = folds ? mm(x.view({-1, x.size(-1)}), weight.t()).view(out_sizes) : matmul(x, weight.t());
   x.reset();
   weight.reset();
-  if (bias.defined()) out = add_(std::move(out), std::move(bias));
+  if (bias.defined()) out = add(std::move(out), std::move(bias));
   return out;
 }
 
