@@ -103,6 +103,33 @@ class Expansion {
   std::vector<RecordedOp> out_;
 };
 
+// Adds the calls of the modules below a scope that itself runs `times` times as `path`; modules of a list that are
+// directly in a repetition count on from the index of the first.
+void add_calls(const Trace& trace, int32_t scope, const std::string& path, int64_t times,
+               std::map<std::string, int64_t>& out) {
+  const Scope& parent = trace.scopes[static_cast<size_t>(scope)];
+  for (int32_t child = parent.first_child; child >= 0; child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
+    const Scope& s = trace.scopes[static_cast<size_t>(child)];
+    if (s.kind != ScopeKind::module) {
+      add_calls(trace, child, path, times * s.count, out);
+      continue;
+    }
+    std::string at = path;
+    if (!s.name.empty()) at += (at.empty() ? "" : ".") + std::string(s.name);
+    if (s.index < 0 || parent.kind != ScopeKind::repetition) {
+      if (s.index >= 0) at += '.' + std::to_string(s.index);
+      out[at] += times * s.calls;
+      add_calls(trace, child, at, times, out);
+      continue;
+    }
+    for (int64_t i = 0; i < parent.count; ++i) {
+      const std::string numbered = at + '.' + std::to_string(s.index + i);
+      out[numbered] += times / parent.count * s.calls;
+      add_calls(trace, child, numbered, times / parent.count, out);
+    }
+  }
+}
+
 // --- reading ---------------------------------------------------------------------------------------------------------
 
 class Reader {
@@ -270,6 +297,12 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
 }  // namespace
 
 std::vector<RecordedOp> recorded_ops(const Trace& trace) { return Expansion(trace).take(); }
+
+std::map<std::string, int64_t> module_calls(const Trace& trace) {
+  std::map<std::string, int64_t> out;
+  add_calls(trace, 0, "", 1, out);
+  return out;
+}
 
 Recording read_recording(const std::string& text, const std::string& file) {
   const Reader reader(file);

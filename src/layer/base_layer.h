@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fields.h"
 #include "cost/rollup.h"
 #include "trace/functional.h"
 #include "trace/tracer.h"
@@ -47,6 +48,7 @@ class BaseLayer {
   std::string_view name() const { return name_; }  // within its parent; "" for a root
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<Child>& children() const { return children_; }
+  const Fields& constructor_params() const { return constructor_params_; }  // for reports
 
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
   void for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
@@ -79,6 +81,7 @@ class BaseLayer {
   virtual void run(const std::vector<Tensor>& inputs) const;
 
  protected:
+  void describe(std::string name, FieldValue value) { constructor_params_.emplace_back(std::move(name), value); }
   // In the constructor, in the order of the original.
   void register_parameter(std::string name, Shape sizes, DType dtype);
   void register_buffer(std::string name, Shape sizes, DType dtype);
@@ -96,6 +99,7 @@ class BaseLayer {
   std::string name_;
   std::vector<Parameter> parameters_;
   std::vector<Child> children_;
+  Fields constructor_params_;
 };
 
 // One call of a module: a scope of the trace, named as the parent registered the layer.

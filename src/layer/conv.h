@@ -19,6 +19,11 @@ class Conv : public Module<Conv> {
  public:
   Conv(const ConvOptions& options)
       : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
+    describe("in_channels", options.in_channels);
+    describe("out_channels", options.out_channels);
+    describe("kernel_size", options.kernel_size.to_string());
+    describe("stride", options.stride.to_string());
+    describe("padding", options.padding.to_string());
     Shape weight{options.out_channels, options.in_channels};
     for (int64_t k : options.kernel_size) weight.push_back(k);
     register_parameter("weight", weight, options.dtype);

@@ -15,6 +15,9 @@ struct LinearOptions {
 class Linear : public Module<Linear> {
  public:
   Linear(const LinearOptions& options) : Module("Linear"), bias_(options.bias) {
+    describe("in_features", options.in_features);
+    describe("out_features", options.out_features);
+    describe("bias", options.bias);
     register_parameter("weight", {options.out_features, options.in_features}, options.dtype);
     if (bias_) register_parameter("bias", {options.out_features}, options.dtype);
   }

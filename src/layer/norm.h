@@ -15,6 +15,8 @@ class LayerNorm : public Module<LayerNorm> {
  public:
   LayerNorm(const NormOptions& options, std::string_view class_name = "LayerNorm")
       : Module(class_name), affine_(options.elementwise_affine) {
+    describe("normalized_shape", options.normalized_shape);
+    describe("elementwise_affine", affine_);
     if (!affine_) return;
     register_parameter("weight", {options.normalized_shape}, options.dtype);
     register_parameter("bias", {options.normalized_shape}, options.dtype);
@@ -30,6 +32,8 @@ class LayerNorm : public Module<LayerNorm> {
 class RMSNorm : public Module<RMSNorm> {
  public:
   RMSNorm(const NormOptions& options) : Module("RMSNorm"), affine_(options.elementwise_affine) {
+    describe("normalized_shape", options.normalized_shape);
+    describe("elementwise_affine", affine_);
     if (affine_) register_parameter("weight", {options.normalized_shape}, options.dtype);
   }
   Tensor forward(Tensor x) const { return torch::rms_norm(std::move(x), affine_ ? parameter(0) : Tensor()); }

@@ -6,7 +6,7 @@ namespace modelmeter::torch {
 namespace {
 
 // at::_scaled_dot_product_attention_math. Narrow types are computed in float32; the scale is split over q and k.
-Tensor attention_math(Tensor q, Tensor k, Tensor v) {
+Tensor attention_math(Tensor q, Tensor k, Tensor v, Tensor mask) {
   const DType original = q.dtype();
   if (original == DType::bfloat16 || original == DType::float16) {
     q = to(std::move(q), DType::float32);
@@ -16,6 +16,7 @@ Tensor attention_math(Tensor q, Tensor k, Tensor v) {
   Tensor scaled_q = mul(q, 1.0);
   Tensor scaled_k = mul(k.transpose(-2, -1), 1.0);
   Tensor scores = matmul(scaled_q, std::move(scaled_k));
+  if (mask.defined()) scores = add(std::move(scores), mask);
   // _safe_softmax: rows that are all -inf become 0.
   Tensor weights = softmax(scores, -1);
   {
@@ -39,14 +40,40 @@ struct FlashExtras {
   Tensor logsumexp, rng_state, unused;
 };
 
+// at::_scaled_dot_product_efficient_attention: q, k, v [b, h, s, d]. A mask whose rows do not start at multiples of 8
+// elements is padded and cut. Beside the result come the seed and the offset of the random generator.
+Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask) {
+  Tracer& tracer = q.tracer();
+  const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), sk = k.size(2), d = v.size(3);
+  if (mask.defined()) {
+    const int64_t columns = mask.size(3);
+    if (const int64_t missing = (8 - columns % 8) % 8; missing > 0) mask = pad(mask, {0, missing}).narrow(3, 0, columns);
+    mask = mask.expand({b, h, sq, sk});
+  }
+  Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
+  const Tensor seed = tracer.allocate({}, DType::int64);
+  const Tensor offset = tracer.allocate({}, DType::int64);
+  tracer.record(Kernel::sdpa_efficient, {&q, &k, &v, &mask}, {&out, &seed, &offset}, {b, sq, sk});
+  return out;
+}
+
+// Whether F.scaled_dot_product_attention can run flash attention.
+bool runs_flash(const Tensor& q, const Tensor& mask) {
+  return !mask.defined() && (q.dtype() == DType::bfloat16 || q.dtype() == DType::float16) && q.size(3) <= 256;
+}
+
 }  // namespace
 
-Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v) {
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask) {
   Tracer& tracer = q.tracer();
+  mask = autocast_low(std::move(mask));
   v = autocast_low(std::move(v));
   k = autocast_low(std::move(k));
   q = autocast_low(std::move(q));
-  if (tracer.attention == AttentionKernel::math) return attention_math(std::move(q), std::move(k), std::move(v));
+  if (tracer.attention == AttentionKernel::math) {
+    return attention_math(std::move(q), std::move(k), std::move(v), std::move(mask));
+  }
+  if (!runs_flash(q, mask)) return attention_efficient(std::move(q), std::move(k), std::move(v), std::move(mask));
   // The kernel takes heads of a multiple of 8; narrower ones are padded and the result is cut.
   const int64_t head_dim = v.size(3);
   if (const int64_t missing = (8 - head_dim % 8) % 8; missing > 0) {

@@ -95,6 +95,14 @@ Tensor unary(Kernel kernel, Tensor x) {
   return out;
 }
 
+Tensor unary_same(Kernel kernel, Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), x.dtype());
+  tracer.record(kernel, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor unary_(Kernel kernel, Tensor x) {
   x.tracer().record_in_place(kernel, {&x});
   return x;
@@ -132,6 +140,7 @@ Tensor pow(Tensor x, double) { return unary(Kernel::pow, autocast_float32(std::m
 Tensor pow(double, Tensor exponent) { return unary(Kernel::pow, autocast_float32(std::move(exponent))); }
 Tensor rsqrt(Tensor x) { return unary(Kernel::rsqrt, autocast_float32(std::move(x))); }
 Tensor exp(Tensor x) { return unary(Kernel::exp, autocast_float32(std::move(x))); }
+Tensor log(Tensor x) { return unary(Kernel::log, autocast_float32(std::move(x))); }
 
 Tensor where(Tensor condition, Tensor a, Tensor b) {
   Tracer& tracer = condition.tracer();

@@ -19,6 +19,7 @@ namespace modelmeter::torch {
 Tensor unary(Kernel kernel, Tensor x);                 // one floating-point result per element; integers become float32
 Tensor unary_(Kernel kernel, Tensor x);                // in place; returns x
 Tensor binary(Kernel kernel, Tensor a, Tensor b);      // broadcasts and promotes
+Tensor unary_same(Kernel kernel, Tensor x);            // one result per element, of x's own type
 Tensor compare(Kernel kernel, Tensor a);               // with a scalar; gives bool
 Tensor binary_(Kernel kernel, Tensor a, Tensor b);     // a op= b; returns a
 
@@ -36,17 +37,31 @@ inline Tensor rsub(Tensor a, double) { return unary(Kernel::rsub, std::move(a));
 inline Tensor mul(Tensor a, double) { return unary(Kernel::mul, std::move(a)); }
 inline Tensor div(Tensor a, double) { return unary(Kernel::div, std::move(a)); }
 inline Tensor eq(Tensor a, double) { return compare(Kernel::eq, std::move(a)); }
+inline Tensor ge(Tensor a, double) { return compare(Kernel::ge, std::move(a)); }
+inline Tensor gt(Tensor a, double) { return compare(Kernel::gt, std::move(a)); }
+inline Tensor lt(Tensor a, double) { return compare(Kernel::lt, std::move(a)); }
+// With a Python integer: integers stay integers.
+inline Tensor add(Tensor a, int) { return unary_same(Kernel::add, std::move(a)); }
+inline Tensor mul(Tensor a, int) { return unary_same(Kernel::mul, std::move(a)); }
 
+inline Tensor minimum(Tensor a, Tensor b) { return binary(Kernel::minimum, std::move(a), std::move(b)); }
+inline Tensor bitwise_and(Tensor a, Tensor b) { return binary(Kernel::bitwise_and, std::move(a), std::move(b)); }
+inline Tensor masked_fill_(Tensor x, Tensor mask) { return binary_(Kernel::masked_fill_, std::move(x), std::move(mask)); }
+
+inline Tensor abs(Tensor x) { return unary_same(Kernel::abs, std::move(x)); }
 inline Tensor neg(Tensor x) { return unary(Kernel::neg, std::move(x)); }
 inline Tensor cos(Tensor x) { return unary(Kernel::cos, std::move(x)); }
 inline Tensor sin(Tensor x) { return unary(Kernel::sin, std::move(x)); }
 inline Tensor silu(Tensor x) { return unary(Kernel::silu, std::move(x)); }
 inline Tensor silu_(Tensor x) { return unary_(Kernel::silu_, std::move(x)); }
 inline Tensor gelu(Tensor x) { return unary(Kernel::gelu, std::move(x)); }
+inline Tensor tanh(Tensor x) { return unary(Kernel::tanh, std::move(x)); }
+inline Tensor sigmoid(Tensor x) { return unary(Kernel::sigmoid, std::move(x)); }
 Tensor pow(Tensor x, double exponent);   // autocasts to float32
 Tensor pow(double base, Tensor exponent);
 Tensor rsqrt(Tensor x);
 Tensor exp(Tensor x);
+Tensor log(Tensor x);
 Tensor where(Tensor condition, Tensor a, Tensor b);
 Tensor outer(Tensor a, Tensor b);  // a broadcast product: [n], [m] -> [n, m]
 
@@ -68,8 +83,9 @@ struct ConvParams {
 Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params);
 Tensor conv3d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0, 0});
 Tensor conv2d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0});
-// q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel.
-Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v);
+// q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel. A mask, of the type of q and broadcast to
+// [b, h, sq, sk], is added to the scores: the memory-efficient kernel runs then.
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask = Tensor());
 // flash_attn's varlen function: q [sum of queries, h, d], k and v [sum of keys, h, d], offsets i32 [sequences + 1].
 Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
                               int64_t max_seqlen_q, int64_t max_seqlen_k);
@@ -92,9 +108,17 @@ Tensor copy_(Tensor target, Tensor source);
 // constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
 
+// --- gathers ---------------------------------------------------------------------------------------------------------
+Tensor embedding(Tensor weight, Tensor ids);      // rows of weight [n, d]
+Tensor index(Tensor x, Tensor rows, Tensor columns);  // x [n, m] at broadcast integer positions
+
 // --- factories -------------------------------------------------------------------------------------------------------
 Tensor new_zeros(Tensor like, const Shape& sizes);
+Tensor new_ones(Tensor like, const Shape& sizes);
+Tensor new_ones(Tensor like, const Shape& sizes, DType dtype);
 Tensor zeros(const Shape& sizes, DType dtype);
+Tensor full_like(Tensor x);
+Tensor scalar_tensor(DType dtype);  // a Python number put on the device
 Tensor arange(int64_t n, DType dtype);
 Tensor empty_like(Tensor x);
 

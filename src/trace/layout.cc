@@ -126,6 +126,55 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
   return out;
 }
 
+Tensor embedding(Tensor weight, Tensor ids) {
+  Tracer& tracer = weight.tracer();
+  Shape sizes = ids.sizes();
+  sizes.push_back(weight.size(1));
+  Tensor out = tracer.allocate(sizes, weight.dtype());
+  tracer.record(Kernel::embedding, {&weight, &ids}, {&out});
+  weight.reset();
+  ids.reset();
+  return out;
+}
+
+Tensor index(Tensor x, Tensor rows, Tensor columns) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(broadcast(rows.sizes(), columns.sizes()), x.dtype());
+  tracer.record(Kernel::index, {&x, &rows, &columns}, {&out});
+  x.reset();
+  rows.reset();
+  columns.reset();
+  return out;
+}
+
+Tensor new_ones(Tensor like, const Shape& sizes, DType dtype) {
+  Tracer& tracer = like.tracer();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::new_ones, {&like}, {&out});
+  like.reset();
+  return out;
+}
+
+Tensor new_ones(Tensor like, const Shape& sizes) {
+  const DType dtype = like.dtype();
+  return new_ones(std::move(like), sizes, dtype);
+}
+
+Tensor full_like(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());
+  tracer.record(Kernel::full_like, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor scalar_tensor(DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate({}, dtype);
+  tracer.record(Kernel::scalar_tensor, {}, {&out});
+  return out;
+}
+
 Tensor new_zeros(Tensor like, const Shape& sizes) {
   Tracer& tracer = like.tracer();
   Tensor out = tracer.allocate(sizes, like.dtype());

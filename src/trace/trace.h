@@ -39,7 +39,8 @@ struct Scope {
   std::string_view klass;  // the module's class, as in PyTorch
   const void* module;      // the layer object that ran, or null
   int64_t index;           // the number that follows the name ("blocks" 1), or -1
-  int64_t count;           // how often it runs each time its parent runs
+  int64_t count;           // how often it runs each time its parent runs (a repetition)
+  int64_t calls;           // how often it was entered in the trace
   int32_t parent;          // -1 for the root
   int32_t first_child;
   int32_t next_sibling;

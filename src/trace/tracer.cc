@@ -19,7 +19,7 @@ Tracer::Guard::~Guard() { current_tracer = previous_; }
 
 void Tracer::clear() {
   trace_.clear();
-  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, -1, -1, -1, ScopeKind::module});
+  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, -1, -1, -1, ScopeKind::module});
   autocast = {};
   live_ = 0;
   scope_ = 0;
@@ -43,6 +43,12 @@ Tensor Tracer::make(const Shape& sizes, const Shape& strides, DType dtype, Place
   meta->storage = storage;
   if (place == Place::device) live_ = checked_add(live_, storage->bytes, "live memory");
   return Tensor(meta);
+}
+
+Tensor Tracer::input(const Shape& sizes, DType dtype) {
+  Tensor out = make(sizes, contiguous_strides(sizes), dtype, Place::given);
+  trace_.given_bytes = checked_add(trace_.given_bytes, out.meta().storage->bytes, "the size of the inputs");
+  return out;
 }
 
 void Tracer::release(Storage& storage) {
@@ -95,8 +101,11 @@ int32_t Tracer::enter(std::string_view name, std::string_view klass, const void*
                       ScopeKind kind) {
   for (int32_t child = trace_.scopes[static_cast<size_t>(scope_)].first_child; child >= 0;
        child = trace_.scopes[static_cast<size_t>(child)].next_sibling) {
-    const Scope& s = trace_.scopes[static_cast<size_t>(child)];
-    if (s.module == module && s.index == index && s.kind == kind && s.name == name) return scope_ = child;
+    Scope& s = trace_.scopes[static_cast<size_t>(child)];
+    if (s.module == module && s.index == index && s.kind == kind && s.name == name) {
+      ++s.calls;
+      return scope_ = child;
+    }
   }
   return add_scope(name, klass, module, index, 1, kind);
 }
@@ -109,7 +118,7 @@ int32_t Tracer::add_scope(std::string_view name, std::string_view klass, const v
                           int64_t count, ScopeKind kind) {
   const int32_t made = static_cast<int32_t>(trace_.scopes.size());
   const int32_t sibling = std::exchange(trace_.scopes[static_cast<size_t>(scope_)].first_child, made);
-  trace_.scopes.push_back({name, klass, module, index, count, scope_, -1, sibling, kind});
+  trace_.scopes.push_back({name, klass, module, index, count, 1, scope_, -1, sibling, kind});
   return scope_ = made;
 }
 

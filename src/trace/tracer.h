@@ -55,7 +55,7 @@ class Tracer {
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::given); }
-  Tensor input(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::given); }
+  Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes
   Tensor host(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::host); }
   Tensor allocate(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::device); }
   Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype) {

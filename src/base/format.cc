@@ -1,0 +1,32 @@
+#include "base/format.h"
+
+#include <fmt/format.h>
+
+namespace modelmeter {
+namespace {
+
+std::string scaled(int64_t value, const char* unit) {
+  static const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+  double scaled = static_cast<double>(value);
+  int step = 0;
+  while (scaled >= 999.9995 && step < 6) {
+    scaled /= 1000;
+    ++step;
+  }
+  return step == 0 ? fmt::format("{} {}", value, unit) : fmt::format("{:.3f} {}{}", scaled, prefixes[step], unit);
+}
+
+}  // namespace
+
+std::string grouped(int64_t value) {
+  std::string digits = fmt::format("{}", value);
+  const int first = value < 0 ? 1 : 0;
+  for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), ",");
+  return digits;
+}
+
+std::string flops_text(int64_t flops) { return scaled(flops, "FLOP"); }
+std::string bytes_text(int64_t bytes) { return scaled(bytes, "B"); }
+std::string percent_text(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
+}  // namespace modelmeter

@@ -1,0 +1,71 @@
+// modelmeter analyze: composes a configuration, builds the report and writes it.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/session.h"
+#include "report/builder.h"
+#include "report/files.h"
+#include "report/json.h"
+#include "report/summary.h"
+
+namespace modelmeter::cli {
+namespace {
+
+struct ReportOptions {
+  std::string folder, run_id;
+  bool expand_blocks = false, yaml = false;
+
+  static ReportOptions read(const config::View& report, const std::string& family) {
+    report.require_known_keys({"output_dir", "run_id", "expand_blocks", "yaml"});
+    ReportOptions out;
+    out.run_id = report.get<std::string>("run_id");
+    if (out.run_id.empty() || out.run_id.find('/') != std::string::npos || out.run_id == "." || out.run_id == "..") {
+      throw report.at("run_id").expected("the name of a folder");
+    }
+    out.folder = report.get<std::string>("output_dir") + "/" + out.run_id + "/static_analysis/" + family;
+    out.expand_blocks = report.get_or<bool>("expand_blocks", false);
+    out.yaml = report.get_or<bool>("yaml", false);
+    return out;
+  }
+};
+
+}  // namespace
+
+int analyze(const CommandLine& line) {
+  const std::vector<Flag> flags = with_common(config_flags());
+  const Arguments arguments(line, flags);
+  if (arguments.has("--help")) return fmt::print("{}", command_help("analyze", flags)), 0;
+  const Session session(arguments);
+  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+
+  const std::unique_ptr<AnalyticModel> model = session.model();
+  const ReportOptions options = ReportOptions::read(session.view().child("report"), model->family());
+  const Report report = build_report(*model, options.run_id, {options.expand_blocks});
+
+  const std::string json = to_json(report);
+  const std::string summary = summary_markdown(report);
+  std::vector<std::pair<std::string, std::string>> files = {{options.folder + "/report.json", json},
+                                                            {options.folder + "/summary.md", summary}};
+  if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
+  write_files(files);
+
+  for (const std::string& text : report.notes) note(arguments, "note: " + text);
+  if (arguments.has("--json")) {
+    const nlohmann::ordered_json document = nlohmann::ordered_json::parse(json);
+    nlohmann::ordered_json out = {{"report_id", report.report_id}, {"files", nlohmann::ordered_json::array()}};
+    for (const auto& [path, content] : files) out["files"].push_back(path);
+    for (const char* key : {"model", "workload", "runtime", "totals", "per_forward", "notes"}) out[key] = document[key];
+    fmt::print("{}\n", out.dump(2));
+  } else {
+    fmt::print("{}\n", summary);
+  }
+  note(arguments, fmt::format("report: {}/report.json", options.folder));
+  return 0;
+}
+
+}  // namespace modelmeter::cli

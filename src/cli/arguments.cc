@@ -1,0 +1,74 @@
+#include "cli/arguments.h"
+
+#include <fmt/format.h>
+
+#include "base/edit_distance.h"
+#include "base/error.h"
+
+namespace modelmeter::cli {
+namespace {
+
+const Flag* find(const std::vector<Flag>& flags, const std::string& name) {
+  for (const Flag& flag : flags) {
+    if (name == flag.name || (!flag.brief.empty() && name == flag.brief)) return &flag;
+  }
+  return nullptr;
+}
+
+bool is_flag(const std::string& argument) { return argument.size() > 1 && argument[0] == '-'; }
+
+}  // namespace
+
+Arguments::Arguments(const std::vector<std::string>& arguments, const std::vector<Flag>& flags) {
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    if (!is_flag(argument)) {
+      rest_.push_back(argument);
+      continue;
+    }
+    const size_t equals = argument.find('=');
+    const std::string name = argument.substr(0, equals);
+    const Flag* flag = find(flags, name);
+    if (flag == nullptr) {
+      std::vector<std::string> known;
+      for (const Flag& f : flags) known.push_back(f.name);
+      throw Error(ErrorCode::usage, fmt::format("unknown option '{}'", name), {}, name_notes(name, known, "options"));
+    }
+    std::string value;
+    if (flag->value.empty()) {
+      if (equals != std::string::npos) {
+        throw Error(ErrorCode::usage, fmt::format("{} takes no value", flag->name));
+      }
+    } else if (equals != std::string::npos) {
+      value = argument.substr(equals + 1);
+    } else if (i + 1 < arguments.size()) {
+      value = arguments[++i];
+    } else {
+      throw Error(ErrorCode::usage, fmt::format("{} needs a value: {} {}", flag->name, flag->name, flag->value));
+    }
+    given_.emplace_back(flag->name, std::move(value));
+  }
+}
+
+bool Arguments::has(const std::string& flag) const {
+  for (const auto& [name, value] : given_) {
+    if (name == flag) return true;
+  }
+  return false;
+}
+
+std::string Arguments::value(const std::string& flag, const std::string& otherwise) const {
+  const std::vector<std::string> all = values(flag);
+  if (all.size() > 1) throw Error(ErrorCode::usage, fmt::format("{} is given {} times", flag, all.size()));
+  return all.empty() ? otherwise : all.front();
+}
+
+std::vector<std::string> Arguments::values(const std::string& flag) const {
+  std::vector<std::string> out;
+  for (const auto& [name, value] : given_) {
+    if (name == flag) out.push_back(value);
+  }
+  return out;
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,31 @@
+// The command line, Hydra's way: flags and overrides in any order.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace modelmeter::cli {
+
+// A flag of a command, with or without a value: {"--config-name", "-cn", "NAME"}.
+struct Flag {
+  std::string name, brief;  // brief may be empty
+  std::string value;        // what to call its value in the help; empty for none
+  std::string help;
+};
+
+class Arguments {
+ public:
+  // Error (usage) for an unknown flag, with a did-you-mean, a missing value, or one flag given twice.
+  Arguments(const std::vector<std::string>& arguments, const std::vector<Flag>& flags);
+
+  bool has(const std::string& flag) const;
+  std::string value(const std::string& flag, const std::string& otherwise = "") const;
+  std::vector<std::string> values(const std::string& flag) const;     // of a flag given more than once
+  const std::vector<std::string>& rest() const { return rest_; }      // everything that is no flag
+
+ private:
+  std::vector<std::pair<std::string, std::string>> given_;
+  std::vector<std::string> rest_;
+};
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,20 @@
+#include "cli/commands.h"
+
+namespace modelmeter::cli {
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {
+      {"analyze", "count what a model costs and write the report",
+       "modelmeter analyze --config-name NAME [options] [overrides]", analyze},
+      {"trace", "write every kernel of one forward, with operands, FLOPs, bytes and live memory",
+       "modelmeter trace --config-name NAME --out FILE [options] [overrides]", trace},
+      {"verify", "compare with a recording of real PyTorch code, kernel by kernel",
+       "modelmeter verify --reference FILE [--reference FILE ...]", verify},
+      {"top", "the layers and categories of a report with the most FLOPs", "modelmeter top REPORT", top},
+      {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs", "modelmeter compare A B",
+       compare},
+  };
+  return table;
+}
+
+}  // namespace modelmeter::cli

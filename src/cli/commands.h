@@ -1,0 +1,25 @@
+// The commands. Each takes the arguments after its name, prints results to stdout and notes to stderr, and returns the
+// exit code; Errors are for the caller.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace modelmeter::cli {
+
+using CommandLine = std::vector<std::string>;
+
+int analyze(const CommandLine& arguments);
+int trace(const CommandLine& arguments);
+int verify(const CommandLine& arguments);
+int top(const CommandLine& arguments);
+int compare(const CommandLine& arguments);
+
+struct Command {
+  std::string name, summary, usage;
+  int (*run)(const CommandLine&);
+};
+
+const std::vector<Command>& commands();
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,38 @@
+// What the commands that compose a configuration share: where the files are, the composed configuration, the model.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "config/compose.h"
+#include "model/registry.h"
+
+namespace modelmeter::cli {
+
+// --config-name, --config-dir, --cfg, --resolve.
+const std::vector<Flag>& config_flags();
+
+// The folder that holds configs/ and models/: $MODELMETER_DATA_DIR, the source tree that the program was built in, or
+// share/modelmeter under its install prefix. Error saying where it was looked for.
+std::string find_data_root();
+
+class Session {
+ public:
+  // Composes the configuration that the arguments name. Error (usage) without --config-name, listing those there are.
+  explicit Session(const Arguments& arguments);
+
+  // --cfg: the text to print instead of running; empty if it was not given.
+  const std::string& shown_config() const { return shown_; }
+  const config::Node& config() const { return config_; }
+  config::View view() const { return config::View(config_); }
+  std::unique_ptr<AnalyticModel> model() const { return build_model(view(), files_); }
+
+ private:
+  DataFiles files_;
+  config::Node config_;
+  std::string shown_;
+};
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,77 @@
+// modelmeter trace: writes the trace of one forward in the form of the reference recordings.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/edit_distance.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/session.h"
+#include "report/files.h"
+#include "verify/comparison.h"
+
+namespace modelmeter::cli {
+namespace {
+
+const Stage& chosen_stage(const AnalyticModel& model, const std::string& id) {
+  std::vector<std::string> known;
+  for (const auto& stage : model.stages()) known.push_back(stage->id());
+  if (id.empty() && known.size() == 1) return *model.stages().front();
+  for (const auto& stage : model.stages()) {
+    if (stage->id() == id) return *stage;
+  }
+  if (id.empty()) {
+    throw Error(ErrorCode::usage, "which stage? --stage ID is missing", {}, name_notes("", known, "stages"));
+  }
+  throw Error(fmt::format("there is no stage '{}'", id), {}, name_notes(id, known, "stages"));
+}
+
+std::string json_text(const Fields& fields) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  for (const auto& [name, value] : fields) {
+    std::visit([&, &key = name](const auto& v) { out[key] = v; }, value);
+  }
+  return out.dump();
+}
+
+std::string field(const Fields& fields, const std::string& name) {
+  for (const auto& [key, value] : fields) {
+    if (key == name) return std::holds_alternative<std::string>(value) ? std::get<std::string>(value) : "";
+  }
+  return "";
+}
+
+}  // namespace
+
+int trace(const CommandLine& line) {
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--out", "-o", "FILE", "where to write the trace"});
+  flags.push_back({"--stage", "", "ID", "of a model with several stages: which"});
+  flags = with_common(std::move(flags));
+  const Arguments arguments(line, flags);
+  if (arguments.has("--help")) return fmt::print("{}", command_help("trace", flags)), 0;
+  const std::string out = arguments.value("--out");
+  const Session session(arguments);
+  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (out.empty()) throw Error(ErrorCode::usage, "--out FILE is missing");
+
+  const std::unique_ptr<AnalyticModel> model = session.model();
+  const Stage& stage = chosen_stage(*model, arguments.value("--stage"));
+  Recording recording = recording_of(stage);
+  const Fields runtime = model->runtime_fields();
+  recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
+  recording.implementation = field(runtime, "implementation");
+  recording.attention = field(runtime, "attention");
+  recording.variant = field(model->model_fields(), "model_variant");
+  recording.config = json_text(model->model_fields());
+  recording.workload = json_text(model->workload_fields());
+  write_files({{out, write_recording(recording)}});
+  if (arguments.has("--json")) {
+    fmt::print("{}\n", nlohmann::ordered_json{{"trace", out}, {"kernels", recording.totals.kernels}}.dump(2));
+  }
+  note(arguments, fmt::format("trace of {} kernels: {}", recording.totals.kernels, out));
+  return 0;
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,146 @@
+#include "config/access.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "base/edit_distance.h"
+#include "config/scalar.h"
+
+namespace modelmeter::config {
+namespace {
+
+// The keys that instantiate reserves; every node may have them.
+constexpr std::string_view kReserved[] = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"};
+
+std::string join(const std::string& path, std::string_view key) {
+  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+}
+
+// A value as a message shows it: 'abc', 3, a list.
+std::string shown(const Node& node) {
+  if (node.is(Kind::string)) return fmt::format("'{}'", node.as_string());
+  if (node.is_container()) return std::string(with_article(node.kind()));
+  if (node.is(Kind::null)) return "null";
+  if (node.is(Kind::boolean)) return node.as_bool() ? "true" : "false";
+  return python_str(node);
+}
+
+// Refuses what no reader can take.
+void require_value(const View& view) {
+  if (view.node().is(Kind::missing)) {
+    throw view.error("Missing mandatory value ??\?", {fmt::format("set it with {}=<value>", view.path())});
+  }
+  if (view.node().is_interpolation()) {
+    throw Error(ErrorCode::internal, fmt::format("{}: '{}' was not resolved", view.path(), view.node().as_string()),
+                view.span());
+  }
+}
+
+}  // namespace
+
+bool View::has(std::string_view key) const {
+  const Node* found = node_->find(key);
+  return found && !found->is(Kind::null);
+}
+
+std::vector<std::string> View::keys() const {
+  require_value(*this);
+  if (!node_->is(Kind::map)) throw expected("a map");
+  return node_->keys();
+}
+
+View View::at(std::string_view key) const {
+  const std::vector<std::string> known = keys();
+  if (const Node* found = node_->find(key)) return View(*found, join(path_, key));
+  throw Error(fmt::format("{}: missing", join(path_, key)), span(), name_notes(key, known, "keys here"));
+}
+
+View View::child(std::string_view key) const {
+  View found = at(key);
+  require_value(found);
+  if (!found.node().is(Kind::map)) throw found.expected("a map");
+  return found;
+}
+
+std::optional<View> View::optional_child(std::string_view key) const {
+  if (!has(key)) return std::nullopt;
+  return child(key);
+}
+
+std::vector<View> View::items() const {
+  require_value(*this);
+  if (!node_->is(Kind::list)) throw expected("a list");
+  std::vector<View> out;
+  for (size_t i = 0; i < node_->items().size(); ++i) {
+    out.emplace_back(node_->items()[i], fmt::format("{}[{}]", path_, i));
+  }
+  return out;
+}
+
+std::string View::get_choice(std::string_view key, const std::vector<std::string>& allowed) const {
+  std::string value = get<std::string>(key);
+  if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+    throw at(key).error(fmt::format("unknown value '{}'", value), name_notes(value, allowed));
+  }
+  return value;
+}
+
+void View::require_known_keys(std::initializer_list<std::string_view> known) const {
+  require_known_keys(std::vector<std::string>(known.begin(), known.end()));
+}
+
+void View::require_known_keys(const std::vector<std::string>& known) const {
+  keys();
+  for (const Entry& entry : node_->entries()) {
+    const std::string& key = entry.key.text;
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    if (std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved)) continue;
+    const Mark& mark = entry.key_mark.source ? entry.key_mark : entry.value.mark();
+    throw Error(fmt::format("{}: unknown key", join(path_, key)), mark.span(), name_notes(key, known, "known keys"));
+  }
+}
+
+Error View::error(std::string_view message, std::vector<std::string> notes) const {
+  return Error(path_.empty() ? std::string(message) : fmt::format("{}: {}", path_, message), span(), std::move(notes));
+}
+
+Error View::expected(std::string_view what) const {
+  return error(fmt::format("expected {}, got {}", what, shown(*node_)));
+}
+
+void read(const View& view, bool& out) {
+  require_value(view);
+  if (!view.node().is(Kind::boolean)) throw view.expected("true or false");
+  out = view.node().as_bool();
+}
+
+void read(const View& view, int64_t& out) {
+  require_value(view);
+  if (!view.node().is(Kind::integer)) throw view.expected("an integer");
+  out = view.node().as_int();
+}
+
+void read(const View& view, int& out) {
+  int64_t value = 0;
+  read(view, value);
+  if (value < std::numeric_limits<int>::min() || value > std::numeric_limits<int>::max()) {
+    throw view.expected("an integer of 32 bits");
+  }
+  out = static_cast<int>(value);
+}
+
+void read(const View& view, double& out) {
+  require_value(view);
+  if (!view.node().is(Kind::integer) && !view.node().is(Kind::floating)) throw view.expected("a number");
+  out = view.node().as_double();
+}
+
+void read(const View& view, std::string& out) {
+  require_value(view);
+  if (!view.node().is(Kind::string)) throw view.expected("a string");
+  out = view.node().as_string();
+}
+
+}  // namespace modelmeter::config

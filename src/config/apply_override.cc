@@ -1,0 +1,129 @@
+#include "config/apply_override.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/edit_distance.h"
+#include "config/interpolation_parser.h"
+#include "config/merge.h"
+#include "config/scalar.h"
+
+namespace modelmeter::config {
+namespace {
+
+// The node at a key as it stands; nullptr if it is not there.
+Node* find(Node& root, const std::vector<std::string>& keys) {
+  Node* here = &root;
+  for (const std::string& key : keys) {
+    if (here->is(Kind::list)) {
+      const std::optional<int64_t> index = python_int(key);
+      if (!index || *index < 0 || *index >= static_cast<int64_t>(here->items().size())) return nullptr;
+      here = &here->items()[static_cast<size_t>(*index)];
+    } else {
+      here = here->find(key);
+      if (!here) return nullptr;
+    }
+  }
+  return here;
+}
+
+// Keys near the first part of a path that is not there.
+std::vector<std::string> hints(Node& root, const std::vector<std::string>& keys) {
+  Node* here = &root;
+  for (const std::string& key : keys) {
+    if (!here->is(Kind::map)) return {};
+    Node* next = here->find(key);
+    if (!next) return name_notes(key, here->keys(), "keys here");
+    here = next;
+  }
+  return {};
+}
+
+void remove(Node& root, const Override& word) {
+  std::vector<std::string> keys = split_key(word.key).keys;
+  Node* there = find(root, keys);
+  if (!there) {
+    throw Error(fmt::format("Could not delete from config. '{}' does not exist.", word.key), word.mark.span(),
+                hints(root, keys));
+  }
+  const Node wanted = word.node();
+  if (!wanted.is(Kind::null) && !equal(wanted, *there)) {
+    throw Error(fmt::format("Could not delete from config. The value of '{}' is {} and not {}.", word.key,
+                            python_str(*there), python_str(wanted)),
+                word.mark.span());
+  }
+  const std::string last = keys.back();
+  keys.pop_back();
+  Node* parent = find(root, keys);
+  if (parent->is(Kind::list)) {
+    parent->items().erase(parent->items().begin() + static_cast<std::ptrdiff_t>(*python_int(last)));
+  } else {
+    parent->erase(last);
+  }
+}
+
+void require_keys(const Node& value) {
+  if (value.is(Kind::list)) {
+    for (const Node& item : value.items()) require_keys(item);
+  } else if (value.is(Kind::map)) {
+    for (const Entry& entry : value.entries()) {
+      if (entry.key.kind == KeyKind::null) throw Error("Incompatible key type 'NoneType'", entry.key_mark.span());
+      require_keys(entry.value);
+    }
+  }
+}
+
+void require_interpolations(const Node& value) {
+  if (value.is_interpolation()) check_interpolation(value);
+  if (value.is(Kind::list)) {
+    for (const Node& item : value.items()) require_interpolations(item);
+  } else if (value.is(Kind::map)) {
+    for (const Entry& entry : value.entries()) require_interpolations(entry.value);
+  }
+}
+
+void set(Node& root, const Override& word, const Resolvers& resolvers) {
+  const Node value = word.node();
+  const UpdateOptions options{.merge = true, .struct_mode = true, .force_add = word.kind != OverrideKind::change};
+  try {
+    update(root, word.key, value, resolvers, options);
+  } catch (const StructError& error) {
+    std::vector<std::string> notes = error.notes();
+    notes.push_back(error.message());
+    notes.push_back(fmt::format("To append to your config use +{}", word.text));
+    throw Error(fmt::format("Could not override '{}'.", word.key), error.span(), std::move(notes));
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("Error merging override {}: {}", word.text, error.message()), error.span(),
+                error.notes());
+  }
+}
+
+}  // namespace
+
+void apply_override(Node& root, const Override& word, const Resolvers& resolvers) {
+  if (word.package || word.key.find('/') != std::string::npos) {
+    throw Error(fmt::format("Override {} looks like a config group override, but config group '{}' does not exist.",
+                            word.text, word.key),
+                word.mark.span());
+  }
+  if (word.is_sweep()) return;
+  if (word.kind == OverrideKind::remove) {
+    remove(root, word);
+    return;
+  }
+  const Node value = word.node();
+  require_keys(value);
+  require_interpolations(value);
+  if (word.kind == OverrideKind::add && !value.is_container()) {
+    const Node* there = find(root, split_key(word.key).keys);
+    if (there && !there->is(Kind::null) && !there->is(Kind::missing)) {
+      throw Error(fmt::format("Could not append to config. An item is already at '{}'.", word.key), word.mark.span(),
+                  {fmt::format("Either remove + prefix: '{}'", word.text.substr(1)),
+                   fmt::format("Or add a second + to add or override '{}': '+{}'", word.key, word.text)});
+    }
+  }
+  set(root, word, resolvers);
+}
+
+}  // namespace modelmeter::config

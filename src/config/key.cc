@@ -1,0 +1,33 @@
+#include "config/key.h"
+
+#include <cstdlib>
+#include <optional>
+
+namespace modelmeter::config {
+namespace {
+
+// The number that Python sees in a key, if it does.
+std::optional<double> number(const Key& key) {
+  switch (key.kind) {
+    case KeyKind::boolean:
+      return key.text == "true" ? 1.0 : 0.0;
+    case KeyKind::integer:
+    case KeyKind::floating:
+      return std::strtod(key.text.c_str(), nullptr);
+    case KeyKind::string:
+    case KeyKind::null:
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool operator==(const Key& a, const Key& b) {
+  if (a.kind == b.kind && a.text == b.text) return true;
+  if (a.kind == KeyKind::string || b.kind == KeyKind::string) return false;
+  const std::optional<double> x = number(a), y = number(b);
+  return x && y && *x == *y;
+}
+
+}  // namespace modelmeter::config

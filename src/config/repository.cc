@@ -1,0 +1,128 @@
+#include "config/repository.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "config/builtin.h"
+
+namespace modelmeter::config {
+namespace {
+
+constexpr std::string_view kExtension = ".yaml";
+
+bool ends_with(std::string_view text, std::string_view end) {
+  return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
+}
+
+// The directory that an entry of a search path names: DIR, file://DIR.
+std::string directory_of(std::string path) {
+  constexpr std::string_view kScheme = "file://";
+  if (path.compare(0, kScheme.size(), kScheme) == 0) path.erase(0, kScheme.size());
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+std::string join(const std::string& dir, std::string_view path) {
+  return path.empty() ? dir : fmt::format("{}/{}", dir, path);
+}
+
+void require_directory(const FileSystem& files, const std::string& dir, const std::string& message) {
+  if (files.is_directory(dir)) return;
+  std::vector<std::string> notes;
+  if (files.is_file(dir)) notes.push_back(fmt::format("'{}' is a file", dir));
+  throw Error(message, {}, std::move(notes));
+}
+
+}  // namespace
+
+Repository::Repository(std::string primary_dir, std::vector<std::string> config_dirs)
+    : Repository(std::make_shared<DiskFileSystem>(), std::move(primary_dir), std::move(config_dirs)) {}
+
+Repository::Repository(std::shared_ptr<const FileSystem> files, std::string primary_dir,
+                       std::vector<std::string> config_dirs)
+    : files_(std::move(files)) {
+  add(0, "hydra", kBuiltinDir, {builtin_files(), kBuiltinDir});
+  const std::string primary = directory_of(std::move(primary_dir));
+  require_directory(*files_, primary,
+                    fmt::format("Primary config directory not found: '{}' must exist and be readable", primary));
+  add(roots_.size(), "main", "file://" + primary, {files_, primary});
+  for (std::string& config_dir : config_dirs) {
+    const std::string dir = directory_of(std::move(config_dir));
+    require_directory(*files_, dir, fmt::format("Additional config directory '{}' not found", dir));
+    add(roots_.size(), "command-line", "file://" + dir, {files_, dir});
+  }
+}
+
+void Repository::add(size_t position, std::string provider, std::string path, Root root) {
+  const auto offset = static_cast<std::ptrdiff_t>(position);
+  search_path_.insert(search_path_.begin() + offset, {std::move(provider), std::move(path)});
+  roots_.insert(roots_.begin() + offset, std::move(root));
+}
+
+Repository Repository::with_search_path(const std::vector<std::string>& directories) const {
+  Repository out = *this;
+  size_t position = 2;  // behind hydra and main
+  for (const std::string& path : directories) {
+    // A Python package is a directory that is not there: it stays in the list, for messages.
+    const bool is_package = path.compare(0, 6, "pkg://") == 0;
+    const std::string dir = directory_of(path);
+    out.add(position++, "hydra.searchpath", is_package ? path : "file://" + dir, {files_, dir});
+  }
+  return out;
+}
+
+std::optional<ConfigFile> Repository::load(std::string_view config_path) const {
+  if (ends_with(config_path, ".yml")) {
+    throw Error("Unsupported config file extension '.yml'. Config files must use the '.yaml' extension.");
+  }
+  if (ends_with(config_path, kExtension)) config_path.remove_suffix(kExtension.size());
+  for (const Root& root : roots_) {
+    const std::string file = fmt::format("{}/{}{}", root.dir, config_path, kExtension);
+    if (std::optional<std::string> text = root.files->read(file)) {
+      return parse_config_file(*std::move(text), file);
+    }
+  }
+  return std::nullopt;
+}
+
+bool Repository::has_config(std::string_view config_path) const {
+  if (ends_with(config_path, kExtension)) config_path.remove_suffix(kExtension.size());
+  return std::any_of(roots_.begin(), roots_.end(), [&](const Root& root) {
+    return root.files->is_file(fmt::format("{}/{}{}", root.dir, config_path, kExtension));
+  });
+}
+
+bool Repository::has_group(std::string_view group) const {
+  return std::any_of(roots_.begin(), roots_.end(),
+                     [&](const Root& root) { return root.files->is_directory(join(root.dir, group)); });
+}
+
+std::vector<std::string> Repository::options(std::string_view group) const {
+  std::vector<std::string> out;
+  for (const Root& root : roots_) {
+    const std::string dir = join(root.dir, group);
+    for (const std::string& name : root.files->list(dir)) {
+      if (!ends_with(name, kExtension) || !root.files->is_file(join(dir, name))) continue;
+      out.push_back(name.substr(0, name.size() - kExtension.size()));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+std::vector<std::string> Repository::groups(std::string_view group) const {
+  std::vector<std::string> out;
+  for (const Root& root : roots_) {
+    const std::string dir = join(root.dir, group);
+    for (const std::string& name : root.files->list(dir)) {
+      if (root.files->is_directory(join(dir, name))) out.push_back(name);
+    }
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+}  // namespace modelmeter::config

@@ -1,0 +1,15 @@
+#include "layer/stage_cost.h"
+
+namespace modelmeter {
+
+StageCost StageCostMixin::get_forward_cost() const {
+  Tracer tracer;
+  trace(tracer);
+  return cost_of_trace(tracer.trace(), roll_up(tracer.trace()));
+}
+
+StageCost StageCostMixin::cost_of_trace(const Trace& trace, const Rollup& rollup) const {
+  return {rollup.total(), parameter_count(), parameter_bytes(), rollup.peak_live, 0, rollup.peak_live_bytes(trace)};
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,53 @@
+#include "model/registry.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "model/wan2_1/model.h"
+#include "model/wan2_1/recorded_stage.h"
+
+namespace modelmeter {
+namespace {
+
+using ModelRegistry = config::Registry<std::unique_ptr<AnalyticModel>, const config::View&, const DataFiles&>;
+using RecordedStage = std::unique_ptr<Stage> (*)(const Recording&);
+
+const ModelRegistry& models() {
+  static const ModelRegistry registry = [] {
+    ModelRegistry r("model");
+    r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
+      return std::make_unique<wan2_1::Wan2_1Model>(root, files);
+    });
+    return r;
+  }();
+  return registry;
+}
+
+// By the class of the recorded root module.
+const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
+  static const std::vector<std::pair<std::string, RecordedStage>> table = {
+      {"WanModel", wan2_1::recorded_dit},
+      {"WanTransformer3DModel", wan2_1::recorded_dit},
+  };
+  return table;
+}
+
+}  // namespace
+
+std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
+  return models().instantiate(config.child("model"), config, files);
+}
+
+std::unique_ptr<Stage> stage_of_recording(const Recording& recording) {
+  if (recording.modules.empty()) throw Error("the reference names no module");
+  const std::string& klass = recording.modules.front().klass;
+  std::vector<std::string> known;
+  for (const auto& [name, build] : recorded_stages()) {
+    if (name == klass) return build(recording);
+    known.push_back(name);
+  }
+  throw Error(fmt::format("the reference is of a {}, which modelmeter has no twin of", klass), {},
+              name_notes(klass, known, "known"));
+}
+
+}  // namespace modelmeter

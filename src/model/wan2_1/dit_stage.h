@@ -1,0 +1,60 @@
+// The diffusion stage: denoising steps times guidance branches forwards of the transformer, by either implementation.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "config/access.h"
+#include "model/analytic_model.h"
+#include "model/wan2_1/architecture.h"
+#include "model/wan2_1/diffusers/dit.h"
+#include "model/wan2_1/official/dit.h"
+
+namespace modelmeter::wan2_1 {
+
+enum class Implementation { official, diffusers };
+
+struct Runtime {
+  Implementation implementation = Implementation::official;
+  AttentionKernel attention = AttentionKernel::flash;
+  bool cfg = true;                             // classifier-free guidance: two forwards a step
+  DType weight_dtype = DType::float32;         // official: float32 (bfloat16 with --convert_model_dtype); diffusers: bfloat16
+  DType autocast_dtype = DType::bfloat16;      // official only
+
+  // implementation, attention ("flash", "math"), cfg, weight_dtype (null: the implementation's), autocast_dtype.
+  static Runtime read(const config::View& runtime);
+  Fields fields() const;
+};
+
+// What one forward gets.
+struct DiTWorkload {
+  int64_t batch = 1;
+  Shape latent;               // [C, F, H, W]; C is the latent's own
+  int64_t seq_len = 0;        // tokens the sequence is padded to (official)
+  int64_t text_len = 512;
+  int64_t prompt_tokens = 60; // real ones of text_len (official; diffusers always gets text_len)
+  int64_t forwards = 1;       // of a run: steps times guidance branches
+  DType image_dtype = DType::float16;  // of the image encoder's features (official)
+  bool token_timesteps = false;        // a time step per token (TI2V-5B)
+};
+
+class DiTStage : public Stage {
+ public:
+  DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkload& workload);
+
+  const BaseLayer& layer() const override;
+  int64_t forwards() const override { return workload_.forwards; }
+  void forward(Tracer& tracer) const override;
+
+ private:
+  void forward_official(Tracer& tracer) const;
+  void forward_diffusers(Tracer& tracer) const;
+
+  Architecture a_;
+  Runtime runtime_;
+  DiTWorkload workload_;
+  std::unique_ptr<official::WanModel> official_;
+  std::unique_ptr<diffusers::WanTransformer3DModel> diffusers_;
+};
+
+}  // namespace modelmeter::wan2_1

@@ -1,0 +1,14 @@
+// Builds the report of a model: traces it, counts, rolls up.
+#pragma once
+
+#include <string>
+
+#include "report/module_tree.h"
+#include "report/report.h"
+
+namespace modelmeter {
+
+// report_id is the name of the run's folder.
+Report build_report(const AnalyticModel& model, const std::string& report_id, const ModuleTreeOptions& options = {});
+
+}  // namespace modelmeter

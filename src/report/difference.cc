@@ -1,0 +1,114 @@
+#include "report/difference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include "base/format.h"
+#include "report/table.h"
+
+namespace modelmeter {
+namespace {
+
+std::string text(const FieldValue& value) {
+  if (const auto* s = std::get_if<std::string>(&value)) return *s;
+  if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
+  if (const auto* i = std::get_if<int64_t>(&value)) return fmt::format("{}", *i);
+  return fmt::format("{}", std::get<double>(value));
+}
+
+void compare_fields(const char* group, const Fields& a, const Fields& b, std::vector<InputDifference>& out) {
+  std::map<std::string, std::string> theirs;
+  for (const auto& [name, value] : b) theirs[name] = text(value);
+  for (const auto& [name, value] : a) {
+    const auto found = theirs.find(name);
+    const std::string other = found == theirs.end() ? "-" : found->second;
+    if (text(value) != other) out.push_back({fmt::format("{}.{}", group, name), text(value), other});
+    theirs.erase(name);
+  }
+  for (const auto& [name, value] : b) {
+    if (theirs.count(name) > 0) out.push_back({fmt::format("{}.{}", group, name), "-", text(value)});
+  }
+}
+
+std::string ratio(int64_t a, int64_t b) {
+  return a == 0 ? (b == 0 ? "1" : "-") : fmt::format("{:.4g}", static_cast<double>(b) / static_cast<double>(a));
+}
+
+}  // namespace
+
+ReportDifference difference(const Report& a, const Report& b) {
+  ReportDifference out;
+  compare_fields("model", a.model, b.model, out.inputs);
+  compare_fields("workload", a.workload, b.workload, out.inputs);
+  compare_fields("runtime", a.runtime, b.runtime, out.inputs);
+
+  const auto total = [&](const char* name, int64_t Figures::*figure) {
+    out.totals.push_back({name, a.totals.*figure, b.totals.*figure});
+  };
+  total("parameters", &Figures::parameters);
+  total("weight_bytes", &Figures::weight_bytes);
+  total("kernels", &Figures::kernels);
+  total("flops_torch", &Figures::flops_torch);
+  total("flops_full", &Figures::flops_full);
+  total("flops_tensor", &Figures::flops_tensor);
+  total("flops_vector", &Figures::flops_vector);
+  total("bytes_read", &Figures::bytes_read);
+  total("bytes_written", &Figures::bytes_written);
+  total("activation_peak_bytes", &Figures::activation_peak_bytes);
+  total("kv_cache_bytes", &Figures::kv_cache_bytes);
+  out.totals.push_back({"peak_live_bytes", a.totals.peak_live_bytes.value_or(0), b.totals.peak_live_bytes.value_or(0)});
+
+  std::map<std::string, LayerDifference> layers;
+  for (const ModuleMetricsSnapshot* s : top_leaves(a, a.modules.size())) {
+    LayerDifference& d = layers[s->module_id];
+    d.flops_a = s->exact.flops_torch;
+    d.bytes_a = s->exact.io_bytes();
+  }
+  for (const ModuleMetricsSnapshot* s : top_leaves(b, b.modules.size())) {
+    LayerDifference& d = layers[s->module_id];
+    d.flops_b = s->exact.flops_torch;
+    d.bytes_b = s->exact.io_bytes();
+  }
+  for (auto& [id, d] : layers) {
+    d.module_id = id;
+    if (d.flops_a != d.flops_b || d.bytes_a != d.bytes_b) out.layers.push_back(d);
+  }
+  std::stable_sort(out.layers.begin(), out.layers.end(), [](const LayerDifference& x, const LayerDifference& y) {
+    const int64_t flops_x = std::llabs(x.flops_b - x.flops_a), flops_y = std::llabs(y.flops_b - y.flops_a);
+    if (flops_x != flops_y) return flops_x > flops_y;
+    return std::llabs(x.bytes_b - x.bytes_a) > std::llabs(y.bytes_b - y.bytes_a);
+  });
+  return out;
+}
+
+std::string markdown(const ReportDifference& d, size_t most_layers) {
+  std::string out = "## Inputs\n\n";
+  if (d.inputs.empty()) {
+    out += "The same.\n";
+  } else {
+    Table inputs({"", "A", "B"}, {Align::left, Align::left, Align::left});
+    for (const InputDifference& i : d.inputs) inputs.add({i.name, i.a, i.b});
+    out += inputs.markdown();
+  }
+  Table totals({"", "A", "B", "B - A", "B / A"}, {Align::left, Align::right, Align::right, Align::right, Align::right});
+  for (const FigureDifference& f : d.totals) {
+    totals.add({f.name, grouped(f.a), grouped(f.b), grouped(f.b - f.a), ratio(f.a, f.b)});
+  }
+  out += "\n## Totals\n\n" + totals.markdown() + "\n## Layers\n\n";
+  if (d.layers.empty()) return out + "The same.\n";
+  Table layers({"Layer", "FLOPs A", "FLOPs B", "B / A", "Bytes A", "Bytes B", "B / A"},
+               {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
+  for (size_t i = 0; i < std::min(most_layers, d.layers.size()); ++i) {
+    const LayerDifference& l = d.layers[i];
+    layers.add({l.module_id, flops_text(l.flops_a), flops_text(l.flops_b), ratio(l.flops_a, l.flops_b),
+                bytes_text(l.bytes_a), bytes_text(l.bytes_b), ratio(l.bytes_a, l.bytes_b)});
+  }
+  out += layers.markdown();
+  if (d.layers.size() > most_layers) out += fmt::format("\n{} more layers differ.\n", d.layers.size() - most_layers);
+  return out;
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,34 @@
+// What differs between two reports: inputs, totals, and costs by layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/report.h"
+
+namespace modelmeter {
+
+struct InputDifference {
+  std::string name, a, b;  // "workload.num_frames"; "-" where one side has none
+};
+
+struct FigureDifference {
+  std::string name;
+  int64_t a = 0, b = 0;
+};
+
+struct LayerDifference {
+  std::string module_id;
+  int64_t flops_a = 0, flops_b = 0, bytes_a = 0, bytes_b = 0;
+};
+
+struct ReportDifference {
+  std::vector<InputDifference> inputs;
+  std::vector<FigureDifference> totals;  // every total, equal or not
+  std::vector<LayerDifference> layers;   // leaves that differ, the largest change of FLOPs first, then of bytes
+};
+
+ReportDifference difference(const Report& a, const Report& b);
+std::string markdown(const ReportDifference& difference, size_t most_layers);
+
+}  // namespace modelmeter

@@ -1,0 +1,16 @@
+// The report as JSON text and back. The text is the same for the same report, byte for byte.
+#pragma once
+
+#include <string>
+
+#include "report/report.h"
+
+namespace modelmeter {
+
+std::string to_json(const Report& report);
+std::string to_yaml(const Report& report);  // the same document
+
+// Strict: Error naming the file and the field for anything that to_json() would not write.
+Report report_from_json(const std::string& text, const std::string& file);
+
+}  // namespace modelmeter

@@ -1,0 +1,45 @@
+// The tree of modules that a report shows: the scopes of a trace with their costs, joined with the tree of layers.
+//
+// Repetitions do not show; layers of a ModuleList are one node that stands for all of them, or one node each. A module's
+// own kernels and parameters become a leaf beside its children, so that the leaves add up to the root exactly.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cost/rollup.h"
+#include "model/analytic_model.h"
+
+namespace modelmeter {
+
+struct ModuleTreeNode {
+  std::string id, name;
+  std::string raw_name;                // as in PyTorch, before ReportNames
+  std::string klass;                   // "" for a group or a function
+  std::string stage;
+  std::string category;                // of a leaf
+  const BaseLayer* layer = nullptr;
+  int64_t list_count = 0;              // layers of a ModuleList it stands for; 0 for none
+  int64_t copies = 1;                  // of this node in the model: list counts up to the root
+  int64_t calls = 0;                   // of all copies
+  Cost cost;                           // children included
+  int64_t peak_live = 0;               // above the start, while it runs
+  int64_t parameters = 0, weight_bytes = 0;
+  std::map<std::string, Cost> by_category;
+  ModuleTreeNode* parent = nullptr;
+  std::vector<std::unique_ptr<ModuleTreeNode>> children;
+
+  bool leaf() const { return children.empty(); }
+};
+
+struct ModuleTreeOptions {
+  bool expand_lists = false;  // block_00 … block_39 instead of one block_00 times 40
+};
+
+// The trace must be the model's, recorded by trace().
+std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Trace& trace, const Rollup& rollup,
+                                            const ModuleTreeOptions& options);
+
+}  // namespace modelmeter

@@ -1,0 +1,76 @@
+// The analytic report: the types that all models share and that the forerunner's consumers read, with its names.
+//
+// Field by field this is docs/report.schema.json. TFLOP = 1e12 FLOP, TB = 1e12 bytes, GB = 1e9 bytes; beside every float
+// stands the exact integer in base units (Figures).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/analytic_model.h"
+
+namespace modelmeter {
+
+// Exact figures of a node, or of a whole run.
+struct Figures {
+  int64_t parameters = 0;
+  int64_t weight_bytes = 0;
+  int64_t kernels = 0;
+  int64_t flops_torch = 0;   // as torch.utils.flop_counter counts
+  int64_t flops_full = 0;    // all arithmetic: tensor + vector
+  int64_t flops_tensor = 0;  // of matrix units
+  int64_t flops_vector = 0;
+  int64_t bytes_read = 0;
+  int64_t bytes_written = 0;
+  int64_t activation_peak_bytes = 0;
+  int64_t kv_cache_bytes = 0;
+  std::optional<int64_t> peak_live_bytes;  // of a whole run: with weights, buffers and inputs
+
+  int64_t io_bytes() const;
+  double arithmetic_intensity() const;  // FLOP (full) per byte moved
+};
+
+struct AnalyticModuleNode {
+  std::string module_id, name, qualified_class_name, stage;
+  std::optional<std::string> parent_id;
+  std::vector<std::string> children;
+  std::string repetition = "none";  // "for": repetition_count equal layers one after another
+  std::optional<int64_t> repetition_count;
+  Fields constructor_params;
+};
+
+struct OperatorMetrics {
+  std::string category_id;
+  int64_t calls = 0;  // kernels
+  double flops_tflops = 0, io_tb = 0, share_of_module_flops = 0;
+};
+
+struct ModuleMetricsSnapshot {
+  std::string module_id, profile_id;
+  int64_t calls = 0;  // of the module (of each of its repetitions)
+  double total_time_ms = 0, total_flops_tflops = 0, total_io_tb = 0;
+  double memory_weights_gb = 0, memory_activations_gb = 0, memory_kvcache_gb = 0;
+  double share_of_model_time = 0;  // of FLOPs, as long as there is no time
+  std::vector<OperatorMetrics> operator_breakdown;
+  Figures exact;
+};
+
+struct Report {
+  std::string report_id, family;
+  Fields model, workload, runtime;
+  std::vector<AnalyticModuleNode> modules;  // parents before children
+  std::vector<OperatorCategory> operator_categories;
+  std::vector<ModuleMetricsSnapshot> module_metrics;  // one for each module, in the same order
+  double predicted_total_time_ms = 0;
+  std::vector<std::string> notes;
+  Figures totals, per_forward;
+};
+
+// The leaves with the most FLOPs, and the categories; ties by id.
+std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_t most);
+std::vector<OperatorMetrics> top_categories(const Report& report, size_t most);
+
+}  // namespace modelmeter

@@ -1,0 +1,90 @@
+#include "report/summary.h"
+
+#include <fmt/format.h>
+
+#include "base/format.h"
+#include "report/table.h"
+
+namespace modelmeter {
+namespace {
+
+std::string text(const FieldValue& value) {
+  struct Show {
+    std::string operator()(int64_t v) const { return fmt::format("{}", v); }
+    std::string operator()(double v) const { return fmt::format("{}", v); }
+    std::string operator()(bool v) const { return v ? "true" : "false"; }
+    std::string operator()(const std::string& v) const { return v; }
+  };
+  return std::visit(Show(), value);
+}
+
+std::string fields_line(const Fields& fields) {
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    const std::string shown = text(value);
+    if (!shown.empty()) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, shown);
+  }
+  return out;
+}
+
+std::string totals_table(const Report& r) {
+  Table table({"", "whole run", "one forward", "exact, whole run"}, {Align::left, Align::right, Align::right, Align::right});
+  const auto row = [&](const char* name, std::string (*text_of)(int64_t), int64_t Figures::*figure) {
+    table.add({name, text_of(r.totals.*figure), text_of(r.per_forward.*figure), grouped(r.totals.*figure)});
+  };
+  row("FLOPs (torch)", flops_text, &Figures::flops_torch);
+  row("FLOPs (full)", flops_text, &Figures::flops_full);
+  row("- tensor", flops_text, &Figures::flops_tensor);
+  row("- vector", flops_text, &Figures::flops_vector);
+  row("Bytes read", bytes_text, &Figures::bytes_read);
+  row("Bytes written", bytes_text, &Figures::bytes_written);
+  table.add({"Arithmetic intensity", fmt::format("{:.1f} FLOP/B", r.totals.arithmetic_intensity()),
+             fmt::format("{:.1f} FLOP/B", r.per_forward.arithmetic_intensity()), ""});
+  row("Kernels", grouped, &Figures::kernels);
+  row("Parameters", grouped, &Figures::parameters);
+  row("Weights", bytes_text, &Figures::weight_bytes);
+  row("Activation peak", bytes_text, &Figures::activation_peak_bytes);
+  row("KV cache", bytes_text, &Figures::kv_cache_bytes);
+  const int64_t peak = r.totals.peak_live_bytes.value_or(0);
+  table.add({"Peak live memory", bytes_text(peak), bytes_text(r.per_forward.peak_live_bytes.value_or(0)), grouped(peak)});
+  return table.markdown();
+}
+
+}  // namespace
+
+std::string top_tables(const Report& r, size_t layers, size_t categories) {
+  const double total = static_cast<double>(r.totals.flops_torch);
+  const auto share = [&](double flops) { return percent_text(total > 0 ? flops / total : 0); };
+  Table leaves({"Layer", "FLOPs (torch)", "Share", "Bytes moved", "Calls"},
+               {Align::left, Align::right, Align::right, Align::right, Align::right});
+  for (const ModuleMetricsSnapshot* s : top_leaves(r, layers)) {
+    leaves.add({s->module_id, flops_text(s->exact.flops_torch), share(static_cast<double>(s->exact.flops_torch)),
+                bytes_text(s->exact.io_bytes()), grouped(s->calls)});
+  }
+  Table kinds({"Category", "FLOPs (torch)", "Share", "Bytes moved"},
+              {Align::left, Align::right, Align::right, Align::right});
+  for (const OperatorMetrics& m : top_categories(r, categories)) {
+    kinds.add({m.category_id, fmt::format("{:.3f} TFLOP", m.flops_tflops), share(m.flops_tflops * 1e12),
+               fmt::format("{:.3f} TB", m.io_tb)});
+  }
+  return fmt::format("## Top {} layers\n\n{}\n## Top {} categories\n\n{}", layers, leaves.markdown(), categories,
+                     kinds.markdown());
+}
+
+std::string summary_markdown(const Report& r) {
+  std::string out = fmt::format("# {}\n\n", r.report_id);
+  out += fmt::format("- report: {}\n- model: {}\n- workload: {}\n- runtime: {}\n- total FLOPs: {} (torch), {} (full)\n\n",
+                     r.report_id, fields_line(r.model), fields_line(r.workload), fields_line(r.runtime),
+                     flops_text(r.totals.flops_torch), flops_text(r.totals.flops_full));
+  out += "## Totals\n\n" + totals_table(r) + "\n";
+  out += top_tables(r, 10, 5);
+  if (!r.notes.empty()) {
+    out += "\n## Notes\n\n";
+    for (const std::string& note : r.notes) out += "- " + note + "\n";
+  }
+  out += "\nFLOPs (torch): matrix products, convolutions and attention, as torch.utils.flop_counter counts. FLOPs (full): "
+         "all arithmetic. Layers that repeat are counted with all their repetitions.\n";
+  return out;
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,216 @@
+#include "verify/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace modelmeter {
+namespace {
+
+constexpr size_t most_shown = 10;
+
+// --- our side --------------------------------------------------------------------------------------------------------
+
+// Parameters and module classes by path, from the tree of layers; a ModuleList stands as a module without calls.
+void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::string, RecordedModule>& out) {
+  RecordedModule& m = out[path];
+  m.name = path;
+  m.klass = layer.class_name();
+  m.params = layer.parameter_count();
+  m.param_bytes = layer.parameter_bytes();
+  for (const BaseLayer::Child& child : layer.children()) {
+    const std::string at = path.empty() ? child.name : path + "." + child.name;
+    // A list is a module itself, whether it is registered as one or by its members ("net.0").
+    const size_t dot = at.rfind('.');
+    const bool member = !child.list && child.name.find('.') != std::string::npos;
+    if (child.list || member) {
+      RecordedModule& list = out[member ? at.substr(0, dot) : at];
+      list.name = member ? at.substr(0, dot) : at;
+      list.klass = "ModuleList";
+      list.params += child.layer->parameter_count() * child.count;
+      list.param_bytes += child.layer->parameter_bytes() * child.count;
+    }
+    if (!child.list) {
+      add_modules(*child.layer, at, out);
+    } else {
+      for (int64_t i = 0; i < child.count; ++i) add_modules(*child.layer, fmt::format("{}.{}", at, i), out);
+    }
+  }
+}
+
+// Every module scope in `path`, from the root down.
+template <class Visit>
+void for_each_module_above(const std::string& path, Visit visit) {
+  visit(std::string());
+  for (size_t at = path.find('.'); at != std::string::npos; at = path.find('.', at + 1)) visit(path.substr(0, at));
+  if (!path.empty()) visit(path);
+}
+
+bool is_list(const RecordedModule& module) { return module.klass == "ModuleList"; }
+
+// --- comparison ------------------------------------------------------------------------------------------------------
+
+std::string shown(const std::vector<RecordedTensor>& tensors) {
+  std::string out;
+  for (const RecordedTensor& t : tensors) out += (out.empty() ? "" : " ") + t.dtype + t.sizes.to_string();
+  return out;
+}
+
+std::string shown(const RecordedOp& op) {
+  return fmt::format("{} @{}: {} -> {}; flops {} read {} write {} live {}", op.kernel, op.scope, shown(op.inputs),
+                     shown(op.outputs), op.flops, op.read, op.write, op.live);
+}
+
+bool equal(const RecordedOp& a, const RecordedOp& b) {
+  return a.kernel == b.kernel && a.scope == b.scope && a.inputs == b.inputs && a.outputs == b.outputs &&
+         a.flops == b.flops && a.read == b.read && a.write == b.write && a.live == b.live;
+}
+
+void compare_kernels(const Recording& ours, const Recording& reference, Comparison& out) {
+  const size_t most = std::max(ours.ops.size(), reference.ops.size());
+  out.kernels_compared = static_cast<int64_t>(most);
+  for (size_t i = 0; i < most; ++i) {
+    const bool both = i < ours.ops.size() && i < reference.ops.size();
+    if (both && equal(ours.ops[i], reference.ops[i])) continue;
+    ++out.kernels_different;
+    if (out.first_kernels.size() == most_shown) continue;
+    out.first_kernels.push_back({i, i < ours.ops.size() ? shown(ours.ops[i]) : "",
+                                 i < reference.ops.size() ? shown(reference.ops[i]) : ""});
+  }
+}
+
+void compare_modules(const Recording& ours, const Recording& reference, Comparison& out) {
+  std::map<std::string, const RecordedModule*> by_name;
+  for (const RecordedModule& m : ours.modules) by_name[m.name] = &m;
+  for (const RecordedModule& theirs : reference.modules) {
+    ++out.modules_compared;
+    const auto found = by_name.find(theirs.name);
+    if (found == by_name.end()) {
+      out.module_differences.push_back(fmt::format("{}: a {} that modelmeter does not have", theirs.name, theirs.klass));
+      continue;
+    }
+    const RecordedModule& mine = *found->second;
+    const auto figure = [&](const char* name, int64_t a, int64_t b) {
+      if (a != b) out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", theirs.name, name, a, b));
+    };
+    if (mine.klass != theirs.klass) {
+      out.module_differences.push_back(fmt::format("{}: class {}, reference {}", theirs.name, mine.klass, theirs.klass));
+    }
+    figure("calls", mine.calls, theirs.calls);
+    figure("params", mine.params, theirs.params);
+    figure("param_bytes", mine.param_bytes, theirs.param_bytes);
+    figure("flops", mine.flops, theirs.flops);
+    figure("read", mine.read, theirs.read);
+    figure("write", mine.write, theirs.write);
+    figure("kernels", mine.kernels, theirs.kernels);
+  }
+}
+
+void compare_parameters(const Recording& ours, const Recording& reference, Comparison& out) {
+  std::map<std::string, const RecordedTensor*> by_name;
+  for (const RecordedParameter& p : ours.parameters) by_name[p.name] = &p.tensor;
+  for (const RecordedParameter& theirs : reference.parameters) {
+    ++out.parameters_compared;
+    const auto found = by_name.find(theirs.name);
+    if (found == by_name.end()) {
+      out.parameter_differences.push_back(fmt::format("{}: modelmeter does not have it", theirs.name));
+    } else if (!(*found->second == theirs.tensor)) {
+      out.parameter_differences.push_back(fmt::format("{}: {}, reference {}", theirs.name, shown({*found->second}),
+                                                      shown({theirs.tensor})));
+    }
+  }
+}
+
+void show_list(std::string& out, const char* what, const std::vector<std::string>& differences) {
+  if (differences.empty()) return;
+  out += fmt::format("\n{} {} differ:\n", differences.size(), what);
+  for (size_t i = 0; i < std::min(most_shown, differences.size()); ++i) out += "  " + differences[i] + "\n";
+  if (differences.size() > most_shown) out += fmt::format("  … and {} more\n", differences.size() - most_shown);
+}
+
+}  // namespace
+
+bool Comparison::equal() const {
+  return kernels_different == 0 && module_differences.empty() && parameter_differences.empty() &&
+         std::all_of(totals.begin(), totals.end(), [](const ComparedFigure& f) { return f.equal(); });
+}
+
+Recording recording_of(const Stage& stage) {
+  Tracer tracer;
+  stage.trace_forward(tracer);
+  const Trace& trace = tracer.trace();
+  const Rollup rollup = roll_up(trace);
+
+  Recording out;
+  out.config = out.workload = "{}";
+  out.ops = recorded_ops(trace);
+  std::map<std::string, RecordedModule> modules;
+  add_modules(stage.layer(), "", modules);
+  for (const RecordedOp& op : out.ops) {
+    for_each_module_above(op.scope, [&](const std::string& path) {
+      const auto found = modules.find(path);
+      if (found == modules.end() || is_list(found->second)) return;
+      RecordedModule& m = found->second;
+      m.flops += op.flops;
+      m.read += op.read;
+      m.write += op.write;
+      m.kernels += op.counted;
+    });
+  }
+  for (const auto& [path, calls] : module_calls(trace)) {
+    const auto found = modules.find(path);
+    if (found != modules.end()) found->second.calls = calls;
+  }
+  for (auto& [path, module] : modules) out.modules.push_back(std::move(module));
+  stage.layer().for_each_parameter([&](const std::string& name, const TensorSpec& spec) {
+    out.parameters.push_back({name, {spec.sizes, std::string(short_name(spec.dtype))}});
+  });
+  const Cost& cost = rollup.total();
+  out.totals = {stage.parameter_count(), stage.parameter_bytes(), cost.kernels,      cost.flops_torch(),
+                cost.bytes_read,         cost.bytes_written,      trace.given_bytes, rollup.peak_live_bytes(trace)};
+  return out;
+}
+
+Comparison compare(const Recording& ours, const Recording& reference) {
+  Comparison out;
+  const RecordedTotals& a = ours.totals;
+  const RecordedTotals& b = reference.totals;
+  out.totals = {{"parameters", a.params, b.params},
+                {"weight bytes", a.param_bytes, b.param_bytes},
+                {"kernels", a.kernels, b.kernels},
+                {"FLOPs (torch)", a.flops, b.flops},
+                {"bytes read", a.read, b.read},
+                {"bytes written", a.write, b.write},
+                {"live at start", a.live_at_start, b.live_at_start},
+                {"peak live bytes", a.peak_live, b.peak_live}};
+  compare_kernels(ours, reference, out);
+  compare_modules(ours, reference, out);
+  compare_parameters(ours, reference, out);
+  return out;
+}
+
+std::string table_of(const Comparison& c, const Recording& reference) {
+  std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", "modelmeter",
+                                "reference", "difference");
+  for (const ComparedFigure& f : c.totals) {
+    out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, f.ours, f.reference, f.ours - f.reference);
+  }
+  out += fmt::format("\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} "
+                     "parameters; kernels left out: {}\n",
+                     c.kernels_compared, c.modules_compared, c.parameters_compared,
+                     c.left_out.empty() ? "none" : fmt::format("{}", c.left_out.size()));
+  if (c.kernels_different > 0) {
+    out += fmt::format("\n{} kernels differ, first:\n", c.kernels_different);
+    for (const KernelDifference& d : c.first_kernels) {
+      out += fmt::format("  kernel {}\n    modelmeter {}\n    reference  {}\n", d.index, d.ours.empty() ? "-" : d.ours,
+                         d.reference.empty() ? "-" : d.reference);
+    }
+  }
+  show_list(out, "modules", c.module_differences);
+  show_list(out, "parameters", c.parameter_differences);
+  out += c.equal() ? "\nno difference\n" : "\nDIFFERENT\n";
+  return out;
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,46 @@
+// Verification: a trace of ours against a recording, kernel by kernel, module by module and in total.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cost/recording.h"
+#include "model/analytic_model.h"
+
+namespace modelmeter {
+
+// One row of the table: a figure of both sides.
+struct ComparedFigure {
+  std::string name;
+  int64_t ours = 0, reference = 0;
+  bool equal() const { return ours == reference; }
+};
+
+// The first difference of a run of kernels that differ, with its place.
+struct KernelDifference {
+  size_t index = 0;  // in the list of kernels
+  std::string ours, reference;  // "" where one side has none
+};
+
+struct Comparison {
+  std::vector<ComparedFigure> totals;
+  int64_t kernels_compared = 0, kernels_different = 0;
+  std::vector<KernelDifference> first_kernels;  // at most ten
+  int64_t modules_compared = 0, parameters_compared = 0;
+  std::vector<std::string> module_differences, parameter_differences;
+  // Kernels that are not compared: none. The few-byte transfers of lengths and grid sizes are modelled too.
+  std::vector<std::string> left_out;
+
+  bool equal() const;
+};
+
+// Our side of a comparison: the recording of one forward of the stage.
+Recording recording_of(const Stage& stage);
+
+// Everything but `live_at_end`, which depends on what the caller keeps.
+Comparison compare(const Recording& ours, const Recording& reference);
+
+// A table of the totals, then what differs. Ends with a line that says whether anything does.
+std::string table_of(const Comparison& comparison, const Recording& reference);
+
+}  // namespace modelmeter
