@@ -248,9 +248,12 @@ bool less(const Call& call, const Node& a, const Node& b) {
   call.fail(fmt::format("'<' not supported between {} and {}", with_article(a.kind()), with_article(b.kind())));
 }
 
+// Insertion keeps the order of equal values: 1 and true.
 void sort_values(const Call& call, std::vector<Node>& values, bool reverse) {
-  std::stable_sort(values.begin(), values.end(),
-                   [&](const Node& a, const Node& b) { return reverse ? less(call, b, a) : less(call, a, b); });
+  const auto before = [&](const Node& a, const Node& b) { return reverse ? less(call, b, a) : less(call, a, b); };
+  for (auto next = values.begin(); next != values.end(); ++next) {
+    std::rotate(std::upper_bound(values.begin(), next, *next, before), next, next + 1);
+  }
 }
 
 Node plus(const Node& a, const Node& b, int sign) {

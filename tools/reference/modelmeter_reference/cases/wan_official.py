@@ -1,0 +1,72 @@
+"""The official DiT: wan/modules/model.py and vace_model.py, weights fp32, under autocast(bf16)."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from pathlib import Path
+
+import torch
+
+from ..attention import flash_attn_package
+from ..case import Case, Run, head, latent_frames, official
+from ..fake_cuda import building, freeze, tensor
+
+_IMAGE_TOKENS, _IMAGE_DIM, _TEXT_DIM = 257, 1280, 4096
+_CONDITION_CHANNELS = 20  # mask and latent of the conditioning frames
+_COMMIT = {"2.1": "Wan2.1 @9737cba", "2.2": "Wan2.2 @42bf4cf"}
+
+
+def build(case: Case, repositories: dict[str, Path]) -> Run:
+    work = case.workload
+    generation = work.get("generation", "2.1")
+    vace = "vace" in case.variant
+    with flash_attn_package():
+        model, *rest = official(repositories[generation], "wan.modules.model",
+                                *(["wan.modules.vace_model"] if vace else []))
+    defaults = {"patch_size": [1, 2, 2], "text_len": work.get("text_len", 512), "window_size": [-1, -1],
+                "qk_norm": True, "cross_attn_norm": True, "eps": 1e-6, "model_type": "vace" if vace else "t2v"}
+    config = {**defaults, **case.config}
+    arguments = {key: tuple(value) if key in ("patch_size", "window_size") else value for key, value in config.items()}
+    with building():
+        module = freeze((rest[0].VaceWanModel if vace else model.WanModel)(**arguments))
+
+    batch = work.get("batch_size", 1)
+    stride = work.get("vae_stride", [4, 8, 8])
+    patch = config["patch_size"]
+    latent = [config.get("out_dim", 16), latent_frames(work["num_frames"], stride[0]),
+              work["height"] // stride[1], work["width"] // stride[2]]
+    tokens = math.prod(latent[1:]) // math.prod(patch)
+    seq_len = work.get("seq_len", tokens)
+    prompt = min(work.get("prompt_tokens", 60), config["text_len"])
+    image = config["model_type"] in ("i2v", "flf2v")
+    clip = image and generation == "2.1"
+
+    x = [tensor(*latent, dtype=torch.float32) for _ in range(batch)]
+    time = ((batch, seq_len), torch.float32) if work.get("token_timesteps") else ((batch,), torch.int64)
+    time_dtype = {"f32": torch.float32, "i64": torch.int64}.get(work.get("timestep_dtype"), time[1])
+    arguments = {"t": tensor(*time[0], dtype=time_dtype),
+                 "context": [tensor(prompt, _TEXT_DIM, dtype=torch.bfloat16) for _ in range(batch)]}
+    if clip:
+        images = 2 if config["model_type"] == "flf2v" else 1
+        dtype = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}[work.get("clip_dtype", "f16")]
+        arguments["clip_fea"] = tensor(batch * images, _IMAGE_TOKENS, _IMAGE_DIM, dtype=dtype)
+    if image:
+        arguments["y"] = [tensor(_CONDITION_CHANNELS, *latent[1:], dtype=torch.float32) for _ in range(batch)]
+    if vace:
+        arguments["vace_context"] = [tensor(config["vace_in_dim"], *latent[1:], dtype=torch.float32)
+                                     for _ in range(batch)]
+
+    def forward():
+        with torch.autocast("cuda", dtype=torch.bfloat16) if work.get("autocast", True) else contextlib.nullcontext():
+            return module(x, seq_len=seq_len, **arguments)
+
+    workload = {"batch_size": batch, "num_frames": work["num_frames"], "height": work["height"],
+                "width": work["width"], "text_len": config["text_len"], "latent": latent, "prompt_tokens": prompt,
+                "seq_len": seq_len}
+    for key in ("token_timesteps", "timestep_dtype", "clip_dtype", "vae_stride"):
+        if key in work:
+            workload[key] = work[key]
+    file, cls = ("vace_model.py", "VaceWanModel") if vace else ("model.py", "WanModel")
+    code = f"{_COMMIT[generation]} wan/modules/{file} {cls}.forward under autocast(bf16), weights fp32"
+    return Run(module, forward, (x, arguments), head(case, code, "official", config, workload))

@@ -1,0 +1,73 @@
+"""A CUDA device that is not there: enough of one for fake tensors, autocast and module construction."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from unittest import mock
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+DEVICE = torch.device("cuda", 0)
+
+#: What is asked about the device, and the answers.
+_ANSWERS = {
+    "is_available": True,
+    "is_initialized": True,
+    "is_bf16_supported": True,
+    "device_count": 1,
+    "current_device": 0,
+    "get_device_capability": (9, 0),
+    "get_device_name": "fake",
+    "synchronize": None,
+    "empty_cache": None,
+    "_lazy_init": None,
+}
+
+
+@contextlib.contextmanager
+def fake_cuda():
+    """Within: torch.cuda says that there is a device, and every new tensor is a fake one. Yields the mode."""
+    torch._C._ensureCUDADeviceGuardSet()
+    with contextlib.ExitStack() as stack:
+        for name, answer in _ANSWERS.items():
+            stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, _answer=answer, **__: _answer))
+        # torch.tensor(data, device=...) then copies from the host, as it does with a device; else it asks the driver.
+        stack.enter_context(mock.patch.object(FakeTensorMode, "avoid_device_init", True))
+        yield stack.enter_context(FakeTensorMode())
+
+
+@contextlib.contextmanager
+def building():
+    """Within: modules are built on the device, and nothing initialises them."""
+    with contextlib.ExitStack() as stack:
+        for name, function in inspect.getmembers(torch.nn.init, inspect.isfunction):
+            if name.endswith("_") and not name.startswith("_"):
+                stack.enter_context(mock.patch.object(torch.nn.init, name, lambda tensor, *_, **__: tensor))
+        stack.enter_context(torch.device(DEVICE))
+        stack.enter_context(torch.no_grad())
+        yield
+
+
+def tensor(*shape: int, dtype: torch.dtype) -> torch.Tensor:
+    """An input on the device."""
+    return torch.empty(shape, dtype=dtype, device=DEVICE)
+
+
+def freeze(module: torch.nn.Module) -> torch.nn.Module:
+    """For inference: evaluation mode, no gradients (autocast keeps its casts of weights that want one)."""
+    return module.eval().requires_grad_(False)
+
+
+def set_dtype(module: torch.nn.Module, dtype: torch.dtype, keep=lambda name: False) -> torch.nn.Module:
+    """Give floating-point parameters and buffers another dtype, except those that `keep(name)` names."""
+    for prefix, owner in module.named_modules():
+        for table in (owner._parameters, owner._buffers):
+            for name, value in table.items():
+                full = f"{prefix}.{name}" if prefix else name
+                if value is None or not value.is_floating_point() or value.dtype == dtype or keep(full):
+                    continue
+                cast = torch.empty_like(value, dtype=dtype)
+                table[name] = torch.nn.Parameter(cast, requires_grad=False) if table is owner._parameters else cast
+    return module

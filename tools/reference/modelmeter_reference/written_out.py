@@ -1,0 +1,128 @@
+"""What PyTorch's CUDA code runs as several kernels below its dispatcher, written out as those kernels.
+
+Each function has the arguments of the operation it stands for, and returns NotImplemented where the operation
+is one kernel after all.
+"""
+
+from __future__ import annotations
+
+import torch
+
+aten = torch.ops.aten
+
+_CONTIGUOUS = torch.contiguous_format
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
+    """cuDNN's: a contiguous copy of a strided input, the convolution, the bias."""
+    dense = input.is_contiguous() or input.is_contiguous(memory_format=_CHANNELS_LAST.get(input.dim(), _CONTIGUOUS))
+    if bias is None and dense:
+        return NotImplemented
+    if not dense:
+        input = input.clone(memory_format=torch.contiguous_format)
+    out = aten.convolution(input, weight, None, stride, padding, dilation, transposed, output_padding, groups)
+    if bias is not None:
+        out.add_(bias.view(1, -1, *[1] * (out.dim() - 2)))
+    return out
+
+
+def constant_pad_nd(input, pad, value=0):
+    """The whole filled, the inside copied."""
+    inside = input
+    shape = list(input.shape)
+    place = []
+    for index in range(len(pad) // 2):
+        dimension = input.dim() - 1 - index
+        before, after = pad[2 * index], pad[2 * index + 1]
+        shape[dimension] += before + after
+        inside = inside.narrow(dimension, max(-before, 0), inside.shape[dimension] + min(before, 0) + min(after, 0))
+        place.append((dimension, max(before, 0), inside.shape[dimension]))
+    out = input.new_empty(shape)
+    out.fill_(value)
+    target = out
+    for dimension, start, length in place:
+        target = target.narrow(dimension, start, length)
+    target.copy_(inside)
+    return out
+
+
+def nearest(operation):
+    """Nearest upsampling: a contiguous copy of a strided input first."""
+
+    def upsample(input, *args, **kwargs):
+        if input.is_contiguous():
+            return NotImplemented
+        return operation(input.contiguous(), *args, **kwargs)
+
+    return upsample
+
+
+def safe_softmax(scores, dim, dtype=None):
+    """Softmax in which a row that is masked out altogether is 0."""
+    out = torch.softmax(scores, dim, dtype=dtype)
+    masked = torch.all(scores.eq(-float("inf")), dim, keepdim=True)
+    zero = torch.zeros((), dtype=out.dtype, device=out.device)
+    return torch.where(masked, zero, out)
+
+
+def fused_rms_norm(input, normalized_shape, weight=None, eps=None):
+    """Results of aten._fused_rms_norm, which has no rule for fake tensors."""
+    rows = [*input.shape[:-len(normalized_shape)], *[1] * len(normalized_shape)]
+    statistics = torch.float64 if input.dtype == torch.float64 else torch.float32
+    return torch.empty_like(input, memory_format=torch.contiguous_format), input.new_empty(rows, dtype=statistics)
+
+
+def native_layer_norm(input, normalized_shape, weight, bias, eps):
+    """A contiguous copy of a strided input first."""
+    if input.is_contiguous():
+        return NotImplemented
+    return aten.native_layer_norm(input.clone(memory_format=_CONTIGUOUS), normalized_shape, weight, bias, eps)
+
+
+def bicubic(input, *args, **kwargs):
+    """Antialiased bicubic resampling: a contiguous copy of a strided input first, a copy into the strided result after."""
+    if input.is_contiguous():
+        return NotImplemented
+    size = args[0]
+    out = torch.empty((*input.shape[:2], *size), dtype=input.dtype, device=input.device,
+                      memory_format=torch.channels_last)
+    return out.copy_(aten._upsample_bicubic2d_aa(input.clone(memory_format=_CONTIGUOUS), *args, **kwargs))
+
+
+def cat(tensors, dim=0):
+    """Operands of different dtypes are copied one by one."""
+    if len({tensor.dtype for tensor in tensors}) == 1:
+        return NotImplemented
+    dtype = tensors[0].dtype
+    for tensor in tensors[1:]:
+        dtype = torch.promote_types(dtype, tensor.dtype)
+    widest = next(tensor for tensor in tensors if tensor.dtype == dtype)
+    shape = list(widest.shape)
+    shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
+    out = widest.new_empty(shape)
+    start = 0
+    for tensor in tensors:
+        out.narrow(dim, start, tensor.shape[dim]).copy_(tensor)
+        start += tensor.shape[dim]
+    return out
+
+
+WRITTEN_OUT = {
+    aten.convolution.default: convolution,
+    aten.constant_pad_nd.default: constant_pad_nd,
+    aten._safe_softmax.default: safe_softmax,
+    aten.upsample_nearest1d.default: nearest(aten.upsample_nearest1d.default),
+    aten.upsample_nearest2d.default: nearest(aten.upsample_nearest2d.default),
+    aten.upsample_nearest3d.default: nearest(aten.upsample_nearest3d.default),
+    aten._upsample_nearest_exact1d.default: nearest(aten._upsample_nearest_exact1d.default),
+    aten._upsample_nearest_exact2d.default: nearest(aten._upsample_nearest_exact2d.default),
+    aten._upsample_nearest_exact3d.default: nearest(aten._upsample_nearest_exact3d.default),
+}
+
+#: More that is written out where a case asks for it; the references of Wan do not.
+FINER = {
+    aten.native_layer_norm.default: native_layer_norm,
+    aten._upsample_bicubic2d_aa.default: bicubic,
+    aten.cat.default: cat,
+}
