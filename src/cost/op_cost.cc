@@ -22,7 +22,8 @@ struct AttentionSizes {
 AttentionSizes attention_sizes(const Trace& trace, const Op& op) {
   const Shape& q = trace.input(op, 0).sizes;
   const Shape& v = trace.input(op, 2).sizes;
-  const int heads_dim = 1;  // [b, h, s, d] and [total, h, d]
+  // [b, h, s, d] and [total, h, d]; flash_attn_func has [b, s, h, d]
+  const int heads_dim = op.kernel == Kernel::flash_attention_forward && q.rank() == 4 ? 2 : 1;
   return {op.params[0], q[heads_dim], op.params[1], op.params[2], q[q.rank() - 1], v[v.rank() - 1]};
 }
 
@@ -63,11 +64,11 @@ int64_t bytes_read(const Trace& trace, const Op& op) {
     const TensorMeta& input = trace.input(op, i);
     bool seen = false;
     for (int j = 0; j < i && !seen; ++j) seen = trace.input(op, j).same_as(input);
-    if (!seen) total = checked_add(total, input.distinct_bytes(), bytes);
+    if (!seen) total = checked_add(total, input.bytes, bytes);
   }
   if (reads == Reads::gathered) {
     const TensorMeta& out = trace.output(op, 0);
-    total = checked_add(total, out.distinct_bytes(), bytes);
+    total = checked_add(total, out.bytes, bytes);
   }
   return total;
 }
@@ -75,7 +76,7 @@ int64_t bytes_read(const Trace& trace, const Op& op) {
 int64_t bytes_written(const Trace& trace, const Op& op) {
   if (info(op.kernel).kind == OpKind::allocate) return 0;
   int64_t total = 0;
-  for (int i = 0; i < op.outputs; ++i) total = checked_add(total, trace.output(op, i).distinct_bytes(), bytes);
+  for (int i = 0; i < op.outputs; ++i) total = checked_add(total, trace.output(op, i).bytes, bytes);
   return total;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -82,13 +83,20 @@ class Expansion {
       throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
                   {"write out a single forward or fewer steps"});
     }
-    RecordedOp& r = out_.emplace_back();
-    r.kernel = kernel_name(op.kernel);
+    RecordedOp& r = out_.emplace_back(written_out(op));
     r.scope = path(op.scope);
+    if (op.last >= 0) move_towards(r, written_out(trace_.last_ops[static_cast<size_t>(op.last)]), op.scope);
+    r.live += live_above_first(op);
+  }
+
+  RecordedOp written_out(const Op& op) const {
+    RecordedOp r;
+    r.kernel = kernel_name(op.kernel);
     for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(trace_.input(op, i)));
     for (int i = 0; i < op.outputs; ++i) {
       // A tensor without elements has no storage of its own; the random generator's state is not listed.
-      if (trace_.output(op, i).numel > 0 && trace_.output(op, i).dtype != DType::uint64) r.outputs.push_back(recorded(trace_.output(op, i)));
+      const TensorMeta& output = trace_.output(op, i);
+      if (output.numel > 0 && output.dtype != DType::uint64) r.outputs.push_back(recorded(output));
     }
     const OpCost cost = cost_of(trace_, op);
     r.flops = cost.flops_tensor;
@@ -96,6 +104,38 @@ class Expansion {
     r.write = cost.bytes_written;
     r.live = op.live;
     r.counted = info(op.kernel).kind != OpKind::allocate;
+    return r;
+  }
+
+  // From the first execution of an op in a growing repetition to the one being written out, given the last.
+  void move_towards(RecordedOp& r, const RecordedOp& last, int32_t scope) const {
+    auto at = static_cast<size_t>(scope);
+    while (!trace_.scopes[at].growing) at = static_cast<size_t>(trace_.scopes[at].parent);
+    const int64_t k = std::max<int64_t>(iteration_[at], 0), steps = trace_.scopes[at].count - 1;
+    const auto move = [&](int64_t& from, int64_t to) { from += (to - from) / steps * k; };
+    const auto move_sizes = [&](std::vector<RecordedTensor>& from, const std::vector<RecordedTensor>& to) {
+      for (size_t i = 0; i < from.size(); ++i) {
+        for (int d = 0; d < from[i].sizes.rank(); ++d) move(from[i].sizes[d], to[i].sizes[d]);
+      }
+    };
+    move_sizes(r.inputs, last.inputs);
+    move_sizes(r.outputs, last.outputs);
+    move(r.flops, last.flops);
+    move(r.read, last.read);
+    move(r.write, last.write);
+    move(r.live, last.live);
+  }
+
+  // By how much live memory is above that of the op's first execution, for what the op does not tell itself.
+  int64_t live_above_first(const Op& op) const {
+    int64_t above = 0;
+    bool knows = op.last >= 0;
+    for (int32_t scope = op.scope; scope >= 0; scope = trace_.scopes[static_cast<size_t>(scope)].parent) {
+      const Scope& s = trace_.scopes[static_cast<size_t>(scope)];
+      if (s.growing && std::exchange(knows, false)) continue;
+      above += s.live_step * std::max<int64_t>(iteration_[static_cast<size_t>(scope)], 0);
+    }
+    return above;
   }
 
   const Trace& trace_;

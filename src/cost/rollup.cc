@@ -21,12 +21,13 @@ double Cost::arithmetic_intensity() const {
   return moved == 0 ? 0.0 : static_cast<double>(flops_full()) / static_cast<double>(moved);
 }
 
-void Cost::add(const OpCost& cost, int64_t times) {
-  accumulate(kernels, 1, times, "the number of kernels");
-  accumulate(flops_tensor, cost.flops_tensor, times, "the number of tensor FLOPs");
-  accumulate(flops_vector, cost.flops_vector, times, "the number of vector FLOPs");
-  accumulate(bytes_read, cost.bytes_read, times, "the number of bytes read");
-  accumulate(bytes_written, cost.bytes_written, times, "the number of bytes written");
+void Cost::add(const OpCost& cost) {
+  ++kernels;
+  bool overflow = __builtin_add_overflow(flops_tensor, cost.flops_tensor, &flops_tensor);
+  overflow |= __builtin_add_overflow(flops_vector, cost.flops_vector, &flops_vector);
+  overflow |= __builtin_add_overflow(bytes_read, cost.bytes_read, &bytes_read);
+  overflow |= __builtin_add_overflow(bytes_written, cost.bytes_written, &bytes_written);
+  if (overflow) throw_overflow("a sum of FLOPs or bytes");
 }
 
 void Cost::add(const Cost& cost, int64_t times) {
@@ -37,44 +38,91 @@ void Cost::add(const Cost& cost, int64_t times) {
   accumulate(bytes_written, cost.bytes_written, times, "the number of bytes written");
 }
 
+void Cost::add_half(const Cost& first_and_last, int64_t times) {
+  Cost all;
+  all.add(first_and_last, times);
+  add(Cost{all.kernels / 2, all.flops_tensor / 2, all.flops_vector / 2, all.bytes_read / 2, all.bytes_written / 2});
+}
+
+namespace {
+
+// By how much live memory in a scope rises above that of its first execution: in all, and without the innermost growing
+// repetition, whose last execution ops may know themselves.
+struct Rise {
+  int64_t all = 0, outside_growing = 0;
+};
+
+int64_t rise_of(const Scope& scope) {
+  return scope.live_step <= 0 ? 0 : checked_mul(scope.count - 1, scope.live_step, "live memory");
+}
+
+void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, std::vector<Rise>& rises) {
+  executions.assign(trace.scopes.size(), 1);
+  rises.assign(trace.scopes.size(), {});
+  for (size_t i = 0; i < trace.scopes.size(); ++i) {
+    const Scope& scope = trace.scopes[i];
+    const auto parent = static_cast<size_t>(std::max(scope.parent, 0));
+    if (scope.parent >= 0) {
+      executions[i] = executions[parent];
+      rises[i] = rises[parent];
+    }
+    executions[i] = checked_mul(executions[i], scope.count, "the number of repetitions");
+    const int64_t rise = rise_of(scope);
+    rises[i].all = checked_add(rises[i].all, rise, "live memory");
+    if (!scope.growing) rises[i].outside_growing = checked_add(rises[i].outside_growing, rise, "live memory");
+  }
+}
+
+// The highest live memory right after the op, over all its executions.
+int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) {
+  if (op.last < 0) return op.live + rise.all;
+  return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
+}
+
+}  // namespace
+
 void roll_up(const Trace& trace, Rollup& out) {
   out.scopes.assign(trace.scopes.size(), {});
   out.peak_live = 0;
   out.peak_op = -1;
-  // Per execution of its scope first; repetition is multiplied in below, once per scope.
+  std::vector<Rise> rises;
+  executions_and_rises(trace, out.executions, rises);
+  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean execution
+  // is half of the first and the last.
+  std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
   for (size_t i = 0; i < trace.ops.size(); ++i) {
     const Op& op = trace.ops[i];
-    ScopeCost& scope = out.scopes[static_cast<size_t>(op.scope)];
-    scope.peak_live = std::max(scope.peak_live, op.live);
-    if (op.live > out.peak_live) {
-      out.peak_live = op.live;
+    const auto at = static_cast<size_t>(op.scope);
+    ScopeCost& scope = out.scopes[at];
+    const int64_t live = highest_live(trace, op, rises[at]);
+    scope.peak_live = std::max(scope.peak_live, live);
+    if (live > out.peak_live) {
+      out.peak_live = live;
       out.peak_op = static_cast<int32_t>(i);
     }
-    if (info(op.kernel).kind != OpKind::allocate) scope.own.add(cost_of(trace, op), 1);
+    if (info(op.kernel).kind == OpKind::allocate) continue;
+    if (op.last < 0) {
+      scope.own.add(cost_of(trace, op));
+    } else {
+      first_and_last[at].add(cost_of(trace, op));
+      first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
+    }
   }
   // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
   for (size_t i = out.scopes.size(); i-- > 0;) {
     ScopeCost& scope = out.scopes[i];
+    if (out.executions[i] != 1) {
+      Cost own;
+      own.add(scope.own, out.executions[i]);
+      scope.own = own;
+    }
+    if (!first_and_last.empty()) scope.own.add_half(first_and_last[i], out.executions[i]);
     scope.inclusive.add(scope.own);
     const Scope& place = trace.scopes[i];
     if (place.parent < 0) continue;
     ScopeCost& parent = out.scopes[static_cast<size_t>(place.parent)];
-    parent.inclusive.add(scope.inclusive, place.count);
+    parent.inclusive.add(scope.inclusive);
     parent.peak_live = std::max(parent.peak_live, scope.peak_live);
-  }
-  // Until here `inclusive` is per execution of the parent's; make it that of the whole run.
-  std::vector<int64_t>& executions = out.executions;
-  executions.assign(out.scopes.size(), 1);
-  for (size_t i = 0; i < out.scopes.size(); ++i) {
-    const Scope& place = trace.scopes[i];
-    const int64_t outer = place.parent < 0 ? 1 : executions[static_cast<size_t>(place.parent)];
-    executions[i] = checked_mul(outer, place.count, "the number of repetitions");
-    if (executions[i] == 1) continue;
-    Cost own, inclusive;
-    own.add(out.scopes[i].own, executions[i]);
-    inclusive.add(out.scopes[i].inclusive, executions[i]);
-    out.scopes[i].own = own;
-    out.scopes[i].inclusive = inclusive;
   }
 }
 

@@ -22,8 +22,10 @@ struct Cost {
   // FLOP (full) per byte moved; 0 where nothing moves.
   double arithmetic_intensity() const;
 
-  void add(const OpCost& cost, int64_t times);
+  void add(const OpCost& cost);  // one kernel
   void add(const Cost& cost, int64_t times = 1);
+  // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last member.
+  void add_half(const Cost& first_and_last, int64_t times);
   friend bool operator==(const Cost& a, const Cost& b) {
     return a.kernels == b.kernels && a.flops_tensor == b.flops_tensor && a.flops_vector == b.flops_vector &&
            a.bytes_read == b.bytes_read && a.bytes_written == b.bytes_written;

@@ -29,11 +29,17 @@ struct Run {
   Rollup rollup;
 };
 
+// Of what grows with a repetition: the sum of an arithmetic progression, from its first and last member.
 int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
   int64_t total = 0;
   for (const Op& op : trace.ops) {
-    total = checked_add(total, checked_mul(of(trace, op), trace.executions(op.scope), "a backward count"),
-                        "a backward count");
+    const int64_t times = trace.executions(op.scope);
+    int64_t all = checked_mul(of(trace, op), times, "a backward count");
+    if (op.last >= 0) {
+      const int64_t last = checked_mul(of(trace, trace.last_ops[static_cast<size_t>(op.last)]), times, "a backward count");
+      all = checked_add(all, last, "a backward count") / 2;
+    }
+    total = checked_add(total, all, "a backward count");
   }
   return total;
 }
@@ -52,7 +58,7 @@ void BaseLayer::for_each_parameter(const std::function<void(const std::string&, 
       child.layer->for_each_parameter(visit, prefix + child.name + ".");
     } else {
       for (int64_t i = 0; i < child.count; ++i) {
-        child.layer->for_each_parameter(visit, fmt::format("{}{}.{}.", prefix, child.name, i));
+        child.layer->for_each_parameter(visit, fmt::format("{}{}.{}.", prefix, child.name, child.first + i));
       }
     }
   }
@@ -147,12 +153,13 @@ void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
 
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {
   layer.name_ = name;
-  children_.push_back({std::move(name), &layer, 1, false});
+  children_.push_back({std::move(name), &layer, 1, false, 0});
 }
 
-void BaseLayer::register_module_list(std::string name, BaseLayer& prototype, int64_t count) {
+void BaseLayer::register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first,
+                                     std::string_view list_class) {
   prototype.name_ = name;
-  children_.push_back({std::move(name), &prototype, count, true});
+  children_.push_back({std::move(name), &prototype, count, true, first, list_class});
 }
 
 }  // namespace modelmeter

@@ -42,6 +42,8 @@ class BaseLayer {
     const BaseLayer* layer;
     int64_t count;  // 1, or the length of a ModuleList of equal layers: `name`.0, `name`.1, …
     bool list;      // a ModuleList, even of one
+    int64_t first = 0;  // number of the first: a list of several kinds of layers is registered run by run
+    std::string_view list_class = "ModuleList";  // or Sequential
   };
 
   std::string_view class_name() const { return class_name_; }
@@ -86,7 +88,8 @@ class BaseLayer {
   void register_parameter(std::string name, Shape sizes, DType dtype);
   void register_buffer(std::string name, Shape sizes, DType dtype);
   void register_module(std::string name, BaseLayer& layer);
-  void register_module_list(std::string name, BaseLayer& prototype, int64_t count);
+  void register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first = 0,
+                            std::string_view list_class = "ModuleList");
 
   // The parameter as a tensor of the current trace.
   Tensor parameter(size_t index) const {
@@ -117,11 +120,11 @@ class ModuleCall {
 };
 
 // Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay alive
-// until the call returns.
-template <class Self>
-class Module : public BaseLayer {
+// until the call returns. What several classes share may stand in a Base of theirs.
+template <class Self, class Base = BaseLayer>
+class Module : public Base {
  public:
-  using BaseLayer::BaseLayer;
+  using Base::Base;
 
   template <class... Args>
   auto operator()(Args&&... args) const {

@@ -107,4 +107,17 @@ Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q,
   return out;
 }
 
+Tensor flash_attn_func(Tensor q, Tensor k, Tensor v) {
+  Tracer& tracer = q.tracer();
+  const int64_t b = q.size(0), sq = q.size(1), h = q.size(2);
+  Tensor out = tracer.allocate({b, sq, h, v.size(3)}, q.dtype());
+  FlashExtras extras(tracer, {b, h, sq});
+  tracer.record(Kernel::flash_attention_forward, {&q, &k, &v},
+                {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(1)});
+  q.reset();
+  k.reset();
+  v.reset();
+  return out;
+}
+
 }  // namespace modelmeter::torch

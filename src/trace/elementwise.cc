@@ -153,6 +153,33 @@ Tensor where(Tensor condition, Tensor a, Tensor b) {
   return out;
 }
 
+Tensor lt(Tensor a, Tensor b) {
+  Tracer& tracer = a.tracer();
+  const Shape sizes = broadcast(a.sizes(), b.sizes());
+  Tensor out = tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), DType::boolean);
+  tracer.record(Kernel::lt, {&a, &b}, {&out});
+  a.reset();
+  b.reset();
+  return out;
+}
+
+Tensor masked_fill(Tensor x, Tensor mask) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(broadcast(x.sizes(), mask.sizes()), x.dtype());
+  tracer.record(Kernel::masked_fill, {&x, &mask}, {&out});
+  x.reset();
+  mask.reset();
+  return out;
+}
+
+Tensor quick_gelu(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), tracer.autocast.enabled ? DType::float32 : x.dtype());
+  tracer.record(Kernel::quick_gelu, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor outer(Tensor a, Tensor b) { return mul(a.view({a.size(0), 1}), std::move(b)); }
 
 }  // namespace modelmeter::torch

@@ -44,9 +44,16 @@ inline Tensor lt(Tensor a, double) { return compare(Kernel::lt, std::move(a)); }
 inline Tensor add(Tensor a, int) { return unary_same(Kernel::add, std::move(a)); }
 inline Tensor mul(Tensor a, int) { return unary_same(Kernel::mul, std::move(a)); }
 
+// a // an integer, of a's own type.
+inline Tensor floor_divide(Tensor a, int) { return unary_same(Kernel::floor_divide, std::move(a)); }
+
 inline Tensor minimum(Tensor a, Tensor b) { return binary(Kernel::minimum, std::move(a), std::move(b)); }
 inline Tensor bitwise_and(Tensor a, Tensor b) { return binary(Kernel::bitwise_and, std::move(a), std::move(b)); }
 inline Tensor masked_fill_(Tensor x, Tensor mask) { return binary_(Kernel::masked_fill_, std::move(x), std::move(mask)); }
+
+Tensor lt(Tensor a, Tensor b);
+Tensor masked_fill(Tensor x, Tensor mask);
+Tensor quick_gelu(Tensor x);  // x sigmoid(1.702 x), scripted and fused: under autocast the result is float32
 
 inline Tensor abs(Tensor x) { return unary_same(Kernel::abs, std::move(x)); }
 inline Tensor neg(Tensor x) { return unary(Kernel::neg, std::move(x)); }
@@ -55,6 +62,10 @@ inline Tensor sin(Tensor x) { return unary(Kernel::sin, std::move(x)); }
 inline Tensor silu(Tensor x) { return unary(Kernel::silu, std::move(x)); }
 inline Tensor silu_(Tensor x) { return unary_(Kernel::silu_, std::move(x)); }
 inline Tensor gelu(Tensor x) { return unary(Kernel::gelu, std::move(x)); }
+inline Tensor clamp(Tensor x) { return unary(Kernel::clamp, std::move(x)); }
+inline Tensor clamp_(Tensor x) { return unary_(Kernel::clamp_, std::move(x)); }
+inline Tensor clamp_min(Tensor x) { return unary(Kernel::clamp_min, std::move(x)); }
+inline Tensor sqrt(Tensor x) { return unary(Kernel::sqrt, std::move(x)); }
 inline Tensor tanh(Tensor x) { return unary(Kernel::tanh, std::move(x)); }
 inline Tensor sigmoid(Tensor x) { return unary(Kernel::sigmoid, std::move(x)); }
 Tensor pow(Tensor x, double exponent);   // autocasts to float32
@@ -69,6 +80,9 @@ Tensor outer(Tensor a, Tensor b);  // a broadcast product: [n], [m] -> [n, m]
 Tensor mean(Tensor x, int dim, bool keepdim);
 Tensor sum(Tensor x, int dim, bool keepdim);
 Tensor all(Tensor x, int dim, bool keepdim);
+Tensor sum(Tensor x);  // over all elements, as any and all below; under autocast narrow types are summed to float32
+Tensor any(Tensor x);
+Tensor all(Tensor x);
 Tensor cumsum(Tensor x, int dim, DType dtype);
 Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
 
@@ -89,8 +103,12 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask = 
 // flash_attn's varlen function: q [sum of queries, h, d], k and v [sum of keys, h, d], offsets i32 [sequences + 1].
 Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
                               int64_t max_seqlen_q, int64_t max_seqlen_k);
+// flash_attn's function for sequences of one length: q [b, sq, h, d], k and v [b, sk, h, d].
+Tensor flash_attn_func(Tensor q, Tensor k, Tensor v);
 
 // --- normalisation ---------------------------------------------------------------------------------------------------
+Tensor linalg_vector_norm(Tensor x, int dim);             // keeps the dimension
+Tensor normalize(Tensor x, int dim);                      // x over its norm along a dimension
 Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);  // over the last dimension; weight and bias may be undefined
 Tensor rms_norm(Tensor x, Tensor weight);                 // torch.nn.functional.rms_norm: one fused kernel
 
@@ -98,11 +116,14 @@ Tensor rms_norm(Tensor x, Tensor weight);                 // torch.nn.functional
 Tensor to(Tensor x, DType dtype);           // no kernel where it has that type
 Tensor type_as(Tensor x, const Tensor& other);
 Tensor to_device(Tensor x, DType dtype);    // from host memory
+Tensor to_host(Tensor x);                   // .cpu()
 Tensor contiguous(Tensor x);                // no kernel where it is
-Tensor clone(Tensor x);
+Tensor clone(Tensor x);                     // keeps the strides of a dense tensor
+Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
 Tensor flatten(Tensor x, int start, int end = -1);
 Tensor cat(std::vector<Tensor> parts, int dim);
+Tensor cat_by_copies(std::vector<Tensor> parts, int dim);  // cat as CUDA runs it where dtypes differ: a copy_ of each
 Tensor stack(std::vector<Tensor> parts, int dim = 0);
 Tensor copy_(Tensor target, Tensor source);
 // constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …
@@ -112,11 +133,28 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
 Tensor embedding(Tensor weight, Tensor ids);      // rows of weight [n, d]
 Tensor index(Tensor x, Tensor rows, Tensor columns);  // x [n, m] at broadcast integer positions
 
+Tensor index(Tensor x, Tensor rows);              // x [n, ...] at rows of any shape: [rows..., ...]
+Tensor index_put_(Tensor x, Tensor rows, Tensor values);  // x[rows] = values
+Tensor scatter_(Tensor x, Tensor indices);                // a number to the indices of each row
+Tensor masked_scatter_(Tensor x, Tensor mask, Tensor source);
+struct TopK {
+  Tensor values, indices;
+};
+TopK topk(Tensor x, int64_t k);  // along the last dimension
+Tensor argsort(Tensor x);
+
+// --- resampling ------------------------------------------------------------------------------------------------------
+Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);    // x [n, c, h, w]
+Tensor upsample_linear1d(Tensor x, int64_t size);                            // x [n, c, l]
+Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);       // x [n, c, h, w], antialiased
+
 // --- factories -------------------------------------------------------------------------------------------------------
+Tensor zeros_like(Tensor x);
 Tensor new_zeros(Tensor like, const Shape& sizes);
 Tensor new_ones(Tensor like, const Shape& sizes);
 Tensor new_ones(Tensor like, const Shape& sizes, DType dtype);
 Tensor zeros(const Shape& sizes, DType dtype);
+Tensor full(const Shape& sizes, DType dtype);
 Tensor full_like(Tensor x);
 Tensor scalar_tensor(DType dtype);  // a Python number put on the device
 Tensor arange(int64_t n, DType dtype);

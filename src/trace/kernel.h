@@ -2,6 +2,7 @@
 // Adding one is a row in the table of kernel.cc and, if no existing rule fits, one cost function.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -49,7 +50,14 @@ struct KernelInfo {
   Basis basis;
 };
 
-const KernelInfo& info(Kernel kernel);
+inline constexpr KernelInfo kernel_table[] = {
+#define MODELMETER_KERNEL(id, name, kind, reads, vector_flops, basis) \
+  {name, OpKind::kind, Reads::reads, vector_flops, Basis::basis},
+#include "trace/kernel.def"
+#undef MODELMETER_KERNEL
+};
+
+constexpr const KernelInfo& info(Kernel kernel) { return kernel_table[static_cast<size_t>(kernel)]; }
 std::string_view name_of(OpKind kind);
 
 }  // namespace modelmeter

@@ -14,9 +14,18 @@ Shape preserved_strides(const Tensor& x) {
   return x.is_contiguous() ? contiguous_strides(x.sizes()) : elementwise_strides(x.sizes(), {&x});
 }
 
-Tensor copied(Kernel kernel, Tensor x, const Shape& strides, DType dtype) {
+Tensor copied(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate(x.sizes(), strides, dtype);
+  Tensor out = x.is_contiguous() ? tracer.allocate(x.sizes(), dtype)
+                                 : tracer.allocate(x.sizes(), preserved_strides(x), dtype);
+  tracer.record(kernel, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor contiguous_copy(Kernel kernel, Tensor x, DType dtype) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;
@@ -27,28 +36,43 @@ Tensor copied(Kernel kernel, Tensor x, const Shape& strides, DType dtype) {
 Tensor to(Tensor x, DType dtype) {
   if (x.dtype() == dtype) return x;
   if (x.on_host()) return x.tracer().host(x.sizes(), dtype);
-  const Shape strides = preserved_strides(x);
-  return copied(Kernel::to_copy, std::move(x), strides, dtype);
+  return copied(Kernel::to_copy, std::move(x), dtype);
 }
 
 Tensor type_as(Tensor x, const Tensor& other) { return to(std::move(x), other.dtype()); }
 
-Tensor to_device(Tensor x, DType dtype) {
-  const Shape strides = contiguous_strides(x.sizes());
-  return copied(Kernel::to_copy, std::move(x), strides, dtype);
+Tensor to_device(Tensor x, DType dtype) { return contiguous_copy(Kernel::to_copy, std::move(x), dtype); }
+
+Tensor to_host(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.host(x.sizes(), x.dtype());
+  tracer.record(Kernel::to_copy, {&x}, {&out});
+  x.reset();
+  return out;
 }
 
-Tensor contiguous(Tensor x) { return x.is_contiguous() ? x : clone(std::move(x)); }
+Tensor contiguous(Tensor x) {
+  if (x.is_contiguous()) return x;
+  const DType dtype = x.dtype();
+  return contiguous_copy(Kernel::clone, std::move(x), dtype);
+}
 
 Tensor clone(Tensor x) {
-  const Shape strides = contiguous_strides(x.sizes());
   const DType dtype = x.dtype();
-  return copied(Kernel::clone, std::move(x), strides, dtype);
+  return copied(Kernel::clone, std::move(x), dtype);
+}
+
+Tensor repeat_interleave(Tensor x, int64_t repeats, int dim) {
+  dim = x.sizes().dim(dim);
+  Shape sizes = x.sizes();
+  sizes.insert(dim + 1, repeats);
+  x = contiguous(x.unsqueeze(dim + 1).expand(sizes));
+  return flatten(std::move(x), dim, dim + 1);
 }
 
 Tensor reshape(Tensor x, const Shape& sizes) {
   if (x.is_contiguous() || x.can_view(sizes)) return x.view(sizes);
-  return clone(std::move(x)).view(sizes);
+  return contiguous(std::move(x)).view(sizes);
 }
 
 Tensor flatten(Tensor x, int start, int end) {
@@ -88,6 +112,31 @@ Tensor cat(std::vector<Tensor> parts, int dim) {
   }
   Tensor out = tracer.allocate(sizes, dtype);
   tracer.record(Kernel::cat, parts, out);
+  parts.clear();
+  return out;
+}
+
+Tensor cat_by_copies(std::vector<Tensor> parts, int dim) {
+  const Tensor* widest = &parts.front();
+  bool mixed = false;
+  for (const Tensor& part : parts) {
+    if (part.dtype() == widest->dtype()) continue;
+    mixed = true;
+    if (promote_types(part.dtype(), widest->dtype()) == part.dtype()) widest = &part;
+  }
+  if (!mixed) return cat(std::move(parts), dim);
+  Tracer& tracer = widest->tracer();
+  Shape sizes = widest->sizes();
+  dim = sizes.dim(dim);
+  sizes[dim] = 0;
+  for (const Tensor& part : parts) sizes[dim] += part.sizes()[dim];
+  Tensor out = tracer.allocate(sizes, widest->dtype());
+  tracer.record(Kernel::new_empty, {widest}, {&out});
+  int64_t start = 0;
+  for (const Tensor& part : parts) {
+    copy_(out.narrow(dim, start, part.sizes()[dim]), part);
+    start += part.sizes()[dim];
+  }
   parts.clear();
   return out;
 }
@@ -160,6 +209,13 @@ Tensor new_ones(Tensor like, const Shape& sizes) {
   return new_ones(std::move(like), sizes, dtype);
 }
 
+Tensor full(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::full, {}, {&out});
+  return out;
+}
+
 Tensor full_like(Tensor x) {
   Tracer& tracer = x.tracer();
   Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());
@@ -187,6 +243,14 @@ Tensor zeros(const Shape& sizes, DType dtype) {
   Tracer& tracer = Tracer::current();
   Tensor out = tracer.allocate(sizes, dtype);
   tracer.record(Kernel::zeros, {}, {&out});
+  return out;
+}
+
+Tensor zeros_like(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());
+  tracer.record(Kernel::zeros_like, {&x}, {&out});
+  x.reset();
   return out;
 }
 

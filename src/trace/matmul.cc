@@ -93,14 +93,16 @@ Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));
   x = autocast_low(std::move(x));
-  x = contiguous(std::move(x));
+  // cuDNN takes either order of dense data; channels last comes out as it went in.
+  const bool channels_last = x.is_channels_last();
+  if (!channels_last) x = contiguous(std::move(x));
   Tracer& tracer = x.tracer();
   Shape sizes{x.size(0), weight.size(0)};
   for (int i = 0; i < x.dim() - 2; ++i) {
     const int64_t reach = params.dilation[i] * (weight.sizes()[i + 2] - 1) + 1;
     sizes.push_back((x.sizes()[i + 2] + 2 * params.padding[i] - reach) / params.stride[i] + 1);
   }
-  Tensor out = tracer.allocate(sizes, x.dtype());
+  Tensor out = tracer.allocate(sizes, channels_last ? channels_last_strides(sizes) : contiguous_strides(sizes), x.dtype());
   tracer.record(Kernel::convolution, {&x, &weight}, {&out}, {params.groups, 0, 0});
   if (bias.defined()) {
     Shape bias_sizes{1, sizes[1]};

@@ -55,12 +55,24 @@ Tensor softmax(Tensor x, int, std::optional<DType> dtype) {
   return out;
 }
 
+Tensor linalg_vector_norm(Tensor x, int dim) {
+  const DType dtype = x.dtype();
+  return reduced(Kernel::linalg_vector_norm, std::move(x), dim, true, dtype);
+}
+
+Tensor normalize(Tensor x, int dim) {
+  Tensor denom = linalg_vector_norm(x, dim);
+  denom = clamp_min(std::move(denom));
+  denom = denom.expand(x.sizes());
+  return div(std::move(x), std::move(denom));
+}
+
 Tensor layer_norm(Tensor x, Tensor weight, Tensor bias) {
   // Autocast casts the arguments from the last to the first.
   bias = autocast_float32(std::move(bias));
   weight = autocast_float32(std::move(weight));
   x = autocast_float32(std::move(x));
-  x = contiguous(std::move(x));
+  Tensor dense = contiguous(x);
   Tracer& tracer = x.tracer();
   Shape statistics = x.sizes();
   statistics[x.dim() - 1] = 1;
@@ -69,7 +81,8 @@ Tensor layer_norm(Tensor x, Tensor weight, Tensor bias) {
   Tensor out = tracer.allocate(x.sizes(), x.dtype());
   Tensor mean = tracer.allocate(statistics, statistics_dtype);
   Tensor rstd = tracer.allocate(statistics, statistics_dtype);
-  tracer.record(Kernel::native_layer_norm, {&x, &weight, &bias}, {&out, &mean, &rstd});
+  tracer.record(Kernel::native_layer_norm, {&dense, &weight, &bias}, {&out, &mean, &rstd});
+  dense.reset();
   x.reset();
   weight.reset();
   bias.reset();

@@ -55,6 +55,26 @@ bool is_contiguous(const Shape& sizes, const Shape& strides) {
   return true;
 }
 
+Shape channels_last_strides(const Shape& sizes) {
+  Shape strides = sizes;
+  int64_t step = 1;
+  for (int i = 0; i < sizes.rank(); ++i) {
+    const int d = i == 0 ? 1 : i == sizes.rank() - 1 ? 0 : sizes.rank() - i;
+    strides[d] = step;
+    step *= sizes[d];
+  }
+  return strides;
+}
+
+bool is_channels_last(const Shape& sizes, const Shape& strides) {
+  if (sizes.rank() != 4 && sizes.rank() != 5) return false;
+  const Shape wanted = channels_last_strides(sizes);
+  for (int i = 0; i < sizes.rank(); ++i) {
+    if (sizes[i] != 1 && strides[i] != wanted[i]) return false;
+  }
+  return true;
+}
+
 Shape broadcast(const Shape& a, const Shape& b) {
   if (a == b) return a;
   const Shape& longer = a.rank() >= b.rank() ? a : b;

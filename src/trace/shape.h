@@ -57,10 +57,11 @@ class Shape {
 
   std::string to_string() const;  // "[1, 256, 5120]"
 
+  [[noreturn]] void throw_overflow() const;
+
  private:
   [[noreturn]] static void throw_too_many();
   [[noreturn]] void throw_bad_dim(int index) const;
-  [[noreturn]] void throw_overflow() const;
 
   int64_t dims_[max_rank];  // only the first rank_ are set
   int rank_ = 0;
@@ -71,6 +72,11 @@ Shape contiguous_strides(const Shape& sizes);
 
 // Whether these strides lay the elements out row-major without gaps; dimensions of size 1 do not matter.
 bool is_contiguous(const Shape& sizes, const Shape& strides);
+
+// Strides that lay out [n, c, spatial...] row-major with the channels innermost, without gaps; whether these do, where
+// dimensions of size 1 do not matter.
+Shape channels_last_strides(const Shape& sizes);
+bool is_channels_last(const Shape& sizes, const Shape& strides);
 
 // torch's broadcasting; Error naming both shapes where they do not fit.
 Shape broadcast(const Shape& a, const Shape& b);

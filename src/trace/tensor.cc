@@ -37,12 +37,12 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
     return true;
   }
   int view_d = sizes.rank() - 1;
-  int64_t base = meta.sizes.rank() == 0 ? 1 : meta.strides[meta.sizes.rank() - 1];
+  int64_t base = meta.sizes.rank() == 0 ? 1 : meta.own_strides[meta.sizes.rank() - 1];
   int64_t tensor_numel = 1;
   int64_t view_numel = 1;
   for (int d = meta.sizes.rank() - 1; d >= 0; --d) {
     tensor_numel *= meta.sizes[d];
-    const bool chunk_ends = d == 0 || (meta.sizes[d - 1] != 1 && meta.strides[d - 1] != tensor_numel * base);
+    const bool chunk_ends = d == 0 || (meta.sizes[d - 1] != 1 && meta.own_strides[d - 1] != tensor_numel * base);
     if (!chunk_ends) continue;
     while (view_d >= 0 && (view_numel < tensor_numel || sizes[view_d] == 1)) {
       strides[view_d] = view_numel * base;
@@ -51,7 +51,7 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
     }
     if (view_numel != tensor_numel) return false;
     if (d > 0) {
-      base = meta.strides[d - 1];
+      base = meta.own_strides[d - 1];
       tensor_numel = 1;
       view_numel = 1;
     }
@@ -63,10 +63,8 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
   return true;
 }
 
-}  // namespace
-
-int64_t TensorMeta::distinct() const {
-  if (contiguous) return numel;
+// Elements that differ.
+int64_t distinct(const Shape& sizes, const Shape& strides) {
   int64_t n = 1;
   for (int i = 0; i < sizes.rank(); ++i) {
     if (strides[i] != 0 || sizes[i] == 0) n *= sizes[i];
@@ -74,9 +72,10 @@ int64_t TensorMeta::distinct() const {
   return n;
 }
 
-bool TensorMeta::same_as(const TensorMeta& other) const {
-  return this == &other || (storage == other.storage && offset == other.offset && dtype == other.dtype &&
-                            sizes == other.sizes && strides == other.strides);
+}  // namespace
+
+bool TensorMeta::same_elements(const TensorMeta& other) const {
+  return offset == other.offset && dtype == other.dtype && sizes == other.sizes && strides() == other.strides();
 }
 
 void Tensor::release() { meta_->storage->tracer->release(*meta_->storage); }
@@ -84,23 +83,35 @@ void Tensor::release() { meta_->storage->tracer->release(*meta_->storage); }
 Tensor Tensor::view_of(const Shape& new_sizes, const Shape& new_strides, int64_t offset) const {
   TensorMeta* made = tracer().new_meta();
   made->sizes = new_sizes;
-  made->strides = new_strides;
   made->numel = new_sizes.numel();
   made->offset = offset;
   made->storage = meta_->storage;
   made->dtype = meta_->dtype;
   made->contiguous = modelmeter::is_contiguous(new_sizes, new_strides);
+  if (!made->contiguous) made->own_strides = new_strides;
+  made->bytes = (made->contiguous ? made->numel : distinct(new_sizes, new_strides)) * size_of(made->dtype);
   return Tensor(made);
 }
 
 bool Tensor::can_view(const Shape& new_sizes) const {
+  if (is_contiguous()) return true;
   Shape ignored;
   return view_strides(*meta_, inferred(new_sizes, numel()), ignored);
 }
 
 Tensor Tensor::view(Shape new_sizes) const {
   new_sizes = inferred(new_sizes, numel());
-  if (is_contiguous()) return view_of(new_sizes, contiguous_strides(new_sizes), meta_->offset);
+  if (is_contiguous()) {
+    TensorMeta* made = tracer().new_meta();
+    made->sizes = new_sizes;
+    made->numel = meta_->numel;
+    made->bytes = meta_->bytes;
+    made->offset = meta_->offset;
+    made->storage = meta_->storage;
+    made->dtype = meta_->dtype;
+    made->contiguous = true;
+    return Tensor(made);
+  }
   Shape new_strides;
   if (!view_strides(*meta_, new_sizes, new_strides)) {
     throw Error(ErrorCode::internal, fmt::format("a tensor of shape {} and strides {} cannot be viewed as {}",
@@ -120,11 +131,12 @@ Tensor Tensor::transpose(int a, int b) const {
 }
 
 Tensor Tensor::permute(std::initializer_list<int> order) const {
+  const Shape old_strides = strides();
   Shape new_sizes;
   Shape new_strides;
   for (int from : order) {
     new_sizes.push_back(sizes()[sizes().dim(from)]);
-    new_strides.push_back(strides()[sizes().dim(from)]);
+    new_strides.push_back(old_strides[sizes().dim(from)]);
   }
   return view_of(new_sizes, new_strides, meta_->offset);
 }
@@ -133,7 +145,7 @@ Tensor Tensor::unsqueeze(int at) const {
   at = sizes().dim(at, 1);
   Shape new_sizes = sizes();
   Shape new_strides = strides();
-  new_strides.insert(at, at < dim() ? sizes()[at] * strides()[at] : 1);
+  new_strides.insert(at, at < dim() ? sizes()[at] * new_strides[at] : 1);
   new_sizes.insert(at, 1);
   return view_of(new_sizes, new_strides, meta_->offset);
 }
@@ -149,12 +161,13 @@ Tensor Tensor::squeeze(int at) const {
 }
 
 Tensor Tensor::expand(Shape new_sizes) const {
+  const Shape old_strides = strides();
   Shape new_strides = new_sizes;
   const int shift = new_sizes.rank() - dim();
   for (int i = 0; i < new_sizes.rank(); ++i) {
     const int64_t size = i < shift ? 1 : sizes()[i - shift];
     if (new_sizes[i] == -1) new_sizes[i] = size;
-    new_strides[i] = i < shift || (size == 1 && new_sizes[i] != 1) ? 0 : strides()[i - shift];
+    new_strides[i] = i < shift || (size == 1 && new_sizes[i] != 1) ? 0 : old_strides[i - shift];
     if (size != 1 && size != new_sizes[i]) {
       throw Error(ErrorCode::internal,
                   fmt::format("shape {} does not expand to {}", sizes().to_string(), new_sizes.to_string()));
@@ -172,9 +185,10 @@ Tensor Tensor::slice(int at, int64_t start, int64_t end, int64_t step) const {
   end = std::clamp<int64_t>(end, start, size);
   Shape new_sizes = sizes();
   Shape new_strides = strides();
+  const int64_t offset = meta_->offset + start * new_strides[at];
   new_sizes[at] = (end - start + step - 1) / step;
   new_strides[at] *= step;
-  return view_of(new_sizes, new_strides, meta_->offset + start * strides()[at]);
+  return view_of(new_sizes, new_strides, offset);
 }
 
 Tensor Tensor::narrow(int at, int64_t start, int64_t length) const {
@@ -191,9 +205,10 @@ Tensor Tensor::select(int at, int64_t index) const {
   if (index < 0) index += sizes()[at];
   Shape new_sizes = sizes();
   Shape new_strides = strides();
+  const int64_t offset = meta_->offset + index * new_strides[at];
   new_sizes.erase(at);
   new_strides.erase(at);
-  return view_of(new_sizes, new_strides, meta_->offset + index * strides()[at]);
+  return view_of(new_sizes, new_strides, offset);
 }
 
 std::vector<Tensor> Tensor::split(std::initializer_list<int64_t> lengths, int at) const {
@@ -243,7 +258,9 @@ Tensor Tensor::view_as_complex() const {
   new_strides.erase(dim() - 1);
   for (int i = 0; i < new_strides.rank(); ++i) new_strides[i] /= 2;
   Tensor out = view_of(new_sizes, new_strides, meta_->offset / 2);
-  const_cast<TensorMeta*>(out.meta_)->dtype = dtype() == DType::float64 ? DType::complex128 : DType::complex64;
+  TensorMeta* made = const_cast<TensorMeta*>(out.meta_);
+  made->dtype = dtype() == DType::float64 ? DType::complex128 : DType::complex64;
+  made->bytes *= 2;
   return out;
 }
 
@@ -254,7 +271,9 @@ Tensor Tensor::view_as_real() const {
   new_sizes.push_back(2);
   new_strides.push_back(1);
   Tensor out = view_of(new_sizes, new_strides, meta_->offset * 2);
-  const_cast<TensorMeta*>(out.meta_)->dtype = dtype() == DType::complex128 ? DType::float64 : DType::float32;
+  TensorMeta* made = const_cast<TensorMeta*>(out.meta_);
+  made->dtype = dtype() == DType::complex128 ? DType::float64 : DType::float32;
+  made->bytes /= 2;
   return out;
 }
 

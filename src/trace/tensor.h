@@ -34,17 +34,21 @@ struct Storage {
 // What an op remembers of a tensor. It lives in the trace and never changes, but for `storage`'s counters.
 struct TensorMeta {
   Shape sizes;
-  Shape strides;
+  Shape own_strides;  // set where the tensor is not contiguous; read strides()
   int64_t numel;
+  int64_t bytes;   // of the elements that differ: an expanded dimension (stride 0) counts once
   int64_t offset;  // in elements of dtype, from the start of the storage
   Storage* storage;
   DType dtype;
   bool contiguous;
 
-  // Elements that differ: an expanded dimension (stride 0) counts once.
-  int64_t distinct() const;
-  int64_t distinct_bytes() const { return distinct() * size_of(dtype); }
-  bool same_as(const TensorMeta& other) const;  // the same elements of the same storage
+  Shape strides() const { return contiguous ? contiguous_strides(sizes) : own_strides; }
+  bool same_as(const TensorMeta& other) const {  // the same elements of the same storage
+    return this == &other || (storage == other.storage && same_elements(other));
+  }
+
+ private:
+  bool same_elements(const TensorMeta& other) const;
 };
 
 class Tensor {
@@ -81,12 +85,14 @@ class Tensor {
   Tracer& tracer() const { return *meta_->storage->tracer; }
 
   const Shape& sizes() const { return meta_->sizes; }
-  const Shape& strides() const { return meta_->strides; }
+  Shape strides() const { return meta_->strides(); }
   int64_t size(int dim) const { return meta_->sizes[meta_->sizes.dim(dim)]; }
   int dim() const { return meta_->sizes.rank(); }
   int64_t numel() const { return meta_->numel; }
   DType dtype() const { return meta_->dtype; }
   bool is_contiguous() const { return meta_->contiguous; }
+  // Dense with the channels innermost, and not row-major.
+  bool is_channels_last() const { return !meta_->contiguous && modelmeter::is_channels_last(meta_->sizes, meta_->own_strides); }
   bool on_host() const { return meta_->storage->place == Place::host; }
 
   // Views. A size of -1 is inferred; Error where strides do not allow the view (torch's RuntimeError).

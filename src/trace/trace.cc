@@ -24,6 +24,7 @@ std::string Trace::path(int32_t scope) const {
 
 void Trace::clear() {
   ops.clear();
+  last_ops.clear();
   operands.clear();
   scopes.clear();
   given_bytes = 0;

@@ -22,6 +22,7 @@ struct Op {
   bool in_place;  // its output is its first input
   int32_t scope;
   int32_t operands;  // index of the first one
+  int32_t last = -1;  // index in Trace::last_ops of the same op in the last repetition, where the two differ
   // Shape parameters that operands do not show, by kernel (attention: sequences, longest query, longest key).
   std::array<int64_t, 3> params;
   int64_t live;  // bytes of device memory above the start, right after the kernel
@@ -41,15 +42,21 @@ struct Scope {
   int64_t index;           // the number that follows the name ("blocks" 1), or -1
   int64_t count;           // how often it runs each time its parent runs (a repetition)
   int64_t calls;           // how often it was entered in the trace
+  int64_t live_step;       // bytes by which live memory grows from one repetition to the next
   int32_t parent;          // -1 for the root
   int32_t first_child;
   int32_t next_sibling;
   ScopeKind kind;
+  bool growing = false;    // of its ops whose operands grow, the last repetition is recorded too
 };
 
+// What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
+// same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
+// of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 class Trace {
  public:
   std::vector<Op> ops;
+  std::vector<Op> last_ops;
   std::vector<const TensorMeta*> operands;
   std::vector<Scope> scopes;
   int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after

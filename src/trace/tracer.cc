@@ -1,11 +1,41 @@
 #include "trace/tracer.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace modelmeter {
 namespace {
 
 thread_local Tracer* current_tracer = nullptr;
+
+enum class Growth { none, linear, uneven };
+
+// How an op's operands grow over `steps` repetitions. Linear: along at most one dimension of each operand, and in at most
+// one parameter, by the same amount each time; FLOPs and bytes are then linear too.
+Growth growth_between(const Trace& trace, const Op& first, const Op& last, int64_t steps) {
+  Growth out = Growth::none;
+  if (first.inputs != last.inputs || first.outputs != last.outputs) return Growth::uneven;
+  const auto grows = [&](int64_t from, int64_t to, int& growing) {
+    if (from == to) return true;
+    out = Growth::linear;
+    return ++growing == 1 && (to - from) % steps == 0;
+  };
+  for (int i = 0; i < first.inputs + first.outputs; ++i) {
+    const TensorMeta& a = *trace.operands[static_cast<size_t>(first.operands + i)];
+    const TensorMeta& b = *trace.operands[static_cast<size_t>(last.operands + i)];
+    if (a.dtype != b.dtype || a.sizes.rank() != b.sizes.rank()) return Growth::uneven;
+    int dims = 0;
+    for (int d = 0; d < a.sizes.rank(); ++d) {
+      if (!grows(a.sizes[d], b.sizes[d], dims)) return Growth::uneven;
+    }
+  }
+  int params = 0;
+  for (size_t i = 0; i < first.params.size(); ++i) {
+    if (!grows(first.params[i], last.params[i], params)) return Growth::uneven;
+  }
+  return (last.live - first.live) % steps == 0 ? out : Growth::uneven;
+}
 
 }  // namespace
 
@@ -19,35 +49,62 @@ Tracer::Guard::~Guard() { current_tracer = previous_; }
 
 void Tracer::clear() {
   trace_.clear();
-  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, -1, -1, -1, ScopeKind::module});
+  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, -1, -1, -1, ScopeKind::module});
   autocast = {};
+  parts = nullptr;
   live_ = 0;
   scope_ = 0;
+  replay_ = {};
 }
 
 Tensor Tracer::make(const Shape& sizes, const Shape& strides, DType dtype, Place place) {
   TensorMeta* meta = trace_.metas.add();
   meta->sizes = sizes;
-  meta->strides = strides;
   meta->numel = sizes.numel();
+  meta->contiguous = is_contiguous(sizes, strides);
+  if (!meta->contiguous) meta->own_strides = strides;
+  return make(meta, dtype, place);
+}
+
+Tensor Tracer::make(const Shape& sizes, DType dtype, Place place) {
+  TensorMeta* meta = trace_.metas.add();
+  meta->sizes = sizes;
+  meta->numel = sizes.numel();
+  meta->contiguous = true;
+  return make(meta, dtype, place);
+}
+
+Tensor Tracer::make(TensorMeta* meta, DType dtype, Place place) {
+  meta->bytes = checked_mul(meta->numel, size_of(dtype), "the size of a tensor in bytes");
   meta->offset = 0;
   meta->dtype = dtype;
-  meta->contiguous = is_contiguous(sizes, strides);
   Storage* storage = trace_.storages.add();
   storage->tracer = this;
-  storage->bytes = checked_mul(meta->numel, size_of(dtype), "the size of a tensor in bytes");
+  storage->bytes = meta->bytes;
   storage->handles = 0;
-  storage->born = place == Place::device ? static_cast<int32_t>(trace_.ops.size()) : -1;
   storage->died = -1;
   storage->place = place;
+  storage->born = -1;
   meta->storage = storage;
-  if (place == Place::device) live_ = checked_add(live_, storage->bytes, "live memory");
+  if (place == Place::device) {
+    storage->born = static_cast<int32_t>(trace_.ops.size());
+    live_ = checked_add(live_, storage->bytes, "live memory");
+  }
   return Tensor(meta);
 }
 
 Tensor Tracer::input(const Shape& sizes, DType dtype) {
-  Tensor out = make(sizes, contiguous_strides(sizes), dtype, Place::given);
+  Tensor out = make(sizes, dtype, Place::given);
   trace_.given_bytes = checked_add(trace_.given_bytes, out.meta().storage->bytes, "the size of the inputs");
+  return out;
+}
+
+Tensor Tracer::consumed_input(const Shape& sizes, DType dtype) {
+  Tensor out = make(sizes, dtype, Place::device);
+  Storage& storage = *out.meta().storage;
+  storage.born = -1;
+  live_ -= storage.bytes;
+  trace_.given_bytes = checked_add(trace_.given_bytes, storage.bytes, "the size of the inputs");
   return out;
 }
 
@@ -58,7 +115,7 @@ void Tracer::release(Storage& storage) {
 }
 
 Op& Tracer::begin_op(Kernel kernel) {
-  Op& op = trace_.ops.emplace_back();
+  Op& op = replay_.active ? begin_last_op(kernel) : trace_.ops.emplace_back();
   op.kernel = kernel;
   op.in_place = false;
   op.scope = scope_;
@@ -67,19 +124,35 @@ Op& Tracer::begin_op(Kernel kernel) {
   return op;
 }
 
-void Tracer::record(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                    std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
+Op& Tracer::begin_last_op(Kernel kernel) {
+  const bool known = replay_.next_op < replay_.end_op;
+  Op* first = known ? &trace_.ops[replay_.next_op++] : nullptr;
+  if (!known || first->kernel != kernel || first->scope != scope_ || first->last >= 0) {
+    throw Error(ErrorCode::internal, "the last repetition of a loop runs other kernels than the first");
+  }
+  first->last = static_cast<int32_t>(trace_.last_ops.size());
+  return trace_.last_ops.emplace_back();
+}
+
+Op& Tracer::record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
+                      std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
   Op& op = begin_op(kernel);
   op.params = params;
+  const TensorMeta* operands[16];
   int n = 0;
   for (const Tensor* input : inputs) {
-    if (!input->defined()) continue;
-    trace_.operands.push_back(&input->meta());
-    ++n;
+    if (input->defined()) operands[n++] = &input->meta();
   }
   op.inputs = static_cast<uint8_t>(n);
   op.outputs = static_cast<uint8_t>(outputs.size());
-  for (const Tensor* output : outputs) trace_.operands.push_back(&output->meta());
+  for (const Tensor* output : outputs) operands[n++] = &output->meta();
+  trace_.operands.insert(trace_.operands.end(), operands, operands + n);
+  return op;
+}
+
+void Tracer::record(Kernel kernel, std::initializer_list<const Tensor*> inputs,
+                    std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
+  record_op(kernel, inputs, outputs, params);
 }
 
 void Tracer::record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output) {
@@ -93,8 +166,7 @@ void Tracer::record(Kernel kernel, const std::vector<Tensor>& inputs, const Tens
 }
 
 void Tracer::record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
-  record(kernel, inputs, {*inputs.begin()});
-  trace_.ops.back().in_place = true;
+  record_op(kernel, inputs, {*inputs.begin()}, {}).in_place = true;
 }
 
 int32_t Tracer::enter(std::string_view name, std::string_view klass, const void* module, int64_t index,
@@ -103,7 +175,7 @@ int32_t Tracer::enter(std::string_view name, std::string_view klass, const void*
        child = trace_.scopes[static_cast<size_t>(child)].next_sibling) {
     Scope& s = trace_.scopes[static_cast<size_t>(child)];
     if (s.module == module && s.index == index && s.kind == kind && s.name == name) {
-      ++s.calls;
+      if (!replay_.active) ++s.calls;
       return scope_ = child;
     }
   }
@@ -111,14 +183,54 @@ int32_t Tracer::enter(std::string_view name, std::string_view klass, const void*
 }
 
 int32_t Tracer::enter_repetition(int64_t count) {
+  if (replay_.active) return enter_recorded_repetition();
   return add_scope({}, {}, nullptr, -1, count, ScopeKind::repetition);
+}
+
+int32_t Tracer::enter_recorded_repetition() {
+  for (auto at = static_cast<size_t>(replay_.next_scope); at < trace_.scopes.size(); ++at) {
+    if (trace_.scopes[at].kind != ScopeKind::repetition || trace_.scopes[at].parent != scope_) continue;
+    replay_.next_scope = static_cast<int32_t>(at) + 1;
+    return scope_ = static_cast<int32_t>(at);
+  }
+  throw Error(ErrorCode::internal, "the last repetition of a loop has other loops in it than the first");
+}
+
+void Tracer::begin_replay(int32_t scope, size_t first, size_t end) {
+  if (replay_.active) throw Error(ErrorCode::internal, "a growing loop in a growing loop");
+  replay_ = {true, first, first, end, scope + 1, scope_};
+  scope_ = scope;
+}
+
+void Tracer::skip_replay(size_t end_op, int32_t end_scope) {
+  replay_.next_op = end_op;
+  replay_.next_scope = std::max(replay_.next_scope, end_scope);
+}
+
+void Tracer::end_replay() {
+  if (replay_.next_op != replay_.end_op) {
+    throw Error(ErrorCode::internal, "the last repetition of a loop runs fewer kernels than the first");
+  }
+  const Scope& loop = trace_.scopes[static_cast<size_t>(scope_)];
+  for (size_t i = replay_.first_op; i < replay_.end_op; ++i) {
+    Op& first = trace_.ops[i];
+    if (first.last < 0) continue;
+    const Op& last = trace_.last_ops[static_cast<size_t>(first.last)];
+    const Growth growth = growth_between(trace_, first, last, loop.count - 1);
+    if (growth == Growth::uneven) {
+      throw Error(ErrorCode::internal, "an op of a loop does not grow linearly with its repetition");
+    }
+    if (growth == Growth::none && last.live - first.live == loop.live_step * (loop.count - 1)) first.last = -1;
+  }
+  scope_ = replay_.outer_scope;
+  replay_.active = false;
 }
 
 int32_t Tracer::add_scope(std::string_view name, std::string_view klass, const void* module, int64_t index,
                           int64_t count, ScopeKind kind) {
   const int32_t made = static_cast<int32_t>(trace_.scopes.size());
   const int32_t sibling = std::exchange(trace_.scopes[static_cast<size_t>(scope_)].first_child, made);
-  trace_.scopes.push_back({name, klass, module, index, count, 1, scope_, -1, sibling, kind});
+  trace_.scopes.push_back({name, klass, module, index, count, 1, 0, scope_, -1, sibling, kind});
   return scope_ = made;
 }
 

@@ -54,10 +54,12 @@ class Tracer {
   AttentionKernel attention = AttentionKernel::flash;
 
   // Tensors. A new one is contiguous unless strides are given.
-  Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::given); }
+  Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
   Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes
-  Tensor host(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::host); }
-  Tensor allocate(const Shape& sizes, DType dtype) { return make(sizes, contiguous_strides(sizes), dtype, Place::device); }
+  // An input that the forward itself lets go, as a cache that it replaces: live memory falls below that at the start.
+  Tensor consumed_input(const Shape& sizes, DType dtype);
+  Tensor host(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::host); }
+  Tensor allocate(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::device); }
   Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype) {
     return make(sizes, strides, dtype, Place::device);
   }
@@ -79,20 +81,55 @@ class Tracer {
   void leave() { scope_ = trace_.scopes[static_cast<size_t>(scope_)].parent; }
   int32_t scope() const { return scope_; }
 
+  // Records the last repetition of a growing loop against the first, ops [first, end) in `scope`: kernel by kernel the
+  // same, into Trace::last_ops. For trace/repeat.h. Error where they are not the same or one of them does not grow
+  // linearly.
+  void begin_replay(int32_t scope, size_t first, size_t end);
+  void skip_replay(size_t end_op, int32_t end_scope);  // what is not recorded again
+  void end_replay();
+  bool replaying() const { return replay_.active; }
+
+  // A part of a growing loop's body that is the same in every repetition.
+  struct Part {
+    size_t end_op;
+    int32_t end_scope;
+    const TensorMeta* result;
+    bool skippable;  // it left nothing behind but its result
+  };
+  struct Parts {
+    std::vector<Part> list;
+    size_t next = 0;  // while replaying
+  };
+  Parts* parts = nullptr;  // of the innermost growing loop
+
   TensorMeta* new_meta() { return trace_.metas.add(); }
   void release(Storage& storage);
 
  private:
   friend class Tensor;
   Tensor make(const Shape& sizes, const Shape& strides, DType dtype, Place place);
+  Tensor make(const Shape& sizes, DType dtype, Place place);
+  Tensor make(TensorMeta* meta, DType dtype, Place place);
   int32_t enter(std::string_view name, std::string_view klass, const void* module, int64_t index, ScopeKind kind);
+  int32_t enter_recorded_repetition();
   int32_t add_scope(std::string_view name, std::string_view klass, const void* module, int64_t index, int64_t count,
                     ScopeKind kind);
   Op& begin_op(Kernel kernel);
+  Op& begin_last_op(Kernel kernel);
+  Op& record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
+                std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params);
+
+  struct Replay {
+    bool active = false;
+    size_t first_op = 0, next_op = 0, end_op = 0;
+    int32_t next_scope = 0;
+    int32_t outer_scope = 0;
+  };
 
   Trace trace_;
   int64_t live_ = 0;
   int32_t scope_ = 0;
+  Replay replay_;
 };
 
 // A part of a forward that reports show by itself.

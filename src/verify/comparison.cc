@@ -27,14 +27,14 @@ void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::
     if (child.list || member) {
       RecordedModule& list = out[member ? at.substr(0, dot) : at];
       list.name = member ? at.substr(0, dot) : at;
-      list.klass = "ModuleList";
+      list.klass = child.list_class;
       list.params += child.layer->parameter_count() * child.count;
       list.param_bytes += child.layer->parameter_bytes() * child.count;
     }
     if (!child.list) {
       add_modules(*child.layer, at, out);
     } else {
-      for (int64_t i = 0; i < child.count; ++i) add_modules(*child.layer, fmt::format("{}.{}", at, i), out);
+      for (int64_t i = 0; i < child.count; ++i) add_modules(*child.layer, fmt::format("{}.{}", at, child.first + i), out);
     }
   }
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "config/access.h"
 #include "trace/shape.h"
@@ -13,7 +14,7 @@
 namespace modelmeter::wan2_1 {
 
 struct Architecture {
-  std::string model_type = "t2v";  // t2v, i2v, flf2v
+  std::string model_type = "t2v";  // t2v, i2v, flf2v, vace, ti2v
   Shape patch_size{1, 2, 2};       // frames, height, width
   int64_t text_len = 512;          // tokens the text is padded to
   int64_t in_dim = 16;             // latent channels in (36 where an image conditions it)
@@ -29,6 +30,8 @@ struct Architecture {
   int64_t rope_max_seq_len = 1024;
   int64_t image_dim = 0;          // width of the image encoder; 0 without one
   int64_t pos_embed_seq_len = 0;  // image positions with an embedding of their own (flf2v); 0 for none
+  std::vector<int64_t> vace_layers;  // blocks that a VACE block's hint is added to, ascending, 0 first; empty without VACE
+  int64_t vace_in_dim = 0;           // channels of VACE's control (96); 0 without
 
   int64_t head_dim() const { return dim / num_heads; }
   bool image_conditioned() const { return image_dim > 0; }

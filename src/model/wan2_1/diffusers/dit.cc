@@ -250,24 +250,29 @@ RotaryEmbedding WanRotaryPosEmbed::forward(Tensor hidden_states) const {
   return {std::move(cos), std::move(sin)};
 }
 
-WanTransformerBlock::WanTransformerBlock(const Architecture& a, DType dtype)
-    : Module("WanTransformerBlock"),
+WanTransformerBlockBase::WanTransformerBlockBase(std::string_view class_name, const Architecture& a, DType dtype)
+    : BaseLayer(class_name),
       norm1_(a.dim, false),
       attn1_(a, dtype, false),
       attn2_(a, dtype, a.image_conditioned()),
       ffn_(a.dim, a.ffn_dim, a.dim, dtype),
       norm3_(a.dim, false) {
   register_parameter("scale_shift_table", {1, 6, a.dim}, DType::float32);
+  if (a.cross_attn_norm) norm2_.emplace(a.dim, true);
+}
+
+void WanTransformerBlockBase::register_layers() {
   register_module("norm1", norm1_);
   register_module("attn1", attn1_);
   register_module("attn2", attn2_);
-  if (a.cross_attn_norm) register_module("norm2", norm2_.emplace(a.dim, true));
+  if (norm2_) register_module("norm2", *norm2_);
   register_module("ffn", ffn_);
   register_module("norm3", norm3_);
 }
 
-Tensor WanTransformerBlock::forward(Tensor hidden_states, Tensor encoder_hidden_states, Tensor temb,
-                                    const RotaryEmbedding& rotary) const {
+WanTransformerBlockBase::Result WanTransformerBlockBase::run_block(Tensor hidden_states, Tensor encoder_hidden_states,
+                                                                   Tensor temb, const RotaryEmbedding& rotary,
+                                                                   const Linear* projection) const {
   enum { shift_msa, scale_msa, gate_msa, c_shift_msa, c_scale_msa, c_gate_msa };
   const std::vector<Tensor> e = modulation_rows(parameter(0), torch::to(std::move(temb), DType::float32), 6);
   const DType dtype = hidden_states.dtype();
@@ -307,54 +312,50 @@ Tensor WanTransformerBlock::forward(Tensor hidden_states, Tensor encoder_hidden_
     residual = torch::add(std::move(residual), std::move(gated));
     hidden_states = torch::to(std::move(residual), dtype);
   }
-  return hidden_states;
+
+  Tensor projected = projection != nullptr ? (*projection)(hidden_states) : Tensor();
+  return {std::move(hidden_states), std::move(projected)};
 }
 
-WanTransformer3DModel::WanTransformer3DModel(const Architecture& a, DType dtype)
-    : Module("WanTransformer3DModel"),
+WanTransformer3DModelBase::WanTransformer3DModelBase(std::string_view class_name, const Architecture& a, DType dtype)
+    : BaseLayer(class_name),
       a_(a),
       rope_(a),
       patch_embedding_({a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}),
       condition_embedder_(a, dtype),
-      blocks_(a, dtype),
       norm_out_(a.dim, false),
       proj_out_({a.dim, a.out_dim * a.patch_size.numel(), dtype}) {
   register_parameter("scale_shift_table", {1, 2, a.dim}, DType::float32);
   register_module("rope", rope_);
   register_module("patch_embedding", patch_embedding_);
-  register_module("condition_embedder", condition_embedder_);
-  register_module_list("blocks", blocks_, a.num_layers);
+}
+
+void WanTransformer3DModelBase::register_output() {
   register_module("norm_out", norm_out_);
   register_module("proj_out", proj_out_);
 }
 
-Tensor WanTransformer3DModel::forward(const DiTInputs& in) const {
-  const int64_t batch = in.hidden_states.size(0);
-  const int64_t p_t = a_.patch_size[0], p_h = a_.patch_size[1], p_w = a_.patch_size[2];
-  const int64_t frames = in.hidden_states.size(2) / p_t;
-  const int64_t height = in.hidden_states.size(3) / p_h;
-  const int64_t width = in.hidden_states.size(4) / p_w;
-
-  const RotaryEmbedding rotary = rope_(in.hidden_states);
-  Tensor hidden_states = patch_embedding_(in.hidden_states);
-  hidden_states = torch::flatten(hidden_states, 2).transpose(1, 2);
-  hidden_states = torch::contiguous(hidden_states);
-
+WanTransformer3DModelBase::Condition WanTransformer3DModelBase::embed_condition(const DiTInputs& in) const {
   const bool per_token = in.timestep.dim() == 2;
-  WanTimeTextImageEmbedding::Result condition = condition_embedder_(
+  WanTimeTextImageEmbedding::Result result = condition_embedder_(
       per_token ? in.timestep.view({-1}) : in.timestep, in.encoder_hidden_states, in.encoder_hidden_states_image,
       per_token ? in.timestep.size(1) : 0);
-  const Tensor temb = std::move(condition.temb);
-  const Tensor timestep_proj = condition.timestep_proj.unflatten(per_token ? 2 : 1, {6, -1});
-  condition.timestep_proj.reset();
-  Tensor encoder_hidden_states = std::move(condition.text);
-  if (condition.image.defined()) encoder_hidden_states = torch::cat({condition.image, encoder_hidden_states}, 1);
+  Condition out;
+  out.temb = std::move(result.temb);
+  out.timestep_proj = result.timestep_proj.unflatten(per_token ? 2 : 1, {6, -1});
+  out.encoder_hidden_states = std::move(result.text);
+  out.encoder_hidden_states_image = std::move(result.image);
+  if (out.encoder_hidden_states_image.defined()) {
+    out.encoder_hidden_states = torch::cat({out.encoder_hidden_states_image, out.encoder_hidden_states}, 1);
+  }
+  return out;
+}
 
-  hidden_states = repeat(a_.num_layers, std::move(hidden_states), [&](int64_t i, const Tensor& state) {
-    return blocks_.call_as(i, state, encoder_hidden_states, timestep_proj, rotary);
-  });
-
-  const std::vector<Tensor> e = modulation_rows(parameter(0), temb.unsqueeze(per_token ? 2 : 1), 2);
+Tensor WanTransformer3DModelBase::to_latents(Tensor hidden_states, const Tensor& temb, const Tensor& latents) const {
+  const int64_t p_t = a_.patch_size[0], p_h = a_.patch_size[1], p_w = a_.patch_size[2];
+  const int64_t batch = latents.size(0);
+  const int64_t frames = latents.size(2) / p_t, height = latents.size(3) / p_h, width = latents.size(4) / p_w;
+  const std::vector<Tensor> e = modulation_rows(parameter(0), temb.unsqueeze(-2), 2);
   {
     const DType dtype = hidden_states.dtype();
     Tensor x = torch::to(hidden_states, DType::float32);
@@ -369,6 +370,26 @@ Tensor WanTransformer3DModel::forward(const DiTInputs& in) const {
   output = torch::flatten(output, 4, 5);
   output = torch::flatten(output, 2, 3);
   return output;
+}
+
+WanTransformer3DModel::WanTransformer3DModel(const Architecture& a, DType dtype)
+    : Module("WanTransformer3DModel", a, dtype), blocks_(a, dtype) {
+  register_module("condition_embedder", condition_embedder_);
+  register_module_list("blocks", blocks_, a.num_layers);
+  register_output();
+}
+
+Tensor WanTransformer3DModel::forward(const DiTInputs& in) const {
+  const RotaryEmbedding rotary = rope_(in.hidden_states);
+  Tensor hidden_states = patch_embedding_(in.hidden_states);
+  hidden_states = torch::flatten(hidden_states, 2).transpose(1, 2);
+  hidden_states = torch::contiguous(hidden_states);
+
+  const Condition condition = embed_condition(in);
+  hidden_states = repeat(a_.num_layers, std::move(hidden_states), [&](int64_t i, const Tensor& state) {
+    return blocks_.call_as(i, state, condition.encoder_hidden_states, condition.timestep_proj, rotary);
+  });
+  return to_latents(std::move(hidden_states), condition.temb, in.hidden_states);
 }
 
 }  // namespace modelmeter::wan2_1::diffusers

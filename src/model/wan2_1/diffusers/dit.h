@@ -136,10 +136,20 @@ class WanRotaryPosEmbed : public Module<WanRotaryPosEmbed> {
   Shape patch_size_;
 };
 
-class WanTransformerBlock : public Module<WanTransformerBlock> {
+// What WanTransformerBlock and VACE's block share: the layers of a block and what it does with them.
+class WanTransformerBlockBase : public BaseLayer {
  public:
-  WanTransformerBlock(const Architecture& a, DType dtype);
-  Tensor forward(Tensor hidden_states, Tensor encoder_hidden_states, Tensor temb, const RotaryEmbedding& rotary) const;
+  WanTransformerBlockBase(std::string_view class_name, const Architecture& a, DType dtype);
+
+ protected:
+  struct Result {
+    Tensor hidden_states, projected;
+  };
+
+  void register_layers();
+  // `projection`, where given, is applied to the block's result while the block's locals are alive.
+  Result run_block(Tensor hidden_states, Tensor encoder_hidden_states, Tensor temb, const RotaryEmbedding& rotary,
+                   const Linear* projection = nullptr) const;
 
  private:
   FP32LayerNorm norm1_;
@@ -149,28 +159,58 @@ class WanTransformerBlock : public Module<WanTransformerBlock> {
   FP32LayerNorm norm3_;
 };
 
+class WanTransformerBlock : public Module<WanTransformerBlock, WanTransformerBlockBase> {
+ public:
+  WanTransformerBlock(const Architecture& a, DType dtype) : Module("WanTransformerBlock", a, dtype) {
+    register_layers();
+  }
+  Tensor forward(Tensor hidden_states, Tensor encoder_hidden_states, Tensor temb, const RotaryEmbedding& rotary) const {
+    return run_block(std::move(hidden_states), encoder_hidden_states, temb, rotary).hidden_states;
+  }
+};
+
 struct DiTInputs {
   Tensor hidden_states;                // [B, C, F, H, W]
   Tensor timestep;                     // [B] int64, or [B, tokens]: one per token
   Tensor encoder_hidden_states;        // [B, text tokens, text_dim]
   Tensor encoder_hidden_states_image;  // [B, image tokens, image_dim], image-conditioned models only
+  Tensor control_hidden_states;        // [B, vace_in_dim, F, H, W], VACE only
 };
 
-class WanTransformer3DModel : public Module<WanTransformer3DModel> {
+// What WanTransformer3DModel and VACE's share: what stands before and after the blocks.
+class WanTransformer3DModelBase : public BaseLayer {
  public:
-  WanTransformer3DModel(const Architecture& a, DType dtype);
-  Tensor forward(const DiTInputs& in) const;  // [B, out_dim, F, H, W]
+  WanTransformer3DModelBase(std::string_view class_name, const Architecture& a, DType dtype);
 
   const Architecture& architecture() const { return a_; }
 
- private:
+ protected:
+  struct Condition {
+    Tensor temb, timestep_proj, encoder_hidden_states, encoder_hidden_states_image;
+  };
+
+  void register_output();  // after the blocks
+  Condition embed_condition(const DiTInputs& in) const;
+  // Norm, projection and the tokens back to the shape of the latents; `latents` gives the sizes.
+  Tensor to_latents(Tensor hidden_states, const Tensor& temb, const Tensor& latents) const;
+
   Architecture a_;
   WanRotaryPosEmbed rope_;
   Conv patch_embedding_;
   WanTimeTextImageEmbedding condition_embedder_;
-  WanTransformerBlock blocks_;
+
+ private:
   FP32LayerNorm norm_out_;
   Linear proj_out_;
+};
+
+class WanTransformer3DModel : public Module<WanTransformer3DModel, WanTransformer3DModelBase> {
+ public:
+  WanTransformer3DModel(const Architecture& a, DType dtype);
+  Tensor forward(const DiTInputs& in) const;  // [B, out_dim, F, H, W]
+
+ private:
+  WanTransformerBlock blocks_;
 };
 
 }  // namespace modelmeter::wan2_1::diffusers

@@ -79,7 +79,7 @@ VisionTransformer::VisionTransformer(const ImageEncoderArchitecture& a, DType dt
   register_parameter("head", {a.dim, a.out_dim}, dtype);
   register_module("patch_embedding", patch_embedding_);
   if (a.pre_norm) register_module("pre_norm", pre_norm_.emplace(a.dim, dtype));
-  register_module_list("transformer", transformer_, a.num_layers);
+  register_module_list("transformer", transformer_, a.num_layers, 0, "Sequential");
   register_module("post_norm", post_norm_);
 }
 

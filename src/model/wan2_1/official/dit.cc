@@ -25,6 +25,15 @@ Tensor sinusoidal_embedding_1d(int64_t dim, Tensor position) {
   return torch::cat({std::move(cos), std::move(sin)}, 1);
 }
 
+// The rows of a modulation table plus the time step's: [B, rows, C] cut into [B, 1, C], or with a time step per token
+// [B, L, rows, C] cut into [B, L, C].
+std::vector<Tensor> modulation_rows(const Tensor& table, Tensor e, int rows) {
+  if (e.dim() == 3) return torch::add(table, std::move(e)).chunk(rows, 1);
+  std::vector<Tensor> parts = torch::add(table.unsqueeze(0), std::move(e)).chunk(rows, 2);
+  for (Tensor& part : parts) part = part.squeeze(2);
+  return parts;
+}
+
 }  // namespace
 
 Tensor WanRMSNorm::forward(Tensor x) const {
@@ -94,8 +103,8 @@ Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
   return attn_.o(x);
 }
 
-WanT2VCrossAttention::WanT2VCrossAttention(const Architecture& a, DType dtype)
-    : Module("WanT2VCrossAttention"), attn_(a, dtype) {
+WanT2VCrossAttention::WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name)
+    : Module(class_name), attn_(a, dtype) {
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -163,8 +172,9 @@ Tensor WanI2VCrossAttention::forward(Tensor x, Tensor context) const {
   return attn_.o(x);
 }
 
-WanAttentionBlock::WanAttentionBlock(const Architecture& a, DType dtype)
-    : Module("WanAttentionBlock"),
+WanAttentionBlockBase::WanAttentionBlockBase(std::string_view class_name, const Architecture& a, DType dtype,
+                                             std::string_view cross_attention)
+    : BaseLayer(class_name),
       norm1_(a.dim, false, dtype),
       self_attn_(a, dtype),
       norm2_(a.dim, false, dtype),
@@ -173,17 +183,17 @@ WanAttentionBlock::WanAttentionBlock(const Architecture& a, DType dtype)
   register_module("norm1", norm1_);
   register_module("self_attn", self_attn_);
   if (a.cross_attn_norm) register_module("norm3", norm3_.emplace(a.dim, true, dtype));
-  if (a.model_type == "t2v") {
-    register_module("cross_attn", t2v_cross_attn_.emplace(a, dtype));
-  } else {
+  if (a.image_conditioned()) {
     register_module("cross_attn", i2v_cross_attn_.emplace(a, dtype));
+  } else {
+    register_module("cross_attn", t2v_cross_attn_.emplace(a, dtype, cross_attention));
   }
   register_module("norm2", norm2_);
   register_module("ffn", ffn_);
 }
 
-Tensor WanAttentionBlock::forward(Tensor x, Tensor e0, const BlockArguments& args) const {
-  const std::vector<Tensor> e = torch::add(parameter(0), std::move(e0)).chunk(6, 1);
+Tensor WanAttentionBlockBase::forward(Tensor x, Tensor e0, const BlockArguments& args) const {
+  const std::vector<Tensor> e = modulation_rows(parameter(0), std::move(e0), 6);
 
   // self-attention
   Tensor normed = torch::to(norm1_(x), DType::float32);
@@ -198,7 +208,7 @@ Tensor WanAttentionBlock::forward(Tensor x, Tensor e0, const BlockArguments& arg
   return x;
 }
 
-Tensor WanAttentionBlock::cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const {
+Tensor WanAttentionBlockBase::cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const {
   Tensor normed = norm3_ ? (*norm3_)(x) : x;
   Tensor attended = t2v_cross_attn_ ? (*t2v_cross_attn_)(normed, context) : (*i2v_cross_attn_)(normed, context);
   normed.reset();
@@ -221,7 +231,7 @@ Head::Head(const Architecture& a, DType dtype)
 
 Tensor Head::forward(Tensor x, Tensor e_in) const {
   AutocastGuard autocast(DType::float32);
-  const std::vector<Tensor> e = torch::add(parameter(0), e_in.unsqueeze(1)).chunk(2, 1);
+  const std::vector<Tensor> e = modulation_rows(parameter(0), e_in.unsqueeze(-2), 2);
   Tensor normed = norm_(x);
   normed = modulate(std::move(normed), e[1], e[0]);
   x = head_(normed);
@@ -245,73 +255,91 @@ Tensor MLPProj::forward(Tensor image_embeds) const {
   return proj_(image_embeds);
 }
 
-WanModel::WanModel(const Architecture& a, DType dtype)
-    : Module("WanModel"),
+WanModelBase::WanModelBase(std::string_view class_name, const Architecture& a, DType dtype)
+    : BaseLayer(class_name),
       a_(a),
       patch_embedding_({a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}),
       text_embedding_(LinearOptions{a.text_dim, a.dim, dtype}, GELUOptions{}, square(a, dtype)),
       time_embedding_(LinearOptions{a.freq_dim, a.dim, dtype}, SiLUOptions{}, square(a, dtype)),
       time_projection_(SiLUOptions{}, LinearOptions{a.dim, 6 * a.dim, dtype}),
-      blocks_(a, dtype),
       head_(a, dtype) {
   register_module("patch_embedding", patch_embedding_);
   register_module("text_embedding", text_embedding_);
   register_module("time_embedding", time_embedding_);
   register_module("time_projection", time_projection_);
+}
+
+Tensor WanModelBase::embed_latents(const Conv& patch_embedding, std::vector<Tensor> latents, int64_t seq_len,
+                                   std::vector<GridSize>* grid_sizes) const {
+  std::vector<Tensor> embedded;
+  for (const Tensor& u : latents) embedded.push_back(patch_embedding(u.unsqueeze(0)));
+  latents.clear();
+  for (Tensor& u : embedded) {
+    if (grid_sizes != nullptr) grid_sizes->push_back({u.size(2), u.size(3), u.size(4)});
+    u = torch::flatten(u, 2).transpose(1, 2);
+  }
+  std::vector<Tensor> padded;
+  for (const Tensor& u : embedded) {
+    Tensor zeros = torch::new_zeros(u, {1, seq_len - u.size(1), u.size(2)});
+    padded.push_back(torch::cat({u, std::move(zeros)}, 1));
+  }
+  return torch::cat(std::move(padded), 0);
+}
+
+WanModelBase::TimeEmbedding WanModelBase::embed_time(Tensor t) const {
+  AutocastGuard autocast(DType::float32);
+  const bool per_token = t.dim() == 2;
+  Tensor sinusoid = sinusoidal_embedding_1d(a_.freq_dim, per_token ? torch::flatten(t, 0) : t);
+  if (per_token) sinusoid = sinusoid.unflatten(0, {t.size(0), t.size(1)});
+  sinusoid = torch::to(sinusoid, DType::float32);
+  TimeEmbedding out;
+  out.e = time_embedding_(sinusoid);
+  sinusoid.reset();
+  out.e0 = time_projection_(out.e).unflatten(-1, {6, a_.dim});
+  return out;
+}
+
+Tensor WanModelBase::embed_text(const std::vector<Tensor>& context) const {
+  std::vector<Tensor> padded;
+  for (const Tensor& u : context) {
+    Tensor zeros = torch::new_zeros(u, {a_.text_len - u.size(0), u.size(1)});
+    padded.push_back(torch::cat({u, std::move(zeros)}, 0));
+  }
+  Tensor stacked = torch::stack(std::move(padded));
+  return text_embedding_(stacked);
+}
+
+BlockArguments WanModelBase::block_arguments(Tensor* freqs, const std::vector<GridSize>& grid_sizes,
+                                             Tensor context) const {
+  Tensor seq_lens = Tracer::current().host({static_cast<int64_t>(grid_sizes.size())}, DType::int64);
+  return {std::move(seq_lens), grid_sizes, freqs, {a_.rope_max_seq_len, a_.head_dim() / 2}, std::move(context)};
+}
+
+std::vector<Tensor> WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const {
+  x = head_(x, e);
+  const std::vector<Tensor> out = unpatchify(x, grid_sizes);
+  x.reset();
+  std::vector<Tensor> floats;
+  for (const Tensor& u : out) floats.push_back(torch::to(u, DType::float32));
+  return floats;
+}
+
+WanModel::WanModel(const Architecture& a, DType dtype) : Module("WanModel", a, dtype), blocks_(a, dtype) {
   register_module_list("blocks", blocks_, a.num_layers);
-  register_module("head", head_);
+  register_head();
   if (a.image_conditioned()) register_module("img_emb", img_emb_.emplace(a, dtype));
 }
 
 std::vector<Tensor> WanModel::forward(const DiTInputs& in) const {
-  Tracer& tracer = Tracer::current();
   std::vector<Tensor> latents = in.x;
   if (!in.y.empty()) {
     for (size_t i = 0; i < latents.size(); ++i) latents[i] = torch::cat({latents[i], in.y[i]}, 0);
   }
 
-  // embeddings
   std::vector<GridSize> grid_sizes;
-  std::vector<Tensor> embedded;
-  for (const Tensor& u : latents) embedded.push_back(patch_embedding_(u.unsqueeze(0)));
-  latents.clear();
-  for (Tensor& u : embedded) {
-    grid_sizes.push_back({u.size(2), u.size(3), u.size(4)});
-    u = torch::flatten(u, 2).transpose(1, 2);
-  }
-  Tensor x;
-  {
-    std::vector<Tensor> padded;
-    for (const Tensor& u : embedded) {
-      Tensor zeros = torch::new_zeros(u, {1, in.seq_len - u.size(1), u.size(2)});
-      padded.push_back(torch::cat({u, std::move(zeros)}, 1));
-    }
-    x = torch::cat(std::move(padded), 0);
-  }
-  embedded.clear();
-
-  // time embeddings
-  Tensor e, e0;
-  {
-    AutocastGuard autocast(DType::float32);
-    Tensor sinusoid = sinusoidal_embedding_1d(a_.freq_dim, in.t);
-    sinusoid = torch::to(sinusoid, DType::float32);
-    e = time_embedding_(sinusoid);
-    sinusoid.reset();
-    e0 = time_projection_(e).unflatten(1, {6, a_.dim});
-  }
-
-  // context
-  Tensor context;
-  {
-    std::vector<Tensor> padded;
-    for (const Tensor& u : in.context) {
-      Tensor zeros = torch::new_zeros(u, {a_.text_len - u.size(0), u.size(1)});
-      padded.push_back(torch::cat({u, std::move(zeros)}, 0));
-    }
-    Tensor stacked = torch::stack(std::move(padded));
-    context = text_embedding_(stacked);
-  }
+  Tensor x = embed_latents(patch_embedding_, std::move(latents), in.seq_len, &grid_sizes);
+  const auto [e, e0] = embed_time(in.t);
+  Tensor context = embed_text(in.context);
   Tensor context_clip;
   if (in.clip_fea.defined()) {
     context_clip = (*img_emb_)(in.clip_fea);
@@ -319,22 +347,14 @@ std::vector<Tensor> WanModel::forward(const DiTInputs& in) const {
   }
 
   Tensor freqs;
-  const BlockArguments args{tracer.host({static_cast<int64_t>(grid_sizes.size())}, DType::int64), grid_sizes, &freqs,
-                            {a_.rope_max_seq_len, a_.head_dim() / 2}, context};
-  context.reset();
-  x = repeat(a_.num_layers, std::move(x), [&](int64_t i, const Tensor& state) {
+  const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
+  x = repeat(a_.num_layers, std::move(x), [&, &e0 = e0](int64_t i, const Tensor& state) {
     return blocks_.call_as(i, state, e0, args);
   });
-
-  x = head_(x, e);
-  std::vector<Tensor> out = unpatchify(x, grid_sizes);
-  x.reset();
-  std::vector<Tensor> floats;
-  for (const Tensor& u : out) floats.push_back(torch::to(u, DType::float32));
-  return floats;
+  return to_latents(std::move(x), e, grid_sizes);
 }
 
-std::vector<Tensor> WanModel::unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const {
+std::vector<Tensor> WanModelBase::unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const {
   const int64_t c = a_.out_dim;
   const int64_t p = a_.patch_size[0], q = a_.patch_size[1], r = a_.patch_size[2];
   std::vector<Tensor> out;

@@ -63,7 +63,7 @@ class WanSelfAttention : public Module<WanSelfAttention> {
 
 class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
  public:
-  WanT2VCrossAttention(const Architecture& a, DType dtype);
+  WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name = "WanT2VCrossAttention");
   Tensor forward(Tensor x, Tensor context) const;
 
  private:
@@ -81,10 +81,13 @@ class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
   WanRMSNorm norm_k_img_;
 };
 
-class WanAttentionBlock : public Module<WanAttentionBlock> {
+// What WanAttentionBlock and its descendants share: the layers and the forward of a block.
+class WanAttentionBlockBase : public BaseLayer {
  public:
-  WanAttentionBlock(const Architecture& a, DType dtype);
-  Tensor forward(Tensor x, Tensor e, const BlockArguments& args) const;  // x [B, L, C], e [B, 6, C]
+  WanAttentionBlockBase(std::string_view class_name, const Architecture& a, DType dtype,
+                        std::string_view cross_attention = "WanT2VCrossAttention");
+  // x [B, L, C], e [B, 6, C] or, with a time step per token, [B, L, 6, C]
+  Tensor forward(Tensor x, Tensor e, const BlockArguments& args) const;
 
  private:
   Tensor cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const;
@@ -98,10 +101,16 @@ class WanAttentionBlock : public Module<WanAttentionBlock> {
   Mlp ffn_;
 };
 
+class WanAttentionBlock : public Module<WanAttentionBlock, WanAttentionBlockBase> {
+ public:
+  WanAttentionBlock(const Architecture& a, DType dtype, std::string_view cross_attention = "WanT2VCrossAttention")
+      : Module("WanAttentionBlock", a, dtype, cross_attention) {}
+};
+
 class Head : public Module<Head> {
  public:
   Head(const Architecture& a, DType dtype);
-  Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C]
+  Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C] or [B, L, C]
 
  private:
   WanLayerNorm norm_;
@@ -121,30 +130,56 @@ class MLPProj : public Module<MLPProj> {
 
 struct DiTInputs {
   std::vector<Tensor> x;        // latents [C, F, H, W] float32
-  Tensor t;                     // time steps [B] int64
+  Tensor t;                     // time steps [B]; Wan2.2 also [B, seq_len], one per token, float32
   std::vector<Tensor> context;  // text [L, text_dim] bfloat16
   int64_t seq_len = 0;          // tokens the sequence is padded to
   Tensor clip_fea;              // [B, 257, image_dim], image-conditioned models only
   std::vector<Tensor> y;        // conditioning latents [C', F, H, W]
+  std::vector<Tensor> vace_context;  // control [vace_in_dim, F, H, W], VACE only
 };
 
-class WanModel : public Module<WanModel> {
+// What WanModel and its descendants share: what stands before and after the blocks.
+class WanModelBase : public BaseLayer {
  public:
-  WanModel(const Architecture& a, DType dtype);
-  std::vector<Tensor> forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+  WanModelBase(std::string_view class_name, const Architecture& a, DType dtype);
 
   const Architecture& architecture() const { return a_; }
+
+ protected:
+  struct TimeEmbedding {
+    Tensor e, e0;  // [B, C] and [B, 6, C], or with a time step per token [B, L, C] and [B, L, 6, C]
+  };
+
+  void register_head() { register_module("head", head_); }  // after the blocks
+  // Latents [C, F, H, W] to one sequence [B, seq_len, C]; gives the grid of each where it is asked for.
+  Tensor embed_latents(const Conv& patch_embedding, std::vector<Tensor> latents, int64_t seq_len,
+                       std::vector<GridSize>* grid_sizes = nullptr) const;
+  TimeEmbedding embed_time(Tensor t) const;
+  Tensor embed_text(const std::vector<Tensor>& context) const;
+  // What forward() hands to every block; `freqs` must outlive it.
+  BlockArguments block_arguments(Tensor* freqs, const std::vector<GridSize>& grid_sizes, Tensor context) const;
+  // The head, then the tokens back to latents, in float32.
+  std::vector<Tensor> to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const;
+
+  Architecture a_;
+  Conv patch_embedding_;
 
  private:
   std::vector<Tensor> unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const;
 
-  Architecture a_;
-  Conv patch_embedding_;
   Mlp text_embedding_;
   Sequential<Linear, SiLU, Linear> time_embedding_;
   Sequential<SiLU, Linear> time_projection_;
-  WanAttentionBlock blocks_;
   Head head_;
+};
+
+class WanModel : public Module<WanModel, WanModelBase> {
+ public:
+  WanModel(const Architecture& a, DType dtype);
+  std::vector<Tensor> forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+
+ private:
+  WanAttentionBlock blocks_;
   std::optional<MLPProj> img_emb_;
 };
 

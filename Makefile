@@ -1,0 +1,31 @@
+# make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
+# make test      the same up to the whole test suite
+# make install PREFIX=/usr/local
+
+PREFIX ?= /usr/local
+PRESET ?= release
+BUILD := build/$(PRESET)
+
+.PHONY: demo test bench build deps install clean
+
+demo: build
+	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload.profile_id=wan2-1-720p
+
+test: build
+	ctest --preset $(PRESET)
+
+bench: build
+	$(BUILD)/bench/modelmeter_bench
+
+build: deps
+	cmake --preset $(PRESET)
+	cmake --build --preset $(PRESET)
+
+deps:
+	scripts/install-deps
+
+install: build
+	cmake --install $(BUILD) --prefix $(PREFIX)
+
+clean:
+	rm -rf build

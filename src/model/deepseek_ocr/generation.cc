@@ -1,0 +1,68 @@
+#include "model/deepseek_ocr/generation.h"
+
+#include "trace/repeat.h"
+
+namespace modelmeter::deepseek_ocr {
+namespace {
+
+std::vector<int64_t> routing(const DecoderArchitecture& a, const GenerationInputs& in, int64_t tokens) {
+  const int64_t assignments = tokens * a.num_experts_per_tok;
+  return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
+}
+
+PageImages page_images(const PageLayout& page, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  PageImages out;
+  out.original = tracer.input({1, 3, page.base_size, page.base_size}, dtype);
+  out.columns = page.columns;
+  out.rows = page.rows;
+  // Without tiles infer() gives one picture of zeros, in torch's default type.
+  out.patches = page.has_tiles() ? tracer.input({page.tiles(), 3, page.tile_size, page.tile_size}, dtype)
+                                 : tracer.input({1, 3, page.base_size, page.base_size}, DType::float32);
+  return out;
+}
+
+}  // namespace
+
+void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+  FunctionScope scope("prefill");
+  Tracer& tracer = Tracer::current();
+  const int64_t tokens = in.context_tokens();
+  OcrInputs inputs;
+  inputs.input_ids = tracer.input({1, tokens}, DType::int64);
+  inputs.attention_mask = tracer.input({1, tokens}, DType::int64);
+  inputs.position_ids = tracer.input({1, tokens}, DType::int64);
+  inputs.images.push_back(page_images(in.page, model.dtype()));
+  inputs.images_seq_mask = tracer.input({1, tokens}, DType::boolean);
+  inputs.past_key_values = &cache;
+  inputs.tokens_per_expert = routing(model.architecture().decoder, in, tokens);
+  model(inputs);
+}
+
+void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+  FunctionScope scope("decode");
+  Tracer& tracer = Tracer::current();
+  const int64_t cached = cache.seq_length();
+  const Tensor attention_mask = tracer.input({1, cached + in.decode_steps}, DType::int64);
+  OcrInputs inputs;
+  inputs.input_ids = tracer.input({1, 1}, DType::int64);
+  inputs.position_ids = tracer.input({1, 1}, DType::int64);
+  inputs.past_key_values = &cache;
+  inputs.tokens_per_expert = routing(model.architecture().decoder, in, 1);
+
+  LoopState state;
+  for (Tensor& keys : cache.key_cache) state.growing.push_back(&keys);
+  for (Tensor& values : cache.value_cache) state.growing.push_back(&values);
+  repeat_steadily(in.decode_steps, state, [&](int64_t i) {
+    inputs.attention_mask = attention_mask.slice(1, 0, cached + i + 1);
+    model(inputs);
+  });
+}
+
+void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
+  DynamicCache cache;
+  prefill(model, in, cache);
+  decode(model, in, cache);
+}
+
+}  // namespace modelmeter::deepseek_ocr

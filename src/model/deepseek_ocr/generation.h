@@ -1,0 +1,34 @@
+// Reading a page: the prompt with its images in one forward, then a token at a time behind a growing cache, as
+// DeepseekOCRForCausalLM.infer has GenerationMixin.generate run them (transformers 4.46.3).
+//
+// Modelled are the forwards. What generate() does between two of them (the search for the next token, the bookkeeping of
+// masks and positions, the n-grams it bans on the host) is not.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "model/deepseek_ocr/geometry.h"
+#include "model/deepseek_ocr/ocr.h"
+
+namespace modelmeter::deepseek_ocr {
+
+struct GenerationInputs {
+  PageLayout page;
+  int64_t prompt_tokens = 10;  // of text, beside the image tokens
+  int64_t decode_steps = 0;    // forwards of one token; max_new_tokens less the one that the prompt's forward gives
+  // By number of assignments (tokens x experts per token) to tokens per expert; even routing where it is empty.
+  std::function<std::vector<int64_t>(int64_t assignments)> routing;
+
+  int64_t context_tokens() const { return page.image_tokens() + prompt_tokens; }
+};
+
+// Records the forwards in the current trace, in function scopes "prefill" and "decode". The decode steps are counted, not
+// traced one by one: what they cost is linear in the length of the cache.
+void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
+
+// The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.
+void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+
+}  // namespace modelmeter::deepseek_ocr

@@ -1,0 +1,19 @@
+// The twin of Wan2.2's official diffusion transformer: Wan-Video/Wan2.2 @42bf4cf, wan/modules/model.py, to be read beside
+// it. It is Wan2.1's with a time step for every token, [B, L] (one for all is spread over them), so that the modulation of
+// each block is [B, L, 6, C] in float32; and images condition it by channels alone, without a branch for CLIP.
+#pragma once
+
+#include "model/wan2_1/official/dit.h"
+
+namespace modelmeter::wan2_2::official {
+
+class WanModel : public Module<WanModel, wan2_1::official::WanModelBase> {
+ public:
+  WanModel(const wan2_1::Architecture& a, DType dtype);  // image_dim 0
+  std::vector<Tensor> forward(const wan2_1::official::DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+
+ private:
+  wan2_1::official::WanAttentionBlock blocks_;
+};
+
+}  // namespace modelmeter::wan2_2::official

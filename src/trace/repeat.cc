@@ -1,0 +1,92 @@
+#include "trace/repeat.h"
+
+#include "base/checked.h"
+#include "base/error.h"
+
+namespace modelmeter {
+namespace {
+
+bool same_layout(const TensorMeta* a, const TensorMeta* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  return a == b || (a->dtype == b->dtype && a->sizes == b->sizes && a->strides() == b->strides());
+}
+
+// Whether `after` is `before`, or `before` made longer along one dimension, in storage of its own.
+bool grown(const TensorMeta* before, const TensorMeta* after) {
+  if (before == nullptr || after == nullptr || before->dtype != after->dtype) return false;
+  if (before->sizes.rank() != after->sizes.rank() || !before->contiguous || !after->contiguous) return false;
+  if (after->storage->bytes != after->numel * size_of(after->dtype)) return false;
+  int growing = 0;
+  for (int i = 0; i < before->sizes.rank(); ++i) growing += before->sizes[i] != after->sizes[i];
+  return growing <= 1;
+}
+
+const TensorMeta* meta_of(const Tensor& x) { return x.defined() ? &x.meta() : nullptr; }
+
+}  // namespace
+
+void Loop::begin() {
+  before_.clear();
+  for (const Tensor* x : state_.same) before_.push_back(meta_of(*x));
+  for (const Tensor* x : state_.growing) before_.push_back(meta_of(*x));
+  live_before_ = tracer_.live();
+  first_op_ = tracer_.trace().ops.size();
+  if (!state_.growing.empty()) {
+    parts_ = {};
+    outer_parts_ = std::exchange(tracer_.parts, &parts_);
+  }
+  scope_ = tracer_.enter_repetition(1);
+}
+
+bool Loop::end() {
+  tracer_.leave();
+  if (!state_.growing.empty()) tracer_.parts = outer_parts_;
+  live_step_ = tracer_.live() - live_before_;
+  size_t at = 0;
+  for (const Tensor* x : state_.same) {
+    if (!same_layout(before_[at++], meta_of(*x))) return false;
+  }
+  for (const Tensor* x : state_.growing) {
+    if (!grown(before_[at++], meta_of(*x))) return false;
+  }
+  return true;
+}
+
+void Loop::fold(int64_t times) {
+  times_ = times;
+  Scope& scope = tracer_.trace().scopes[static_cast<size_t>(scope_)];
+  if (tracer_.replaying() && (scope.count != times || scope.live_step != live_step_)) {
+    throw Error(ErrorCode::internal, "a loop in a growing loop changes with it");
+  }
+  scope.count = times;
+  scope.live_step = live_step_;
+  scope.growing = !state_.growing.empty();
+}
+
+void Loop::begin_last() {
+  size_t at = state_.same.size();
+  for (Tensor* x : state_.growing) {
+    const Shape& before = before_[at++]->sizes;
+    Shape sizes = x->sizes();
+    for (int i = 0; i < sizes.rank(); ++i) sizes[i] += (times_ - 2) * (sizes[i] - before[i]);
+    const DType dtype = x->dtype();
+    x->reset();
+    *x = tracer_.allocate(sizes, dtype);
+  }
+  tracer_.begin_replay(scope_, first_op_, tracer_.trace().ops.size());
+  outer_parts_ = std::exchange(tracer_.parts, &parts_);
+}
+
+void Loop::end_last() {
+  tracer_.end_replay();
+  tracer_.parts = outer_parts_;
+}
+
+void Loop::check_live() const {
+  const int64_t growth = checked_mul(live_step_, times_, "live memory");
+  if (tracer_.live() != checked_add(live_before_, growth, "live memory")) {
+    throw Error(ErrorCode::internal, "a loop leaves memory behind that is not part of its state");
+  }
+}
+
+}  // namespace modelmeter
