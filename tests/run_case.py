@@ -124,11 +124,15 @@ class Run:
             for variable in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
                 if variable in os.environ:
                     environment[variable] = os.environ[variable]
-            result = subprocess.run(["sh", "-eu", "-c", case.text("command")], cwd=folder, env=environment,
-                                    stdin=subprocess.DEVNULL, capture_output=True, timeout=TIME_LIMIT_S, check=False)
+            # `timeout` ends the whole process group of the script and exits with 124.
+            result = subprocess.run(["timeout", "--kill-after=2", str(TIME_LIMIT_S), "sh", "-eu", "-c",
+                                     case.text("command")], cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+                                    capture_output=True, check=False)
+
             def plain(output):
                 text = output.decode("utf-8", errors="backslashreplace")
                 return text.replace(str(folder), "<folder>").replace(str(source), "<source>")
+
             self.code = result.returncode
             self.stdout = plain(result.stdout)
             self.stderr = plain(result.stderr)

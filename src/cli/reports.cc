@@ -38,8 +38,8 @@ int top(const CommandLine& line) {
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return fmt::print("{}", command_help("top", flags)), 0;
   if (arguments.rest().size() != 1) throw Error(ErrorCode::usage, "top takes one report: modelmeter top REPORT");
-  const Report report = load(arguments.rest()[0]);
   const size_t layers = count_of(arguments, "--layers", 10), categories = count_of(arguments, "--categories", 5);
+  const Report report = load(arguments.rest()[0]);
   if (!arguments.has("--json")) return fmt::print("{}", top_tables(report, layers, categories)), 0;
   Json out = {{"report_id", report.report_id}, {"layers", Json::array()}, {"categories", Json::array()}};
   for (const ModuleMetricsSnapshot* s : top_leaves(report, layers)) {
@@ -64,9 +64,9 @@ int compare(const CommandLine& line) {
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return fmt::print("{}", command_help("compare", flags)), 0;
   if (arguments.rest().size() != 2) throw Error(ErrorCode::usage, "compare takes two reports: modelmeter compare A B");
+  const size_t layers = count_of(arguments, "--layers", 20);
   const Report a = load(arguments.rest()[0]), b = load(arguments.rest()[1]);
   const ReportDifference d = difference(a, b);
-  const size_t layers = count_of(arguments, "--layers", 20);
   if (!arguments.has("--json")) {
     fmt::print("A: {}\nB: {}\n\n{}", a.report_id, b.report_id, markdown(d, layers));
     return 0;

@@ -27,14 +27,6 @@ const Stage& chosen_stage(const AnalyticModel& model, const std::string& id) {
   throw Error(fmt::format("there is no stage '{}'", id), {}, name_notes(id, known, "stages"));
 }
 
-std::string json_text(const Fields& fields) {
-  nlohmann::ordered_json out = nlohmann::ordered_json::object();
-  for (const auto& [name, value] : fields) {
-    std::visit([&, &key = name](const auto& v) { out[key] = v; }, value);
-  }
-  return out.dump();
-}
-
 std::string field(const Fields& fields, const std::string& name) {
   for (const auto& [key, value] : fields) {
     if (key == name) return std::holds_alternative<std::string>(value) ? std::get<std::string>(value) : "";
@@ -59,16 +51,12 @@ int trace(const CommandLine& line) {
   const std::unique_ptr<AnalyticModel> model = session.model();
   const Stage& stage = chosen_stage(*model, arguments.value("--stage"));
   Recording recording = recording_of(stage);
-  const Fields runtime = model->runtime_fields();
   recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
-  recording.implementation = field(runtime, "implementation");
-  recording.attention = field(runtime, "attention");
   recording.variant = field(model->model_fields(), "model_variant");
-  recording.config = json_text(model->model_fields());
-  recording.workload = json_text(model->workload_fields());
   write_files({{out, write_recording(recording)}});
   if (arguments.has("--json")) {
-    fmt::print("{}\n", nlohmann::ordered_json{{"trace", out}, {"kernels", recording.totals.kernels}}.dump(2));
+    const nlohmann::ordered_json document = {{"trace", out}, {"kernels", recording.totals.kernels}};
+    fmt::print("{}\n", document.dump(2));
   }
   note(arguments, fmt::format("trace of {} kernels: {}", recording.totals.kernels, out));
   return 0;

@@ -50,6 +50,8 @@ class BaseLayer {
   std::string_view name() const { return name_; }  // within its parent; "" for a root
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const std::vector<Child>& children() const { return children_; }
+  // The layer whose parameters this one uses as its own (tied weights), or null. They are counted with their owner.
+  const BaseLayer* tied_to() const { return tied_to_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
 
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
@@ -91,6 +93,8 @@ class BaseLayer {
   void register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first = 0,
                             std::string_view list_class = "ModuleList");
 
+  void tie_to(const BaseLayer& owner) { tied_to_ = &owner; }
+
   // The parameter as a tensor of the current trace.
   Tensor parameter(size_t index) const {
     const TensorSpec& spec = parameters_[index].spec;
@@ -102,6 +106,7 @@ class BaseLayer {
   std::string name_;
   std::vector<Parameter> parameters_;
   std::vector<Child> children_;
+  const BaseLayer* tied_to_ = nullptr;
   Fields constructor_params_;
 };
 

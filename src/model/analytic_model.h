@@ -13,6 +13,11 @@
 
 namespace modelmeter {
 
+// What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
+struct RecordedInputs {
+  std::string implementation, attention, config, workload;
+};
+
 // A part of the run that can be analysed alone.
 class Stage : public StageCostMixin {
  public:
@@ -25,6 +30,8 @@ class Stage : public StageCostMixin {
 
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer) const = 0;
+
+  virtual RecordedInputs recorded_inputs() const = 0;
 
   void trace(Tracer& tracer) const override { record(tracer, forwards()); }
   void trace_forward(Tracer& tracer) const override { record(tracer, 1); }

@@ -27,7 +27,14 @@ const ModelRegistry& models() {
 const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
   static const std::vector<std::pair<std::string, RecordedStage>> table = {
       {"WanModel", wan2_1::recorded_dit},
+      {"VaceWanModel", wan2_1::recorded_dit},
       {"WanTransformer3DModel", wan2_1::recorded_dit},
+      {"WanVACETransformer3DModel", wan2_1::recorded_dit},
+      {"T5Encoder", wan2_1::recorded_text_encoder},
+      {"UMT5EncoderModel", wan2_1::recorded_text_encoder},
+      {"VisionTransformer", wan2_1::recorded_image_encoder},
+      {"WanVAE_", wan2_1::recorded_vae},
+      {"AutoencoderKLWan", wan2_1::recorded_vae},
   };
   return table;
 }

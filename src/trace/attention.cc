@@ -46,8 +46,8 @@ Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask) {
   Tracer& tracer = q.tracer();
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), sk = k.size(2), d = v.size(3);
   if (mask.defined()) {
-    const int64_t columns = mask.size(3);
-    if (const int64_t missing = (8 - columns % 8) % 8; missing > 0) mask = pad(mask, {0, missing}).narrow(3, 0, columns);
+    const int64_t missing = (8 - sk % 8) % 8;
+    if (missing > 0) mask = pad(mask, {0, missing}).narrow(3, 0, sk);
     mask = mask.expand({b, h, sq, sk});
   }
   Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());

@@ -121,7 +121,9 @@ Tensor binary(Kernel kernel, Tensor a, Tensor b) {
   DType dtype = a.dtype() == b.dtype() ? a.dtype() : result_type(a, b);
   if (kernel == Kernel::div) dtype = floating_result(dtype);
   const Shape sizes = broadcast(a.sizes(), b.sizes());
-  Tensor out = a.is_contiguous() && b.is_contiguous()
+  // The first operand decides where it is not broadcast.
+  const bool contiguous = a.is_contiguous() && (b.is_contiguous() || a.sizes() == sizes);
+  Tensor out = contiguous
                    ? tracer.allocate(sizes, dtype)
                    : tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype);
   tracer.record(kernel, {&a, &b}, {&out});

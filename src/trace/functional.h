@@ -49,7 +49,7 @@ inline Tensor floor_divide(Tensor a, int) { return unary_same(Kernel::floor_divi
 
 inline Tensor minimum(Tensor a, Tensor b) { return binary(Kernel::minimum, std::move(a), std::move(b)); }
 inline Tensor bitwise_and(Tensor a, Tensor b) { return binary(Kernel::bitwise_and, std::move(a), std::move(b)); }
-inline Tensor masked_fill_(Tensor x, Tensor mask) { return binary_(Kernel::masked_fill_, std::move(x), std::move(mask)); }
+inline Tensor masked_fill_(Tensor x, Tensor m) { return binary_(Kernel::masked_fill_, std::move(x), std::move(m)); }
 
 Tensor lt(Tensor a, Tensor b);
 Tensor masked_fill(Tensor x, Tensor mask);

@@ -85,10 +85,10 @@ Tensor any(Tensor x) { return reduced_to_scalar(Kernel::any, std::move(x), DType
 Tensor all(Tensor x) { return reduced_to_scalar(Kernel::all, std::move(x), DType::boolean); }
 
 Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width) {
-  x = contiguous(std::move(x));
+  const Tensor dense = contiguous(x);
   Tracer& tracer = x.tracer();
   Tensor out = tracer.allocate({x.size(0), x.size(1), height, width}, x.dtype());
-  tracer.record(Kernel::upsample_nearest_exact2d, {&x}, {&out});
+  tracer.record(Kernel::upsample_nearest_exact2d, {&dense}, {&out});
   x.reset();
   return out;
 }

@@ -93,6 +93,7 @@ Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));
   x = autocast_low(std::move(x));
+  const Tensor given = x;  // alive to the end even where a contiguous copy takes its place
   // cuDNN takes either order of dense data; channels last comes out as it went in.
   const bool channels_last = x.is_channels_last();
   if (!channels_last) x = contiguous(std::move(x));

@@ -93,6 +93,7 @@ class Tensor {
   bool is_contiguous() const { return meta_->contiguous; }
   // Dense with the channels innermost, and not row-major.
   bool is_channels_last() const { return !meta_->contiguous && modelmeter::is_channels_last(meta_->sizes, meta_->own_strides); }
+  bool unique() const { return meta_->storage->handles == 1; }  // the only handle on its storage
   bool on_host() const { return meta_->storage->place == Place::host; }
 
   // Views. A size of -1 is inferred; Error where strides do not allow the view (torch's RuntimeError).

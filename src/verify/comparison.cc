@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 namespace modelmeter {
 namespace {
@@ -12,13 +13,33 @@ constexpr size_t most_shown = 10;
 
 // --- our side --------------------------------------------------------------------------------------------------------
 
-// Parameters and module classes by path, from the tree of layers; a ModuleList stands as a module without calls.
-void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::string, RecordedModule>& out) {
-  RecordedModule& m = out[path];
-  m.name = path;
+void collect(const BaseLayer& layer, std::set<const BaseLayer*>& layers, std::set<const BaseLayer*>& tied) {
+  layers.insert(&layer);
+  if (layer.tied_to() != nullptr) tied.insert(layer.tied_to());
+  for (const BaseLayer::Child& child : layer.children()) collect(*child.layer, layers, tied);
+}
+
+// A module by itself, as torch counts it: tied parameters are its own where their owner is not part of it.
+RecordedModule module_of(const BaseLayer& layer) {
+  RecordedModule m;
   m.klass = layer.class_name();
   m.params = layer.parameter_count();
   m.param_bytes = layer.parameter_bytes();
+  std::set<const BaseLayer*> layers, tied;
+  collect(layer, layers, tied);
+  for (const BaseLayer* owner : tied) {
+    if (layers.count(owner) != 0) continue;
+    m.params += owner->parameter_count();
+    m.param_bytes += owner->parameter_bytes();
+  }
+  return m;
+}
+
+// Parameters and module classes by path, from the tree of layers; a ModuleList stands as a module without calls.
+void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::string, RecordedModule>& out) {
+  RecordedModule& m = out[path];
+  m = module_of(layer);
+  m.name = path;
   for (const BaseLayer::Child& child : layer.children()) {
     const std::string at = path.empty() ? child.name : path + "." + child.name;
     // A list is a module itself, whether it is registered as one or by its members ("net.0").
@@ -34,7 +55,9 @@ void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::
     if (!child.list) {
       add_modules(*child.layer, at, out);
     } else {
-      for (int64_t i = 0; i < child.count; ++i) add_modules(*child.layer, fmt::format("{}.{}", at, child.first + i), out);
+      for (int64_t i = 0; i < child.count; ++i) {
+        add_modules(*child.layer, fmt::format("{}.{}", at, child.first + i), out);
+      }
     }
   }
 }
@@ -46,8 +69,6 @@ void for_each_module_above(const std::string& path, Visit visit) {
   for (size_t at = path.find('.'); at != std::string::npos; at = path.find('.', at + 1)) visit(path.substr(0, at));
   if (!path.empty()) visit(path);
 }
-
-bool is_list(const RecordedModule& module) { return module.klass == "ModuleList"; }
 
 // --- comparison ------------------------------------------------------------------------------------------------------
 
@@ -80,6 +101,9 @@ void compare_kernels(const Recording& ours, const Recording& reference, Comparis
   }
 }
 
+// Lists of layers that the original iterates by hand: it makes no difference to the run which one it took.
+bool is_container(const std::string& klass) { return klass == "ModuleList" || klass == "Sequential"; }
+
 void compare_modules(const Recording& ours, const Recording& reference, Comparison& out) {
   std::map<std::string, const RecordedModule*> by_name;
   for (const RecordedModule& m : ours.modules) by_name[m.name] = &m;
@@ -94,7 +118,7 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
     const auto figure = [&](const char* name, int64_t a, int64_t b) {
       if (a != b) out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", theirs.name, name, a, b));
     };
-    if (mine.klass != theirs.klass) {
+    if (mine.klass != theirs.klass && !(is_container(mine.klass) && is_container(theirs.klass))) {
       out.module_differences.push_back(fmt::format("{}: class {}, reference {}", theirs.name, mine.klass, theirs.klass));
     }
     figure("calls", mine.calls, theirs.calls);
@@ -143,24 +167,28 @@ Recording recording_of(const Stage& stage) {
   const Rollup rollup = roll_up(trace);
 
   Recording out;
-  out.config = out.workload = "{}";
+  RecordedInputs inputs = stage.recorded_inputs();
+  out.implementation = std::move(inputs.implementation);
+  out.attention = std::move(inputs.attention);
+  out.config = std::move(inputs.config);
+  out.workload = std::move(inputs.workload);
   out.ops = recorded_ops(trace);
   std::map<std::string, RecordedModule> modules;
   add_modules(stage.layer(), "", modules);
+  for (const auto& [path, calls] : module_calls(trace)) {
+    const auto found = modules.find(path);
+    if (found != modules.end()) found->second.calls = calls;
+  }
   for (const RecordedOp& op : out.ops) {
     for_each_module_above(op.scope, [&](const std::string& path) {
       const auto found = modules.find(path);
-      if (found == modules.end() || is_list(found->second)) return;
+      if (found == modules.end() || found->second.calls == 0) return;  // lists are not called
       RecordedModule& m = found->second;
       m.flops += op.flops;
       m.read += op.read;
       m.write += op.write;
       m.kernels += op.counted;
     });
-  }
-  for (const auto& [path, calls] : module_calls(trace)) {
-    const auto found = modules.find(path);
-    if (found != modules.end()) found->second.calls = calls;
   }
   for (auto& [path, module] : modules) out.modules.push_back(std::move(module));
   stage.layer().for_each_parameter([&](const std::string& name, const TensorSpec& spec) {

@@ -35,7 +35,8 @@ Tensor get_abs_pos(Tensor abs_pos, int64_t tgt_tokens) {
 CLIPVisionEmbeddings::CLIPVisionEmbeddings(const ClipArchitecture& a, DType dtype)
     : Module("CLIPVisionEmbeddings"),
       a_(a),
-      patch_embedding_({3, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, false}),
+      patch_embedding_(
+          {3, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, false}),
       position_embedding_({a.num_positions(), a.hidden_size, dtype}) {
   register_parameter("class_embedding", {a.hidden_size}, dtype);
   register_buffer("position_ids", {1, a.num_positions()}, DType::int64);
@@ -82,7 +83,11 @@ Tensor NoTPAttention::forward(Tensor x) const {
   const Tensor xq = xqkv.select(2, 0).permute({0, 2, 1, 3});
   const Tensor xk = xqkv.select(2, 1).permute({0, 2, 1, 3});
   const Tensor xv = xqkv.select(2, 2).permute({0, 2, 1, 3});
-  Tensor output = torch::scaled_dot_product_attention(xq, xk, xv);
+  Tensor output;
+  {
+    FunctionScope scope("core");
+    output = torch::scaled_dot_product_attention(xq, xk, xv);
+  }
   output = torch::reshape(output.permute({0, 2, 1, 3}), {bsz, seqlen, -1});
   output = out_proj_(output);
   return output;

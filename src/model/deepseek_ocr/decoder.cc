@@ -284,8 +284,10 @@ Tensor DeepseekV2MoE::moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight,
   const int64_t tokens = topk_ids.size(0), k = topk_ids.size(1);
   check_routing(tokens_per_expert, n_routed_experts_, tokens * k);
   Tensor idxs, sorted_tokens;
-  const Tensor cnts = torch::new_zeros(topk_ids, {tokens, n_routed_experts_});
+  Tensor cnts;
   {
+    FunctionScope scope("dispatch");
+    cnts = torch::new_zeros(topk_ids, {tokens, n_routed_experts_});
     torch::scatter_(cnts, topk_ids);
     Tensor counts = torch::sum(cnts, 0, false);
     idxs = torch::argsort(topk_ids.view({-1}));
@@ -295,6 +297,7 @@ Tensor DeepseekV2MoE::moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight,
   }
 
   const std::vector<Tensor> outputs = run_experts(sorted_tokens, tokens_per_expert);
+  FunctionScope scope("combine");
   const Tensor outs = torch::cat(outputs, 0);
   const Tensor new_x = torch::empty_like(outs);
   torch::index_put_(new_x, idxs, outs);
@@ -350,9 +353,9 @@ Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArgument
 
   residual = hidden_states;
   hidden_states = post_attention_layernorm_(hidden_states);
-  hidden_states = alike([&] {
-    return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states);
-  });
+  const auto mlp = [&] { return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states); };
+  // A mask is memory beside the cache that grows from one token to the next.
+  hidden_states = args.attention_mask.defined() ? mlp() : alike(mlp);
   return torch::add(residual, hidden_states);
 }
 

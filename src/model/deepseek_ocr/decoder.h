@@ -6,8 +6,8 @@
 #include <optional>
 #include <vector>
 
-#include "layer/linear.h"
 #include "layer/activation.h"
+#include "layer/linear.h"
 #include "model/deepseek_ocr/architecture.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -45,7 +45,7 @@ class LlamaRotaryEmbedding : public Module<LlamaRotaryEmbedding> {
 
 // What all layers of one forward are given.
 struct LayerArguments {
-  Tensor attention_mask;  // eager: [b, 1, new tokens, all tokens], added to the scores; flash: undefined, nothing masked
+  Tensor attention_mask;  // eager: [b, 1, new tokens, all tokens], added to the scores; flash: undefined
   Tensor position_ids;    // [b, new tokens] int64
   DynamicCache* cache;
   std::vector<int64_t> tokens_per_expert;

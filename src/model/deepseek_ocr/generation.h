@@ -1,8 +1,8 @@
 // Reading a page: the prompt with its images in one forward, then a token at a time behind a growing cache, as
 // DeepseekOCRForCausalLM.infer has GenerationMixin.generate run them (transformers 4.46.3).
 //
-// Modelled are the forwards. What generate() does between two of them (the search for the next token, the bookkeeping of
-// masks and positions, the n-grams it bans on the host) is not.
+// Modelled are the forwards. What generate() does between two of them (the search for the next token, the bookkeeping
+// of masks and positions, the n-grams it bans on the host) is not.
 #pragma once
 
 #include <functional>
@@ -23,8 +23,8 @@ struct GenerationInputs {
   int64_t context_tokens() const { return page.image_tokens() + prompt_tokens; }
 };
 
-// Records the forwards in the current trace, in function scopes "prefill" and "decode". The decode steps are counted, not
-// traced one by one: what they cost is linear in the length of the cache.
+// Records the forwards in the current trace, in function scopes "prefill" and "decode". The decode steps are counted,
+// not traced one by one: what they cost is linear in the length of the cache.
 void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
 
 // The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.

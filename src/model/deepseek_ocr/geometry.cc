@@ -47,7 +47,8 @@ Grid closest_grid(int64_t width, int64_t height) {
   for (const Grid& grid : tile_grids()) {
     const double difference =
         std::abs(aspect_ratio - static_cast<double>(grid.columns) / static_cast<double>(grid.rows));
-    const bool fills = area > 0.5 * preprocessed_tile * preprocessed_tile * static_cast<double>(grid.columns * grid.rows);
+    const auto tiles = static_cast<double>(grid.columns * grid.rows);
+    const bool fills = area > 0.5 * preprocessed_tile * preprocessed_tile * tiles;
     if (difference < best_difference || (difference == best_difference && fills)) best = grid;
     best_difference = std::fmin(best_difference, difference);
   }

@@ -1,8 +1,8 @@
 // From a page to the pictures that the encoders see and the tokens that the decoder reads.
 //
 // Source: modeling_deepseekocr.py, DeepseekOCRForCausalLM.infer, dynamic_preprocess and find_closest_aspect_ratio. A
-// token stands for 64 x 64 pixels; a newline token follows each row and a separator the whole. In crop mode a page with a
-// side above 640 pixels is also cut into 2 to 9 tiles, in the grid whose shape is closest to the page's.
+// token stands for 64 x 64 pixels; a newline token follows each row and a separator the whole. In crop mode a page with
+// a side above 640 pixels is also cut into 2 to 9 tiles, in the grid whose shape is closest to the page's.
 #pragma once
 
 #include <cstdint>

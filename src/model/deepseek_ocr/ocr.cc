@@ -96,8 +96,8 @@ Tensor DeepseekOCRModel::decode(const OcrInputs& in, const Tensor& inputs_embeds
   const LayerArguments args{attention_mask(in, inputs_embeds), in.position_ids, in.past_key_values,
                             in.tokens_per_expert};
   Tensor hidden_states = inputs_embeds;
-  // Layers in a row that are alike but for what they add to the cache. The first has the embeddings for its input, which
-  // live on, and so stands alone.
+  // Layers in a row that are alike but for what they add to the cache. The first has the embeddings for its input,
+  // which live on, and so stands alone.
   for (int64_t i = 0, next; i < decoder_.num_hidden_layers; i = next) {
     for (next = i + 1; i > 0 && next < decoder_.num_hidden_layers && &layer(next) == &layer(i);) ++next;
     repeat_steadily(

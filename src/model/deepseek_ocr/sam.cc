@@ -53,7 +53,8 @@ Tensor get_rel_pos(int64_t q_size, int64_t k_size, Tensor rel_pos) {
   if (rel_pos.size(0) != max_rel_dist) {
     const DType dtype = rel_pos.dtype();
     rel_pos = torch::to(rel_pos, DType::float32);
-    rel_pos_resized = torch::upsample_linear1d(rel_pos.view({1, rel_pos.size(0), -1}).permute({0, 2, 1}), max_rel_dist);
+    const Tensor line = rel_pos.view({1, rel_pos.size(0), -1}).permute({0, 2, 1});
+    rel_pos_resized = torch::upsample_linear1d(line, max_rel_dist);
     rel_pos_resized = torch::to(rel_pos_resized, dtype);
     rel_pos_resized = rel_pos_resized.view({-1, max_rel_dist}).permute({1, 0});
   } else {
@@ -127,7 +128,8 @@ Tensor LayerNorm2d::forward(Tensor x) const {
 
 PatchEmbed::PatchEmbed(const SamArchitecture& a, DType dtype)
     : Module("PatchEmbed"),
-      proj_(ConvOptions{a.in_chans, a.embed_dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype}) {
+      proj_(ConvOptions{
+          a.in_chans, a.embed_dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype}) {
   register_module("proj", proj_);
 }
 
@@ -172,14 +174,22 @@ Tensor Attention::forward(Tensor x) const {
     k = flat.select(0, 1);
     v = flat.select(0, 2);
   }
-  RelativePositions rel = add_decomposed_rel_pos(q, parameter(0), parameter(1), h, w);
+  RelativePositions rel;
+  Tensor attn_bias;
+  {
+    FunctionScope scope("rel_pos");
+    rel = add_decomposed_rel_pos(q, parameter(0), parameter(1), h, w);
+    rel.h = rel.h.view({b, num_heads_, h * w, h, 1});
+    rel.w = rel.w.view({b, num_heads_, h * w, 1, w});
+    attn_bias = torch::add(rel.h, rel.w).view({b, num_heads_, h * w, h * w});
+  }
   q = q.view({b, num_heads_, h * w, -1});
   k = k.view({b, num_heads_, h * w, -1});
   v = v.view({b, num_heads_, h * w, -1});
-  rel.h = rel.h.view({b, num_heads_, h * w, h, 1});
-  rel.w = rel.w.view({b, num_heads_, h * w, 1, w});
-  Tensor attn_bias = torch::add(rel.h, rel.w).view({b, num_heads_, h * w, h * w});
-  x = torch::scaled_dot_product_attention(q, k, v, attn_bias);
+  {
+    FunctionScope scope("core");
+    x = torch::scaled_dot_product_attention(q, k, v, attn_bias);
+  }
   x = torch::reshape(x.view({b, num_heads_, h, w, -1}).permute({0, 2, 3, 1, 4}), {b, h, w, -1});
   return proj_(x);
 }

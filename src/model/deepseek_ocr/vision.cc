@@ -5,7 +5,9 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-int64_t side_of(const Tensor& features) { return static_cast<int64_t>(std::sqrt(static_cast<double>(features.size(1)))); }
+int64_t side_of(const Tensor& features) {
+  return static_cast<int64_t>(std::sqrt(static_cast<double>(features.size(1))));
+}
 
 // torch.cat((clip[:, 1:], sam.flatten(2).permute(0, 2, 1)), dim=-1)
 Tensor beside(const Tensor& clip, const Tensor& sam) {

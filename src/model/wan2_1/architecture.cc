@@ -38,6 +38,7 @@ void read_common(const View& config, Architecture& a) {
   a.text_len = config.get_or<int64_t>("text_len", a.text_len);
   a.cross_attn_norm = config.get_or<bool>("cross_attn_norm", true);
   a.qk_norm = qk_norm(config);
+  if (config.has("vace_layers")) a.vace_layers = config.get<std::vector<int64_t>>("vace_layers");
 }
 
 Architecture read_official(const View& config) {
@@ -50,6 +51,7 @@ Architecture read_official(const View& config) {
   a.model_type = config.has("model_type")
                      ? config.get_choice("model_type", {"t2v", "i2v", "flf2v", "vace", "ti2v"})
                      : (a.in_dim == 36 ? "i2v" : "t2v");
+  a.vace_in_dim = config.get_or<int64_t>("vace_in_dim", 0);
   const bool image = a.model_type == "i2v" || a.model_type == "flf2v";
   if (image) a.image_dim = 1280;
   if (a.model_type == "flf2v") a.pos_embed_seq_len = 514;
@@ -64,6 +66,7 @@ Architecture read_diffusers(const View& config) {
   a.in_dim = config.get_or<int64_t>("in_channels", a.in_dim);
   a.out_dim = config.get_or<int64_t>("out_channels", a.in_dim);
   a.rope_max_seq_len = config.get_or<int64_t>("rope_max_seq_len", a.rope_max_seq_len);
+  a.vace_in_dim = config.get_or<int64_t>("vace_in_channels", 0);
   a.image_dim = config.get_or<int64_t>("image_dim", 0);
   a.pos_embed_seq_len = config.get_or<int64_t>("pos_embed_seq_len", 0);
   if (a.image_dim > 0) a.model_type = a.pos_embed_seq_len > 0 ? "flf2v" : "i2v";

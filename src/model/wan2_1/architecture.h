@@ -13,7 +13,11 @@
 
 namespace modelmeter::wan2_1 {
 
+// The code base differs, not the sizes: Wan2.2's official transformer embeds the time step of every token.
+enum class Generation { wan2_1, wan2_2 };
+
 struct Architecture {
+  Generation generation = Generation::wan2_1;
   std::string model_type = "t2v";  // t2v, i2v, flf2v, vace, ti2v
   Shape patch_size{1, 2, 2};       // frames, height, width
   int64_t text_len = 512;          // tokens the text is padded to
@@ -30,7 +34,7 @@ struct Architecture {
   int64_t rope_max_seq_len = 1024;
   int64_t image_dim = 0;          // width of the image encoder; 0 without one
   int64_t pos_embed_seq_len = 0;  // image positions with an embedding of their own (flf2v); 0 for none
-  std::vector<int64_t> vace_layers;  // blocks that a VACE block's hint is added to, ascending, 0 first; empty without VACE
+  std::vector<int64_t> vace_layers;  // blocks that a VACE block's hint is added to, ascending from 0; empty without
   int64_t vace_in_dim = 0;           // channels of VACE's control (96); 0 without
 
   int64_t head_dim() const { return dim / num_heads; }

@@ -14,6 +14,26 @@ GeometryRules wan_vae_rules(const Architecture& a) {
   return rules;
 }
 
+// The official forward takes a list of samples and runs part of its kernels on each of them; a trace holds that many
+// operands of one kernel.
+constexpr int64_t most_samples = 255;
+
+// Says what would overflow, or take too long to trace, before anything is traced.
+void check_batch(const config::View& batch_size, const Geometry& g, const Architecture& a, const Runtime& runtime,
+                 int64_t forwards) {
+  const auto samples = batch_size.as<int64_t>();
+  // A part of all FLOPs: attention's 4 for each pair of tokens and each channel.
+  int64_t flops = checked_mul(samples, g.tokens, "the number of tokens");
+  for (int64_t factor : {g.tokens, int64_t{4}, a.dim, a.num_layers, forwards}) {
+    flops = checked_mul(flops, factor, "the number of FLOPs");
+  }
+  if (runtime.implementation == Implementation::official && samples > most_samples) {
+    throw batch_size.error(fmt::format("the official implementation is traced for at most {} samples, got {}",
+                                       most_samples, samples),
+                           {"runtime.implementation=diffusers has no such limit"});
+  }
+}
+
 }  // namespace
 
 Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
@@ -46,6 +66,7 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   dit.text_len = workload_.text_len;
   dit.prompt_tokens = workload_.prompt_tokens;
   dit.forwards = checked_mul(workload_.num_inference_steps, runtime_.cfg ? 2 : 1, "the number of forwards");
+  check_batch(config.child("workload").at("batch_size"), geometry_, architecture_, runtime_, dit.forwards);
   stages_.push_back(std::make_unique<DiTStage>(architecture_, runtime_, dit));
 }
 

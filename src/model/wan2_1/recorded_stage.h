@@ -8,7 +8,9 @@
 
 namespace modelmeter::wan2_1 {
 
-// A diffusion transformer, official or diffusers'.
-std::unique_ptr<Stage> recorded_dit(const Recording& recording);
+std::unique_ptr<Stage> recorded_dit(const Recording& recording);           // official, Wan2.2's, VACE, diffusers
+std::unique_ptr<Stage> recorded_text_encoder(const Recording& recording);  // official, transformers
+std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording);
+std::unique_ptr<Stage> recorded_vae(const Recording& recording);           // official of 2.1 and 2.2, diffusers; both ways
 
 }  // namespace modelmeter::wan2_1

@@ -23,6 +23,15 @@ const VaeClassNames official_vae_names{"CausalConv3d", "RMS_norm", "Upsample", "
 const VaeClassNames diffusers_vae_names{"WanCausalConv3d",  "WanRMS_norm",      "WanUpsample", "WanResample",
                                         "WanResidualBlock", "WanAttentionBlock"};
 
+bool FeatCache::alike_by_pairs(int64_t pairs) const {
+  for (size_t i = index + 2; i < index + 2 * static_cast<size_t>(pairs); ++i) {
+    const Tensor& a = slots[i - 2].frames;
+    const Tensor& b = slots[i].frames;
+    if (a.defined() != b.defined() || (a.defined() && !same_layout(a, b))) return false;
+  }
+  return true;
+}
+
 CausalConvOptions conv_3x3x3(int64_t in_dim, int64_t out_dim) {
   return {in_dim, out_dim, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}};
 }
@@ -60,14 +69,15 @@ int64_t count_conv3d(const BaseLayer& layer) {
 }
 
 VaeRmsNorm::VaeRmsNorm(const VaeClassNames& names, int64_t dim, bool images, DType dtype)
-    : Module(names.rms_norm), float32_(&names == &diffusers_vae_names) {
+    : Module(names.rms_norm), diffusers_(&names == &diffusers_vae_names) {
   register_parameter("gamma", images ? Shape{dim, 1, 1} : Shape{dim, 1, 1, 1}, dtype);
 }
 
 Tensor VaeRmsNorm::forward(Tensor x) const {
   const DType dtype = x.dtype();
-  Tensor normalized = torch::normalize(float32_ ? torch::to(x, DType::float32) : x, 1);
+  Tensor normalized = torch::normalize(diffusers_ ? torch::to(x, DType::float32) : x, 1);
   normalized = torch::to(std::move(normalized), dtype);
+  const Tensor named = diffusers_ ? normalized : Tensor();  // a local variable there: alive until the end
   normalized = torch::mul(std::move(normalized), 1.0);
   normalized = torch::mul(std::move(normalized), parameter(0));
   return torch::add(std::move(normalized), 0.0);

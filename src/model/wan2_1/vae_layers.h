@@ -12,6 +12,7 @@
 
 #include "layer/conv.h"
 #include "layer/sequential.h"
+#include "trace/repeat.h"
 
 namespace modelmeter::wan2_1 {
 
@@ -29,10 +30,36 @@ struct FeatCache {
   explicit FeatCache(int64_t convolutions) : slots(static_cast<size_t>(convolutions)) {}
   Slot& current() { return slots[index]; }
   void keep(Tensor frames) { slots[index++] = {std::move(frames), false}; }
+  void clear() { slots.assign(slots.size(), {}); }
+  // Whether the next pairs of slots hold what looks the same.
+  bool alike_by_pairs(int64_t pairs) const;
+  // A loop over chunks carries what is kept from one to the next.
+  void add_to(LoopState& state) const {
+    for (const Slot& slot : slots) state.same.push_back(&slot.frames);
+  }
 
   std::vector<Slot> slots;
   size_t index = 0;
 };
+
+// Runs call(i, x) for residual blocks i = 0 … n - 1 that keep the width, two causal convolutions each. Blocks that find the
+// same as the one before are not traced.
+template <class Call>
+Tensor run_residual_blocks(int64_t n, Tensor x, FeatCache& cache, Call call) {
+  int64_t done = 0;
+  if (n > 1 && !x.unique()) x = call(done++, x);  // somebody else keeps the first block's input
+  const int64_t alike = n - done;
+  if (alike < 2 || !cache.alike_by_pairs(alike)) {
+    while (done < n) x = call(done++, x);
+    return x;
+  }
+  const auto block = [&](int64_t i) { x = call(done + i, x); };
+  const auto skip = [&](int64_t) {
+    for (int i = 0; i < 2; ++i) cache.keep(untraced_like(cache.slots[cache.index - 2].frames));
+  };
+  repeat_steadily(alike, {{&x}, {}}, block, skip);
+  return x;
+}
 
 // The class names of one implementation.
 struct VaeClassNames {
@@ -72,7 +99,7 @@ class VaeRmsNorm : public Module<VaeRmsNorm> {
   Tensor forward(Tensor x) const;  // [n, c, h, w] for images, [b, c, t, h, w]
 
  private:
-  bool float32_;
+  bool diffusers_;
 };
 
 // Twice the height and width, in float32.

@@ -13,7 +13,7 @@ template <class Chunk>
 Tensor grow_by_chunks(int64_t chunks, FeatCache& cache, Tensor& out_, Chunk chunk) {
   Tensor out;
   LoopState state;
-  for (const FeatCache::Slot& slot : cache.slots) state.same.push_back(&slot.frames);
+  cache.add_to(state);
   state.same.push_back(&out_);
   state.growing.push_back(&out);
   repeat_steadily(chunks, state, [&](int64_t i) {

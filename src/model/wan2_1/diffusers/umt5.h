@@ -1,8 +1,8 @@
 // The twin of the text encoder that diffusers' pipeline runs: transformers 5.23.0, models/umt5/modeling_umt5.py
 // (UMT5EncoderModel), masking_utils.py and integrations/sdpa_attention.py, to be read beside them.
 //
-// bf16 weights; F.scaled_dot_product_attention with the mask and the bias of relative positions as one added mask, which
-// excludes flash attention.
+// bf16 weights; F.scaled_dot_product_attention with the mask and the bias of relative positions as one added mask,
+// which excludes flash attention.
 #pragma once
 
 #include "layer/embedding.h"
@@ -81,7 +81,7 @@ class UMT5Block : public Module<UMT5Block> {
 // An Embedding whose table belongs to another module.
 class TiedEmbedding : public Module<TiedEmbedding> {
  public:
-  explicit TiedEmbedding(const Embedding& shared) : Module("Embedding"), shared_(shared) {}
+  explicit TiedEmbedding(const Embedding& shared) : Module("Embedding"), shared_(shared) { tie_to(shared); }
   Tensor forward(Tensor ids) const { return shared_.forward(std::move(ids)); }
 
  private:

@@ -7,8 +7,9 @@ namespace {
 
 LinearOptions no_bias(int64_t in, int64_t out, DType dtype) { return {in, out, dtype, false}; }
 
-// torch.einsum of a [b, n, m, k] and c [b, n, k, l] to [b, n, m, l], the result lying in memory as [b, m, n, l] where it
-// is a plain product. Each operand is folded with the other's free dimension as one of size 1.
+// torch.einsum of a [b, n, m, k] and c [b, n, k, l] to [b, n, m, l]. Each operand is folded with the other's free
+// dimension as one of size 1, which shows in the copy that more than one sample needs. Where k is 1 there is nothing to
+// sum: a plain product.
 Tensor einsum(const Tensor& a, const Tensor& c) {
   if (a.size(3) == 1) {
     Tensor product = torch::mul(a.permute({0, 2, 1, 3}).unsqueeze(3), c.permute({0, 1, 3, 2}).unsqueeze(1));

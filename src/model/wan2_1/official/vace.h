@@ -1,7 +1,8 @@
-// The twin of the official VACE transformer: Wan-Video/Wan2.1 @9737cba, wan/modules/vace_model.py, to be read beside it.
+// The twin of the official VACE transformer: Wan-Video/Wan2.1 @9737cba, wan/modules/vace_model.py, to be read beside
+// it.
 //
-// The text-to-video transformer and, beside it, blocks of the same kind that run on a control (masked video, references)
-// first and on the whole sequence; each leaves a hint, which is added after one of the main blocks.
+// The text-to-video transformer and, beside it, blocks of the same kind that run first, on a control (masked video,
+// references) over the whole sequence; each leaves a hint, which is added after one of the main blocks.
 #pragma once
 
 #include <utility>

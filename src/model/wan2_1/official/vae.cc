@@ -20,13 +20,13 @@ bool has_attention(const VaeArchitecture& a, double scale) {
   return std::find(a.attn_scales.begin(), a.attn_scales.end(), scale) != a.attn_scales.end();
 }
 
+}  // namespace
+
 void add_middle(VaeLayers& middle, int64_t dim, DType dtype) {
   middle.add<ResidualBlock>(dim, dim, dtype);
   middle.add<VaeAttentionBlock>(names, dim, dtype);
   middle.add<ResidualBlock>(dim, dim, dtype);
 }
-
-}  // namespace
 
 ResidualBlock::ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype)
     : Module(names.residual_block),
@@ -56,17 +56,34 @@ Tensor ResidualBlock::forward(Tensor x, FeatCache& cache) const {
 }
 
 Tensor VaeLayers::run(Tensor x, FeatCache& cache) const {
-  int64_t i = 0;
-  for (const Layer& layer : layers_) {
-    if (const auto* attention = std::get_if<VaeAttentionBlock>(&layer)) {
-      x = attention->call_as(i++, x);
-    } else if (const auto* block = std::get_if<ResidualBlock>(&layer)) {
-      x = block->call_as(i++, x, cache);
+  for (size_t i = 0; i < layers_.size();) {
+    const auto index = static_cast<int64_t>(i);
+    if (const auto* attention = std::get_if<VaeAttentionBlock>(&layers_[i])) {
+      x = attention->call_as(index, x);
+      ++i;
+    } else if (const auto* resample = std::get_if<VaeResample>(&layers_[i])) {
+      x = resample->call_as(index, x, cache);
+      ++i;
     } else {
-      x = std::get<VaeResample>(layer).call_as(i++, x, cache);
+      const int64_t n = residual_blocks_from(i);
+      x = run_residual_blocks(n, std::move(x), cache, [&](int64_t k, const Tensor& state) {
+        return std::get<ResidualBlock>(layers_[i + static_cast<size_t>(k)]).call_as(index + k, state, cache);
+      });
+      i += static_cast<size_t>(n);
     }
   }
   return x;
+}
+
+// How many of them follow each other that keep the width; 1 for one that does not.
+int64_t VaeLayers::residual_blocks_from(size_t first) const {
+  const auto keeps_width = [&](size_t i) {
+    const auto* block = i < layers_.size() ? std::get_if<ResidualBlock>(&layers_[i]) : nullptr;
+    return block != nullptr && block->keeps_width();
+  };
+  size_t end = first;
+  while (keeps_width(end)) ++end;
+  return std::max<int64_t>(static_cast<int64_t>(end - first), 1);
 }
 
 VaeHead::VaeHead(int64_t dim, int64_t out_dim, DType dtype)
@@ -155,7 +172,9 @@ WanVAE::WanVAE(const VaeArchitecture& a)
       encoder_(a),
       conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
       conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
-      decoder_(a) {
+      decoder_(a),
+      encoder_convs_(count_conv3d(encoder_)),
+      decoder_convs_(count_conv3d(decoder_)) {
   register_module("encoder", encoder_);
   register_module("conv1", conv1_);
   register_module("conv2", conv2_);
@@ -180,7 +199,7 @@ Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_st
   z = torch::div(z, inverse_std.view({1, a_.z_dim, 1, 1, 1}));
   z = torch::add(z, mean.view({1, a_.z_dim, 1, 1, 1}));
   const Tensor x = conv2_(z);
-  FeatCache cache(count_conv3d(decoder_));
+  FeatCache cache(decoder_convs_);
   Tensor out_;
   return grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache); });
 }
@@ -199,7 +218,7 @@ std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
 }
 
 Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const {
-  FeatCache cache(count_conv3d(encoder_));
+  FeatCache cache(encoder_convs_);
   Tensor out_;
   Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
     return encoder_(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);

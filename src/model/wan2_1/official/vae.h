@@ -48,9 +48,13 @@ class VaeLayers {
 
  private:
   using Layer = std::variant<ResidualBlock, VaeResample, VaeAttentionBlock>;
+  int64_t residual_blocks_from(size_t first) const;
 
   std::deque<Layer> layers_;
 };
+
+// Residual block, attention, residual block.
+void add_middle(VaeLayers& middle, int64_t dim, DType dtype);
 
 // Norm, SiLU, convolution.
 class VaeHead {
@@ -103,6 +107,7 @@ class WanVAE : public Module<WanVAE> {
   Encoder3d encoder_;
   CausalConv3d conv1_, conv2_;
   Decoder3d decoder_;
+  int64_t encoder_convs_, decoder_convs_;  // feature caches
 };
 
 }  // namespace modelmeter::wan2_1::official

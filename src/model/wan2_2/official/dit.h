@@ -1,6 +1,8 @@
-// The twin of Wan2.2's official diffusion transformer: Wan-Video/Wan2.2 @42bf4cf, wan/modules/model.py, to be read beside
-// it. It is Wan2.1's with a time step for every token, [B, L] (one for all is spread over them), so that the modulation of
-// each block is [B, L, 6, C] in float32; and images condition it by channels alone, without a branch for CLIP.
+// The twin of Wan2.2's official diffusion transformer: Wan-Video/Wan2.2 @42bf4cf, wan/modules/model.py, to be read
+// beside it.
+//
+// Wan2.1's with a time step for every token, [B, L] (one for all is spread over them), so that the modulation of each
+// block is [B, L, 6, C] in float32; and images condition it by channels alone, without a branch for CLIP.
 #pragma once
 
 #include "model/wan2_1/official/dit.h"

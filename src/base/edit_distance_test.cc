@@ -1,0 +1,66 @@
+#include "base/edit_distance.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+namespace modelmeter {
+namespace {
+
+TEST(EditDistance, CountsInsertionsDeletionsSubstitutionsAndSwaps) {
+  EXPECT_EQ(edit_distance("", ""), 0);
+  EXPECT_EQ(edit_distance("abc", "abc"), 0);
+  EXPECT_EQ(edit_distance("", "abc"), 3);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3);  // the example of the textbooks
+  EXPECT_EQ(edit_distance("heigth", "height"), 1);   // a swap
+  EXPECT_EQ(edit_distance("ab", "ba"), 1);
+  EXPECT_EQ(edit_distance("width", "widht"), 1);
+  EXPECT_EQ(edit_distance("offical", "official"), 1);
+}
+
+TEST(EditDistance, IgnoresCase) { EXPECT_EQ(edit_distance("WanModel", "wanmodel"), 0); }
+
+TEST(EditDistance, IsSymmetricAndBounded) {
+  EXPECT_TRUE(rc::check("symmetric, 0 for equal, at most the longer length", [](const std::string& a, const std::string& b) {
+    const int distance = edit_distance(a, b);
+    RC_ASSERT(distance == edit_distance(b, a));
+    RC_ASSERT(distance >= 0);
+    RC_ASSERT(distance <= static_cast<int>(std::max(a.size(), b.size())));
+    RC_ASSERT(edit_distance(a, a) == 0);
+  }));
+}
+
+const std::vector<std::string> names = {"num_frames", "height", "width", "batch_size", "text_len"};
+
+TEST(Nearest, FindsTypos) {
+  EXPECT_EQ(nearest("num_frame", names), "num_frames");
+  EXPECT_EQ(nearest("heigth", names), "height");
+  EXPECT_EQ(nearest("with", names), "width");
+}
+
+TEST(Nearest, FindsBeginningsOfAtLeastThreeLetters) {
+  EXPECT_EQ(nearest("bat", names), "batch_size");
+  EXPECT_EQ(nearest("ba", names), "");
+}
+
+TEST(Nearest, FindsNothingForWhatIsFarOrShort) {
+  EXPECT_EQ(nearest("temperature", names), "");
+  EXPECT_EQ(nearest("", names), "");
+  EXPECT_EQ(nearest("xy", {"ab"}), "");  // nothing in common
+  EXPECT_EQ(nearest("x", {}), "");
+}
+
+TEST(Nearest, TiesGoToTheFirst) { EXPECT_EQ(nearest("cat", {"bat", "rat"}), "bat"); }
+
+TEST(DidYouMean, IsASentenceOrNothing) {
+  EXPECT_EQ(did_you_mean("heigth", names), "did you mean 'height'?");
+  EXPECT_EQ(did_you_mean("temperature", names), "");
+}
+
+TEST(NameNotes, ListWhatThereIs) {
+  EXPECT_EQ(name_notes("bb", {"ab", "xyz"}, "known"), (std::vector<std::string>{"did you mean 'ab'?", "known: ab, xyz"}));
+  EXPECT_EQ(name_notes("temperature", {"ab"}), (std::vector<std::string>{"available: ab"}));
+  EXPECT_TRUE(name_notes("x", {}).empty());
+}
+
+}  // namespace
+}  // namespace modelmeter

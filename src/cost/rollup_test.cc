@@ -1,0 +1,141 @@
+#include "cost/rollup.h"
+
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "trace/functional.h"
+#include "trace/repeat.h"
+
+namespace modelmeter {
+namespace {
+
+class RollupTest : public testing::Test {
+ protected:
+  Tensor make(const Shape& sizes, DType dtype = DType::float32) { return tracer.allocate(sizes, dtype); }
+  Rollup roll() const { return roll_up(tracer.trace()); }
+
+  Tracer tracer;
+  Tracer::Guard guard{tracer};
+};
+
+TEST_F(RollupTest, AnEmptyTraceCostsNothing) {
+  const Rollup r = roll();
+  EXPECT_EQ(r.total(), Cost());
+  EXPECT_EQ(r.peak_live, 0);
+  EXPECT_EQ(r.peak_op, -1);
+  EXPECT_EQ(r.total().arithmetic_intensity(), 0.0);
+}
+
+TEST_F(RollupTest, NestedRepetitionsMultiply) {
+  // 50 steps of 2 branches of (one kernel, then 3 repetitions of one kernel).
+  tracer.enter_repetition(50);
+  tracer.enter_repetition(2);
+  torch::neg(make({10}));
+  const int32_t inner = tracer.enter_repetition(3);
+  torch::matmul(make({2, 3}), make({3, 4}));
+  tracer.leave();
+  tracer.leave();
+  tracer.leave();
+  const Rollup r = roll();
+  EXPECT_EQ(r.total().kernels, 100 * (1 + 3));
+  EXPECT_EQ(r.total().flops_tensor, 100 * 3 * (2 * 2 * 3 * 4));
+  EXPECT_EQ(r.total().flops_vector, 100 * 10);
+  EXPECT_EQ(r.total().bytes_read, 100 * (40 + 3 * 4 * (6 + 12)));
+  EXPECT_EQ(r.total().bytes_written, 100 * (40 + 3 * 4 * 8));
+  EXPECT_EQ(r.executions[static_cast<size_t>(inner)], 300);
+  EXPECT_EQ(r.scopes[static_cast<size_t>(inner)].own.kernels, 300);
+  EXPECT_EQ(r.scopes[static_cast<size_t>(inner)].inclusive, r.scopes[static_cast<size_t>(inner)].own);
+}
+
+TEST_F(RollupTest, AParentIsItsOwnKernelsAndItsChildren) {
+  int a = 0, b = 0;
+  const int32_t outer = tracer.enter_module("a", "A", &a);
+  torch::neg(make({10}));
+  const int32_t inner = tracer.enter_module("b", "B", &b);
+  torch::neg(make({20}));
+  tracer.leave();
+  torch::neg(make({30}));
+  tracer.leave();
+  const Rollup r = roll();
+  EXPECT_EQ(r.scopes[static_cast<size_t>(outer)].own.flops_vector, 40);
+  EXPECT_EQ(r.scopes[static_cast<size_t>(inner)].own.flops_vector, 20);
+  EXPECT_EQ(r.scopes[static_cast<size_t>(outer)].inclusive.flops_vector, 60);
+  EXPECT_EQ(r.total().flops_vector, 60);
+  EXPECT_EQ(r.total().kernels, 3);
+}
+
+TEST_F(RollupTest, TheFullConventionIsTensorAndVector) {
+  torch::linear(make({2, 3}), make({4, 3}), make({4}));
+  const Cost& c = roll().total();
+  EXPECT_EQ(c.flops_torch(), 48);
+  EXPECT_EQ(c.flops_full(), 48 + 8);
+  EXPECT_EQ(c.bytes(), 4 * (6 + 12 + 4) + 4 * 8);
+  EXPECT_DOUBLE_EQ(c.arithmetic_intensity(), 56.0 / 120.0);
+}
+
+TEST_F(RollupTest, AllocationsAreNoKernels) {
+  torch::empty_like(make({10}));
+  EXPECT_EQ(roll().total().kernels, 0);
+}
+
+TEST_F(RollupTest, ThePeakIsTheHighestLiveMemoryAndRepetitionDoesNotRaiseIt) {
+  const Tensor x = make({100});  // 400 bytes
+  {
+    const Tensor y = torch::neg(x);              // 800
+    const Tensor z = torch::cat({x, y}, 0);      // 1600
+  }
+  repeat(1000, torch::neg(x), [](int64_t, Tensor t) { return torch::neg(std::move(t)); });
+  const Rollup r = roll();
+  EXPECT_EQ(r.peak_live, 1600);
+  EXPECT_EQ(r.peak_op, 1);
+  EXPECT_EQ(r.peak_live_bytes(tracer.trace()), 1600);
+  EXPECT_EQ(r.total().kernels, 1003);
+}
+
+TEST_F(RollupTest, InputsCountTowardsThePeakButNotTowardsActivations) {
+  const Tensor x = tracer.input({100}, DType::float32);
+  torch::neg(x);
+  const Rollup r = roll();
+  EXPECT_EQ(r.peak_live, 400);
+  EXPECT_EQ(r.peak_live_bytes(tracer.trace()), 800);
+}
+
+TEST_F(RollupTest, AScopesPeakIsWhatIsLiveWhileItRuns) {
+  int a = 0, b = 0;
+  const int32_t first = tracer.enter_module("a", "A", &a);
+  torch::neg(make({100}));
+  tracer.leave();
+  const int32_t second = tracer.enter_module("b", "B", &b);
+  torch::neg(make({10}));
+  tracer.leave();
+  const Rollup r = roll();
+  EXPECT_EQ(r.scopes[static_cast<size_t>(first)].peak_live, 800);
+  EXPECT_EQ(r.scopes[static_cast<size_t>(second)].peak_live, 80);
+  EXPECT_EQ(r.peak_live, 800);
+}
+
+TEST_F(RollupTest, RolledUpMemoryIsReusedWithoutTraces) {
+  Rollup r;
+  torch::neg(make({10}));
+  roll_up(tracer.trace(), r);
+  tracer.clear();
+  roll_up(tracer.trace(), r);
+  EXPECT_EQ(r.total(), Cost());
+  EXPECT_EQ(r.peak_live, 0);
+}
+
+TEST_F(RollupTest, ATotalThatOverflowsIsNamed) {
+  tracer.enter_repetition(4'000'000'000'000'000'000);
+  torch::neg(make({10}));
+  tracer.leave();
+  try {
+    roll();
+    FAIL() << "no overflow";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "the number of vector FLOPs overflows 64 bits");
+    EXPECT_EQ(error.exit_code(), 1);
+  }
+}
+
+}  // namespace
+}  // namespace modelmeter
