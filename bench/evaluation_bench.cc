@@ -41,6 +41,9 @@ void build_whole_report(benchmark::State& state) {
 BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_720p_81f_official, "wan2_1_t2v_14b", {"workload=wan2-1-720p-81f"});
 BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_720p_81f_diffusers, "wan2_1_t2v_14b",
                   {"workload=wan2-1-720p-81f", "runtime.implementation=diffusers"});
+BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_pipeline_720p_81f_official, "wan2_1_t2v_14b_pipeline", {});
+BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_pipeline_720p_81f_diffusers, "wan2_1_t2v_14b_pipeline",
+                  {"runtime.implementation=diffusers"});
 BENCHMARK(compose_configuration);
 BENCHMARK(build_whole_report);
 

@@ -5,6 +5,9 @@
 set(MODELMETER_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
     $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 
+# Under ctest, property tests try the same values every time; run by themselves they try others.
+set(MODELMETER_TEST_ENVIRONMENT "RC_PARAMS=seed=20261125")
+
 function(modelmeter_flags target)
   target_compile_options(${target} PRIVATE ${MODELMETER_WARNINGS} $<$<BOOL:${MODELMETER_WERROR}>:-Werror>)
   if(MODELMETER_SANITIZE)
@@ -42,6 +45,6 @@ function(modelmeter_module name)
     modelmeter_flags(${name}_test)
     target_compile_definitions(${name}_test PRIVATE MODELMETER_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-                         DISCOVERY_TIMEOUT 60)
+                         DISCOVERY_TIMEOUT 60 PROPERTIES ENVIRONMENT "${MODELMETER_TEST_ENVIRONMENT}")
   endif()
 endfunction()

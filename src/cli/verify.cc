@@ -28,7 +28,7 @@ nlohmann::ordered_json json(const std::string& file, const Comparison& c) {
           {"kernels_different", c.kernels_different},
           {"kernels_left_out", c.left_out},
           {"first_different_kernels", kernels},
-          {"modules_compared", c.modules_compared},
+          {"modules_compared", c.modules.size()},
           {"module_differences", c.module_differences},
           {"parameters_compared", c.parameters_compared},
           {"parameter_differences", c.parameter_differences}};

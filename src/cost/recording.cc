@@ -208,6 +208,7 @@ class Reader {
     if (!pair.is_array() || pair.size() != 2 || !pair[0].is_array() || !pair[1].is_string()) {
       fail("an operand is not a pair of shape and dtype");
     }
+    if (pair[0].size() > Shape::max_rank) fail(fmt::format("an operand has more than {} dimensions", Shape::max_rank));
     RecordedTensor out;
     for (const Json& dim : pair[0]) out.sizes.push_back(integer(dim, "a size"));
     out.dtype = pair[1].get<std::string>();

@@ -126,6 +126,15 @@ void roll_up(const Trace& trace, Rollup& out) {
   }
 }
 
+int64_t Rollup::peak_live_bytes(const Trace& trace) const {
+  if (trace.residences.empty()) return checked_add(trace.given_bytes, peak_live, "live memory");
+  int64_t highest = 0;
+  for (const Residence& r : trace.residences) {
+    highest = std::max(highest, checked_add(r.given_bytes, scopes[static_cast<size_t>(r.scope)].peak_live, "live memory"));
+  }
+  return highest;
+}
+
 Rollup roll_up(const Trace& trace) {
   Rollup out;
   roll_up(trace, out);

@@ -46,7 +46,8 @@ struct Rollup {
   int32_t peak_op = -1;             // the first op at which it stands
 
   const Cost& total() const { return scopes.front().inclusive; }
-  int64_t peak_live_bytes(const Trace& trace) const { return trace.given_bytes + peak_live; }
+  // With what is resident; of a run in stages, the highest of them.
+  int64_t peak_live_bytes(const Trace& trace) const;
 };
 
 // One pass over the ops and one over the scopes. `out` is reused memory.

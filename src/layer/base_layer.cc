@@ -64,25 +64,10 @@ void BaseLayer::for_each_parameter(const std::function<void(const std::string&, 
   }
 }
 
-int64_t BaseLayer::parameter_count() const {
-  int64_t total = 0;
-  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? p.spec.sizes.numel() : 0);
-  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->parameter_count(), child.count));
-  return total;
-}
-
-int64_t BaseLayer::parameter_bytes() const {
-  int64_t total = 0;
-  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? p.spec.bytes() : 0);
-  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->parameter_bytes(), child.count));
-  return total;
-}
-
-int64_t BaseLayer::buffer_bytes() const {
-  int64_t total = 0;
-  for (const Parameter& p : parameters_) total = sum_of(total, p.persistent ? 0 : p.spec.bytes());
-  for (const Child& child : children_) total = sum_of(total, count_of(child.layer->buffer_bytes(), child.count));
-  return total;
+void BaseLayer::Size::add(const Size& other, int64_t count) {
+  parameters = sum_of(parameters, count_of(other.parameters, count));
+  bytes = sum_of(bytes, count_of(other.bytes, count));
+  buffer_bytes = sum_of(buffer_bytes, count_of(other.buffer_bytes, count));
 }
 
 void BaseLayer::run(const std::vector<Tensor>& inputs) const {
@@ -145,20 +130,24 @@ int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inp
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
   parameters_.push_back({std::move(name), {sizes, dtype}, true});
+  size_.add({sizes.numel(), parameters_.back().spec.bytes(), 0}, 1);
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
   parameters_.push_back({std::move(name), {sizes, dtype}, false});
+  size_.add({0, 0, parameters_.back().spec.bytes()}, 1);
 }
 
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {
   layer.name_ = name;
+  size_.add(layer.size_, 1);
   children_.push_back({std::move(name), &layer, 1, false, 0});
 }
 
 void BaseLayer::register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first,
                                      std::string_view list_class) {
   prototype.name_ = name;
+  size_.add(prototype.size_, count);
   children_.push_back({std::move(name), &prototype, count, true, first, list_class});
 }
 

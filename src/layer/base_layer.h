@@ -57,9 +57,9 @@ class BaseLayer {
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
   void for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
                           const std::string& prefix = "") const;
-  int64_t parameter_count() const;
-  int64_t parameter_bytes() const;
-  int64_t buffer_bytes() const;
+  int64_t parameter_count() const { return size_.parameters; }
+  int64_t parameter_bytes() const { return size_.bytes; }
+  int64_t buffer_bytes() const { return size_.buffer_bytes; }
 
   // The forerunner's contract: what one forward of this layer costs on inputs of these shapes. Each traces the forward.
   int64_t forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention
@@ -108,6 +108,13 @@ class BaseLayer {
   std::vector<Child> children_;
   const BaseLayer* tied_to_ = nullptr;
   Fields constructor_params_;
+
+  // Of the layer with its children; grows as they are registered, complete themselves by then.
+  struct Size {
+    int64_t parameters = 0, bytes = 0, buffer_bytes = 0;
+    void add(const Size& other, int64_t count);
+  };
+  Size size_;
 };
 
 // One call of a module: a scope of the trace, named as the parent registered the layer.

@@ -7,38 +7,60 @@ namespace modelmeter {
 void Stage::record(Tracer& tracer, int64_t times) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
-  trace.given_bytes = checked_add(trace.given_bytes, parameter_bytes(), "the size of the weights");
-  trace.given_bytes = checked_add(trace.given_bytes, layer().buffer_bytes(), "the size of the buffers");
+  trace.given_bytes = checked_add(trace.given_bytes, weight_and_buffer_bytes(), "the size of the weights");
   tracer.enter_repetition(times);
   forward(tracer);
   tracer.leave();
 }
 
-void AnalyticModel::trace(Tracer& tracer) const {
-  for (const auto& stage : stages()) {
-    tracer.enter_function(stage->id());
-    stage->trace(tracer);
-    tracer.leave();
+int64_t Stage::weight_and_buffer_bytes() const {
+  return checked_add(parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
+}
+
+// Every model once: stages may share one.
+template <class Visit>
+void AnalyticModel::for_each_own_layer(Visit visit) const {
+  const auto& all = stages();
+  for (size_t i = 0; i < all.size(); ++i) {
+    bool seen = false;
+    for (size_t j = 0; j < i; ++j) seen = seen || &all[j]->layer() == &all[i]->layer();
+    if (!seen) visit(all[i]->layer());
   }
 }
 
-void AnalyticModel::trace_forward(Tracer& tracer) const {
+int64_t AnalyticModel::resident_bytes(const Stage&) const {
+  int64_t total = 0;
+  for_each_own_layer([&](const BaseLayer& layer) {
+    total = checked_add(total, layer.parameter_bytes() + layer.buffer_bytes(), "the size of the weights");
+  });
+  return total;
+}
+
+void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
+  Trace& trace = tracer.trace();
   for (const auto& stage : stages()) {
     tracer.enter_function(stage->id());
-    stage->trace_forward(tracer);
+    trace.given_bytes = 0;
+    ((*stage).*how)(tracer);
+    const int64_t inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
+    trace.residences.push_back({tracer.scope(), checked_add(resident_bytes(*stage), inputs, "live memory")});
     tracer.leave();
   }
 }
 
 int64_t AnalyticModel::parameter_count() const {
   int64_t total = 0;
-  for (const auto& stage : stages()) total = checked_add(total, stage->parameter_count(), "the number of parameters");
+  for_each_own_layer([&](const BaseLayer& layer) {
+    total = checked_add(total, layer.parameter_count(), "the number of parameters");
+  });
   return total;
 }
 
 int64_t AnalyticModel::parameter_bytes() const {
   int64_t total = 0;
-  for (const auto& stage : stages()) total = checked_add(total, stage->parameter_bytes(), "the size of the weights");
+  for_each_own_layer([&](const BaseLayer& layer) {
+    total = checked_add(total, layer.parameter_bytes(), "the size of the weights");
+  });
   return total;
 }
 

@@ -37,6 +37,7 @@ class Stage : public StageCostMixin {
   void trace_forward(Tracer& tracer) const override { record(tracer, 1); }
   int64_t parameter_count() const override { return layer().parameter_count(); }
   int64_t parameter_bytes() const override { return layer().parameter_bytes(); }
+  int64_t weight_and_buffer_bytes() const;
 
  private:
   void record(Tracer& tracer, int64_t times) const;
@@ -72,11 +73,19 @@ class AnalyticModel : public StageCostMixin {
   virtual std::vector<OperatorCategory> categories() const = 0;  // ordered; the last is "other" and matches everything
   virtual ReportNames names() const = 0;
 
+  // Bytes of weights and buffers on the device while a stage runs, its own included. By default all stages'.
+  virtual int64_t resident_bytes(const Stage& running) const;
+
   // The stages one after another, each in a function scope of its id.
-  void trace(Tracer& tracer) const override;
-  void trace_forward(Tracer& tracer) const override;
+  void trace(Tracer& tracer) const override { record(tracer, &Stage::trace); }
+  void trace_forward(Tracer& tracer) const override { record(tracer, &Stage::trace_forward); }
   int64_t parameter_count() const override;
   int64_t parameter_bytes() const override;
+
+ private:
+  void record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const;
+  template <class Visit>
+  void for_each_own_layer(Visit visit) const;
 };
 
 }  // namespace modelmeter

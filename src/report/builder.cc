@@ -1,5 +1,7 @@
 #include "report/builder.h"
 
+#include <fmt/format.h>
+
 #include "base/error.h"
 
 namespace modelmeter {
@@ -120,7 +122,9 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
   report.totals = figures(model.cost_of_trace(tracer.trace(), rollup));
   const auto tree = module_tree(model, tracer.trace(), rollup, options);
   if (!(tree->cost == rollup.total()) || tree->weight_bytes != report.totals.weight_bytes) {
-    throw Error(ErrorCode::internal, "the modules of the report do not add up to its totals");
+    throw Error(ErrorCode::internal,
+                fmt::format("the modules of the report do not add up to its totals: weights {} of {}, kernels {} of {}",
+                            tree->weight_bytes, report.totals.weight_bytes, tree->cost.kernels, report.totals.kernels));
   }
   ReportBuilder(model, report).add(*tree, report.totals.flops_torch);
   return report;

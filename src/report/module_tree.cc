@@ -77,7 +77,7 @@ class Builder {
           walk(child, made, share * here.count);
         }
       } else {
-        Node& made = module_node(node, s, options_.expand_lists ? s.index : 0);
+        Node& made = module_node(node, s, s.index);
         made.calls += calls;
         walk(child, made, share);
       }
@@ -114,8 +114,9 @@ class Builder {
       parent.layer = layer;
       return parent;
     }
+    const BaseLayer::Child* list = scope.index >= 0 && !options_.expand_lists ? child_of(parent, layer) : nullptr;
     std::string name = looked_up(names_.modules, raw, raw);
-    if (scope.index >= 0) name += fmt::format("_{:02}", index);
+    if (scope.index >= 0) name += fmt::format("_{:02}", list != nullptr ? list->first : index);
     Node* at = &parent;
     for (size_t start = 0, slash; (slash = name.find('/', start)) != std::string::npos; start = slash + 1) {
       at = &child(*at, name.substr(start, slash - start), raw);
@@ -124,18 +125,18 @@ class Builder {
     Node& made = child(*at, name.substr(name.rfind('/') == std::string::npos ? 0 : name.rfind('/') + 1), raw);
     made.klass = scope.klass;
     made.layer = layer;
-    if (scope.index >= 0 && !options_.expand_lists) made.list_count = list_length(parent, raw);
+    if (list != nullptr) made.list_count = list->count;
     made.copies = parent.copies * std::max<int64_t>(made.list_count, 1);
     return made;
   }
 
-  static int64_t list_length(const Node& parent, const std::string& name) {
-    if (parent.layer != nullptr) {
-      for (const BaseLayer::Child& c : parent.layer->children()) {
-        if (c.name == name) return c.count;
-      }
+  // How the parent's layer registered this one; null where it did not.
+  static const BaseLayer::Child* child_of(const Node& parent, const BaseLayer* layer) {
+    if (parent.layer == nullptr) return nullptr;
+    for (const BaseLayer::Child& c : parent.layer->children()) {
+      if (c.layer == layer) return &c;
     }
-    return 1;
+    return nullptr;
   }
 
   Node& child(Node& parent, const std::string& name, const std::string& raw) {
@@ -195,7 +196,9 @@ class Builder {
     if (node.layer == nullptr) return;
     for (const BaseLayer::Child& c : node.layer->children()) {
       if (c.layer->parameter_count() == 0 || ran(node, c.layer)) continue;
-      Node& made = child(node, looked_up(names_.modules, c.name, c.name), c.name);
+      std::string name = looked_up(names_.modules, c.name, c.name);
+      if (c.list) name += fmt::format("_{:02}", c.first);
+      Node& made = child(node, name, c.name);
       made.klass = c.layer->class_name();
       made.layer = c.layer;
       if (c.list) made.list_count = c.count;
@@ -210,9 +213,18 @@ class Builder {
     return false;
   }
 
-  static std::pair<int64_t, int64_t> own_parameters(const Node& node) {
+  static const Node* stage_of(const Node& node) {
+    const Node* at = &node;
+    while (at->parent != nullptr && at->parent->parent != nullptr) at = at->parent;
+    return at;
+  }
+
+  // A layer that two stages share counts with the first.
+  std::pair<int64_t, int64_t> own_parameters(const Node& node) {
     int64_t count = 0, bytes = 0;
-    if (node.layer == nullptr) return {0, 0};
+    if (node.layer == nullptr || counted_.try_emplace(node.layer, stage_of(node)).first->second != stage_of(node)) {
+      return {0, 0};
+    }
     for (const BaseLayer::Parameter& p : node.layer->parameters()) {
       if (!p.persistent) continue;
       count = checked_add(count, p.spec.sizes.numel(), parameters_overflow);
@@ -244,6 +256,7 @@ class Builder {
   const std::vector<OperatorCategory> categories_;
   std::map<std::string, const Stage*> stages_;
   std::map<const Node*, Cost> own_;
+  std::map<const BaseLayer*, const Node*> counted_;  // by the stage that holds it
   std::unique_ptr<Node> root_;
 };
 

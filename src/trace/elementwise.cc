@@ -155,13 +155,25 @@ Tensor where(Tensor condition, Tensor a, Tensor b) {
   return out;
 }
 
-Tensor lt(Tensor a, Tensor b) {
+Tensor compare(Kernel kernel, Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   const Shape sizes = broadcast(a.sizes(), b.sizes());
   Tensor out = tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), DType::boolean);
-  tracer.record(Kernel::lt, {&a, &b}, {&out});
+  tracer.record(kernel, {&a, &b}, {&out});
   a.reset();
   b.reset();
+  return out;
+}
+
+Tensor lt(Tensor a, Tensor b) { return compare(Kernel::lt, std::move(a), std::move(b)); }
+Tensor ne(Tensor a, Tensor b) { return compare(Kernel::ne, std::move(a), std::move(b)); }
+
+Tensor isin(Tensor elements, Tensor test_elements) {
+  Tracer& tracer = elements.tracer();
+  Tensor out = tracer.allocate(elements.sizes(), DType::boolean);
+  tracer.record(Kernel::isin, {&elements, &test_elements}, {&out});
+  elements.reset();
+  test_elements.reset();
   return out;
 }
 

@@ -21,6 +21,7 @@ Tensor unary_(Kernel kernel, Tensor x);                // in place; returns x
 Tensor binary(Kernel kernel, Tensor a, Tensor b);      // broadcasts and promotes
 Tensor unary_same(Kernel kernel, Tensor x);            // one result per element, of x's own type
 Tensor compare(Kernel kernel, Tensor a);               // with a scalar; gives bool
+Tensor compare(Kernel kernel, Tensor a, Tensor b);
 Tensor binary_(Kernel kernel, Tensor a, Tensor b);     // a op= b; returns a
 
 inline Tensor add(Tensor a, Tensor b) { return binary(Kernel::add, std::move(a), std::move(b)); }
@@ -51,7 +52,13 @@ inline Tensor minimum(Tensor a, Tensor b) { return binary(Kernel::minimum, std::
 inline Tensor bitwise_and(Tensor a, Tensor b) { return binary(Kernel::bitwise_and, std::move(a), std::move(b)); }
 inline Tensor masked_fill_(Tensor x, Tensor m) { return binary_(Kernel::masked_fill_, std::move(x), std::move(m)); }
 
+inline Tensor sub(Tensor a, int) { return unary_same(Kernel::sub, std::move(a)); }
+inline Tensor rsub(Tensor a, int) { return unary_same(Kernel::rsub, std::move(a)); }
+inline Tensor bitwise_or(Tensor a, Tensor b) { return binary(Kernel::bitwise_or, std::move(a), std::move(b)); }
+inline Tensor bitwise_not(Tensor a) { return unary_same(Kernel::bitwise_not, std::move(a)); }
 Tensor lt(Tensor a, Tensor b);
+Tensor ne(Tensor a, Tensor b);
+Tensor isin(Tensor elements, Tensor test_elements);  // bool, of elements' sizes
 Tensor masked_fill(Tensor x, Tensor mask);
 Tensor quick_gelu(Tensor x);  // x sigmoid(1.702 x), scripted and fused: under autocast the result is float32
 
@@ -83,6 +90,7 @@ Tensor all(Tensor x, int dim, bool keepdim);
 Tensor sum(Tensor x);  // over all elements, as any and all below; under autocast narrow types are summed to float32
 Tensor any(Tensor x);
 Tensor all(Tensor x);
+Tensor max(Tensor x);
 Tensor cumsum(Tensor x, int dim, DType dtype);
 Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
 
@@ -142,6 +150,8 @@ struct TopK {
 };
 TopK topk(Tensor x, int64_t k);  // along the last dimension
 Tensor argsort(Tensor x);
+Tensor argmax(Tensor x);                      // along the last dimension
+Tensor index_fill_(Tensor x, Tensor indices);  // a number to these places along the first dimension
 
 // --- resampling ------------------------------------------------------------------------------------------------------
 Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);    // x [n, c, h, w]
@@ -155,6 +165,8 @@ Tensor new_ones(Tensor like, const Shape& sizes);
 Tensor new_ones(Tensor like, const Shape& sizes, DType dtype);
 Tensor zeros(const Shape& sizes, DType dtype);
 Tensor full(const Shape& sizes, DType dtype);
+Tensor ones(const Shape& sizes, DType dtype);
+Tensor ones_like(Tensor x);
 Tensor full_like(Tensor x);
 Tensor scalar_tensor(DType dtype);  // a Python number put on the device
 Tensor arange(int64_t n, DType dtype);

@@ -151,9 +151,9 @@ TEST_F(FunctionalTest, ConvolutionsHaveTorchsOutputSizeAndAddTheirBiasInPlace) {
 }
 
 TEST_F(FunctionalTest, ConvolutionCopiesWhatIsNotDenseAndKeepsChannelsLast) {
-  torch::conv2d(make({1, 6, 4, 4}).slice(1, 0, 3), make({2, 3, 1, 1}), Tensor(), {1, 1});
+  torch::conv2d(make({2, 6, 4, 4}).slice(1, 0, 3), make({2, 3, 1, 1}), Tensor(), {1, 1});
   EXPECT_THAT(names(), ElementsAre("clone", "convolution"));
-  const Tensor last = make({1, 4, 4, 3}).permute({0, 3, 1, 2});
+  const Tensor last = make({2, 4, 4, 3}).permute({0, 3, 1, 2});
   const Tensor y = torch::conv2d(last, make({2, 3, 1, 1}), Tensor(), {1, 1});
   EXPECT_TRUE(y.is_channels_last());
   EXPECT_EQ(names().size(), 3u);  // no copy this time

@@ -84,6 +84,27 @@ Tensor sum(Tensor x) {
 Tensor any(Tensor x) { return reduced_to_scalar(Kernel::any, std::move(x), DType::boolean); }
 Tensor all(Tensor x) { return reduced_to_scalar(Kernel::all, std::move(x), DType::boolean); }
 
+Tensor max(Tensor x) {
+  const DType dtype = x.dtype();
+  return reduced_to_scalar(Kernel::max, std::move(x), dtype);
+}
+
+Tensor argmax(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Shape sizes = x.sizes();
+  sizes.erase(x.dim() - 1);
+  Tensor out = tracer.allocate(sizes, DType::int64);
+  tracer.record(Kernel::argmax, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor index_fill_(Tensor x, Tensor indices) {
+  x.tracer().record_in_place(Kernel::index_fill_, {&x, &indices});
+  indices.reset();
+  return x;
+}
+
 Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width) {
   const Tensor dense = contiguous(x);
   Tracer& tracer = x.tracer();

@@ -216,6 +216,21 @@ Tensor full(const Shape& sizes, DType dtype) {
   return out;
 }
 
+Tensor ones(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::ones, {}, {&out});
+  return out;
+}
+
+Tensor ones_like(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());
+  tracer.record(Kernel::ones_like, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor full_like(Tensor x) {
   Tracer& tracer = x.tracer();
   Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());

@@ -16,9 +16,9 @@ inline bool same_layout(const Tensor& a, const Tensor& b) {
 // A tensor of new memory that no traced kernel made: stands for what an untraced iteration leaves behind.
 inline Tensor untraced_like(const Tensor& x) { return x.tracer().allocate(x.sizes(), x.strides(), x.dtype()); }
 
-// Runs `state = body(i, state)` for i = 0 … n - 1, tracing until an iteration leaves the state and the live memory as it
-// found them: the rest are the same and are counted in a scope of that many repetitions. In it the body's module scopes
-// carry the index of the first.
+// Runs `state = body(i, state)` for i = 0 … n - 1, tracing until an iteration leaves the state and the live memory as
+// it found them: the rest are the same and are counted in a scope of that many repetitions. In it the body's module
+// scopes carry the index of the first.
 template <class Body>
 Tensor repeat(int64_t n, Tensor state, Body body) {
   Tracer& tracer = Tracer::current();
@@ -50,11 +50,11 @@ class Loop {
   explicit Loop(const LoopState& state) : state_(state), tracer_(Tracer::current()) {}
 
   void begin();
-  bool end();                 // whether the iteration was steady
-  void fold(int64_t times);   // counts it so often
-  void begin_last();          // makes `growing` what the last iteration finds
+  bool end();                // whether the iteration was steady
+  void fold(int64_t times);  // counts it so often
+  void begin_last();         // makes `growing` what the last iteration finds
   void end_last();
-  void check_live() const;    // Error where untraced iterations did not leave the memory that they would
+  void check_live() const;  // Error where untraced iterations did not leave the memory that they would
 
  private:
   const LoopState& state_;
@@ -68,8 +68,8 @@ class Loop {
 };
 
 // Runs body(i) for i = 0 … n - 1, tracing until an iteration is steady and, if something grows, the last one. Costs and
-// live memory are exact for all: see Trace. `skip(i)` stands for an untraced iteration where that leaves something behind
-// that grows out of nothing (`untraced_like`).
+// live memory are exact for all: see Trace. `skip(i)` stands for an untraced iteration where that leaves something
+// behind that grows out of nothing (`untraced_like`).
 template <class Body, class Skip>
 void repeat_steadily(int64_t n, const LoopState& state, Body body, Skip skip) {
   Loop loop(state);
@@ -94,8 +94,8 @@ void repeat_steadily(int64_t n, const LoopState& state, Body body) {
   repeat_steadily(n, state, body, [](int64_t) {});
 }
 
-// A part of a growing loop's body that does not grow: of the last iteration it is not traced. `part()` gives a tensor of
-// new memory; what else it changes must look the same after as before in a steady iteration.
+// A part of a growing loop's body that does not grow: of the last iteration it is not traced. `part()` gives a tensor
+// of new memory; what else it changes must look the same after as before in a steady iteration.
 template <class Part>
 Tensor alike(Part part) {
   Tracer& tracer = Tracer::current();

@@ -49,7 +49,7 @@ bool is_contiguous(const Shape& sizes, const Shape& strides) {
   for (int i = sizes.rank() - 1; i >= 0; --i) {
     if (sizes[i] == 1) continue;
     if (sizes[i] == 0) return true;
-    if (strides[i] != step) return false;
+    if (strides[i] != step) return sizes.numel() == 0;
     step *= sizes[i];
   }
   return true;

@@ -92,7 +92,9 @@ class Tensor {
   DType dtype() const { return meta_->dtype; }
   bool is_contiguous() const { return meta_->contiguous; }
   // Dense with the channels innermost, and not row-major.
-  bool is_channels_last() const { return !meta_->contiguous && modelmeter::is_channels_last(meta_->sizes, meta_->own_strides); }
+  bool is_channels_last() const {
+    return !meta_->contiguous && modelmeter::is_channels_last(meta_->sizes, meta_->own_strides);
+  }
   bool unique() const { return meta_->storage->handles == 1; }  // the only handle on its storage
   bool on_host() const { return meta_->storage->place == Place::host; }
 

@@ -28,6 +28,7 @@ void Trace::clear() {
   operands.clear();
   scopes.clear();
   given_bytes = 0;
+  residences.clear();
   metas.clear();
   storages.clear();
 }

@@ -53,6 +53,12 @@ struct Scope {
 // What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
 // same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
 // of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
+// A part of the run with memory of its own: a stage of a pipeline, and what is resident while it runs.
+struct Residence {
+  int32_t scope;
+  int64_t given_bytes;  // weights, buffers and inputs
+};
+
 class Trace {
  public:
   std::vector<Op> ops;
@@ -60,6 +66,7 @@ class Trace {
   std::vector<const TensorMeta*> operands;
   std::vector<Scope> scopes;
   int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after
+  std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
   const TensorMeta& input(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }
   const TensorMeta& output(const Op& op, int i) const {

@@ -11,8 +11,8 @@ thread_local Tracer* current_tracer = nullptr;
 
 enum class Growth { none, linear, uneven };
 
-// How an op's operands grow over `steps` repetitions. Linear: along at most one dimension of each operand, and in at most
-// one parameter, by the same amount each time; FLOPs and bytes are then linear too.
+// How an op's operands grow over `steps` repetitions. Linear: along at most one dimension of each operand, and in at
+// most one parameter, by the same amount each time; FLOPs and bytes are then linear too.
 Growth growth_between(const Trace& trace, const Op& first, const Op& last, int64_t steps) {
   Growth out = Growth::none;
   if (first.inputs != last.inputs || first.outputs != last.outputs) return Growth::uneven;

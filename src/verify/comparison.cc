@@ -104,30 +104,40 @@ void compare_kernels(const Recording& ours, const Recording& reference, Comparis
 // Lists of layers that the original iterates by hand: it makes no difference to the run which one it took.
 bool is_container(const std::string& klass) { return klass == "ModuleList" || klass == "Sequential"; }
 
+bool same_class(const ComparedModule& m) {
+  return m.klass == m.reference_klass || (is_container(m.klass) && is_container(m.reference_klass));
+}
+
+bool all_equal(const std::vector<ComparedFigure>& figures) {
+  return std::all_of(figures.begin(), figures.end(), [](const ComparedFigure& f) { return f.equal(); });
+}
+
 void compare_modules(const Recording& ours, const Recording& reference, Comparison& out) {
   std::map<std::string, const RecordedModule*> by_name;
   for (const RecordedModule& m : ours.modules) by_name[m.name] = &m;
   for (const RecordedModule& theirs : reference.modules) {
-    ++out.modules_compared;
     const auto found = by_name.find(theirs.name);
+    const RecordedModule mine = found == by_name.end() ? RecordedModule() : *found->second;
+    out.modules.push_back({theirs.name, mine.klass, theirs.klass,
+                           {{"calls", mine.calls, theirs.calls},
+                            {"params", mine.params, theirs.params},
+                            {"param_bytes", mine.param_bytes, theirs.param_bytes},
+                            {"flops", mine.flops, theirs.flops},
+                            {"read", mine.read, theirs.read},
+                            {"write", mine.write, theirs.write},
+                            {"kernels", mine.kernels, theirs.kernels}}});
+    const ComparedModule& m = out.modules.back();
     if (found == by_name.end()) {
       out.module_differences.push_back(fmt::format("{}: a {} that modelmeter does not have", theirs.name, theirs.klass));
       continue;
     }
-    const RecordedModule& mine = *found->second;
-    const auto figure = [&](const char* name, int64_t a, int64_t b) {
-      if (a != b) out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", theirs.name, name, a, b));
-    };
-    if (mine.klass != theirs.klass && !(is_container(mine.klass) && is_container(theirs.klass))) {
+    if (!same_class(m)) {
       out.module_differences.push_back(fmt::format("{}: class {}, reference {}", theirs.name, mine.klass, theirs.klass));
     }
-    figure("calls", mine.calls, theirs.calls);
-    figure("params", mine.params, theirs.params);
-    figure("param_bytes", mine.param_bytes, theirs.param_bytes);
-    figure("flops", mine.flops, theirs.flops);
-    figure("read", mine.read, theirs.read);
-    figure("write", mine.write, theirs.write);
-    figure("kernels", mine.kernels, theirs.kernels);
+    for (const ComparedFigure& f : m.figures) {
+      if (f.equal()) continue;
+      out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", m.name, f.name, f.ours, f.reference));
+    }
   }
 }
 
@@ -155,9 +165,10 @@ void show_list(std::string& out, const char* what, const std::vector<std::string
 
 }  // namespace
 
+bool ComparedModule::equal() const { return same_class(*this) && all_equal(figures); }
+
 bool Comparison::equal() const {
-  return kernels_different == 0 && module_differences.empty() && parameter_differences.empty() &&
-         std::all_of(totals.begin(), totals.end(), [](const ComparedFigure& f) { return f.equal(); });
+  return kernels_different == 0 && module_differences.empty() && parameter_differences.empty() && all_equal(totals);
 }
 
 Recording recording_of(const Stage& stage) {
@@ -218,15 +229,19 @@ Comparison compare(const Recording& ours, const Recording& reference) {
   return out;
 }
 
-std::string table_of(const Comparison& c, const Recording& reference) {
+std::string table_of(const Comparison& comparison, const Recording& reference) {
   std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", "modelmeter",
                                 "reference", "difference");
-  for (const ComparedFigure& f : c.totals) {
+  for (const ComparedFigure& f : comparison.totals) {
     out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, f.ours, f.reference, f.ours - f.reference);
   }
-  out += fmt::format("\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} "
-                     "parameters; kernels left out: {}\n",
-                     c.kernels_compared, c.modules_compared, c.parameters_compared,
+  return out + differences_of(comparison);
+}
+
+std::string differences_of(const Comparison& c) {
+  std::string out = fmt::format("\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} "
+                                "parameters; kernels left out: {}\n",
+                     c.kernels_compared, c.modules.size(), c.parameters_compared,
                      c.left_out.empty() ? "none" : fmt::format("{}", c.left_out.size()));
   if (c.kernels_different > 0) {
     out += fmt::format("\n{} kernels differ, first:\n", c.kernels_different);

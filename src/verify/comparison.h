@@ -22,11 +22,19 @@ struct KernelDifference {
   std::string ours, reference;  // "" where one side has none
 };
 
+// A module of the reference with what ran inside it, on both sides.
+struct ComparedModule {
+  std::string name, klass, reference_klass;  // klass is "" where modelmeter has no such module
+  std::vector<ComparedFigure> figures;       // calls, params, param_bytes, flops, read, write, kernels
+  bool equal() const;
+};
+
 struct Comparison {
   std::vector<ComparedFigure> totals;
   int64_t kernels_compared = 0, kernels_different = 0;
   std::vector<KernelDifference> first_kernels;  // at most ten
-  int64_t modules_compared = 0, parameters_compared = 0;
+  std::vector<ComparedModule> modules;          // every one, in the reference's order
+  int64_t parameters_compared = 0;
   std::vector<std::string> module_differences, parameter_differences;
   // Kernels that are not compared: none. The few-byte transfers of lengths and grid sizes are modelled too.
   std::vector<std::string> left_out;
@@ -42,5 +50,8 @@ Comparison compare(const Recording& ours, const Recording& reference);
 
 // A table of the totals, then what differs. Ends with a line that says whether anything does.
 std::string table_of(const Comparison& comparison, const Recording& reference);
+
+// The part of it below the totals: what was compared, and what differs.
+std::string differences_of(const Comparison& comparison);
 
 }  // namespace modelmeter

@@ -5,11 +5,6 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-std::vector<int64_t> routing(const DecoderArchitecture& a, const GenerationInputs& in, int64_t tokens) {
-  const int64_t assignments = tokens * a.num_experts_per_tok;
-  return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
-}
-
 PageImages page_images(const PageLayout& page, DType dtype) {
   Tracer& tracer = Tracer::current();
   PageImages out;
@@ -24,8 +19,13 @@ PageImages page_images(const PageLayout& page, DType dtype) {
 
 }  // namespace
 
-void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
-  FunctionScope scope("prefill");
+std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens) {
+  const DecoderArchitecture& a = model.architecture().decoder;
+  const int64_t assignments = tokens * a.num_experts_per_tok;
+  return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
+}
+
+OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
   Tracer& tracer = Tracer::current();
   const int64_t tokens = in.context_tokens();
   OcrInputs inputs;
@@ -35,8 +35,13 @@ void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, Dy
   inputs.images.push_back(page_images(in.page, model.dtype()));
   inputs.images_seq_mask = tracer.input({1, tokens}, DType::boolean);
   inputs.past_key_values = &cache;
-  inputs.tokens_per_expert = routing(model.architecture().decoder, in, tokens);
-  model(inputs);
+  inputs.tokens_per_expert = tokens_per_expert(model, in, tokens);
+  return inputs;
+}
+
+void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+  FunctionScope scope("prefill");
+  model(prompt_inputs(model, in, cache));
 }
 
 void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
@@ -48,7 +53,7 @@ void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, Dyn
   inputs.input_ids = tracer.input({1, 1}, DType::int64);
   inputs.position_ids = tracer.input({1, 1}, DType::int64);
   inputs.past_key_values = &cache;
-  inputs.tokens_per_expert = routing(model.architecture().decoder, in, 1);
+  inputs.tokens_per_expert = tokens_per_expert(model, in, 1);
 
   LoopState state;
   for (Tensor& keys : cache.key_cache) state.growing.push_back(&keys);

@@ -27,6 +27,10 @@ struct GenerationInputs {
 // not traced one by one: what they cost is linear in the length of the cache.
 void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
 
+// What the prompt's forward is given, and how many tokens each expert gets of so many.
+OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens);
+
 // The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.
 void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
 void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);

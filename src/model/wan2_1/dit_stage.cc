@@ -18,7 +18,8 @@ int64_t images(const Architecture& a) { return a.pos_embed_seq_len > 0 ? 2 : 1; 
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys({"_target_", "implementation", "attention", "cfg", "weight_dtype", "autocast_dtype"});
+  view.require_known_keys({"implementation", "attention", "cfg", "weight_dtype", "autocast_dtype", "residency", "t5_cpu", "vae_tiling",
+                           "allow_unsupported"});
   Runtime r;
   const bool official = view.get_choice("implementation", {"official", "diffusers"}) == "official";
   r.implementation = official ? Implementation::official : Implementation::diffusers;
@@ -46,8 +47,8 @@ Fields Runtime::fields() const {
   return out;
 }
 
-DiTStage::DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkload& workload)
-    : Stage("diffusion/dit", "diffusion"), a_(a), runtime_(runtime), workload_(workload) {
+DiTStage::DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkload& workload, const std::string& id)
+    : Stage(id, "diffusion"), a_(a), runtime_(runtime), workload_(workload) {
   const bool vace = !a.vace_layers.empty();
   if (runtime.implementation == Implementation::diffusers) {
     if (vace) {

@@ -43,7 +43,8 @@ struct DiTWorkload {
 
 class DiTStage : public Stage {
  public:
-  DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkload& workload);
+  DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkload& workload,
+           const std::string& id = "diffusion/dit");
 
   const BaseLayer& layer() const override { return *layer_; }
   int64_t forwards() const override { return workload_.forwards; }

@@ -80,10 +80,16 @@ RecordedInputs ImageEncoderStage::recorded_inputs() const {
 
 // --- autoencoder -----------------------------------------------------------------------------------------------------
 
-VaeStage::VaeStage(const Options& options)
+template <class Model, class... Args>
+std::shared_ptr<Model> shared_or_new(const std::shared_ptr<BaseLayer>& shared, const Args&... args) {
+  return shared ? std::static_pointer_cast<Model>(shared) : std::make_shared<Model>(args...);
+}
+
+VaeStage::VaeStage(const Options& options, const VaeStage* other)
     : Stage(options.decode ? "vae/decode" : "vae/encode", "vae"), options_(options) {
   if (options.implementation == Implementation::diffusers) {
-    auto model = std::make_unique<diffusers::AutoencoderKLWan>(options.architecture, options.tiling);
+    const auto model = shared_or_new<diffusers::AutoencoderKLWan>(other ? other->layer_ : nullptr, options.architecture,
+                                                                  options.tiling);
     diffusers_ = [m = model.get(), decode = options.decode](const Tensor& x) {
       if (decode) {
         m->decode(x);
@@ -91,17 +97,17 @@ VaeStage::VaeStage(const Options& options)
         m->encode(x);
       }
     };
-    layer_ = std::move(model);
+    layer_ = model;
   } else if (options.architecture.is_residual) {
-    hold_official<official::Wan2_2_VAE>();
+    hold_official<official::Wan2_2_VAE>(other);
   } else {
-    hold_official<official::WanVAE>();
+    hold_official<official::WanVAE>(other);
   }
 }
 
 template <class Model>
-void VaeStage::hold_official() {
-  auto model = std::make_unique<Model>(options_.architecture);
+void VaeStage::hold_official(const VaeStage* other) {
+  const auto model = shared_or_new<Model>(other ? other->layer_ : nullptr, options_.architecture);
   official_ = [m = model.get(), decode = options_.decode](const std::vector<Tensor>& x) {
     if (decode) {
       m->decode(x);
@@ -109,7 +115,7 @@ void VaeStage::hold_official() {
       m->encode(x);
     }
   };
-  layer_ = std::move(model);
+  layer_ = model;
 }
 
 void VaeStage::forward(Tracer& tracer) const {

@@ -70,7 +70,8 @@ class VaeStage : public Stage {
     int64_t frames = 0, height = 0, width = 0;  // of what is encoded
     int64_t forwards = 1;
   };
-  explicit VaeStage(const Options& options);
+  // `other`: the stage of the other direction, whose autoencoder this one shares; or null.
+  explicit VaeStage(const Options& options, const VaeStage* other = nullptr);
 
   const BaseLayer& layer() const override { return *layer_; }
   int64_t forwards() const override { return options_.forwards; }
@@ -79,10 +80,10 @@ class VaeStage : public Stage {
 
  private:
   template <class Model>
-  void hold_official();
+  void hold_official(const VaeStage* other);
 
   Options options_;
-  std::unique_ptr<BaseLayer> layer_;
+  std::shared_ptr<BaseLayer> layer_;
   std::function<void(const std::vector<Tensor>&)> official_;
   std::function<void(const Tensor&)> diffusers_;
 };

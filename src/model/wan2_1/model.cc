@@ -2,50 +2,45 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/checked.h"
+#include "base/edit_distance.h"
+#include "model/wan2_1/encoder_stages.h"
 
 namespace modelmeter::wan2_1 {
 namespace {
 
-GeometryRules wan_vae_rules(const Architecture& a) {
-  GeometryRules rules;
-  rules.patch_size = a.patch_size;
-  rules.rope_positions = a.rope_max_seq_len;
-  return rules;
+constexpr char weights_overflow[] = "the size of the weights";
+
+const std::vector<std::string>& stage_names() {
+  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode", "diffusion", "vae_decode"};
+  return names;
 }
 
-// The official forward takes a list of samples and runs part of its kernels on each of them; a trace holds that many
-// operands of one kernel.
-constexpr int64_t most_samples = 255;
+Residency read_residency(const config::View& runtime, bool official) {
+  const std::string name = runtime.has("residency")
+                               ? runtime.get_choice("residency", {"all", "offload", "sequential"})
+                               : std::string("all");
+  if (name == "sequential" && official) {
+    throw runtime.at("residency").error("the official code has no sequential offload",
+                                        {"residency=offload is its --offload_model"});
+  }
+  return name == "all" ? Residency::all : name == "offload" ? Residency::offload : Residency::sequential;
+}
 
-// Says what would overflow, or take too long to trace, before anything is traced.
-void check_batch(const config::View& batch_size, const Geometry& g, const Architecture& a, const Runtime& runtime,
-                 int64_t forwards) {
-  const auto samples = batch_size.as<int64_t>();
-  // A part of all FLOPs: attention's 4 for each pair of tokens and each channel.
-  int64_t flops = checked_mul(samples, g.tokens, "the number of tokens");
-  for (int64_t factor : {g.tokens, int64_t{4}, a.dim, a.num_layers, forwards}) {
-    flops = checked_mul(flops, factor, "the number of FLOPs");
-  }
-  if (runtime.implementation == Implementation::official && samples > most_samples) {
-    throw batch_size.error(fmt::format("the official implementation is traced for at most {} samples, got {}",
-                                       most_samples, samples),
-                           {"runtime.implementation=diffusers has no such limit"});
-  }
+// The largest layer that has parameters of its own: what sequential offload holds at a time.
+int64_t largest_layer_bytes(const BaseLayer& layer) {
+  int64_t own = 0;
+  for (const BaseLayer::Parameter& p : layer.parameters()) own += p.spec.bytes();
+  for (const BaseLayer::Child& child : layer.children()) own = std::max(own, largest_layer_bytes(*child.layer));
+  return own;
 }
 
 }  // namespace
 
 Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
-  const config::View hf = config.child("hf");
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "notes"});
-  model_id_ = hf.get<std::string>("model_id");
-  model_variant_ = hf.get<std::string>("model_variant");
-  model_notes_ = hf.get_or<std::string>("notes", "");
-  config_path_ = files.find(hf.at("config_path"));
-  const config::Node metadata = read_data_file(config_path_);
-  architecture_ = read_architecture(config::View(metadata));
-
+  read_metadata(config.child("hf"), files);
   const config::View transformer = config.child("transformer");
   transformer.require_known_keys({"_target_", "num_layers"});
   if (transformer.has("num_layers")) {
@@ -53,25 +48,171 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
 
-  runtime_ = Runtime::read(config.child("runtime"));
+  const config::View runtime = config.child("runtime");
+  runtime_ = Runtime::read(runtime);
+  residency_ = read_residency(runtime, runtime_.implementation == Implementation::official);
+  t5_cpu_ = runtime.get_or<bool>("t5_cpu", false);
+  vae_options_.tiling = runtime.get_or<bool>("vae_tiling", false);
+  if (vae_options_.tiling && runtime_.implementation == Implementation::official) {
+    throw runtime.at("vae_tiling").error("the official code has no tiling", {"runtime.implementation=diffusers has"});
+  }
+
   workload_ = Workload::read(config.child("workload"));
   architecture_.text_len = workload_.text_len;
-  geometry_ = geometry({workload_.num_frames, workload_.height, workload_.width}, wan_vae_rules(architecture_));
+  GeometryRules rules;
+  const VaeArchitecture vae = variant_->vae();
+  rules.latent_channels = vae.z_dim;
+  rules.vae_stride = {vae.temporal_compression(), vae.spatial_compression, vae.spatial_compression};
+  rules.patch_size = architecture_.patch_size;
+  rules.rope_positions = architecture_.rope_max_seq_len;
+  geometry_ = geometry({workload_.num_frames, workload_.height, workload_.width}, rules);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
+  check_supported(config);
 
-  DiTWorkload dit;
-  dit.batch = workload_.batch_size;
-  dit.latent = geometry_.latent;
-  dit.seq_len = geometry_.seq_len;
-  dit.text_len = workload_.text_len;
-  dit.prompt_tokens = workload_.prompt_tokens;
-  dit.forwards = checked_mul(workload_.num_inference_steps, runtime_.cfg ? 2 : 1, "the number of forwards");
-  check_batch(config.child("workload").at("batch_size"), geometry_, architecture_, runtime_, dit.forwards);
-  stages_.push_back(std::make_unique<DiTStage>(architecture_, runtime_, dit));
+  const config::View model = config.child("model");
+  model.require_known_keys({"stages"});
+  const std::vector<config::View> wanted = model.at("stages").items();
+  if (wanted.empty()) throw model.at("stages").expected("at least one stage");
+  for (const config::View& stage : wanted) add_stage(stage.as<std::string>(), stage);
+}
+
+void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) {
+  hf.require_known_keys({"model_id", "model_variant", "config_path", "variant", "notes"});
+  model_id_ = hf.get<std::string>("model_id");
+  model_variant_ = hf.get<std::string>("model_variant");
+  model_notes_ = hf.get_or<std::string>("notes", "");
+  variant_ = &variant_named(hf.at("variant"));
+  config_path_ = files.find(hf.at("config_path"));
+  const config::Node metadata = read_data_file(config_path_);
+  architecture_ = read_architecture(config::View(metadata));
+  architecture_.generation = variant_->generation;
+  // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
+  if (variant_->generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
+}
+
+void Wan2_1Model::check_supported(const config::View& config) {
+  const std::string reason = refused(*variant_, {workload_.num_frames, workload_.height, workload_.width});
+  if (reason.empty()) return;
+  const bool allowed = config.child("runtime").get_or<bool>("allow_unsupported", false) || workload_.allow_unsupported;
+  if (!allowed) {
+    throw config.child("workload").error(reason, {"runtime.allow_unsupported=true turns this into a note"});
+  }
+  notes_.push_back("the official command line refuses this workload: " + reason);
+}
+
+void Wan2_1Model::add_stage(const std::string& name, const config::View& where) {
+  const auto add_unless_image = [&](bool present, auto add) {
+    if (!present) {
+      throw where.error(fmt::format("{} has no {} stage", variant_->name, name));
+    }
+    add();
+  };
+  const Task task = variant_->task;
+  const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
+  if (name == "text_encoder") return add_text_encoder();
+  if (name == "diffusion") return add_diffusion();
+  if (name == "vae_decode") return add_vae(true);
+  if (name == "vae_encode") return add_unless_image(from_pixels, [&] { add_vae(false); });
+  if (name == "image_encoder") return add_unless_image(architecture_.image_conditioned(), [&] { add_image_encoder(); });
+  throw where.error(fmt::format("there is no stage '{}'", name), name_notes(name, stage_names(), "stages"));
+}
+
+void Wan2_1Model::add_text_encoder() {
+  TextEncoderStage::Options o;
+  o.implementation = runtime_.implementation;
+  o.attention = runtime_.attention;
+  o.batch = workload_.batch_size;
+  o.text_len = workload_.text_len;
+  o.forwards = runtime_.cfg ? 2 : 1;
+  stages_.push_back(std::make_unique<TextEncoderStage>(o));
+  if (t5_cpu_) notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
+}
+
+void Wan2_1Model::add_image_encoder() {
+  ImageEncoderStage::Options o;
+  o.batch = variant_->task == Task::flf2v ? 2 : 1;
+  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
+  if (runtime_.implementation == Implementation::diffusers) {
+    notes_.push_back("the image encoder is counted as the official code runs it");
+  }
+}
+
+void Wan2_1Model::add_diffusion() {
+  DiTWorkload w;
+  w.batch = workload_.batch_size;
+  w.latent = geometry_.latent;
+  w.seq_len = geometry_.seq_len;
+  w.text_len = workload_.text_len;
+  w.prompt_tokens = workload_.prompt_tokens;
+  if (variant_->task == Task::ti2v) {
+    w.token_timesteps = true;
+    w.timestep_dtype = DType::float32;
+  }
+  const auto add = [&](int64_t steps, const std::string& id) {
+    w.forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
+    stages_.push_back(std::make_unique<DiTStage>(architecture_, runtime_, w, id));
+  };
+  const int64_t steps = workload_.num_inference_steps;
+  if (variant_->boundary == 0) return add(steps, "diffusion/dit");
+  const int64_t high = high_noise_steps(steps, variant_->shift, variant_->boundary);
+  notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
+  if (high > 0) add(high, "diffusion/dit_high_noise");
+  if (steps > high) add(steps - high, "diffusion/dit_low_noise");
+}
+
+void Wan2_1Model::add_vae(bool decode) {
+  VaeStage::Options o;
+  o.architecture = variant_->vae();
+  o.implementation = runtime_.implementation;
+  o.attention = runtime_.attention;
+  o.tiling = vae_options_;
+  o.decode = decode;
+  o.batch = workload_.batch_size;
+  o.latent = geometry_.latent;
+  const VaeArchitecture& a = o.architecture;
+  o.frames = (geometry_.latent[1] - 1) * a.temporal_compression() + 1;
+  o.height = geometry_.latent[2] * a.spatial_compression;
+  o.width = geometry_.latent[3] * a.spatial_compression;
+  if (!decode && variant_->task == Task::vace) o.forwards = 2;  // what is to change, and what is to stay
+  const VaeStage* other = nullptr;
+  for (const auto& stage : stages_) {
+    if (const auto* vae = dynamic_cast<const VaeStage*>(stage.get())) other = vae;
+  }
+  stages_.push_back(std::make_unique<VaeStage>(o, other));
+}
+
+// The order of the official generate(): with offload the text encoder joins the transformer for a moment, then goes; the
+// transformer goes before decoding; the autoencoder always stays.
+int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
+  if (running.stage() == "text_encoder" && t5_cpu_) return 0;
+  if (residency_ == Residency::sequential) return largest_layer_bytes(running.layer());
+  int64_t total = 0;
+  bool vae_counted = false;
+  for (const auto& stage : stages_) {
+    const std::string& kind = stage->stage();
+    if (kind == "vae") {
+      // One autoencoder serves both directions.
+      if (std::exchange(vae_counted, true)) continue;
+      if (residency_ == Residency::offload && runtime_.implementation == Implementation::diffusers &&
+          running.stage() != "vae") {
+        continue;
+      }
+    } else if (stage.get() != &running) {
+      if (kind == "text_encoder" && (t5_cpu_ || residency_ == Residency::offload)) continue;
+      if (residency_ == Residency::offload) {
+        const bool transformer_waits = runtime_.implementation == Implementation::official && kind == "diffusion" &&
+                                       running.stage() != "vae" && running.stage() != "diffusion";
+        if (!transformer_waits) continue;
+      }
+    }
+    total = checked_add(total, stage->weight_and_buffer_bytes(), weights_overflow);
+  }
+  return total;
 }
 
 Fields Wan2_1Model::model_fields() const {
   const Architecture& a = architecture_;
+  const VaeArchitecture vae = variant_->vae();
   return {{"model_id", model_id_},
           {"model_variant", model_variant_},
           {"config_path", config_path_},
@@ -80,8 +221,8 @@ Fields Wan2_1Model::model_fields() const {
           {"num_attention_heads", a.num_heads},
           {"head_dim", a.head_dim()},
           {"mlp_intermediate_size", a.ffn_dim},
-          {"vae_downsample_factor", int64_t{8}},
-          {"vae_temporal_downsample_factor", int64_t{4}},
+          {"vae_downsample_factor", vae.spatial_compression},
+          {"vae_temporal_downsample_factor", vae.temporal_compression()},
           {"patch_size", a.patch_size[1]},
           {"patch_size_temporal", a.patch_size[0]},
           {"latent_channels", geometry_.latent[0]},
@@ -107,9 +248,19 @@ Fields Wan2_1Model::workload_fields() const {
           {"tokens", geometry_.tokens}};
 }
 
+Fields Wan2_1Model::runtime_fields() const {
+  Fields out = runtime_.fields();
+  const char* residency = residency_ == Residency::all ? "all" : residency_ == Residency::offload ? "offload" : "sequential";
+  out.emplace_back("residency", std::string(residency));
+  out.emplace_back("t5_cpu", t5_cpu_);
+  out.emplace_back("vae_tiling", vae_options_.tiling);
+  return out;
+}
+
 std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention"};
+                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention",
+                                              "SelfAttention"};
   return {
       {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
        {"core"}, {}},
@@ -117,12 +268,15 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"attention_proj", "Attention projections", "Query, key, value and output projections, with their weight casts",
        {"Linear"}, attention},
       {"mlp_proj", "MLP projections", "The two matrix products of the feed-forward layers, with their weight casts",
-       {"Linear"}, {"ffn"}},
-      {"conv", "Convolution", "Patch embedding", {"Conv3d", "Conv2d"}, {}},
-      {"embedding", "Embeddings and head", "Text and time embedding, output projection", {"Linear"}, {}},
+       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF"}},
+      {"conv", "Convolution", "Patch embedding; all of the autoencoder's convolutions",
+       {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"}, {}},
+      {"embedding", "Embeddings and head", "Text and time embedding, output projection, token table",
+       {"Linear", "Embedding"}, {}},
       {"norm", "Normalisation", "Layer norms and RMS norms",
-       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm"}, {}},
-      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU"}, {}},
+       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
+        "WanRMS_norm"}, {}},
+      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation"}, {}},
       {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };

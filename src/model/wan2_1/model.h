@@ -1,4 +1,4 @@
-// Wan2.1 as a whole: the stages that a configuration asks for, with what reports say of them.
+// Wan as a whole: the stages that a configuration asks for, what is resident while each runs, and what reports say.
 #pragma once
 
 #include <memory>
@@ -7,11 +7,21 @@
 
 #include "model/analytic_model.h"
 #include "model/data_files.h"
+#include "model/wan2_1/diffusers/vae.h"
 #include "model/wan2_1/dit_stage.h"
 #include "model/wan2_1/geometry.h"
+#include "model/wan2_1/variant.h"
 #include "model/wan2_1/workload.h"
 
 namespace modelmeter::wan2_1 {
+
+// Which weights are on the device while a stage runs.
+enum class Residency {
+  all,        // everything
+  offload,    // official --offload_model: the text encoder goes after encoding, the transformer before decoding, the
+              // autoencoder stays; diffusers' enable_model_cpu_offload: the running model alone
+  sequential  // diffusers' enable_sequential_cpu_offload: one layer at a time
+};
 
 class Wan2_1Model : public AnalyticModel {
  public:
@@ -20,19 +30,32 @@ class Wan2_1Model : public AnalyticModel {
 
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
   std::string family() const override { return "wan2_1"; }
-  std::string class_name() const override { return "Wan2_1T2VModel"; }
+  std::string class_name() const override { return "Wan2_1Model"; }
   std::string profile_id() const override { return workload_.profile_id; }
   Fields model_fields() const override;
   Fields workload_fields() const override;
-  Fields runtime_fields() const override { return runtime_.fields(); }
+  Fields runtime_fields() const override;
   std::vector<std::string> notes() const override { return notes_; }
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
+  int64_t resident_bytes(const Stage& running) const override;
 
  private:
+  void read_metadata(const config::View& hf, const DataFiles& files);
+  void check_supported(const config::View& config);
+  void add_stage(const std::string& name, const config::View& where);
+  void add_text_encoder();
+  void add_image_encoder();
+  void add_diffusion();
+  void add_vae(bool decode);
+
   std::string model_id_, model_variant_, config_path_, model_notes_;
+  const Variant* variant_ = nullptr;
   Architecture architecture_;
   Runtime runtime_;
+  Residency residency_ = Residency::all;
+  bool t5_cpu_ = false;
+  diffusers::VaeOptions vae_options_;
   Workload workload_;
   Geometry geometry_;
   std::vector<std::string> notes_;

@@ -18,10 +18,10 @@ Tensor last_frames(const Tensor& x, const FeatCache::Slot& kept) {
 
 }  // namespace
 
-const VaeClassNames official_vae_names{"CausalConv3d", "RMS_norm", "Upsample", "Resample", "ResidualBlock",
-                                       "AttentionBlock"};
-const VaeClassNames diffusers_vae_names{"WanCausalConv3d",  "WanRMS_norm",      "WanUpsample", "WanResample",
-                                        "WanResidualBlock", "WanAttentionBlock"};
+const VaeClassNames official_vae_names{"CausalConv3d", "RMS_norm",      "Upsample",
+                                       "Resample",     "ResidualBlock", "AttentionBlock"};
+const VaeClassNames diffusers_vae_names{"WanCausalConv3d", "WanRMS_norm",      "WanUpsample",
+                                        "WanResample",     "WanResidualBlock", "WanAttentionBlock"};
 
 bool FeatCache::alike_by_pairs(int64_t pairs) const {
   for (size_t i = index + 2; i < index + 2 * static_cast<size_t>(pairs); ++i) {

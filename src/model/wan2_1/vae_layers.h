@@ -42,8 +42,8 @@ struct FeatCache {
   size_t index = 0;
 };
 
-// Runs call(i, x) for residual blocks i = 0 … n - 1 that keep the width, two causal convolutions each. Blocks that find the
-// same as the one before are not traced.
+// Runs call(i, x) for residual blocks i = 0 … n - 1 that keep the width, two causal convolutions each. Blocks that find
+// the same as the one before are not traced.
 template <class Call>
 Tensor run_residual_blocks(int64_t n, Tensor x, FeatCache& cache, Call call) {
   int64_t done = 0;

@@ -1,5 +1,5 @@
-// The loop over a video's chunks that every implementation of the Wan autoencoder has: the result of the first chunk, grown
-// by torch.cat by those of the others.
+// The loop over a video's chunks that every implementation of the Wan autoencoder has: the result of the first chunk,
+// grown by torch.cat by those of the others.
 #pragma once
 
 #include "model/wan2_1/vae_layers.h"
@@ -7,8 +7,8 @@
 
 namespace modelmeter::wan2_1 {
 
-// chunk(i) gives the coder's result for chunk i, and keeps in the cache what the next one needs. The last result stays in
-// `out_`, a local variable of the originals.
+// chunk(i) gives the coder's result for chunk i, and keeps in the cache what the next one needs. The last result stays
+// in `out_`, a local variable of the originals.
 template <class Chunk>
 Tensor grow_by_chunks(int64_t chunks, FeatCache& cache, Tensor& out_, Chunk chunk) {
   Tensor out;

@@ -15,6 +15,7 @@ struct Workload {
   int64_t num_inference_steps = 0;
   int64_t text_len = 512;      // tokens a prompt is padded to
   int64_t prompt_tokens = 60;  // real ones among them
+  bool allow_unsupported = false;  // the preset is meant to go beyond what generate.py accepts
 
   // Errors name the key and its place: unknown or missing keys, numbers that are not positive integers, a prompt longer
   // than text_len.

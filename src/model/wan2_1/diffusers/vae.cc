@@ -1,7 +1,5 @@
 #include "model/wan2_1/diffusers/vae.h"
 
-#include <algorithm>
-
 #include "model/wan2_1/diffusers/vae_tiling.h"
 #include "model/wan2_1/vae_loop.h"
 
@@ -22,10 +20,6 @@ std::vector<int64_t> decoder_dims(const VaeArchitecture& a) {
   std::vector<int64_t> dims{a.decoder_dim * a.dim_mult.back()};
   for (size_t i = a.dim_mult.size(); i-- > 0;) dims.push_back(a.decoder_dim * a.dim_mult[i]);
   return dims;
-}
-
-bool has_attention(const VaeArchitecture& a, double scale) {
-  return std::find(a.attn_scales.begin(), a.attn_scales.end(), scale) != a.attn_scales.end();
 }
 
 ShortcutOptions shortcut(int64_t in_dim, int64_t out_dim, bool temporal, bool spatial) {
@@ -148,7 +142,6 @@ WanEncoder3d::WanEncoder3d(const VaeArchitecture& a)
   register_module("nonlinearity", nonlinearity_);
   register_module("conv_in", conv_in_);
   const std::vector<int64_t> dims = encoder_dims(a);
-  double scale = 1.0;
   for (size_t i = 0; i + 1 < dims.size(); ++i) {
     const bool last = i + 2 == dims.size();
     const bool temporal = !last && a.temporal_downsample[i];
@@ -160,14 +153,10 @@ WanEncoder3d::WanEncoder3d(const VaeArchitecture& a)
     for (int64_t j = 0; j < a.num_res_blocks; ++j) {
       down_blocks_.emplace_back(std::in_place_type<WanResidualBlock>, j == 0 ? dims[i] : dims[i + 1], dims[i + 1],
                                 a.dtype);
-      if (has_attention(a, scale)) {
-        down_blocks_.emplace_back(std::in_place_type<VaeAttentionBlock>, names, dims[i + 1], a.dtype);
-      }
     }
     if (last) continue;
     const auto mode = temporal ? ResampleMode::downsample3d : ResampleMode::downsample2d;
     down_blocks_.emplace_back(std::in_place_type<VaeResample>, names, dims[i + 1], dims[i + 1], mode, a.dtype);
-    scale /= 2.0;
   }
   int64_t i = 0;
   for (DownBlock& block : down_blocks_) {
@@ -182,9 +171,7 @@ Tensor WanEncoder3d::forward(Tensor x, FeatCache& cache) const {
   conv_in_.call_cached(x, cache);
   int64_t i = 0;
   for (const DownBlock& block : down_blocks_) {
-    if (const auto* attention = std::get_if<VaeAttentionBlock>(&block)) {
-      x = attention->call_as(i++, x);
-    } else if (const auto* resnet = std::get_if<WanResidualBlock>(&block)) {
+    if (const auto* resnet = std::get_if<WanResidualBlock>(&block)) {
       x = resnet->call_as(i++, x, cache);
     } else if (const auto* resample = std::get_if<VaeResample>(&block)) {
       x = resample->call_as(i++, x, cache);
@@ -282,8 +269,7 @@ Tensor AutoencoderKLWan::encode_samples(const Tensor& pixels) const {
   }
   FeatCache cache(encoder_convs_);
   Tensor out_;
-  Tensor out =
-      grow_by_chunks(chunks_of(x.size(2)), cache, out_, [&](int64_t i) { return encode_chunk(x, i, cache); });
+  Tensor out = grow_by_chunks(chunks_of(x.size(2)), cache, out_, [&](int64_t i) { return encode_chunk(x, i, cache); });
   return quant_conv_(out);
 }
 
@@ -301,14 +287,15 @@ Tensor AutoencoderKLWan::decode(Tensor z) const {
 
 Tensor AutoencoderKLWan::decode_samples(const Tensor& z) const {
   const int64_t ratio = a_.spatial_compression;
-  if (options_.tiling && (z.size(4) > options_.tile_min_width / ratio || z.size(3) > options_.tile_min_height / ratio)) {
+  if (options_.tiling &&
+      (z.size(4) > options_.tile_min_width / ratio || z.size(3) > options_.tile_min_height / ratio)) {
     return tiled_decode(z);
   }
   const Tensor x = post_quant_conv_(z);
   FeatCache cache(decoder_convs_);
   Tensor out_;
-  Tensor out = grow_by_chunks(z.size(2), cache, out_,
-                              [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache, i == 0); });
+  Tensor out =
+      grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache, i == 0); });
   out = unpatchify(out, a_.patch_size);
   return torch::clamp(std::move(out));
 }

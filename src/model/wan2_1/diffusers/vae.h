@@ -1,9 +1,9 @@
 // The twin of diffusers' autoencoder, AutoencoderKLWan of Wan2.1 and (with is_residual) Wan2.2: huggingface/diffusers
 // 0.42.1, models/autoencoders/autoencoder_kl_wan.py, to be read beside it.
 //
-// The same chunks as the official code. Norms and upsampling are computed in float32 whatever the dtype. Tiling cuts the
-// picture into overlapping tiles that run one after another and are blended line by line; slicing runs the samples of a
-// batch one after another. Not modelled: gradient checkpointing, forward() (sampling between encode and decode).
+// The same chunks as the official code. Norms and upsampling are computed in float32 whatever the dtype. Tiling cuts
+// the picture into overlapping tiles that run one after another and are blended line by line; slicing runs the samples
+// of a batch one after another. Not modelled: gradient checkpointing, forward() (sampling between encode and decode).
 #pragma once
 
 #include <deque>
@@ -59,8 +59,8 @@ class WanMidBlock : public Module<WanMidBlock> {
 
 class WanResidualDownBlock : public Module<WanResidualDownBlock> {
  public:
-  WanResidualDownBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, bool temporal_downsample, bool down_flag,
-                       DType dtype);
+  WanResidualDownBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, bool temporal_downsample,
+                       bool down_flag, DType dtype);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -98,7 +98,7 @@ class WanEncoder3d : public Module<WanEncoder3d> {
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, in_channels, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
-  using DownBlock = std::variant<WanResidualBlock, VaeAttentionBlock, VaeResample, WanResidualDownBlock>;
+  using DownBlock = std::variant<WanResidualBlock, VaeResample, WanResidualDownBlock>;
 
   SiLU nonlinearity_;
   CausalConv3d conv_in_;
@@ -111,7 +111,8 @@ class WanEncoder3d : public Module<WanEncoder3d> {
 class WanDecoder3d : public Module<WanDecoder3d> {
  public:
   explicit WanDecoder3d(const VaeArchitecture& a);
-  Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, out_channels, t, H, W]
+  Tensor forward(Tensor x, FeatCache& cache,
+                 bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, out_channels, t, H, W]
 
  private:
   SiLU nonlinearity_;
@@ -147,8 +148,6 @@ class AutoencoderKLWan : public Module<AutoencoderKLWan> {
   const VaeArchitecture& architecture() const { return a_; }
 
  private:
-  using Rows = std::vector<std::vector<Tensor>>;  // of tiles
-
   Tensor decode_samples(const Tensor& z) const;
   Tensor encode_samples(const Tensor& pixels) const;
   Tensor tiled_decode(const Tensor& z) const;

@@ -19,10 +19,11 @@ struct TileSide {
   int64_t start(int64_t i) const { return i * stride; }
 };
 
-// Runs tile(i, j) for all tiles; those that find what an earlier one found and are as large are not traced. `carried` are
-// the tensors that one tile leaves for the next.
+// Runs tile(i, j) for all tiles; those that find what an earlier one found and are as large are not traced. `carried`
+// are the tensors that one tile leaves for the next.
 template <class Tile>
-std::vector<std::vector<Tensor>> run_tiles(const TileSide& high, const TileSide& wide, const LoopState& carried, Tile tile) {
+std::vector<std::vector<Tensor>> run_tiles(const TileSide& high, const TileSide& wide, const LoopState& carried,
+                                           Tile tile) {
   std::vector<std::vector<Tensor>> rows;
   const auto run_row = [&](int64_t i) {
     std::vector<Tensor> row;

@@ -16,10 +16,6 @@ std::vector<int64_t> widths(const VaeArchitecture& a) {
   return out;
 }
 
-bool has_attention(const VaeArchitecture& a, double scale) {
-  return std::find(a.attn_scales.begin(), a.attn_scales.end(), scale) != a.attn_scales.end();
-}
-
 }  // namespace
 
 void add_middle(VaeLayers& middle, int64_t dim, DType dtype) {
@@ -100,16 +96,13 @@ Encoder3d::Encoder3d(const VaeArchitecture& a)
       conv1_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
       head_(widths(a).back(), 2 * a.z_dim, a.dtype) {
   const std::vector<int64_t> dims = widths(a);
-  double scale = 1.0;
   for (size_t i = 0; i + 1 < dims.size(); ++i) {
     for (int64_t j = 0; j < a.num_res_blocks; ++j) {
       downsamples_.add<ResidualBlock>(j == 0 ? dims[i] : dims[i + 1], dims[i + 1], a.dtype);
-      if (has_attention(a, scale)) downsamples_.add<VaeAttentionBlock>(names, dims[i + 1], a.dtype);
     }
     if (i + 2 == dims.size()) continue;
     const auto mode = a.temporal_downsample[i] ? ResampleMode::downsample3d : ResampleMode::downsample2d;
     downsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1], mode, a.dtype);
-    scale /= 2.0;
   }
   add_middle(middle_, dims.back(), a.dtype);
   register_module("conv1", conv1_);
@@ -135,19 +128,16 @@ Decoder3d::Decoder3d(const VaeArchitecture& a)
   std::vector<int64_t> dims = widths(a);
   dims.front() = dims.back();
   std::reverse(dims.begin() + 1, dims.end());
-  double scale = 1.0 / static_cast<double>(int64_t{1} << (a.dim_mult.size() - 2));
   for (size_t i = 0; i + 1 < dims.size(); ++i) {
     // Resampling has halved the width (the original says so of these three levels only).
     const int64_t in_dim = i >= 1 && i <= 3 ? dims[i] / 2 : dims[i];
     for (int64_t j = 0; j < a.num_res_blocks + 1; ++j) {
       upsamples_.add<ResidualBlock>(j == 0 ? in_dim : dims[i + 1], dims[i + 1], a.dtype);
-      if (has_attention(a, scale)) upsamples_.add<VaeAttentionBlock>(names, dims[i + 1], a.dtype);
     }
     if (i + 2 == dims.size()) continue;
     const bool temporal = a.temporal_downsample[a.temporal_downsample.size() - 1 - i];
     const auto mode = temporal ? ResampleMode::upsample3d : ResampleMode::upsample2d;
     upsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1] / 2, mode, a.dtype);
-    scale *= 2.0;
   }
   add_middle(middle_, dims.front(), a.dtype);
   register_module("conv1", conv1_);

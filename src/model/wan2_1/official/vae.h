@@ -1,8 +1,8 @@
 // The twin of the official autoencoder: Wan-Video/Wan2.1 @9737cba, wan/modules/vae.py, to be read beside it.
 //
 // fp32 throughout. Decodes one latent frame at a time, encodes one frame and then four at a time, with the result grown
-// by torch.cat; the caches of all causal convolutions live as long as the loop. Not modelled: training, and the original's
-// forward(), which nothing calls.
+// by torch.cat; the caches of all causal convolutions live as long as the loop. Not modelled: training, and the
+// original's forward(), which nothing calls.
 #pragma once
 
 #include <deque>
@@ -94,8 +94,9 @@ class WanVAE : public Module<WanVAE> {
  public:
   explicit WanVAE(const VaeArchitecture& a);
 
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
+  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  std::vector<Tensor> encode(
+      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
 
   const VaeArchitecture& architecture() const { return a_; }
 

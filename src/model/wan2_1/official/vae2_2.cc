@@ -148,8 +148,8 @@ Tensor Wan2_2_VAE::decode_one(Tensor z, const Tensor& mean, const Tensor& invers
   const Tensor x = conv2_(z);
   FeatCache cache(decoder_convs_);
   Tensor out_;
-  Tensor out = grow_by_chunks(z.size(2), cache, out_,
-                              [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache, i == 0); });
+  Tensor out =
+      grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache, i == 0); });
   return unpatchify(out, a_.patch_size);
 }
 

@@ -1,7 +1,7 @@
 // The twin of Wan2.2's autoencoder: Wan-Video/Wan2.2 @42bf4cf, wan/modules/vae2_2.py, to be read beside it.
 //
-// As Wan2.1's, but pixels become channels two by two (patchify), each level has a parameter-free shortcut, and resampling
-// keeps the width.
+// As Wan2.1's, but pixels become channels two by two (patchify), each level has a parameter-free shortcut, and
+// resampling keeps the width.
 #pragma once
 
 #include <deque>
@@ -14,7 +14,8 @@ namespace modelmeter::wan2_1::official {
 
 class DownResidualBlock : public Module<DownResidualBlock> {
  public:
-  DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample, bool down_flag, DType dtype);
+  DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample, bool down_flag,
+                    DType dtype);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -61,8 +62,9 @@ class Wan2_2_VAE : public Module<Wan2_2_VAE> {
  public:
   explicit Wan2_2_VAE(const VaeArchitecture& a = VaeArchitecture::wan2_2());
 
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
+  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  std::vector<Tensor> encode(
+      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
 
   const VaeArchitecture& architecture() const { return a_; }
 

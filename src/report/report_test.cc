@@ -1,0 +1,252 @@
+#include "report/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "model/testing.h"
+#include "report/builder.h"
+#include "report/difference.h"
+#include "report/json.h"
+#include "report/summary.h"
+#include "report/table.h"
+
+namespace modelmeter {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing_models::WanSpec;
+
+Report report_of(const WanSpec& spec, const ModuleTreeOptions& options = {}) {
+  return build_report(*testing_models::wan_model(spec), "run", options);
+}
+
+const ModuleMetricsSnapshot& at(const Report& report, const std::string& id) {
+  for (const ModuleMetricsSnapshot& s : report.module_metrics) {
+    if (s.module_id == id) return s;
+  }
+  throw Error("no module " + id);
+}
+
+const AnalyticModuleNode& module(const Report& report, const std::string& id) {
+  for (const AnalyticModuleNode& m : report.modules) {
+    if (m.module_id == id) return m;
+  }
+  throw Error("no module " + id);
+}
+
+// --- module tree ---
+
+TEST(ModuleTree, HasTheIdsThatConsumersKnow) {
+  const Report r = report_of({});
+  EXPECT_EQ(r.modules.front().module_id, "pipeline");
+  EXPECT_FALSE(r.modules.front().parent_id.has_value());
+  for (const char* id : {"diffusion/dit", "diffusion/dit/block_00", "diffusion/dit/block_00/attn",
+                         "diffusion/dit/block_00/attn/self_attn", "diffusion/dit/block_00/mlp"}) {
+    EXPECT_EQ(module(r, id).stage, "diffusion") << id;
+  }
+  EXPECT_EQ(r.modules.front().stage, "pipeline");
+}
+
+TEST(ModuleTree, CollapsesEqualBlocksIntoOneNodeThatStandsForAll) {
+  const Report r = report_of({});
+  const AnalyticModuleNode& block = module(r, "diffusion/dit/block_00");
+  EXPECT_EQ(block.repetition, "for");
+  EXPECT_EQ(block.repetition_count, 3);
+  EXPECT_EQ(module(r, "diffusion/dit").repetition, "none");
+  EXPECT_THROW(module(r, "diffusion/dit/block_01"), Error);
+  EXPECT_EQ(at(r, "diffusion/dit/block_00").calls, 2 * 2);  // steps times branches
+  EXPECT_EQ(at(r, "pipeline").calls, 1);
+}
+
+TEST(ModuleTree, ExpandedBlocksAddUpToTheCollapsedOne) {
+  const Report collapsed = report_of({}), expanded = report_of({}, {true});
+  const Figures& all = at(collapsed, "diffusion/dit/block_00").exact;
+  Figures sum;
+  int64_t peak = 0;
+  for (const char* id : {"diffusion/dit/block_00", "diffusion/dit/block_01", "diffusion/dit/block_02"}) {
+    const Figures& f = at(expanded, id).exact;
+    EXPECT_EQ(module(expanded, id).repetition, "none");
+    sum.flops_full += f.flops_full;
+    sum.bytes_read += f.bytes_read;
+    sum.bytes_written += f.bytes_written;
+    sum.kernels += f.kernels;
+    sum.weight_bytes += f.weight_bytes;
+    sum.parameters += f.parameters;
+    peak = std::max(peak, f.activation_peak_bytes);
+  }
+  EXPECT_EQ(sum.flops_full, all.flops_full);
+  EXPECT_EQ(sum.bytes_read, all.bytes_read);
+  EXPECT_EQ(sum.bytes_written, all.bytes_written);
+  EXPECT_EQ(sum.kernels, all.kernels);
+  EXPECT_EQ(sum.weight_bytes, all.weight_bytes);
+  EXPECT_EQ(sum.parameters, all.parameters);
+  EXPECT_EQ(peak, all.activation_peak_bytes);
+}
+
+TEST(Report, FloatsAreTheExactIntegersInTheirUnits) {
+  const Report r = report_of({});
+  for (const ModuleMetricsSnapshot& s : r.module_metrics) {
+    EXPECT_DOUBLE_EQ(s.total_flops_tflops, static_cast<double>(s.exact.flops_torch) / 1e12);
+    EXPECT_DOUBLE_EQ(s.total_io_tb, static_cast<double>(s.exact.bytes_read + s.exact.bytes_written) / 1e12);
+    EXPECT_DOUBLE_EQ(s.memory_weights_gb, static_cast<double>(s.exact.weight_bytes) / 1e9);
+    EXPECT_DOUBLE_EQ(s.memory_activations_gb, static_cast<double>(s.exact.activation_peak_bytes) / 1e9);
+  }
+}
+
+TEST(Report, TheWholeRunIsAllForwards) {
+  const Report r = report_of({});
+  EXPECT_EQ(r.totals.flops_full, 4 * r.per_forward.flops_full);
+  EXPECT_EQ(r.totals.kernels, 4 * r.per_forward.kernels);
+  EXPECT_EQ(r.totals.peak_live_bytes, r.per_forward.peak_live_bytes);
+  EXPECT_EQ(r.totals.activation_peak_bytes, r.per_forward.activation_peak_bytes);
+}
+
+// --- rankings ---
+
+TEST(TopLeaves, AreSortedByFlopsThenById) {
+  const Report r = report_of({});
+  const auto leaves = top_leaves(r, 1000);
+  ASSERT_GT(leaves.size(), 10u);
+  for (size_t i = 1; i < leaves.size(); ++i) {
+    const int64_t before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
+    EXPECT_TRUE(before > here || (before == here && leaves[i - 1]->module_id < leaves[i]->module_id));
+    EXPECT_TRUE(module(r, leaves[i]->module_id).children.empty());
+  }
+  EXPECT_EQ(top_leaves(r, 3).size(), 3u);
+}
+
+TEST(TopCategories, AreSortedByFlopsThenById) {
+  const auto categories = top_categories(report_of({}), 1000);
+  ASSERT_GT(categories.size(), 3u);
+  for (size_t i = 1; i < categories.size(); ++i) {
+    const double before = categories[i - 1].flops_tflops, here = categories[i].flops_tflops;
+    EXPECT_TRUE(before > here || (before == here && categories[i - 1].category_id < categories[i].category_id));
+  }
+}
+
+// --- JSON ---
+
+TEST(ReportJson, ReadsBackToTheSameText) {
+  for (const char* implementation : {"official", "diffusers"}) {
+    WanSpec spec;
+    spec.implementation = implementation;
+    spec.frames = 6;  // with a note
+    const std::string text = to_json(report_of(spec));
+    EXPECT_EQ(to_json(report_from_json(text, "r.json")), text);
+  }
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    report_from_json(text, "r.json");
+    return "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.exit_code(), 1);
+    return error.message();
+  }
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+TEST(ReportJson, IsStrictWhenItReads) {
+  const std::string text = to_json(report_of({}));
+  EXPECT_EQ(error_of(""), "r.json: not a JSON file");
+  EXPECT_EQ(error_of(text.substr(0, text.size() / 2)), "r.json: not a JSON file");
+  EXPECT_EQ(error_of("{}"), "r.json: not a modelmeter report");
+  EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/1"})"), "r.json: no field \"report_id\"");
+  EXPECT_EQ(error_of(replaced(text, "\"report_id\": \"run\"", "\"report_id\": null")), "r.json: \"report_id\" is not a string");
+  EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")), "no error");  // an extra field of the model
+  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": -1")), "r.json: \"kv_cache_bytes\" is not a count");
+  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": 0.5")), "r.json: \"kv_cache_bytes\" is not a count");
+  EXPECT_EQ(error_of(replaced(text, "\"share_of_model_time\": 1.0", "\"share_of_model_time\": null")),
+            "r.json: \"share_of_model_time\" is not a number of 0 or more");
+  EXPECT_EQ(error_of(replaced(text, "\"total_time_ms\": 0.0", "\"total_time_ms\": -1.0")),
+            "r.json: \"total_time_ms\" is not a number of 0 or more");
+  EXPECT_EQ(error_of(replaced(text, "\"constructor_params\": {}", "\"constructor_params\": {\"x\": null}")),
+            "r.json: \"constructor_params.x\" is neither a number, a string nor a truth value");
+  EXPECT_EQ(error_of(replaced(text, "\"match_classes\": [", "\"match_classes\": [1, ")),
+            "r.json: \"match_classes\" holds something else than strings");
+}
+
+TEST(ReportYaml, IsTheSameDocument) {
+  const std::string yaml = to_yaml(report_of({}));
+  EXPECT_THAT(yaml, testing::StartsWith("schema: modelmeter.report/1\nreport_id: run\n"));
+  EXPECT_THAT(yaml, HasSubstr("\npredicted_total_time_ms: 0.0\n"));
+}
+
+// --- summary ---
+
+TEST(Summary, ShowsIdModelWorkloadTotalsAndRankings) {
+  const Report r = report_of({});
+  const std::string text = summary_markdown(r);
+  for (const char* part : {"# run\n", "model_id test/wan", "profile_id test", "total FLOPs:", "## Totals", "FLOPs (torch)",
+                           "FLOPs (full)", "Bytes read", "Bytes written", "Arithmetic intensity", "Kernels", "Parameters",
+                           "Weights", "Activation peak", "KV cache", "Peak live memory", "## Top 10 layers",
+                           "## Top 5 categories", "attention_proj"}) {
+    EXPECT_THAT(text, HasSubstr(part));
+  }
+  EXPECT_THAT(text, HasSubstr(top_leaves(r, 1).front()->module_id));
+  EXPECT_THAT(text, Not(HasSubstr("## Notes")));
+}
+
+TEST(Summary, ShowsNotes) {
+  WanSpec spec;
+  spec.frames = 6;
+  EXPECT_THAT(summary_markdown(report_of(spec)), HasSubstr("## Notes\n\n- num_frames 6 is not 4n + 1"));
+}
+
+TEST(Table, LinesUpItsColumns) {
+  Table table({"a", "number"}, {Align::left, Align::right});
+  table.add({"long name", "1"});
+  EXPECT_EQ(table.markdown(),
+            "| a         | number |\n"
+            "| --------- | -----: |\n"
+            "| long name |      1 |\n");
+}
+
+// --- difference ---
+
+TEST(Difference, OfAReportToItselfIsEmpty) {
+  const Report r = report_of({});
+  const ReportDifference d = difference(r, r);
+  EXPECT_TRUE(d.inputs.empty());
+  EXPECT_TRUE(d.layers.empty());
+  EXPECT_EQ(d.totals.size(), 12u);
+  for (const FigureDifference& f : d.totals) EXPECT_EQ(f.a, f.b) << f.name;
+  EXPECT_THAT(markdown(d, 10), HasSubstr("The same."));
+}
+
+TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {
+  WanSpec more;
+  more.ffn_dim = 96;
+  const ReportDifference d = difference(report_of({}), report_of(more));
+  ASSERT_EQ(d.inputs.size(), 2u);  // the metadata file is another, too
+  EXPECT_EQ(d.inputs[1].name, "model.mlp_intermediate_size");
+  EXPECT_EQ(d.inputs[1].a, "48");
+  EXPECT_EQ(d.inputs[1].b, "96");
+  ASSERT_FALSE(d.layers.empty());
+  for (const LayerDifference& l : d.layers) EXPECT_THAT(l.module_id, testing::StartsWith("diffusion/dit/block_00/mlp/"));
+  EXPECT_EQ(d.layers.front().flops_b, 2 * d.layers.front().flops_a);
+}
+
+TEST(Difference, ShowsWhatOnlyOneSideHas) {
+  WanSpec other;
+  other.implementation = "diffusers";
+  const ReportDifference d = difference(report_of({}), report_of(other));
+  bool seen = false;
+  for (const InputDifference& i : d.inputs) seen = seen || (i.name == "runtime.autocast_dtype" && i.b == "-");
+  EXPECT_TRUE(seen);
+  const ReportDifference back = difference(report_of(other), report_of({}));
+  seen = false;
+  for (const InputDifference& i : back.inputs) seen = seen || (i.name == "runtime.autocast_dtype" && i.a == "-");
+  EXPECT_TRUE(seen);
+}
+
+}  // namespace
+}  // namespace modelmeter
