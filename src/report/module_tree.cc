@@ -195,15 +195,22 @@ class Builder {
   void add_uncalled(Node& node) {
     if (node.layer == nullptr) return;
     for (const BaseLayer::Child& c : node.layer->children()) {
-      if (c.layer->parameter_count() == 0 || ran(node, c.layer)) continue;
-      std::string name = looked_up(names_.modules, c.name, c.name);
-      if (c.list) name += fmt::format("_{:02}", c.first);
-      Node& made = child(node, name, c.name);
-      made.klass = c.layer->class_name();
-      made.layer = c.layer;
-      if (c.list) made.list_count = c.count;
-      made.copies = node.copies * c.count;
+      if (c.layer->parameter_count() == 0) continue;
+      if (c.list && options_.expand_lists) {
+        for (int64_t i = c.first; i < c.first + c.count; ++i) add_uncalled(node, c, fmt::format("_{:02}", i));
+      } else if (!ran(node, c.layer)) {
+        Node& made = add_uncalled(node, c, c.list ? fmt::format("_{:02}", c.first) : "");
+        if (c.list) made.list_count = c.count;
+        made.copies = node.copies * c.count;
+      }
     }
+  }
+
+  Node& add_uncalled(Node& node, const BaseLayer::Child& c, const std::string& number) {
+    Node& made = child(node, looked_up(names_.modules, c.name, c.name) + number, c.name);
+    made.klass = c.layer->class_name();
+    made.layer = c.layer;
+    return made;
   }
 
   static bool ran(const Node& node, const BaseLayer* layer) {

@@ -10,10 +10,10 @@ Tensor number_on_device() { return torch::to_device(Tracer::current().host({}, D
 // _prepare_special_tokens: which are looked at on the device, once.
 struct SpecialTokens {
   SpecialTokens() : bos(number_on_device()), eos(number_on_device()), pad(number_on_device()) {
-    Tensor seen = torch::isin(eos.view({1}), pad);
-    torch::any(seen);
-    seen = torch::lt(eos.view({1}), 0.0);
-    torch::any(seen);
+    Tensor is_pad = torch::isin(eos.view({1}), pad);
+    torch::any(std::move(is_pad));
+    Tensor negative = torch::lt(eos.view({1}), 0.0);
+    torch::any(std::move(negative));
   }
   Tensor bos, eos, pad;
 };
@@ -140,7 +140,8 @@ void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
   const auto step = [&](int64_t new_tokens) {
     prepare_inputs(s, new_tokens, inputs);
     Tensor logits = model(inputs);
-    choose_token(s, special, logits);
+    inputs.input_ids = inputs.position_ids = inputs.attention_mask = Tensor();  // `s` holds what they are views of
+    choose_token(s, special, std::move(logits));
   };
   {
     FunctionScope scope("prefill");
