@@ -353,9 +353,7 @@ Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArgument
 
   residual = hidden_states;
   hidden_states = post_attention_layernorm_(hidden_states);
-  const auto mlp = [&] { return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states); };
-  // A mask is memory beside the cache that grows from one token to the next.
-  hidden_states = args.attention_mask.defined() ? mlp() : alike(mlp);
+  hidden_states = moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states);
   return torch::add(residual, hidden_states);
 }
 

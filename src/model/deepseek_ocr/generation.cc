@@ -19,7 +19,8 @@ PageImages page_images(const PageLayout& page, DType dtype) {
 
 }  // namespace
 
-std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens) {
+std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in,
+                                       int64_t tokens) {
   const DecoderArchitecture& a = model.architecture().decoder;
   const int64_t assignments = tokens * a.num_experts_per_tok;
   return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);

@@ -2,7 +2,7 @@
 // DeepseekOCRForCausalLM.infer has GenerationMixin.generate run them (transformers 4.46.3).
 //
 // Modelled are the forwards. What generate() does between two of them (the search for the next token, the bookkeeping
-// of masks and positions, the n-grams it bans on the host) is not.
+// of masks and positions, the n-grams it bans on the host) is in sampling.h.
 #pragma once
 
 #include <functional>

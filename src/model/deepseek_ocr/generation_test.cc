@@ -1,4 +1,4 @@
-#include "model/deepseek_ocr/generation.h"
+#include "model/deepseek_ocr/sampling.h"
 
 #include <gtest/gtest.h>
 
@@ -69,6 +69,23 @@ TEST_P(Generation, CountsDecodeStepsExactly) {
     const Rollup a = roll_up(counted.trace()), b = roll_up(traced.trace());
     EXPECT_TRUE(a.total() == b.total());
     EXPECT_EQ(a.peak_live, b.peak_live);
+  }
+}
+
+// So are they with what generate() runs between two of them: a shorter reading is the beginning of a longer one.
+TEST_P(Generation, CountsStepsWithSamplingExactly) {
+  const DeepseekOCRForCausalLM model(small(), GetParam(), DType::bfloat16);
+  const auto kernels = [&](int64_t steps) {
+    Tracer tracer;
+    Tracer::Guard guard(tracer);
+    infer(model, reading(steps));
+    return recorded_ops(tracer.trace());
+  };
+  const std::vector<RecordedOp> longest = kernels(9);
+  for (const int64_t steps : {0, 1, 2, 3, 4}) {
+    const std::vector<RecordedOp> shorter = kernels(steps);
+    ASSERT_LT(shorter.size(), longest.size());
+    expect_same(shorter, {longest.begin(), longest.begin() + static_cast<std::ptrdiff_t>(shorter.size())});
   }
 }
 
