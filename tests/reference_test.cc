@@ -29,6 +29,10 @@ std::vector<std::string> recordings() {
   for (const auto& entry : fs::directory_iterator(folder(), absent)) {
     if (entry.path().extension() == ".json") out.push_back(entry.path().string());
   }
+  // A small set stands in the tree.
+  for (const auto& entry : fs::recursive_directory_iterator(fs::path(MODELMETER_SOURCE_DIR) / "tests" / "reference", absent)) {
+    if (entry.path().extension() == ".json") out.push_back(entry.path().string());
+  }
   std::sort(out.begin(), out.end());
   return out;
 }
@@ -64,7 +68,8 @@ TEST_P(Reference, IsWhatWeTrace) {
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Reference);
 INSTANTIATE_TEST_SUITE_P(Recorded, Reference, testing::ValuesIn(recordings()), [](const auto& test) {
-  std::string name = fs::path(test.param).stem().string();
+  const fs::path file(test.param);
+  std::string name = file.parent_path().filename().string() + "_" + file.stem().string();
   std::replace_if(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 });

@@ -108,7 +108,8 @@ TEST(Parameters, ThatOverflowAreAnError) {
 }
 
 TEST(ConstructorParams, AreTorchsArguments) {
-  const Fields& fields = Linear({3, 5}).constructor_params();
+  const Linear linear({3, 5});
+  const Fields& fields = linear.constructor_params();
   ASSERT_EQ(fields.size(), 3u);
   EXPECT_EQ(fields[0].first, "in_features");
   EXPECT_EQ(std::get<int64_t>(fields[0].second), 3);
