@@ -355,8 +355,8 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.implementation = reader.text(document, "implementation");
   out.attention = document.contains("attention") ? reader.text(document, "attention") : "flash";
   out.variant = document.contains("variant") ? reader.text(document, "variant") : "";
-  out.config = reader.field(document, "config").dump();
-  out.workload = reader.field(document, "workload").dump();
+  out.config = document.contains("config") ? document["config"].dump() : "{}";
+  out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
   const Json& totals = reader.field(document, "totals");
   out.totals = {reader.number(totals, "params"),
                 reader.number(totals, "param_bytes"),

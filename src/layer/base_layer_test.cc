@@ -178,21 +178,6 @@ TEST(ModelContract, ALayerThatTakesOtherArgumentsSaysSo) {
   }
 }
 
-TEST(ModuleCalls, AreScopesWithTheirNamesAndClasses) {
-  const Model model(8, 3);
-  Tracer tracer;
-  Tracer::Guard guard(tracer);
-  model(tracer.input({4, 8}, DType::float32));
-  const Trace& trace = tracer.trace();
-  std::vector<std::string> paths;
-  for (size_t i = 1; i < trace.scopes.size(); ++i) {
-    if (trace.scopes[i].kind != ScopeKind::module) continue;
-    paths.push_back(trace.path(static_cast<int32_t>(i)) + " " + std::string(trace.scopes[i].klass));
-  }
-  EXPECT_THAT(paths, ElementsAre(" Model", "blocks.0 Block", "blocks.0.norm LayerNorm", "blocks.0.ffn Sequential",
-                                 "blocks.0.ffn.0 Linear", "blocks.0.ffn.1 GELU", "blocks.0.ffn.2 Linear", "head Linear"));
-}
-
 TEST(ModuleCalls, KeepTheirArgumentsAliveUntilTheyReturn) {
   const Linear layer({3, 5});
   Tracer tracer;

@@ -66,11 +66,21 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   rules.patch_size = architecture_.patch_size;
   rules.rope_positions = architecture_.rope_max_seq_len;
   geometry_ = geometry({workload_.num_frames, workload_.height, workload_.width}, rules);
+  // Every sample is traced: a batch that no device holds is an error here, by the count that overflows if one does.
+  if (workload_.batch_size > 4096) {
+    const int64_t scores = checked_mul(geometry_.tokens, geometry_.tokens, "the number of attention scores");
+    checked_mul(checked_mul(scores, workload_.batch_size, "the number of FLOPs"), 4 * architecture_.dim, "the number of FLOPs");
+    throw config.child("workload").at("batch_size").expected("at most 4096 samples");
+  }
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
   check_supported(config);
 
   const config::View model = config.child("model");
   model.require_known_keys({"stages"});
+  if (!model.has("stages")) {
+    add_diffusion();
+    return;
+  }
   const std::vector<config::View> wanted = model.at("stages").items();
   if (wanted.empty()) throw model.at("stages").expected("at least one stage");
   for (const config::View& stage : wanted) add_stage(stage.as<std::string>(), stage);
@@ -81,10 +91,11 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
   model_id_ = hf.get<std::string>("model_id");
   model_variant_ = hf.get<std::string>("model_variant");
   model_notes_ = hf.get_or<std::string>("notes", "");
-  variant_ = &variant_named(hf.at("variant"));
   config_path_ = files.find(hf.at("config_path"));
   const config::Node metadata = read_data_file(config_path_);
   architecture_ = read_architecture(config::View(metadata));
+  variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
+  known_variant_ = hf.has("variant");
   architecture_.generation = variant_->generation;
   // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
   if (variant_->generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
@@ -92,7 +103,7 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
 
 void Wan2_1Model::check_supported(const config::View& config) {
   const std::string reason = refused(*variant_, {workload_.num_frames, workload_.height, workload_.width});
-  if (reason.empty()) return;
+  if (reason.empty() || !known_variant_) return;
   const bool allowed = config.child("runtime").get_or<bool>("allow_unsupported", false) || workload_.allow_unsupported;
   if (!allowed) {
     throw config.child("workload").error(reason, {"runtime.allow_unsupported=true turns this into a note"});

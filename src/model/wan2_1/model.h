@@ -51,6 +51,7 @@ class Wan2_1Model : public AnalyticModel {
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
   const Variant* variant_ = nullptr;
+  bool known_variant_ = false;  // hf.variant was given: what its command line accepts is known
   Architecture architecture_;
   Runtime runtime_;
   Residency residency_ = Residency::all;

@@ -42,6 +42,14 @@ const Variant& variant_named(const config::View& name) {
   throw name.error(fmt::format("there is no variant '{}'", wanted), name_notes(wanted, known, "variants"));
 }
 
+const Variant& variant_of(const std::string& model_type) {
+  const std::string name = model_type == "ti2v" ? "ti2v-5B" : model_type + "-14B";
+  for (const Variant& variant : variants()) {
+    if (variant.name == name) return variant;
+  }
+  return variants().front();
+}
+
 std::string refused(const Variant& variant, const VideoSize& video) {
   const bool one_frame = variant.task == Task::t2i;
   if (one_frame && video.frames != 1) {

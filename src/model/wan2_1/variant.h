@@ -31,6 +31,9 @@ struct Variant {
 // By `hf.variant`; Error with a did-you-mean.
 const Variant& variant_named(const config::View& name);
 
+// The variant that a model_type of a config.json stands for where no name is given.
+const Variant& variant_of(const std::string& model_type);
+
 // Refuses, with what is allowed, a size or a number of frames that generate.py refuses. "" where it is accepted.
 std::string refused(const Variant& variant, const VideoSize& video);
 
