@@ -1,12 +1,14 @@
 # make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
 # make test      the same up to the whole test suite
+# make reference WAN_REPO=DIR WAN22_REPO=DIR
+#                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
 # make install PREFIX=/usr/local
 
 PREFIX ?= /usr/local
 PRESET ?= release
 BUILD := build/$(PRESET)
 
-.PHONY: demo test bench build deps install clean
+.PHONY: demo test bench reference build deps install clean
 
 demo: build
 	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload.profile_id=wan2-1-720p
@@ -16,6 +18,9 @@ test: build
 
 bench: build
 	$(BUILD)/bench/modelmeter_bench
+
+reference:
+	WAN_REPO='$(WAN_REPO)' WAN22_REPO='$(WAN22_REPO)' scripts/reference
 
 build: deps
 	cmake --preset $(PRESET)

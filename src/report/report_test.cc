@@ -161,7 +161,7 @@ TEST(ReportJson, IsStrictWhenItReads) {
   EXPECT_EQ(error_of("{}"), "r.json: not a modelmeter report");
   EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/1"})"), "r.json: no field \"report_id\"");
   EXPECT_EQ(error_of(replaced(text, "\"report_id\": \"run\"", "\"report_id\": null")), "r.json: \"report_id\" is not a string");
-  EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")), "no error");  // an extra field of the model
+  EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")), "r.json: no field \"notes\"");  // an extra field of the model
   EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": -1")), "r.json: \"kv_cache_bytes\" is not a count");
   EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": 0.5")), "r.json: \"kv_cache_bytes\" is not a count");
   EXPECT_EQ(error_of(replaced(text, "\"share_of_model_time\": 1.0", "\"share_of_model_time\": null")),

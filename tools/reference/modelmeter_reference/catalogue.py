@@ -310,6 +310,14 @@ def _more_vaes() -> list[Case]:
     return cases
 
 
+def _more_sampling() -> list[Case]:
+    return [Case(f"official-sampling-{solver}-{'x'.join(map(str, latent))}-{steps}-step{'s' * (steps > 1)}",
+                 "sampling_official", "t2v", {"solver": solver, "steps": steps}, {"latent": latent})
+            for solver in ("unipc", "dpm++") for latent in ([16, 2, 8, 12], [16, 21, 90, 160])
+            for steps in (1, 2, 3, 4, 5, 50)]
+
+
 PUBLISHED = {case.name: case for case in (*_published(), *_published_deepseek())}
-MORE = {case.name: case for case in (*_more_official(), *_more_diffusers(), *_more_encoders(), *_more_vaes(), *_more_deepseek())}
+MORE = {case.name: case for case in (*_more_official(), *_more_diffusers(), *_more_encoders(), *_more_vaes(), *_more_sampling(),
+                                   *_more_deepseek())}
 CASES = {**PUBLISHED, **MORE}
