@@ -71,7 +71,8 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
     const int64_t scores = checked_mul(geometry_.tokens, geometry_.tokens, "the number of attention scores");
     checked_mul(checked_mul(scores, workload_.batch_size, "the number of FLOPs"), 4 * architecture_.dim, "the number of FLOPs");
     throw config.child("workload").at("batch_size").error(
-        fmt::format("the official implementation is traced for at most 255 samples, got {}", workload_.batch_size));
+        fmt::format("the official implementation is traced for at most 255 samples, got {}", workload_.batch_size),
+        {"runtime.implementation=diffusers has no such limit"});
   }
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
   check_supported(config);
