@@ -9,7 +9,9 @@ const std::vector<Command>& commands() {
       {"trace", "write every kernel of one forward, with operands, FLOPs, bytes and live memory",
        "modelmeter trace --config-name NAME --out FILE [options] [overrides]", trace},
       {"verify", "compare with a recording of real PyTorch code, kernel by kernel",
-       "modelmeter verify --reference FILE [--reference FILE ...]", verify},
+       "modelmeter verify --reference FILE [--reference FILE ...]\n"
+       "       modelmeter verify layers|end2end|pipeline --workload NAME [--dir DIR]",
+       verify},
       {"top", "the layers and categories of a report with the most FLOPs", "modelmeter top REPORT", top},
       {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs", "modelmeter compare A B",
        compare},

@@ -37,7 +37,7 @@ const std::vector<Flag>& config_flags() {
 std::string find_data_root() {
   std::vector<std::string> looked;
   if (const char* given = std::getenv("MODELMETER_DATA_DIR"); given != nullptr && *given != '\0') {
-    if (is_data_root(given)) return fs::absolute(given).lexically_normal().string();
+    if (is_data_root(given)) return (fs::absolute(given) / "").lexically_normal().parent_path().string();
     throw Error(fmt::format("MODELMETER_DATA_DIR is {}, which has no configs/ and models/", given));
   }
   std::error_code error;
@@ -45,7 +45,7 @@ std::string find_data_root() {
   const fs::path folder = program.parent_path();
   for (const fs::path& candidate :
        {folder / ".." / "share" / "modelmeter", folder / ".." / "..", folder / "..", folder}) {
-    if (is_data_root(candidate)) return candidate.lexically_normal().string();
+    if (is_data_root(candidate)) return (candidate / "").lexically_normal().parent_path().string();
     looked.push_back(candidate.lexically_normal().string());
   }
   throw Error("the folder with configs/ and models/ was not found", {},
