@@ -16,6 +16,8 @@ namespace modelmeter {
 // What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
 struct RecordedInputs {
   std::string implementation, attention, config, workload;
+  std::string precision;  // "autocast" or the dtype, of families that are recorded in several; else ""
+  std::string part;       // of recordings of parts of one model, which; else ""
 };
 
 // A part of the run that can be analysed alone.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
 
@@ -35,6 +36,11 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"VisionTransformer", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
+      {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
+      {"DeepseekOCRModel", deepseek_ocr::recorded_stage},
+      {"DeepseekV2DecoderLayer", deepseek_ocr::recorded_stage},
+      {"ImageEncoderViT", deepseek_ocr::recorded_stage},
+      {"VitModel", deepseek_ocr::recorded_stage},
   };
   return table;
 }
