@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/deepseek_ocr/model.h"
 #include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
@@ -18,6 +19,9 @@ const ModelRegistry& models() {
     ModelRegistry r("model");
     r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
       return std::make_unique<wan2_1::Wan2_1Model>(root, files);
+    });
+    r.add("modelmeter.deepseek_ocr.DeepSeekOCR", [](const config::View&, const config::View& root, const DataFiles& files) {
+      return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
     });
     return r;
   }();
