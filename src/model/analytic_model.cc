@@ -1,5 +1,7 @@
 #include "model/analytic_model.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 
 namespace modelmeter {
@@ -17,22 +19,19 @@ int64_t Stage::weight_and_buffer_bytes() const {
   return checked_add(parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
 }
 
-// Every model once: stages may share one.
-template <class Visit>
-void AnalyticModel::for_each_own_layer(Visit visit) const {
-  const auto& all = stages();
-  for (size_t i = 0; i < all.size(); ++i) {
-    bool seen = false;
-    for (size_t j = 0; j < i; ++j) seen = seen || &all[j]->layer() == &all[i]->layer();
-    if (!seen) visit(all[i]->layer());
+std::vector<const BaseLayer*> AnalyticModel::root_layers() const {
+  std::vector<const BaseLayer*> out;
+  for (const auto& stage : stages()) {  // which may share one
+    if (std::find(out.begin(), out.end(), &stage->layer()) == out.end()) out.push_back(&stage->layer());
   }
+  return out;
 }
 
 int64_t AnalyticModel::resident_bytes(const Stage&) const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_bytes() + layer.buffer_bytes(), "the size of the weights");
-  });
+  for (const BaseLayer* layer : root_layers()) {
+    total = checked_add(total, layer->parameter_bytes() + layer->buffer_bytes(), "the size of the weights");
+  }
   return total;
 }
 
@@ -50,17 +49,17 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
 
 int64_t AnalyticModel::parameter_count() const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_count(), "the number of parameters");
-  });
+  for (const BaseLayer* layer : root_layers()) {
+    total = checked_add(total, layer->parameter_count(), "the number of parameters");
+  }
   return total;
 }
 
 int64_t AnalyticModel::parameter_bytes() const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_bytes(), "the size of the weights");
-  });
+  for (const BaseLayer* layer : root_layers()) {
+    total = checked_add(total, layer->parameter_bytes(), "the size of the weights");
+  }
   return total;
 }
 

@@ -65,6 +65,7 @@ class Builder {
     const Scope& here = trace_.scopes[static_cast<size_t>(scope)];
     const ScopeCost& cost = rollup_.scopes[static_cast<size_t>(scope)];
     add(own_[&node], cost.own, share);
+    node.scopes.push_back({scope, share});
     node.peak_live = std::max(node.peak_live, cost.peak_live);
     for (int32_t child : children_of(scope)) {
       const Scope& s = trace_.scopes[static_cast<size_t>(child)];
@@ -261,6 +262,7 @@ class Builder {
       Node& leaf = child(node, looked_up(names_.own, node.klass, "other"), "");
       leaf.raw_name = leaf.name;
       leaf.cost = own;
+      leaf.scopes = node.scopes;
       leaf.calls = node.calls;
       leaf.peak_live = node.peak_live;
       leaf.parameters = parameters;
