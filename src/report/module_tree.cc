@@ -297,12 +297,13 @@ class Builder {
     if (node.layer == nullptr) return;
     for (const BaseLayer::Child& c : node.layer->children()) {
       if (c.layer->parameter_count() == 0) continue;
+      const bool ran = first_origin_.count(c.layer) > 0;
+      if (ran && first_origin_[c.layer] != node.origin) continue;
       if (c.list && options_.expand_lists) {
-        if (first_origin_.count(c.layer) > 0 && first_origin_[c.layer] != node.origin) continue;
         for (int64_t i = c.first; i < c.first + c.count; ++i) {
           if (ran_.count({&node, c.layer, i}) == 0) add_uncalled(node, c, fmt::format("_{:02}", i));
         }
-      } else if (first_origin_.count(c.layer) == 0) {
+      } else if (!ran || (options_.expand_lists && ran_.count({&node, c.layer, -1}) == 0)) {
         Node& made = add_uncalled(node, c, c.list ? fmt::format("_{:02}", c.first) : "");
         if (c.list) made.list_count = c.count;
         made.copies = node.copies * c.count;
