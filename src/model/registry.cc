@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/deepseek_ocr/ocr2/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
 
@@ -35,6 +36,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"VisionTransformer", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
+      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
   };
   return table;
 }
