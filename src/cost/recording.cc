@@ -80,10 +80,10 @@ class Expansion {
 
   // The length of what path() appends for the innermost module.
   size_t own_scope(int32_t scope, const std::string& path_of_scope) const {
-    while (scope >= 0 && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::module) {
+    while (scope > 0 && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::module) {
       scope = trace_.scopes[static_cast<size_t>(scope)].parent;
     }
-    if (scope < 0) return 0;
+    if (scope <= 0) return 0;  // the root
     const std::string parent = path(trace_.scopes[static_cast<size_t>(scope)].parent);
     return path_of_scope.size() - parent.size();
   }

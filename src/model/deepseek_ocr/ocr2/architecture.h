@@ -51,7 +51,8 @@ struct Architecture {
 inline constexpr int64_t tile_queries = 144, page_queries = 256;
 
 // Errors name the file and the field: a missing or mistyped one, sizes that do not fit together, and what there is no
-// twin of (sliding windows, biases in the decoder, other ways to choose experts, dense layers behind those with experts).
+// twin of (sliding windows, biases in the decoder, other ways to choose experts, dense layers behind those with
+// experts).
 Architecture read_architecture(const config::View& config);
 
 }  // namespace modelmeter::deepseek_ocr::ocr2

@@ -9,7 +9,8 @@ constexpr std::string_view norm_class = "DeepseekOcr2VisionRMSNorm";
 
 }  // namespace
 
-VisionEncoderLayer::VisionEncoderLayer(const EncoderArchitecture& a, AttentionImplementation implementation, DType dtype)
+VisionEncoderLayer::VisionEncoderLayer(const EncoderArchitecture& a, AttentionImplementation implementation,
+                                       DType dtype)
     : Module("DeepseekOcr2VisionEncoderLayer"),
       self_attn_(AttentionOptions{"DeepseekOcr2VisionAttention", a.hidden_size, a.num_attention_heads,
                                   a.num_key_value_heads, true, implementation, dtype}),

@@ -11,12 +11,10 @@ Tensor pictures(int64_t count, int64_t side, const OcrForConditionalGeneration& 
 
 // A view of the encoder's output at its queries: as many follow the features.
 Tensor encoded(int64_t count, int64_t side, const OcrForConditionalGeneration& model) {
-  constexpr int64_t token_pixels = 64;
-  const int64_t along = (side + token_pixels - 1) / token_pixels, features = along * along;
-  const int64_t all = features + query_tokens(side);
+  const int64_t all = sam_features(side) + query_tokens(side);
   const Tensor output =
       Tracer::current().input({count, all, model.architecture().encoder.hidden_size}, model.dtype());
-  return output.slice(1, features, all);
+  return output.slice(1, sam_features(side), all);
 }
 
 OcrInputs token_inputs(const GenerationInputs& in, int64_t tokens, DynamicCache& cache) {

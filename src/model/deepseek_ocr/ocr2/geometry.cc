@@ -12,14 +12,18 @@ namespace modelmeter::deepseek_ocr::ocr2 {
 namespace {
 
 constexpr int64_t most_tiles = 6;
-constexpr int64_t token_pixels = 64;  // SAM's patches of 16 pixels, and two convolutions of stride 2
+constexpr int64_t feature_pixels = 64;  // SAM's patches of 16 pixels, and two convolutions of stride 2
 
 }  // namespace
 
+int64_t sam_features(int64_t side) {
+  const int64_t along = (side + feature_pixels - 1) / feature_pixels;
+  return along * along;
+}
+
 int64_t query_tokens(int64_t side) {
-  const int64_t along = (side + token_pixels - 1) / token_pixels;
-  if (along * along <= tile_queries) return tile_queries;
-  if (along * along <= page_queries) return page_queries;
+  if (sam_features(side) <= tile_queries) return tile_queries;
+  if (sam_features(side) <= page_queries) return page_queries;
   throw Error(fmt::format("a picture of {} x {} pixels has more features than the encoder has queries", side, side), {},
               {"there are queries for sides of 768 and of 1024"});
 }

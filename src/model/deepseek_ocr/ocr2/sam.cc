@@ -72,7 +72,9 @@ SamPatchEmbeddings::SamPatchEmbeddings(const SamArchitecture& a, DType dtype)
   register_module("projection", projection_);
 }
 
-Tensor SamPatchEmbeddings::forward(Tensor pixel_values) const { return projection_(pixel_values).permute({0, 2, 3, 1}); }
+Tensor SamPatchEmbeddings::forward(Tensor pixel_values) const {
+  return projection_(pixel_values).permute({0, 2, 3, 1});
+}
 
 SamMLPBlock::SamMLPBlock(const SamArchitecture& a, DType dtype)
     : Module("DeepseekOcr2SamMLPBlock"),
