@@ -45,6 +45,10 @@ void add(Formula& sum, const char* symbol, const TensorMeta& meta) {
 }
 
 Formula matmul(const Trace& trace, const Op& op) {
+  if (op.kernel == Kernel::grouped_mm) {
+    const Shape& rows = trace.input(op, 0).sizes;
+    return product({{"2", 2}, {"rows", rows[0]}, {"k", rows[1]}, {"n", trace.input(op, 1).sizes[2]}});
+  }
   const Shape& a = trace.input(op, op.inputs - 2).sizes;
   const Shape& b = trace.input(op, op.inputs - 1).sizes;
   const int rank = a.rank();

@@ -59,6 +59,7 @@ TEST_F(OpFormulaTest, EveryKindOfKernelComesToItsCount) {
   torch::conv2d(image, make({4, 3, 3, 3}), make({4}), {1, 1}, {1, 1});
   torch::scaled_dot_product_attention(q, q, make({2, 4, 6, 8}));
   torch::matmul(make({2, 3, 5}), make({2, 5, 7}));
+  torch::grouped_mm(make({10, 5}), make({4, 5, 7}), make({4}, DType::int32));
   torch::softmax(q, -1);
   torch::silu(image);
   torch::mean(q, -1, true);

@@ -123,6 +123,10 @@ class ModuleCall {
   explicit ModuleCall(const BaseLayer& layer, int64_t index = -1) : tracer_(Tracer::current()) {
     tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
   }
+  // Of a layer further down, past its parents: `path` is its name here ("language_model.embed_tokens").
+  ModuleCall(const BaseLayer& layer, std::string_view path) : tracer_(Tracer::current()) {
+    tracer_.enter_module(path, layer.class_name(), &layer);
+  }
   ~ModuleCall() { tracer_.leave(); }
   ModuleCall(const ModuleCall&) = delete;
   ModuleCall& operator=(const ModuleCall&) = delete;

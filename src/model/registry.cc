@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/ocr2/recorded_stage.h"
 #include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
@@ -45,6 +46,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"DeepseekV2DecoderLayer", deepseek_ocr::recorded_stage},
       {"ImageEncoderViT", deepseek_ocr::recorded_stage},
       {"VitModel", deepseek_ocr::recorded_stage},
+      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
   };
   return table;
 }

@@ -95,7 +95,8 @@ class Builder {
     if (share == 1) return sum.add(cost);
     Cost part = cost;
     for (int64_t* figure :
-         {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written}) {
+         {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written,
+          &part.flops_unknown}) {
       *figure /= share;
     }
     sum.add(part);
