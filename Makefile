@@ -1,7 +1,9 @@
 # make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
 # make test      the same up to the whole test suite
-# make reference WAN_REPO=DIR WAN22_REPO=DIR
+# make reference WAN_REPO=DIR WAN22_REPO=DIR DEEPSEEK_CODE=DIR
 #                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
+#                (16 GB with DEEPSEEK_CODE, which needs another transformers). WAN_REPO and WAN22_REPO are checkouts of Wan,
+#                DEEPSEEK_CODE has the files *.py and config.json of deepseek-ai/DeepSeek-OCR; cases of others are skipped
 # make install PREFIX=/usr/local
 
 PREFIX ?= /usr/local
@@ -20,7 +22,7 @@ bench: build
 	$(BUILD)/bench/modelmeter_bench
 
 reference:
-	WAN_REPO='$(WAN_REPO)' WAN22_REPO='$(WAN22_REPO)' scripts/reference
+	WAN_REPO='$(WAN_REPO)' WAN22_REPO='$(WAN22_REPO)' DEEPSEEK_CODE='$(DEEPSEEK_CODE)' scripts/reference
 
 build: deps
 	cmake --preset $(PRESET)

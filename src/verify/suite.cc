@@ -16,15 +16,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As a pipeline runs them; stages of other names come last.
-const std::vector<std::string> pipeline_order = {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"};
+// As a pipeline runs them, parts before what they are parts of; stages of other names come last.
+const std::vector<std::string> pipeline_order = {
+    "text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode",           // video
+    "sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode"};  // pages
+// Forwards of a whole model: the diffusion transformer, the prompt, a token.
+const std::vector<std::string> whole_forwards = {"diffusion", "prefill", "decode"};
 
-bool starts_with(const std::string& text, const std::string& start) { return text.compare(0, start.size(), start) == 0; }
+// "diffusion/dit" is within "diffusion", as "diffusion" is.
+bool within(const std::string& stage, const std::string& whole) {
+  return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
+}
 
 size_t place_in_pipeline(const std::string& stage) {
   size_t at = 0;
-  while (at < pipeline_order.size() && !starts_with(stage, pipeline_order[at])) ++at;
+  while (at < pipeline_order.size() && !within(stage, pipeline_order[at])) ++at;
   return at;
+}
+
+bool is_whole_forward(const std::string& stage) {
+  return std::any_of(whole_forwards.begin(), whole_forwards.end(), [&](const auto& whole) { return within(stage, whole); });
 }
 
 // A line of figures: ours, and where the reference has others, its own and the difference below.
@@ -153,12 +164,12 @@ std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView
   std::vector<VerifiedReference> out;
   for (const std::string& file : files) {
     VerifiedReference verified = verify_reference(file);
-    if (view == SuiteView::end2end && !starts_with(verified.stage, "diffusion")) continue;
+    if (view == SuiteView::end2end && !is_whole_forward(verified.stage)) continue;
     out.push_back(std::move(verified));
   }
   if (out.empty()) {
     throw Error(fmt::format("{}: there is no reference{}", folder,
-                            view == SuiteView::end2end ? " of a diffusion transformer" : ""));
+                            view == SuiteView::end2end ? " of a whole model's forward" : ""));
   }
   std::stable_sort(out.begin(), out.end(), [](const VerifiedReference& a, const VerifiedReference& b) {
     return place_in_pipeline(a.stage) < place_in_pipeline(b.stage);

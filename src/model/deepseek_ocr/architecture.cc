@@ -54,6 +54,11 @@ Architecture read_architecture(const View& config) {
   config.get_positive<int64_t>("num_hidden_layers");
   Architecture a;
   a.decoder = read_decoder(config);
+  if (a.decoder.hidden_size != a.n_embed) {
+    throw config.at("hidden_size")
+        .error(fmt::format("{} values a token do not go with image tokens of {}, which are a constant of the model's code",
+                           a.decoder.hidden_size, a.n_embed));
+  }
   return a;
 }
 
@@ -67,12 +72,13 @@ DecoderArchitecture read_decoder(const View& config) {
   d.num_key_value_heads = config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads")
                                                             : d.num_attention_heads;
   d.max_position_embeddings = config.get_positive<int64_t>("max_position_embeddings");
-  d.n_routed_experts = config.optional<int64_t>("n_routed_experts").value_or(0);
+  d.n_routed_experts = config.has("n_routed_experts") ? config.get_non_negative<int64_t>("n_routed_experts") : 0;
   if (d.n_routed_experts > 0) {
     d.moe_intermediate_size = config.get_positive<int64_t>("moe_intermediate_size");
     d.num_experts_per_tok = config.get_positive<int64_t>("num_experts_per_tok");
-    d.n_shared_experts = config.optional<int64_t>("n_shared_experts").value_or(0);
-    d.first_k_dense_replace = config.get_or<int64_t>("first_k_dense_replace", 0);
+    d.n_shared_experts = config.has("n_shared_experts") ? config.get_non_negative<int64_t>("n_shared_experts") : 0;
+    d.first_k_dense_replace =
+        config.has("first_k_dense_replace") ? config.get_non_negative<int64_t>("first_k_dense_replace") : 0;
     d.moe_layer_freq = config.has("moe_layer_freq") ? config.get_positive<int64_t>("moe_layer_freq") : 1;
     d.norm_topk_prob = config.get_or<bool>("norm_topk_prob", false);
   }

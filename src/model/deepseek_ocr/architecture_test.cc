@@ -57,6 +57,10 @@ TEST(Architecture, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(message_for("\"vocab_size\": 129280", "\"vocab_size\": 0"), HasSubstr("vocab_size"));
   EXPECT_THAT(message_for("\"num_attention_heads\": 10", "\"num_attention_heads\": 7"), HasSubstr("7 heads"));
   EXPECT_THAT(message_for("\"num_experts_per_tok\": 6", "\"num_experts_per_tok\": 65"), HasSubstr("65 experts"));
+  EXPECT_THAT(message_for("\"n_routed_experts\": 64", "\"n_routed_experts\": -3"), HasSubstr("n_routed_experts"));
+  EXPECT_THAT(message_for("\"n_shared_experts\": 2", "\"n_shared_experts\": -2"), HasSubstr("n_shared_experts"));
+  EXPECT_THAT(message_for("\"first_k_dense_replace\": 1", "\"first_k_dense_replace\": -1"), HasSubstr("first_k_dense"));
+  EXPECT_THAT(message_for("\"hidden_size\": 1280", "\"hidden_size\": 2560"), HasSubstr("image tokens of 1280"));
   EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": true"), HasSubstr("multi-head latent attention"));
   EXPECT_THAT(message_for("\"greedy\"", "\"noaux_tc\""), HasSubstr("topk_method"));
 }

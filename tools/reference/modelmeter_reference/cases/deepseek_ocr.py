@@ -1,6 +1,7 @@
 """DeepSeek-OCR: the model's own remote code, with the transformers its README names (4.46.3).
 
-The directory of the remote code is given as the repository "deepseek-ocr". Needs an environment of its own.
+The directory of the remote code is given as the repository "deepseek-ocr". Needs an environment of its own. `config.KEY`
+changes the decoder's value of that name in config.json; the sizes of the image encoders are constants of the code.
 """
 
 from __future__ import annotations
@@ -135,6 +136,11 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     settings.pop("auto_map", None)
+    unknown = [key for key in case.config if key not in _CONFIG]
+    if unknown:
+        raise SystemExit(f"error: a case of DeepSeek-OCR cannot change config.{unknown[0]}; there are {', '.join(_CONFIG)}")
+    settings |= case.config
+    whole_depth = settings["num_hidden_layers"]
     layers = {"sam": 0, "clip": 0, "vision": 0, "head": 0, "layer-dense": 1, "layer-moe": 2}.get(stage)
     if layers is not None:
         settings["num_hidden_layers"] = layers
@@ -147,7 +153,8 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         _through_call(block.mlp)
 
     batch = work.get("batch_size", 1)
-    width, heads = config.hidden_size, config.num_key_value_heads
+    width = config.hidden_size
+    head_dim = width // config.num_attention_heads
     new, cached = work.get("new_tokens", 0), work.get("cached_tokens", 0)
     experts = None
     if stage in ("layer-moe", "prefill", "decode"):
@@ -160,7 +167,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
             made.value_cache = [[] for _ in range(first)]
             for _ in range(first, last):
                 for side in (made.key_cache, made.value_cache):
-                    side.append(tensor(batch, heads, cached, width // heads, dtype=_BF16))
+                    side.append(tensor(batch, config.num_key_value_heads, cached, head_dim, dtype=_BF16))
             made._seen_tokens = cached
         return made
 
@@ -252,7 +259,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     if stage not in ("sam", "clip", "head"):
         sizes = {key: getattr(config, key) for key in _CONFIG}
         if stage.startswith("layer-"):
-            sizes["num_hidden_layers"] = 12
+            sizes["num_hidden_layers"] = whole_depth
         head["config"] = sizes
     return Run(module, forward, inputs, head, roots=roots, host=_Answers(bool(work.get("tiles")), experts), finer=True,
                context=context)
