@@ -12,24 +12,17 @@
 namespace modelmeter {
 namespace {
 
-std::string text(const FieldValue& value) {
-  if (const auto* s = std::get_if<std::string>(&value)) return *s;
-  if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
-  if (const auto* i = std::get_if<int64_t>(&value)) return fmt::format("{}", *i);
-  return fmt::format("{}", std::get<double>(value));
-}
-
 void compare_fields(const char* group, const Fields& a, const Fields& b, std::vector<InputDifference>& out) {
   std::map<std::string, std::string> theirs;
-  for (const auto& [name, value] : b) theirs[name] = text(value);
+  for (const auto& [name, value] : b) theirs[name] = text_of(value);
   for (const auto& [name, value] : a) {
     const auto found = theirs.find(name);
     const std::string other = found == theirs.end() ? "-" : found->second;
-    if (text(value) != other) out.push_back({fmt::format("{}.{}", group, name), text(value), other});
+    if (text_of(value) != other) out.push_back({fmt::format("{}.{}", group, name), text_of(value), other});
     theirs.erase(name);
   }
   for (const auto& [name, value] : b) {
-    if (theirs.count(name) > 0) out.push_back({fmt::format("{}.{}", group, name), "-", text(value)});
+    if (theirs.count(name) > 0) out.push_back({fmt::format("{}.{}", group, name), "-", text_of(value)});
   }
 }
 

@@ -235,6 +235,18 @@ TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {
   EXPECT_EQ(d.layers.front().flops_b, 2 * d.layers.front().flops_a);
 }
 
+TEST(Difference, TakesFactsThatAreNotKnown) {
+  Report unknown = report_of({}), known = report_of({});
+  unknown.model.emplace_back("hf_revision", nullptr);
+  known.model.emplace_back("hf_revision", std::string("e4ac34e"));
+  EXPECT_TRUE(difference(unknown, unknown).inputs.empty());
+  const ReportDifference d = difference(unknown, known);
+  ASSERT_EQ(d.inputs.size(), 1u);
+  EXPECT_EQ(d.inputs[0].name, "model.hf_revision");
+  EXPECT_EQ(d.inputs[0].a, "");
+  EXPECT_EQ(d.inputs[0].b, "e4ac34e");
+}
+
 TEST(Difference, ShowsWhatOnlyOneSideHas) {
   WanSpec other;
   other.implementation = "diffusers";
