@@ -236,7 +236,8 @@ TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {
 }
 
 TEST(Difference, TakesFactsThatAreNotKnown) {
-  Report unknown = report_of({}), known = report_of({});
+  Report unknown = report_of({});
+  Report known = unknown;
   unknown.model.emplace_back("hf_revision", nullptr);
   known.model.emplace_back("hf_revision", std::string("e4ac34e"));
   EXPECT_TRUE(difference(unknown, unknown).inputs.empty());
