@@ -17,6 +17,13 @@ void require_known_code(const View& config) {
     throw (config.has("use_mla") ? config.at("use_mla") : config)
         .error("multi-head latent attention (use_mla) is not modelled; DeepSeek-OCR has it off");
   }
+  for (const char* key : {"attention_bias", "tie_word_embeddings"}) {
+    if (config.get_or<bool>(key, false)) throw config.at(key).error("is not modelled; DeepSeek-OCR has it off");
+  }
+  if (config.get_or<int64_t>("ep_size", 1) != 1) {
+    throw config.at("ep_size").error("experts on several devices are not modelled");
+  }
+  if (config.has("rope_scaling")) throw config.at("rope_scaling").error("is not modelled; DeepSeek-OCR has none");
   if (config.has("topk_method")) config.get_choice("topk_method", {"greedy"});
   if (config.has("scoring_func")) config.get_choice("scoring_func", {"softmax"});
   if (config.has("hidden_act")) config.get_choice("hidden_act", {"silu"});

@@ -84,7 +84,7 @@ struct Architecture {
 
 // Errors name the file and the field: a missing or mistyped one, sizes that are not positive, heads that do not divide
 // the width, a width that is not that of image tokens, and what the code here has no twin of (multi-head latent
-// attention, other ways to choose experts).
+// attention, biases of attention, tied embeddings, scaled rotary positions, other ways to choose experts).
 Architecture read_architecture(const config::View& config);
 
 // The decoder alone; it may have no layers.

@@ -62,6 +62,13 @@ TEST(Architecture, NamesTheFieldThatIsWrong) {
   EXPECT_THAT(message_for("\"first_k_dense_replace\": 1", "\"first_k_dense_replace\": -1"), HasSubstr("first_k_dense"));
   EXPECT_THAT(message_for("\"hidden_size\": 1280", "\"hidden_size\": 2560"), HasSubstr("image tokens of 1280"));
   EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": true"), HasSubstr("multi-head latent attention"));
+  EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": false, \"attention_bias\": true"),
+              HasSubstr("attention_bias"));
+  EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": false, \"ep_size\": 2"), HasSubstr("ep_size"));
+  EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": false, \"tie_word_embeddings\": true"),
+              HasSubstr("tie_word_embeddings"));
+  EXPECT_THAT(message_for("\"use_mla\": false", "\"use_mla\": false, \"rope_scaling\": {\"type\": \"linear\"}"),
+              HasSubstr("rope_scaling"));
   EXPECT_THAT(message_for("\"greedy\"", "\"noaux_tc\""), HasSubstr("topk_method"));
 }
 

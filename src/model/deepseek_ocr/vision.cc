@@ -36,6 +36,7 @@ void splice_images(const VisionModules& modules, const std::vector<PageImages>& 
                           &l.global_features_2, &l.global_features, &l.global_local_features, &l.images_in_this_batch},
                          {}};
   repeat_steadily(static_cast<int64_t>(images.size()), locals, [&](int64_t idx) {
+    l.images_in_this_batch.reset();  // an empty list
     const PageImages& image = images[static_cast<size_t>(idx)];
     torch::sum(image.patches);  // not 0 where there are tiles; read back to the host
     if (image.has_tiles()) {

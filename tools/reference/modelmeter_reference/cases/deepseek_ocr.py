@@ -63,8 +63,8 @@ _PATCHES = 64  # pixels that one vision token stands for, along each side
 class _Answers(Host):
     """An image, tiles or none, nothing masked, positions that grow, even routing."""
 
-    def __init__(self, tiles: bool, tokens_per_expert: list[int] | None) -> None:
-        self._sums = [1.0, 1.0 if tiles else 0.0]
+    def __init__(self, pages: int, tiles: bool, tokens_per_expert: list[int] | None) -> None:
+        self._sums = [1.0, *([1.0 if tiles else 0.0] * pages)]
         self._tokens_per_expert = tokens_per_expert
 
     def scalar(self, kernel: str):
@@ -136,15 +136,15 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     settings.pop("auto_map", None)
-    unknown = [key for key in case.config if key not in _CONFIG]
-    if unknown:
-        raise SystemExit(f"error: a case of DeepSeek-OCR cannot change config.{unknown[0]}; there are {', '.join(_CONFIG)}")
     settings |= case.config
     whole_depth = settings["num_hidden_layers"]
     layers = {"sam": 0, "clip": 0, "vision": 0, "head": 0, "layer-dense": 1, "layer-moe": 2}.get(stage)
     if layers is not None:
         settings["num_hidden_layers"] = layers
     implementation = "eager" if case.attention == "eager" else "flash_attention_2"
+    unknown = [key for key in case.config if not hasattr(ocr.DeepseekOCRConfig(), key)]
+    if unknown:
+        raise SystemExit(f"error: DeepSeek-OCR's configuration has no {unknown[0]}")
     config = ocr.DeepseekOCRConfig(**settings, attn_implementation=implementation)
     with building():
         module = set_dtype(freeze(ocr.DeepseekOCRForCausalLM(config)), _BF16)
@@ -222,17 +222,20 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         prompt = image_tokens + _PROMPT_TOKENS
         new = new or prompt
         described |= {"mode": work.get("mode", "base"), "base": base, "tiles": tiles, "image_tokens": image_tokens,
-                      "new_tokens": new, "cached_tokens": cached}
-        original = tensor(batch, 3, base, base, dtype=_BF16)
-        if tiles:
-            patches = tensor(tiles[0] * tiles[1], 3, tile_side * _PATCHES, tile_side * _PATCHES, dtype=_BF16)
-        else:
-            patches = tensor(batch, 3, base, base, dtype=torch.float32)  # infer() gives zeros where there are no tiles
+                      "new_tokens": new, "cached_tokens": cached, **({"tile": work["tile"]} if "tile" in work else {})}
+
+        def page() -> tuple[torch.Tensor, torch.Tensor]:
+            original = tensor(1, 3, base, base, dtype=_BF16)
+            if tiles:
+                return tensor(tiles[0] * tiles[1], 3, tile_side * _PATCHES, tile_side * _PATCHES, dtype=_BF16), original
+            return tensor(1, 3, base, base, dtype=torch.float32), original  # infer() gives zeros where there are no tiles
+
+        images = [page() for _ in range(batch)]
         ids, positions = (tensor(batch, new, dtype=torch.int64) for _ in range(2))
         mask = tensor(batch, cached + new, dtype=torch.int64)
         sequence = tensor(batch, prompt, dtype=torch.bool)
         past = cache(0, config.num_hidden_layers)
-        inputs = [original, patches, ids, positions, mask, sequence, past.key_cache, past.value_cache]
+        inputs = [images, ids, positions, mask, sequence, past.key_cache, past.value_cache]
         if stage == "vision":
             roots = ("model",)
         elif experts is not None:
@@ -242,8 +245,8 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         def run():
             with contextlib.redirect_stdout(sys.stderr):
                 return ran(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=past,
-                           use_cache=True, images=[(patches, original)], images_seq_mask=sequence,
-                           images_spatial_crop=[tiles or [1, 1]], return_dict=True)
+                           use_cache=True, images=images, images_seq_mask=sequence,
+                           images_spatial_crop=[tiles or [1, 1]] * batch, return_dict=True)
 
     def forward():
         if precision == "autocast":
@@ -257,11 +260,11 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
             "precision": precision, "attention": "none" if stage == "head" else case.attention, "variant": case.variant,
             "workload": described, "stand_ins": _STAND_INS}
     if stage not in ("sam", "clip", "head"):
-        sizes = {key: getattr(config, key) for key in _CONFIG}
+        sizes = {key: getattr(config, key) for key in (*_CONFIG, *(key for key in case.config if key not in _CONFIG))}
         if stage.startswith("layer-"):
             sizes["num_hidden_layers"] = whole_depth
         head["config"] = sizes
-    return Run(module, forward, inputs, head, roots=roots, host=_Answers(bool(work.get("tiles")), experts), finer=True,
+    return Run(module, forward, inputs, head, roots=roots, host=_Answers(batch, bool(work.get("tiles")), experts), finer=True,
                context=context)
 
 
