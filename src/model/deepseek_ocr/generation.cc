@@ -23,18 +23,24 @@ std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, cons
   return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
 }
 
-OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
-  Tracer& tracer = Tracer::current();
+OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
   const int64_t tokens = in.context_tokens();
   OcrInputs inputs;
-  inputs.input_ids = tracer.input({in.batch, tokens}, DType::int64);
-  inputs.attention_mask = tracer.input({in.batch, tokens}, DType::int64);
-  inputs.position_ids = tracer.input({in.batch, tokens}, DType::int64);
   for (int64_t i = 0; i < in.batch; ++i) inputs.images.push_back(page_images(in.page, model.dtype()));
-  inputs.images_seq_mask = tracer.input({in.batch, tokens}, DType::boolean);
+  inputs.images_seq_mask = Tracer::current().input({in.batch, tokens}, DType::boolean);
   inputs.past_key_values = &cache;
   inputs.tokens_per_expert = tokens_per_expert(model, in, tokens);
   inputs.last_logits_only = in.last_logits_only;
+  return inputs;
+}
+
+OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+  Tracer& tracer = Tracer::current();
+  const Shape sizes{in.batch, in.context_tokens()};
+  OcrInputs inputs = page_inputs(model, in, cache);
+  inputs.input_ids = tracer.input(sizes, DType::int64);
+  inputs.attention_mask = tracer.input(sizes, DType::int64);
+  inputs.position_ids = tracer.input(sizes, DType::int64);
   return inputs;
 }
 

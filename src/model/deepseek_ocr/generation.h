@@ -34,8 +34,10 @@ void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
 // One page of a batch as infer() prepares it.
 PageImages page_images(const PageLayout& page, DType dtype);
 
-// What the prompt's forward is given, and how many tokens each expert gets where each page brings so many.
+// What the prompt's forward is given: the pages and where they stand in it, and with them the tokens.
+OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
 OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+// How many tokens each expert gets where each page brings so many.
 std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens);
 
 // The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.

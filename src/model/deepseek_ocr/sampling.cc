@@ -18,6 +18,14 @@ struct SpecialTokens {
   Tensor bos, eos, pad;
 };
 
+// What generate() does with a batch: whether a prompt ends in padding is looked at.
+void look_for_right_padding(const Tensor& input_ids, const SpecialTokens& special) {
+  if (input_ids.size(0) == 1) return;
+  Tensor padded = torch::eq(input_ids.select(1, -1), special.pad);
+  padded = torch::sum(std::move(padded));
+  torch::gt(std::move(padded), 0.0);
+}
+
 // _prepare_attention_mask_for_generation: ones, unless there is padding among the tokens.
 Tensor prepare_attention_mask(const Tensor& input_ids, const SpecialTokens& special) {
   const Tensor default_attention_mask = torch::ones(input_ids.sizes(), DType::int64);
@@ -127,8 +135,9 @@ void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
   const int64_t tokens = in.context_tokens();
   const Tensor prompt = tracer.input({in.batch, tokens}, DType::int64);
   DynamicCache cache;
-  OcrInputs inputs = prompt_inputs(model, in, cache);
+  OcrInputs inputs = page_inputs(model, in, cache);
   const SpecialTokens special;
+  look_for_right_padding(prompt, special);
   const Tensor first_mask = prepare_attention_mask(prompt, special);
   torch::to_host(prompt);  // to the streamer
 
