@@ -125,7 +125,7 @@ int verify(const CommandLine& line) {
         "\nmodes: run the references that stand in the source tree\n"
         "  layers                      every module of every reference, ours against the reference\n"
         "  end2end                     the totals of every reference of a whole model's forward (diffusion transformer,\n"
-        "                              prefill, decode), metric by metric\n"
+        "                              prefill, decode, infer), metric by metric\n"
         "  pipeline                    every reference of every stage, one a line\n"
         "\nThe exit code is 1 where anything differs.\n");
     return 0;

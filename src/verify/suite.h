@@ -22,7 +22,7 @@ VerifiedReference verify_reference(const std::string& file);
 // What is compared and shown.
 enum class SuiteView {
   layers,    // every module of every reference
-  end2end,   // the totals of each reference of a whole model's forward: diffusion transformer, prefill, decode
+  end2end,   // the totals of each reference of a whole model's forward: diffusion transformer, prefill, decode, infer
   pipeline,  // one line for each reference of each stage, in the order in which a pipeline runs them
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "model/deepseek_ocr/sampling.h"
 
 namespace modelmeter::deepseek_ocr {
 
@@ -20,8 +21,8 @@ class PartStage::Part {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> names = {"sam",       "clip", "vision",  "layer-dense",
-                                                   "layer-moe", "head", "prefill", "decode"};
+constexpr std::array<std::string_view, 9> names = {"sam",  "clip",    "vision", "layer-dense", "layer-moe",
+                                                   "head", "prefill", "decode", "infer"};
 constexpr int64_t pixels_per_token = 64;  // along each side
 
 // Stands for what is above the part in the whole model: it does not run, and gives the part its name.
@@ -186,6 +187,25 @@ class ModelPart : public PartStage::Part {
   DeepseekOCRForCausalLM model_;
 };
 
+// generate() as infer() calls it, with even routing.
+class InferPart : public PartStage::Part {
+ public:
+  explicit InferPart(const PartOptions& o) : model_(o.architecture, o.attention, o.dtype) {}
+  const BaseLayer& layer() const override { return model_; }
+  void forward(Tracer&, const PartOptions& o) const override {
+    GenerationInputs in;
+    in.page = o.page;
+    in.batch = o.batch;
+    in.prompt_tokens = o.prompt_tokens;
+    in.decode_steps = o.max_new_tokens - 1;
+    in.last_logits_only = o.last_logits_only;
+    infer(model_, in);
+  }
+
+ private:
+  DeepseekOCRForCausalLM model_;
+};
+
 std::unique_ptr<PartStage::Part> make_part(const PartOptions& o) {
   switch (o.kind) {
     case PartKind::sam: return std::make_unique<SamPart>(o);
@@ -196,6 +216,7 @@ std::unique_ptr<PartStage::Part> make_part(const PartOptions& o) {
     case PartKind::head: return std::make_unique<HeadPart>(o);
     case PartKind::prefill:
     case PartKind::decode: return std::make_unique<ModelPart>(o);
+    case PartKind::infer: return std::make_unique<InferPart>(o);
   }
   throw Error(ErrorCode::internal, "an unknown part of the model");
 }
@@ -203,6 +224,7 @@ std::unique_ptr<PartStage::Part> make_part(const PartOptions& o) {
 // The stage of reports that the part belongs to.
 std::string stage_of(PartKind kind) {
   if (kind == PartKind::sam || kind == PartKind::clip || kind == PartKind::vision) return "vision";
+  if (kind == PartKind::infer) return "other";
   return kind == PartKind::decode ? "decode" : "prefill";
 }
 
@@ -235,11 +257,11 @@ void PartStage::forward(Tracer& tracer) const {
 int64_t PartStage::kv_cache_bytes() const {
   const PartOptions& o = options_;
   const bool layer = o.kind == PartKind::layer_dense || o.kind == PartKind::layer_moe;
-  const bool whole = o.kind == PartKind::prefill || o.kind == PartKind::decode;
+  const bool whole = o.kind == PartKind::prefill || o.kind == PartKind::decode || o.kind == PartKind::infer;
   if (!layer && !whole) return 0;
+  const int64_t tokens = o.cached_tokens + o.new_tokens + (o.kind == PartKind::infer ? o.max_new_tokens - 1 : 0);
   const DecoderArchitecture& d = o.architecture.decoder;
-  return d.kv_cache_bytes_per_token(o.dtype) / d.num_hidden_layers * (layer ? 1 : d.num_hidden_layers) * o.batch *
-         (o.cached_tokens + o.new_tokens);
+  return d.kv_cache_bytes_per_token(o.dtype) / d.num_hidden_layers * (layer ? 1 : d.num_hidden_layers) * o.batch * tokens;
 }
 
 RecordedInputs PartStage::recorded_inputs() const {
@@ -274,9 +296,9 @@ RecordedInputs PartStage::recorded_inputs() const {
   } else {
     const std::string tiles = o.page.has_tiles() ? fmt::format("[{},{}]", o.page.columns, o.page.rows) : "null";
     out.workload = fmt::format(R"({{"batch_size":{},"base":{},"tile":{},"tiles":{},"image_tokens":{},"prompt_tokens":{},)"
-                               R"("new_tokens":{},"cached_tokens":{},"last_logits_only":{}{}}})",
+                               R"("new_tokens":{},"cached_tokens":{},"max_new_tokens":{},"last_logits_only":{}{}}})",
                                o.batch, o.page.base_size, o.page.tile_size, tiles, o.page.image_tokens(),
-                               o.prompt_tokens, o.new_tokens, o.cached_tokens, o.last_logits_only, experts);
+                               o.prompt_tokens, o.new_tokens, o.cached_tokens, o.max_new_tokens, o.last_logits_only, experts);
   }
   return out;
 }

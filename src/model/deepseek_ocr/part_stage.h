@@ -1,6 +1,6 @@
 // Parts of DeepSeek-OCR that run by themselves on given inputs: an encoder, one decoder layer, the head, the model
-// without its decoder, or one forward of the whole. Each is a Stage, whose kernels and parameters keep the names that
-// they have in the whole model ("model.sam_model.patch_embed.proj").
+// without its decoder, one forward of the whole, or a run of it. Each is a Stage, whose kernels and parameters keep the
+// names that they have in the whole model ("model.sam_model.patch_embed.proj").
 #pragma once
 
 #include <functional>
@@ -12,7 +12,7 @@
 
 namespace modelmeter::deepseek_ocr {
 
-enum class PartKind : uint8_t { sam, clip, vision, layer_dense, layer_moe, head, prefill, decode };
+enum class PartKind : uint8_t { sam, clip, vision, layer_dense, layer_moe, head, prefill, decode, infer };
 
 // "sam", "layer-dense", … as recordings name them; Error with a did-you-mean for another name.
 PartKind parse_part_kind(const std::string& name);
@@ -31,6 +31,7 @@ struct PartOptions {
   int64_t new_tokens = 1;            // of each sample that the forward reads
   int64_t cached_tokens = 0;         // behind so many
   std::vector<int64_t> tokens_per_expert;  // of a layer with experts
+  int64_t max_new_tokens = 2;              // infer: the first comes out of the prompt's forward
   bool last_logits_only = false;
 };
 

@@ -61,9 +61,11 @@ std::unique_ptr<Stage> recorded_stage(const Recording& recording) {
     case PartKind::vision:
     case PartKind::prefill:
     case PartKind::decode:
+    case PartKind::infer:
       o.architecture.decoder = read_decoder(config);
       o.page = read_page(workload);
       o.prompt_tokens = workload.get_or<int64_t>("prompt_tokens", o.prompt_tokens);
+      if (workload.has("max_new_tokens")) o.max_new_tokens = workload.get_positive<int64_t>("max_new_tokens");
       break;
   }
   return std::make_unique<PartStage>(std::move(o));

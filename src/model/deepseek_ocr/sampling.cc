@@ -7,9 +7,10 @@ namespace {
 
 Tensor number_on_device() { return torch::to_device(Tracer::current().host({}, DType::int64), DType::int64); }
 
-// _prepare_special_tokens: which are looked at on the device, once.
+// _prepare_special_tokens: which are looked at on the device, once. The model has no padding token, so that the end of
+// the sequence stands for it.
 struct SpecialTokens {
-  SpecialTokens() : bos(number_on_device()), eos(number_on_device()), pad(number_on_device()) {
+  SpecialTokens() : bos(number_on_device()), eos(number_on_device()), pad(eos.view({1}).select(0, 0)) {
     Tensor is_pad = torch::isin(eos.view({1}), pad);
     torch::any(std::move(is_pad));
     Tensor negative = torch::lt(eos.view({1}), 0.0);

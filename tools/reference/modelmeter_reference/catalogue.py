@@ -96,6 +96,7 @@ def _more_deepseek() -> list[Case]:
             cases.append(_deepseek("prefill", "-gundam-2x3", precision, {"mode": "gundam", "tiles": [2, 3]}, attention))
             for mode, side in sides.items():
                 cases.append(_deepseek("prefill", f"-{mode}", precision, {"mode": mode, "base": side}, attention))
+            cases.append(_deepseek("infer", "-tiny", precision, {"mode": "tiny", "base": 512, "max_new_tokens": 2}, attention))
             for cached in (283, 1000):
                 cases.append(_deepseek("decode", f"-base{cached}", precision,
                                        {"new_tokens": 1, "cached_tokens": cached}, attention))

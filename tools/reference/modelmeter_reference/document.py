@@ -73,7 +73,7 @@ def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], 
         rows.append({
             "name": name,
             "class": type(child).__name__,
-            "calls": recorder.scopes.calls.get(name, 0) if name else 1,
+            "calls": recorder.scopes.calls.get(name, 0 if name else 1),
             "params": sum(value.numel() for value in parameters),
             "param_bytes": sum(map(nbytes, parameters)),
             **_sums(ran),

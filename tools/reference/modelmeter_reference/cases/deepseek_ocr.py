@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import itertools
 import json
 import sys
 import types
@@ -32,6 +33,7 @@ _RAN = {
     "head": "modeling_deepseekocr.py DeepseekOCRForCausalLM.forward with given hidden states",
     "prefill": "modeling_deepseekocr.py DeepseekOCRForCausalLM.forward",
     "decode": "modeling_deepseekocr.py DeepseekOCRForCausalLM.forward",
+    "infer": "GenerationMixin.generate as DeepseekOCRForCausalLM.infer calls it",
 }
 _STAND_INS = {
     "host answers": "fake tensors have no values, so what the model reads back is answered: pixel sums (there is an image; "
@@ -78,6 +80,40 @@ class _Answers(Host):
         assert self._tokens_per_expert is not None and list(tensor.shape) == [len(self._tokens_per_expert)]
         with unset_fake_temporarily():
             return torch.tensor(self._tokens_per_expert, dtype=tensor.dtype)
+
+
+class _GenerationAnswers(_Answers):
+    """And: no padding, the end after so many tokens, no two of which are alike, so that no n-gram repeats."""
+
+    def __init__(self, pages: int, tiles: bool, of_prompt: list[int], of_token: list[int], max_new_tokens: int) -> None:
+        super().__init__(pages, tiles, of_prompt)
+        self._of_token = of_token
+        self._left = max_new_tokens
+        self._tokens = itertools.count(10)
+
+    def scalar(self, kernel: str):
+        if kernel == "aten.eq":  # whether all sequences are finished
+            self._left -= 1
+            self._tokens_per_expert = self._of_token
+            return self._left == 0
+        if kernel == "aten.gt":
+            return False
+        if kernel in ("aten.sum", "aten.any", "aten.all"):
+            return super().scalar(kernel)
+        return next(self._tokens)
+
+    def values(self, tensor: torch.Tensor) -> torch.Tensor:
+        if list(tensor.shape) == [len(self._of_token)]:
+            return super().values(tensor)
+        return torch.empty(tensor.shape, dtype=tensor.dtype)  # tokens for the streamer, which are not looked at
+
+
+class _Streamer:
+    def put(self, value) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
 
 
 @torch.library.custom_op("jit::quick_gelu", mutates_args=(), device_types="cuda")
@@ -157,7 +193,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     head_dim = width // config.num_attention_heads
     new, cached = work.get("new_tokens", 0), work.get("cached_tokens", 0)
     experts = None
-    if stage in ("layer-moe", "prefill", "decode"):
+    if stage in ("layer-moe", "prefill", "decode", "infer"):
         experts = _even(new * batch * config.num_experts_per_tok, config.n_routed_experts)
 
     def cache(first: int, last: int) -> DynamicCache:
@@ -241,12 +277,17 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         elif experts is not None:
             experts = _even(new * batch * config.num_experts_per_tok, config.n_routed_experts)
         ran = module.model if stage == "vision" else module
+        pages = {"images": images, "images_seq_mask": sequence, "images_spatial_crop": [tiles or [1, 1]] * batch}
+        if stage == "infer":
+            described["max_new_tokens"] = work["max_new_tokens"]
+            inputs = [images, ids, sequence]
 
         def run():
             with contextlib.redirect_stdout(sys.stderr):
+                if stage == "infer":
+                    return _generate(module, input_ids=ids, **pages)
                 return ran(input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=past,
-                           use_cache=True, images=images, images_seq_mask=sequence,
-                           images_spatial_crop=[tiles or [1, 1]] * batch, return_dict=True)
+                           use_cache=True, **pages, return_dict=True)
 
     def forward():
         if precision == "autocast":
@@ -264,8 +305,21 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         if stage.startswith("layer-"):
             sizes["num_hidden_layers"] = whole_depth
         head["config"] = sizes
-    return Run(module, forward, inputs, head, roots=roots, host=_Answers(batch, bool(work.get("tiles")), experts), finer=True,
-               context=context)
+    if stage == "infer":
+        of_token = _even(batch * config.num_experts_per_tok, config.n_routed_experts)
+        host = _GenerationAnswers(batch, bool(tiles), experts, of_token, work["max_new_tokens"])
+    else:
+        host = _Answers(batch, bool(work.get("tiles")), experts)
+    return Run(module, forward, inputs, head, roots=roots, host=host, finer=True, context=context)
+
+
+def _generate(module: torch.nn.Module, **inputs):
+    """As infer() calls it."""
+    from transformers import GenerationConfig
+
+    module.generation_config = GenerationConfig(bos_token_id=0, eos_token_id=1)
+    return module.generate(**inputs, temperature=0.0, eos_token_id=1, streamer=_Streamer(), max_new_tokens=8192,
+                           no_repeat_ngram_size=20, use_cache=True)
 
 
 class _Given(torch.nn.Module):
