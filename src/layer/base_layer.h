@@ -60,6 +60,8 @@ class BaseLayer {
   int64_t parameter_count() const { return size_.parameters; }
   int64_t parameter_bytes() const { return size_.bytes; }
   int64_t buffer_bytes() const { return size_.buffer_bytes; }
+  // Of the parameters and buffers that it declares itself, without its children's.
+  int64_t own_bytes() const { return own_bytes_; }
 
   // The forerunner's contract: what one forward of this layer costs on inputs of these shapes. Each traces the forward.
   int64_t forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention
@@ -115,13 +117,15 @@ class BaseLayer {
     void add(const Size& other, int64_t count);
   };
   Size size_;
+  int64_t own_bytes_ = 0;
 };
 
 // One call of a module: a scope of the trace, named as the parent registered the layer.
 class ModuleCall {
  public:
   explicit ModuleCall(const BaseLayer& layer, int64_t index = -1) : tracer_(Tracer::current()) {
-    tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
+    const int32_t scope = tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
+    tracer_.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
   }
   ~ModuleCall() { tracer_.leave(); }
   ModuleCall(const ModuleCall&) = delete;

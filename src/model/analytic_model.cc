@@ -1,5 +1,7 @@
 #include "model/analytic_model.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 
 namespace modelmeter {
@@ -28,12 +30,21 @@ void AnalyticModel::for_each_own_layer(Visit visit) const {
   }
 }
 
-int64_t AnalyticModel::resident_bytes(const Stage&) const {
+int64_t Residents::bytes() const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_bytes() + layer.buffer_bytes(), "the size of the weights");
-  });
+  for (const Resident& resident : list) total = checked_add(total, resident.bytes, "the size of the weights");
   return total;
+}
+
+Residents AnalyticModel::residents(const Stage&) const {
+  Residents out;
+  for (const auto& stage : stages()) {
+    const BaseLayer* layer = &stage->layer();
+    const auto same = [&](const Resident& r) { return r.layer == layer; };
+    if (std::any_of(out.list.begin(), out.list.end(), same)) continue;
+    out.list.push_back({stage->id(), stage->weight_and_buffer_bytes(), layer});
+  }
+  return out;
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
@@ -42,8 +53,10 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
     ((*stage).*how)(tracer);
-    const int64_t inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
-    trace.residences.push_back({tracer.scope(), checked_add(resident_bytes(*stage), inputs, "live memory")});
+    const Residents resident = residents(*stage);
+    const int64_t inputs = resident.on_device ? trace.given_bytes - stage->weight_and_buffer_bytes() : 0;
+    trace.residences.push_back({tracer.scope(), checked_add(resident.bytes(), inputs, "live memory"), resident.on_device,
+                                resident.streamed});
     tracer.leave();
   }
 }

@@ -45,6 +45,22 @@ class Stage : public StageCostMixin {
   std::string id_, stage_;
 };
 
+// Weights and buffers on the device.
+struct Resident {
+  std::string what;  // "diffusion/dit"
+  int64_t bytes = 0;
+  const BaseLayer* layer = nullptr;  // whose; null where no twin of it is held
+};
+
+// What is on the device while a stage runs, beside its inputs and activations.
+struct Residents {
+  std::vector<Resident> list;
+  bool on_device = true;  // false: the stage runs on the host
+  bool streamed = false;  // of the stage's own weights a module's are there only while it runs
+
+  int64_t bytes() const;
+};
+
 // A kind of cost in reports. The first category that matches a leaf of the module tree takes it.
 struct OperatorCategory {
   std::string id, display_name, description;
@@ -73,8 +89,8 @@ class AnalyticModel : public StageCostMixin {
   virtual std::vector<OperatorCategory> categories() const = 0;  // ordered; the last is "other" and matches everything
   virtual ReportNames names() const = 0;
 
-  // Bytes of weights and buffers on the device while a stage runs, its own included. By default all stages'.
-  virtual int64_t resident_bytes(const Stage& running) const;
+  // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
+  virtual Residents residents(const Stage& running) const;
 
   // The stages one after another, each in a function scope of its id.
   void trace(Tracer& tracer) const override { record(tracer, &Stage::trace); }

@@ -11,8 +11,6 @@
 namespace modelmeter::wan2_1 {
 namespace {
 
-constexpr char weights_overflow[] = "the size of the weights";
-
 const std::vector<std::string>& stage_names() {
   static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode", "diffusion", "vae_decode"};
   return names;
@@ -27,14 +25,6 @@ Residency read_residency(const config::View& runtime, bool official) {
                                         {"residency=offload is its --offload_model"});
   }
   return name == "all" ? Residency::all : name == "offload" ? Residency::offload : Residency::sequential;
-}
-
-// The largest layer that has parameters of its own: what sequential offload holds at a time.
-int64_t largest_layer_bytes(const BaseLayer& layer) {
-  int64_t own = 0;
-  for (const BaseLayer::Parameter& p : layer.parameters()) own += p.spec.bytes();
-  for (const BaseLayer::Child& child : layer.children()) own = std::max(own, largest_layer_bytes(*child.layer));
-  return own;
 }
 
 }  // namespace
@@ -194,33 +184,12 @@ void Wan2_1Model::add_vae(bool decode) {
   stages_.push_back(std::make_unique<VaeStage>(o, other));
 }
 
-// The order of the official generate(): with offload the text encoder joins the transformer for a moment, then goes; the
-// transformer goes before decoding; the autoencoder always stays.
-int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
-  if (running.stage() == "text_encoder" && t5_cpu_) return 0;
-  if (residency_ == Residency::sequential) return largest_layer_bytes(running.layer());
-  int64_t total = 0;
-  bool vae_counted = false;
-  for (const auto& stage : stages_) {
-    const std::string& kind = stage->stage();
-    if (kind == "vae") {
-      // One autoencoder serves both directions.
-      if (std::exchange(vae_counted, true)) continue;
-      if (residency_ == Residency::offload && runtime_.implementation == Implementation::diffusers &&
-          running.stage() != "vae") {
-        continue;
-      }
-    } else if (stage.get() != &running) {
-      if (kind == "text_encoder" && (t5_cpu_ || residency_ == Residency::offload)) continue;
-      if (residency_ == Residency::offload) {
-        const bool transformer_waits = runtime_.implementation == Implementation::official && kind == "diffusion" &&
-                                       running.stage() != "vae" && running.stage() != "diffusion";
-        if (!transformer_waits) continue;
-      }
-    }
-    total = checked_add(total, stage->weight_and_buffer_bytes(), weights_overflow);
-  }
-  return total;
+Residents Wan2_1Model::residents(const Stage& running) const {
+  const ResidencyRules rules = {runtime_.implementation, residency_, t5_cpu_, variant_->generation, variant_->task};
+  const std::vector<Residents> all = residents_by_stage(stages_, rules);
+  size_t at = 0;
+  while (stages_[at].get() != &running) ++at;
+  return all[at];
 }
 
 Fields Wan2_1Model::model_fields() const {
