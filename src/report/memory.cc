@@ -1,0 +1,170 @@
+#include "report/memory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/checked.h"
+#include "base/edit_distance.h"
+#include "base/error.h"
+#include "cost/live_memory.h"
+
+namespace modelmeter {
+namespace {
+
+constexpr char live_memory[] = "live memory";
+
+class Builder {
+ public:
+  Builder(const AnalyticModel& model, const std::string& only) : model_(model) {
+    check_stage(only);
+    model.trace(tracer_);
+    rises_ = rises(trace());
+    streamed_ = streamed_weights(trace());
+    out_.model = model.class_name();
+    out_.workload = model.profile_id();
+    out_.runtime = model.runtime_fields();
+    out_.notes = model.notes();
+    for (size_t i = 0; i < model.stages().size(); ++i) {
+      if (only.empty() || only == model.stages()[i]->id()) add(*model.stages()[i], trace().residences[i]);
+    }
+  }
+
+  MemoryReport finish() {
+    for (size_t i = 1; i < out_.stages.size(); ++i) {
+      if (out_.stages[i].live_bytes() > out_.peak().live_bytes()) out_.peak_stage = i;
+    }
+    list_alive();
+    return std::move(out_);
+  }
+
+ private:
+  const Trace& trace() const { return tracer_.trace(); }
+
+  void check_stage(const std::string& id) const {
+    std::vector<std::string> known;
+    for (const auto& stage : model_.stages()) known.push_back(stage->id());
+    if (id.empty() || std::find(known.begin(), known.end(), id) != known.end()) return;
+    throw Error(fmt::format("there is no stage '{}'", id), {}, name_notes(id, known, "stages"));
+  }
+
+  MemoryOp memory_op(int32_t index) const {
+    if (index < 0) return {};
+    const Op& op = trace().ops[static_cast<size_t>(index)];
+    return {index, "aten." + std::string(info(op.kernel).name), trace().path(op.scope)};
+  }
+
+  void add(const Stage& stage, const Residence& residence) {
+    StageMemory s;
+    s.id = stage.id();
+    s.forwards = stage.forwards();
+    s.residents = model_.residents(stage);
+    s.input_bytes = residence.given_bytes - s.residents.bytes();
+    const auto& ops = trace().ops;
+    while (next_op_ < ops.size() && !trace().is_within(ops[next_op_].scope, residence.scope)) ++next_op_;
+    s.first_op = static_cast<int32_t>(next_op_);
+    int32_t peak = -1;
+    int64_t highest = -1;
+    for (; next_op_ < ops.size() && trace().is_within(ops[next_op_].scope, residence.scope); ++next_op_) {
+      const Op& op = ops[next_op_];
+      const auto scope = static_cast<size_t>(op.scope);
+      const int64_t held = checked_add(residence.given_bytes, residence.streamed ? streamed_[scope] : 0, live_memory);
+      const int64_t activations = residence.on_device ? highest_live(trace(), op, rises_[scope]) : 0;
+      s.held.push_back(held);
+      s.live.push_back(checked_add(held, activations, live_memory));
+      out_.ops_run = checked_add(out_.ops_run, trace().executions(op.scope), "the number of kernels");
+      if (s.live.back() <= highest) continue;
+      highest = s.live.back();
+      peak = static_cast<int32_t>(next_op_);
+      s.activation_bytes = activations;
+      s.streamed_bytes = held - residence.given_bytes;
+    }
+    out_.ops_recorded += static_cast<int64_t>(s.live.size());
+    if (residence.on_device && peak >= 0) {
+      s.peak = memory_op(peak);
+      add_roles(s, alive_at(trace(), peak));
+    }
+    out_.stages.push_back(std::move(s));
+  }
+
+  static void add_roles(StageMemory& s, const Alive& alive) {
+    std::map<std::string, int64_t> roles;
+    for (const AliveTensor& t : alive.tensors) {
+      if (t.tensor->storage->role != nullptr) roles[t.tensor->storage->role] += t.bytes;
+    }
+    for (const auto& [name, bytes] : roles) s.roles.push_back({name, bytes});
+  }
+
+  void list_alive() {
+    const StageMemory& s = out_.peak();
+    std::vector<int64_t> requested;
+    for (const Resident& r : s.residents.list) {
+      out_.alive.push_back({AliveRow::Kind::weights, r.what, r.bytes, {}, {}, {}, false, {}});
+      list_parameters(r, requested);
+    }
+    const auto add_plain = [&](AliveRow::Kind kind, const char* what, int64_t bytes) {
+      if (bytes == 0) return;
+      out_.alive.push_back({kind, what, bytes, {}, {}, {}, false, {}});
+      requested.push_back(bytes);
+    };
+    add_plain(AliveRow::Kind::weights, "of the running modules", s.streamed_bytes);
+    add_plain(AliveRow::Kind::inputs, "inputs of the stage", s.input_bytes);
+    if (s.peak.index >= 0) {
+      const Alive alive = alive_at(trace(), s.peak.index);
+      for (const AliveTensor& t : alive.tensors) {
+        out_.alive.push_back(tensor_row(t));
+        requested.push_back(t.bytes);
+      }
+      add_plain(AliveRow::Kind::other, "grown with repetitions", alive.other);
+    }
+    out_.device = device_memory(requested);
+    if (out_.device.live != s.live_bytes()) {
+      throw Error(ErrorCode::internal, fmt::format("what is alive at the peak adds up to {} bytes, not to its {}",
+                                                   out_.device.live, s.live_bytes()));
+    }
+  }
+
+  static void list_parameters(const Resident& r, std::vector<int64_t>& requested) {
+    if (r.layer == nullptr) return requested.push_back(r.bytes);
+    int64_t rest = r.bytes;
+    r.layer->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+      requested.push_back(spec.bytes());
+      rest -= spec.bytes();
+    });
+    if (rest != 0) requested.push_back(rest);  // buffers
+  }
+
+  AliveRow tensor_row(const AliveTensor& t) const {
+    const TensorMeta& meta = *t.tensor;
+    AliveRow row;
+    row.bytes = t.bytes;
+    row.dtype = short_name(meta.dtype);
+    row.shape = meta.sizes.to_string();
+    row.role = meta.storage->role == nullptr ? "" : meta.storage->role;
+    row.grown = t.bytes != meta.storage->bytes;
+    row.made_by = memory_op(t.made_by);
+    return row;
+  }
+
+  const AnalyticModel& model_;
+  Tracer tracer_;
+  std::vector<Rise> rises_;
+  std::vector<int64_t> streamed_;
+  size_t next_op_ = 0;
+  MemoryReport out_;
+};
+
+}  // namespace
+
+int64_t StageMemory::weight_bytes() const { return checked_add(residents.bytes(), streamed_bytes, live_memory); }
+
+int64_t StageMemory::live_bytes() const {
+  return checked_add(checked_add(weight_bytes(), input_bytes, live_memory), activation_bytes, live_memory);
+}
+
+MemoryReport build_memory_report(const AnalyticModel& model, const std::string& stage) {
+  return Builder(model, stage).finish();
+}
+
+}  // namespace modelmeter
