@@ -1,5 +1,7 @@
 #include "report/device_memory.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 
 namespace modelmeter {
@@ -32,7 +34,7 @@ int64_t reserved_bytes(const std::vector<int64_t>& requested) {
 int64_t DeviceMemory::max_memory_allocated() const { return sum(live, allocator); }
 int64_t DeviceMemory::nvidia_smi() const { return sum(max_memory_allocated(), driver); }
 
-DeviceMemory device_memory(const std::vector<int64_t>& requested) {
+DeviceMemory device_memory(const std::vector<int64_t>& requested, int64_t with_workspace) {
   DeviceMemory out;
   int64_t allocated = 0;
   for (const int64_t bytes : requested) {
@@ -42,7 +44,7 @@ DeviceMemory device_memory(const std::vector<int64_t>& requested) {
   out.allocator = {
       {"allocator: blocks of 512 B", allocated - out.live, "PyTorch, c10/core/AllocatorConfig.h"},
       {"cuBLAS workspace", cublas_workspace_bytes, "PyTorch, CublasHandlePool.cpp; 32 MiB on Hopper"},
-      {"convolution workspace", convolution_workspace_bytes, "not known: the algorithm is cuDNN's choice"},
+      {"convolution workspace", std::max<int64_t>(with_workspace - out.live, 0), "channels-last copies: cost/workspace.h"},
   };
   out.driver = {
       {"allocator: segments of 2 and 20 MiB", reserved_bytes(requested) - allocated, "PyTorch, c10/core/AllocatorConfig.h"},

@@ -30,11 +30,6 @@ constexpr int64_t own_segment_bytes = 2 * mebibyte;      // from then on one seg
 // discuss.pytorch.org/t/178671, 2023). 32 MiB on Hopper.
 constexpr int64_t cublas_workspace_bytes = (2 * 4096 + 8 * 16) * 1024;
 
-// Convolutions: PyTorch asks for whatever the algorithm that cuDNN's heuristics put first needs (pytorch/pytorch#49207,
-// 2020, open), freed after the kernel. Nothing public says what that is for the convolutions of these models: 0, and
-// docs/memory.md says where it shows.
-constexpr int64_t convolution_workspace_bytes = 0;
-
 // CUDA context with the kernels that are loaded when the first tensor is made: 426 MiB by nvidia-smi with nothing
 // allocated, PyTorch 2.10 with CUDA 13.0 on an RTX 6000 Ada (unslothai/unsloth-zoo#1053, 2026-08). Others: 274 MiB
 // (pytorch/pytorch#86509, 2022), about 300 and 400 MB (#107667, #109888, 2023). Libraries load more as they run.
@@ -63,7 +58,8 @@ struct DeviceMemory {
   int64_t nvidia_smi() const;
 };
 
-// `requested`: every allocation that is alive at the peak; they add up to `live`.
-DeviceMemory device_memory(const std::vector<int64_t>& requested);
+// `requested`: every allocation that is alive at the peak; they add up to `live`. `with_workspace`: the highest sum of live
+// memory and the workspace of the running kernel (cost/workspace.h), which may be elsewhere.
+DeviceMemory device_memory(const std::vector<int64_t>& requested, int64_t with_workspace);
 
 }  // namespace modelmeter

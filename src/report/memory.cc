@@ -9,6 +9,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "cost/live_memory.h"
+#include "cost/workspace.h"
 
 namespace modelmeter {
 namespace {
@@ -74,6 +75,7 @@ class Builder {
       s.held.push_back(held);
       s.live.push_back(checked_add(held, activations, live_memory));
       out_.ops_run = checked_add(out_.ops_run, trace().executions(op.scope), "the number of kernels");
+      if (residence.on_device) raise_workspace(s, static_cast<int32_t>(next_op_), s.live.back());
       if (s.live.back() <= highest) continue;
       highest = s.live.back();
       peak = static_cast<int32_t>(next_op_);
@@ -83,9 +85,18 @@ class Builder {
     out_.ops_recorded += static_cast<int64_t>(s.live.size());
     if (residence.on_device && peak >= 0) {
       s.peak = memory_op(peak);
+      s.workspace_peak = memory_op(s.workspace_peak.index);
       add_roles(s, alive_at(trace(), peak));
     }
     out_.stages.push_back(std::move(s));
+  }
+
+  void raise_workspace(StageMemory& s, int32_t index, int64_t live) const {
+    const int64_t workspace = workspace_bytes(trace(), trace().ops[static_cast<size_t>(index)]);
+    const int64_t sum = checked_add(live, workspace, live_memory);
+    if (sum <= s.with_workspace_bytes) return;
+    s.with_workspace_bytes = sum;
+    s.workspace_peak.index = index;
   }
 
   static void add_roles(StageMemory& s, const Alive& alive) {
@@ -118,7 +129,9 @@ class Builder {
       }
       add_plain(AliveRow::Kind::other, "grown with repetitions", alive.other);
     }
-    out_.device = device_memory(requested);
+    int64_t with_workspace = 0;
+    for (const StageMemory& stage : out_.stages) with_workspace = std::max(with_workspace, stage.with_workspace_bytes);
+    out_.device = device_memory(requested, with_workspace);
     if (out_.device.live != s.live_bytes()) {
       throw Error(ErrorCode::internal, fmt::format("what is alive at the peak adds up to {} bytes, not to its {}",
                                                    out_.device.live, s.live_bytes()));

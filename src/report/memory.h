@@ -34,6 +34,8 @@ struct StageMemory {
   int64_t activation_bytes = 0;
   std::vector<MemoryRole> roles;  // parts of the activations
   MemoryOp peak;
+  int64_t with_workspace_bytes = 0;  // highest live memory with the workspace of the running kernel
+  MemoryOp workspace_peak;           // where
 
   int64_t weight_bytes() const;
   int64_t live_bytes() const;  // at its peak

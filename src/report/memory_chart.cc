@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/format.h"
 
@@ -16,11 +17,13 @@ struct Column {
 };
 
 
-// Columns are given to stages by their number of ops, at least one each.
+// A stage is as wide as the square root of its number of ops: a long one leaves room for the short.
 std::vector<int> columns_of_stages(const MemoryReport& r, int width) {
+  double sum = 0;
+  for (const StageMemory& s : r.stages) sum += std::sqrt(static_cast<double>(s.live.size()));
   std::vector<int> out;
   for (const StageMemory& s : r.stages) {
-    const double share = static_cast<double>(s.live.size()) / static_cast<double>(std::max<int64_t>(r.ops_recorded, 1));
+    const double share = sum > 0 ? std::sqrt(static_cast<double>(s.live.size())) / sum : 0;
     out.push_back(std::max(1, static_cast<int>(share * width)));
   }
   return out;

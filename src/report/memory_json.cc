@@ -28,6 +28,8 @@ Json json(const StageMemory& s) {
           {"kept_bytes", roles},
           {"peak_live_bytes", s.live_bytes()},
           {"peak_op", json(s.peak)},
+          {"peak_with_workspace_bytes", s.with_workspace_bytes},
+          {"workspace_peak_op", json(s.workspace_peak)},
           {"live_bytes", s.live}};
 }
 

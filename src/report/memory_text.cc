@@ -70,7 +70,19 @@ std::string alive_table(const MemoryReport& r) {
   return out;
 }
 
-std::string device_table(const DeviceMemory& d) {
+// Where the workspace of a convolution makes a peak of its own.
+std::string workspace_line(const MemoryReport& r) {
+  const StageMemory* highest = &r.peak();
+  for (const StageMemory& s : r.stages) {
+    if (s.with_workspace_bytes > highest->with_workspace_bytes) highest = &s;
+  }
+  if (highest->with_workspace_bytes <= r.peak().live_bytes()) return "";
+  return fmt::format("\nWith workspaces the peak is in {}, while {} runs in {}.\n", highest->id,
+                     op_text(highest->workspace_peak), highest->workspace_peak.scope);
+}
+
+std::string device_table(const MemoryReport& r) {
+  const DeviceMemory& d = r.device;
   Table table({"", "Bytes", "", "Source"}, {Align::left, Align::right, Align::right, Align::left});
   const auto row = [&](const std::string& name, int64_t bytes, const std::string& source) {
     table.add({name, grouped(bytes), gibibytes_text(bytes), source});
@@ -80,7 +92,7 @@ std::string device_table(const DeviceMemory& d) {
   row("torch.cuda.max_memory_allocated, expected", d.max_memory_allocated(), "");
   for (const DevicePart& part : d.driver) row("+ " + part.name, part.bytes, part.source);
   row("on the device (nvidia-smi), expected", d.nvidia_smi(), "without freed memory that the allocator keeps");
-  return table.markdown();
+  return table.markdown() + workspace_line(r);
 }
 
 std::string runtime_line(const MemoryReport& r) {
@@ -104,7 +116,7 @@ std::string memory_text(const MemoryReport& r) {
   out += ".\n\n## Stages\n\n" + stages_table(r);
   out += "\n## Over the ops\n\n" + memory_chart(r);
   out += "\n## Alive at the peak\n\n" + alive_table(r);
-  out += "\n## On a real device\n\n" + device_table(r.device);
+  out += "\n## On a real device\n\n" + device_table(r);
   return out;
 }
 
