@@ -32,7 +32,7 @@ std::vector<int64_t> streamed_weights(const Trace& trace);
 struct AliveTensor {
   const TensorMeta* tensor;  // as it was made; in the first repetition where it grows
   int64_t bytes;             // in the repetition where live memory is highest
-  int32_t made_by;           // index in Trace::ops; -1: by an iteration that was not traced, or before the trace
+  int32_t made_by;           // index in Trace::ops; -1: nothing that was traced, as in a repetition like others
 };
 
 struct Alive {

@@ -52,6 +52,8 @@ class BaseLayer {
   const std::vector<Child>& children() const { return children_; }
   // The layer whose parameters this one uses as its own (tied weights), or null. They are counted with their owner.
   const BaseLayer* tied_to() const { return tied_to_; }
+  // Of the parameters and buffers that it needs on the device to run, without its children's.
+  int64_t own_bytes() const { return tied_to_ != nullptr ? tied_to_->own_bytes_ : own_bytes_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
 
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
@@ -60,8 +62,6 @@ class BaseLayer {
   int64_t parameter_count() const { return size_.parameters; }
   int64_t parameter_bytes() const { return size_.bytes; }
   int64_t buffer_bytes() const { return size_.buffer_bytes; }
-  // Of the parameters and buffers that it declares itself, without its children's.
-  int64_t own_bytes() const { return own_bytes_; }
 
   // The forerunner's contract: what one forward of this layer costs on inputs of these shapes. Each traces the forward.
   int64_t forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention

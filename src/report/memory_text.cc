@@ -60,7 +60,7 @@ std::string alive_table(const MemoryReport& r) {
       what = row.role.empty() ? "tensor" : row.role;
     }
     grown |= row.grown;
-    const std::string maker = !tensor ? "" : row.made_by.index < 0 ? "a repetition before" : op_text(row.made_by);
+    const std::string maker = !tensor ? "" : row.made_by.index < 0 ? "not traced" : op_text(row.made_by);
     table.add({grouped(row.bytes), gibibytes_text(row.bytes), what, row.dtype, row.shape + (row.grown ? " *" : ""), maker,
                where(row.made_by)});
   }
