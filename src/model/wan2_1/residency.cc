@@ -15,13 +15,18 @@ Part part_of(const Stage& stage) {
   return stage.stage() == "diffusion" ? Part::transformer : Part::image_encoder;
 }
 
+// The scheduler and guidance: no model of its own, between the forwards of the transformer.
+bool runs_around_the_transformer(const Stage& stage) {
+  return part_of(stage) == Part::transformer && stage.parameter_count() == 0;
+}
+
 // The models of a pipeline, each named by the first stage that runs it, and those that are on the device now.
 class Device {
  public:
   Device(const Stages& stages, const ResidencyRules& rules) : stages_(stages), rules_(rules) {}
 
   void put(const Stage& stage) {
-    if (stage.parameter_count() > 0 && !holds(stage.layer())) held_.push_back(&stage.layer());
+    if (!holds(stage.layer())) held_.push_back(&stage.layer());
   }
   void put_all(Part part) {
     for (const auto& stage : stages_) {
@@ -69,7 +74,7 @@ class Official {
     const bool offload = rules_.residency == Residency::offload;
     const Part part = part_of(stage);
     const bool on_cpu = part == Part::text_encoder && rules_.t5_cpu;
-    if (part == Part::transformer) bring_transformer(stage);
+    if (part == Part::transformer) bring_transformer();
     if (part == Part::vae && after_denoising_ && offload) device_.remove_all(Part::transformer);
     if (!on_cpu) device_.put(stage);
     Residents out = device_.residents();
@@ -81,9 +86,9 @@ class Official {
  private:
   // Wan2.2's _prepare_model_for_timestep sends the other expert to the CPU first, offload_model or not: init_on_cpu is
   // true on one GPU.
-  void bring_transformer(const Stage& stage) {
+  void bring_transformer() {
     after_denoising_ = true;
-    if (stage.parameter_count() > 0 && rules_.generation == Generation::wan2_2) device_.remove_all(Part::transformer);
+    if (rules_.generation == Generation::wan2_2) device_.remove_all(Part::transformer);
   }
 
   const ResidencyRules& rules_;
@@ -101,7 +106,7 @@ class ModelOffload {
       if (part == Part::text_encoder && rules.t5_cpu) continue;
       for (const auto& stage : stages) {
         const bool hooked = std::find(chain_.begin(), chain_.end(), &stage->layer()) != chain_.end();
-        if (part_of(*stage) == part && stage->parameter_count() > 0 && !hooked) chain_.push_back(&stage->layer());
+        if (part_of(*stage) == part && !runs_around_the_transformer(*stage) && !hooked) chain_.push_back(&stage->layer());
       }
     }
   }
@@ -147,8 +152,16 @@ class Still {
 template <class Policy>
 std::vector<Residents> run_all(const Stages& stages, const ResidencyRules& rules) {
   Policy policy(stages, rules);
-  std::vector<Residents> out;
-  for (const auto& stage : stages) out.push_back(policy.run(*stage));
+  std::vector<Residents> out(stages.size());
+  const Residents* denoising = nullptr;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (runs_around_the_transformer(*stages[i])) continue;
+    out[i] = policy.run(*stages[i]);
+    if (denoising == nullptr && part_of(*stages[i]) == Part::transformer) denoising = &out[i];
+  }
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (runs_around_the_transformer(*stages[i]) && denoising != nullptr) out[i] = *denoising;
+  }
   return out;
 }
 
