@@ -1,6 +1,7 @@
-// Named values of simple types, in order: what reports say of a model, a workload or a layer.
+// Named values of simple types, in order: what reports say of a model, a workload or a layer. nullptr: not known.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -9,7 +10,7 @@
 
 namespace modelmeter {
 
-using FieldValue = std::variant<int64_t, double, bool, std::string>;
+using FieldValue = std::variant<int64_t, double, bool, std::string, std::nullptr_t>;
 using Fields = std::vector<std::pair<std::string, FieldValue>>;
 
 }  // namespace modelmeter

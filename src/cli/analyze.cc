@@ -21,7 +21,7 @@ struct ReportOptions {
   bool expand_blocks = false, yaml = false;
 
   static ReportOptions read(const config::View& report, const std::string& family) {
-    report.require_known_keys({"output_dir", "run_id", "expand_blocks", "yaml"});
+    report.require_known_keys({"output_dir", "run_id", "expand_blocks", "yaml", "layer_docs"});
     ReportOptions out;
     out.run_id = report.get<std::string>("run_id");
     if (out.run_id.empty() || out.run_id.find('/') != std::string::npos || out.run_id == "." || out.run_id == "..") {
@@ -44,7 +44,7 @@ int analyze(const CommandLine& line) {
   if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const ReportOptions options = ReportOptions::read(session.view().child("report"), model->family());
+  const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
   const Report report = build_report(*model, options.run_id, {options.expand_blocks});
 
   const std::string json = to_json(report);

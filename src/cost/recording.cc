@@ -355,6 +355,8 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.implementation = reader.text(document, "implementation");
   out.attention = document.contains("attention") ? reader.text(document, "attention") : "flash";
   out.variant = document.contains("variant") ? reader.text(document, "variant") : "";
+  out.precision = document.contains("precision") ? reader.text(document, "precision") : "";
+  out.part = document.contains("case") ? reader.text(document, "case") : "";
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
   const Json& totals = reader.field(document, "totals");
@@ -388,6 +390,8 @@ std::string write_recording(const Recording& r) {
                    {"variant", r.variant},
                    {"config", Json::parse(r.config)},
                    {"workload", Json::parse(r.workload)}};
+  if (!r.precision.empty()) document["precision"] = r.precision;
+  if (!r.part.empty()) document["case"] = r.part;
   Json totals = {{"params", r.totals.params},
                  {"param_bytes", r.totals.param_bytes},
                  {"kernels", r.totals.kernels},

@@ -52,6 +52,7 @@ struct RecordedTotals {
 
 struct Recording {
   std::string code, implementation, attention, variant;
+  std::string precision, part;   // of families that are recorded in several precisions and parts; else ""
   std::string config, workload;  // JSON texts: what ran, with which sizes
   RecordedTotals totals;
   std::vector<RecordedModule> modules;

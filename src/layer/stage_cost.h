@@ -40,6 +40,7 @@ class StageCostMixin {
   virtual void trace_forward(Tracer& tracer) const = 0;
   virtual int64_t parameter_count() const = 0;
   virtual int64_t parameter_bytes() const = 0;
+  virtual int64_t kv_cache_bytes() const { return 0; }  // after the run; of models that have one
 
   StageCost get_forward_cost() const;
   // The same, of a trace that was recorded by trace() or trace_forward().

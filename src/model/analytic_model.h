@@ -16,6 +16,8 @@ namespace modelmeter {
 // What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
 struct RecordedInputs {
   std::string implementation, attention, config, workload;
+  std::string precision = {};  // "autocast" or the dtype, of families that are recorded in several; else ""
+  std::string part = {};       // of recordings of parts of one model, which; else ""
 };
 
 // A part of the run that can be analysed alone.
@@ -66,20 +68,42 @@ struct OperatorCategory {
   std::string id, display_name, description;
   std::vector<std::string> match;   // classes, or names of functions ("rope"); none matches everything
   std::vector<std::string> within;  // and one of these classes or module names above it, if any are given
+  // match holds parts of class names instead, in lower case: of the leaf's class or the nearest above it.
+  bool by_part = false;
+};
+
+// A node that stands where the report wants it, not where it runs.
+struct PlacedNode {
+  std::string path;   // where it runs: names in PyTorch from the stage down ("prefill/model/vision")
+  std::string id, stage;
+};
+
+// A node of reports that no module is: it holds the nodes whose ids begin with its own.
+struct NodeGroup {
+  std::string id, klass, stage;
+  int64_t repetition_count = 0;  // of the modules that it stands for; those right below it do not tell theirs
+  Fields constructor_params;
 };
 
 // How modules are called in reports.
 struct ReportNames {
   std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
-  std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"
+  std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
   std::vector<std::pair<std::string, std::string>> own;      // by class, what its own kernels are called; else "other"
+  std::string root_id = "pipeline", root_stage = "pipeline";
+  std::vector<PlacedNode> placed = {};
+  std::vector<NodeGroup> groups = {};
+  std::vector<std::pair<std::string, std::string>> nested_stages = {};  // a stage that runs inside another ("vision" in "prefill")
+  std::vector<std::pair<std::string, std::string>> descriptions = {};   // what a class is, in a sentence
+  bool leaf_snapshots_only = false;  // for consumers that add up every snapshot
 };
 
 class AnalyticModel : public StageCostMixin {
  public:
   virtual const std::vector<std::unique_ptr<Stage>>& stages() const = 0;
 
-  virtual std::string family() const = 0;       // folder of its reports: "wan2_1"
+  virtual std::string family() const = 0;       // "wan2_1"
+  virtual std::string report_folder() const { return family(); }  // below static_analysis/
   virtual std::string class_name() const = 0;   // of the root node
   virtual std::string profile_id() const = 0;   // of the workload
   virtual Fields model_fields() const = 0;      // the report's model spec
@@ -91,6 +115,10 @@ class AnalyticModel : public StageCostMixin {
 
   // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running) const;
+
+  using StageCostMixin::kv_cache_bytes;
+  // What a stage (by its id) adds to the cache in the whole run. They add up to kv_cache_bytes().
+  virtual int64_t kv_cache_bytes_added(const std::string&) const { return 0; }
 
   // The stages one after another, each in a function scope of its id.
   void trace(Tracer& tracer) const override { record(tracer, &Stage::trace); }

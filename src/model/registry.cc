@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
 
@@ -17,6 +19,9 @@ const ModelRegistry& models() {
     ModelRegistry r("model");
     r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
       return std::make_unique<wan2_1::Wan2_1Model>(root, files);
+    });
+    r.add("modelmeter.deepseek_ocr.DeepSeekOCR", [](const config::View&, const config::View& root, const DataFiles& files) {
+      return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
     });
     return r;
   }();
@@ -35,6 +40,11 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"VisionTransformer", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
+      {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
+      {"DeepseekOCRModel", deepseek_ocr::recorded_stage},
+      {"DeepseekV2DecoderLayer", deepseek_ocr::recorded_stage},
+      {"ImageEncoderViT", deepseek_ocr::recorded_stage},
+      {"VitModel", deepseek_ocr::recorded_stage},
   };
   return table;
 }

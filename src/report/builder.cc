@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/checked.h"
 #include "base/error.h"
 
 namespace modelmeter {
@@ -35,15 +38,48 @@ Figures figures(const StageCost& stage) {
 
 class ReportBuilder {
  public:
-  ReportBuilder(const AnalyticModel& model, Report& report) : names_(model.names()), model_(model), report_(report) {}
+  ReportBuilder(const AnalyticModel& model, const Trace& trace, Report& report)
+      : names_(model.names()), model_(model), report_(report) {
+    for (const Residence& r : trace.residences) {
+      resident_[std::string(trace.scopes[static_cast<size_t>(r.scope)].name)] = r.given_bytes;
+    }
+  }
 
   void add(const ModuleTreeNode& node, int64_t total_flops) {
     report_.modules.push_back(module(node));
-    report_.module_metrics.push_back(snapshot(node, total_flops));
+    if (node.leaf() || !names_.leaf_snapshots_only) report_.module_metrics.push_back(snapshot(node, total_flops));
+    if (node.leaf()) add_to_stage(node, node.stage);
     for (const auto& child : node.children) add(*child, total_flops);
   }
 
  private:
+  // Adds a leaf to its stage, and to the stage that this one is nested in.
+  void add_to_stage(const ModuleTreeNode& leaf, const std::string& name) {
+    std::optional<std::string> nested_in;
+    for (const auto& [inner, outer] : names_.nested_stages) {
+      if (inner == name) nested_in = outer;
+    }
+    StageFigures* stage = nullptr;
+    for (StageFigures& known : report_.stages) {
+      if (known.stage == name) stage = &known;
+    }
+    if (stage == nullptr) stage = &report_.stages.emplace_back(StageFigures{name, nested_in, {}});
+    Figures& sum = stage->figures;
+    const Figures more = figures(leaf.cost);
+    for (int64_t Figures::*f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
+                                &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
+      sum.*f = checked_add(sum.*f, more.*f, "the costs of a stage");
+    }
+    sum.parameters += leaf.used_parameters;
+    sum.weight_bytes += leaf.used_weight_bytes;
+    sum.kv_cache_bytes += leaf.kv_cache_bytes;
+    sum.activation_peak_bytes = std::max(sum.activation_peak_bytes, leaf.peak_live);
+    if (const auto found = resident_.find(leaf.origin); found != resident_.end()) {
+      sum.peak_live_bytes = std::max(sum.peak_live_bytes.value_or(0), found->second + leaf.peak_live);
+    }
+    if (nested_in) add_to_stage(leaf, *nested_in);
+  }
+
   AnalyticModuleNode module(const ModuleTreeNode& node) const {
     AnalyticModuleNode out;
     out.module_id = node.id;
@@ -52,12 +88,22 @@ class ReportBuilder {
     out.stage = node.stage;
     if (node.parent != nullptr) out.parent_id = node.parent->id;
     for (const auto& child : node.children) out.children.push_back(child->id);
-    if (node.list_count > 0) {
+    if (node.list_count > 0 && !told_above(node)) {
       out.repetition = "for";
       out.repetition_count = node.list_count;
     }
-    if (node.layer != nullptr) out.constructor_params = node.layer->constructor_params();
+    out.constructor_params = node.layer != nullptr ? node.layer->constructor_params() : node.group_params;
+    if (told_above(node)) out.constructor_params.emplace_back("layers", node.list_count);
     return out;
+  }
+
+  // Whether a group above says how often its modules are there, this one among them.
+  static bool told_above(const ModuleTreeNode& node) {
+    if (node.list_count == 0 || node.layer == nullptr) return false;
+    for (const ModuleTreeNode* at = node.parent; at != nullptr && at->layer == nullptr; at = at->parent) {
+      if (at->list_count > 0) return true;
+    }
+    return false;
   }
 
   std::string qualified(const ModuleTreeNode& node) const {
@@ -80,10 +126,12 @@ class ReportBuilder {
     out.exact.parameters = node.parameters;
     out.exact.weight_bytes = node.weight_bytes;
     out.exact.activation_peak_bytes = node.peak_live;
+    out.exact.kv_cache_bytes = node.kv_cache_bytes;
     out.total_flops_tflops = per(out.exact.flops_torch, 1e12);
     out.total_io_tb = per(out.exact.io_bytes(), 1e12);
     out.memory_weights_gb = per(node.weight_bytes, 1e9);
     out.memory_activations_gb = per(node.peak_live, 1e9);
+    out.memory_kvcache_gb = per(node.kv_cache_bytes, 1e9);
     out.share_of_model_time = node.parent == nullptr ? 1.0 : share(out.exact.flops_torch, total_flops);
     for (const OperatorCategory& category : report_.operator_categories) {
       const auto found = node.by_category.find(category.id);
@@ -98,6 +146,7 @@ class ReportBuilder {
   const ReportNames names_;
   const AnalyticModel& model_;
   Report& report_;
+  std::map<std::string, int64_t> resident_;  // weights and inputs, by the stage's id
 };
 
 }  // namespace
@@ -126,7 +175,11 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
                 fmt::format("the modules of the report do not add up to its totals: weights {} of {}, kernels {} of {}",
                             tree->weight_bytes, report.totals.weight_bytes, tree->cost.kernels, report.totals.kernels));
   }
-  ReportBuilder(model, report).add(*tree, report.totals.flops_torch);
+  ReportBuilder(model, tracer.trace(), report).add(*tree, report.totals.flops_torch);
+  int64_t cached = 0;
+  for (StageFigures& stage : report.stages) {
+    if (!stage.nested_in) stage.figures.kv_cache_bytes = cached = checked_add(cached, stage.figures.kv_cache_bytes, "the KV cache");
+  }
   return report;
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -113,6 +114,10 @@ class Reader {
     if (!value.is_string()) fail(fmt::format("\"{}\" is not a string", key));
     return value.get<std::string>();
   }
+  std::optional<std::string> text_or_null(const Json& object, const char* key) const {
+    if (field(object, key).is_null()) return std::nullopt;
+    return text(object, key);
+  }
   int64_t integer(const Json& object, const char* key) const {
     const Json& value = field(object, key);
     if (!value.is_number_integer() || value.get<int64_t>() < 0) fail(fmt::format("\"{}\" is not a count", key));
@@ -125,7 +130,7 @@ class Reader {
     }
     return value.get<double>();
   }
-  Fields fields(const Json& object, const char* key) const {
+  Fields fields(const Json& object, const char* key, bool null_allowed = false) const {
     const Json& value = field(object, key);
     if (!value.is_object()) fail(fmt::format("\"{}\" is not an object", key));
     Fields out;
@@ -138,6 +143,8 @@ class Reader {
         out.emplace_back(name, v.get<double>());
       } else if (v.is_string()) {
         out.emplace_back(name, v.get<std::string>());
+      } else if (v.is_null() && null_allowed) {
+        out.emplace_back(name, nullptr);
       } else {
         fail(fmt::format("\"{}.{}\" is neither a number, a string nor a truth value", key, name));
       }
@@ -176,7 +183,7 @@ class Reader {
     out.name = text(m, "name");
     out.qualified_class_name = text(m, "qualified_class_name");
     out.stage = text(m, "stage");
-    if (!field(m, "parent_id").is_null()) out.parent_id = text(m, "parent_id");
+    out.parent_id = text_or_null(m, "parent_id");
     out.children = texts(m, "children");
     out.repetition = text(m, "repetition");
     if (!field(m, "repetition_count").is_null()) out.repetition_count = integer(m, "repetition_count");
@@ -211,12 +218,15 @@ class Reader {
 }  // namespace
 
 std::string to_json(const Report& r) {
-  Json categories = Json::array(), modules = Json::array(), metrics = Json::array();
+  Json categories = Json::array(), modules = Json::array(), metrics = Json::array(), stages = Json::array();
   for (const OperatorCategory& c : r.operator_categories) {
     categories.push_back({{"category_id", c.id},
                           {"display_name", c.display_name},
                           {"description", c.description},
                           {"match_classes", c.match}});
+  }
+  for (const StageFigures& s : r.stages) {
+    stages.push_back({{"stage", s.stage}, {"nested_in", or_null(s.nested_in)}, {"figures", json(s.figures)}});
   }
   for (const AnalyticModuleNode& m : r.modules) modules.push_back(json(m));
   for (const ModuleMetricsSnapshot& s : r.module_metrics) metrics.push_back(json(s));
@@ -230,13 +240,16 @@ std::string to_json(const Report& r) {
                          {"runtime", json(r.runtime)},
                          {"totals", json(r.totals)},
                          {"per_forward", json(r.per_forward)},
+                         {"stages", stages},
                          {"modules", modules},
                          {"operator_categories", categories},
                          {"module_metrics", metrics},
                          {"profile_run_id", nullptr},
                          {"predicted_total_time_ms", r.predicted_total_time_ms},
+                         {"measured_total_time_ms", nullptr},
+                         {"predicted_vs_measured_ratio", nullptr},
                          {"notes", joined(r.notes)},
-                         {"layer_docs_dir", nullptr}};
+                         {"layer_docs_dir", or_null(r.layer_docs_dir)}};
   return document.dump(2) + "\n";
 }
 
@@ -250,7 +263,7 @@ Report report_from_json(const std::string& content, const std::string& file) {
   Report out;
   out.report_id = reader.text(document, "report_id");
   out.family = reader.text(document, "family");
-  out.model = reader.fields(document, "model");
+  out.model = reader.fields(document, "model", true);
   out.workload = reader.fields(document, "workload");
   out.runtime = reader.fields(document, "runtime");
   out.totals = reader.figures(reader.field(document, "totals"));
@@ -260,10 +273,16 @@ Report report_from_json(const std::string& content, const std::string& file) {
     out.operator_categories.push_back({reader.text(c, "category_id"), reader.text(c, "display_name"),
                                        reader.text(c, "description"), reader.texts(c, "match_classes"), {}});
   }
-  for (const Json& s : reader.list(document, "module_metrics")) out.module_metrics.push_back(reader.snapshot(s));
-  if (out.modules.empty() || out.module_metrics.size() != out.modules.size()) {
-    reader.fail("it has not one snapshot for each module");
+  for (const Json& s : reader.list(document, "stages")) {
+    out.stages.push_back({reader.text(s, "stage"), reader.text_or_null(s, "nested_in"), reader.figures(reader.field(s, "figures"))});
   }
+  for (const Json& s : reader.list(document, "module_metrics")) out.module_metrics.push_back(reader.snapshot(s));
+  const auto leaves = static_cast<size_t>(std::count_if(out.modules.begin(), out.modules.end(),
+                                                        [](const AnalyticModuleNode& m) { return m.children.empty(); }));
+  if (out.modules.empty() || (out.module_metrics.size() != out.modules.size() && out.module_metrics.size() != leaves)) {
+    reader.fail("it has not one snapshot for each module, or for each leaf");
+  }
+  out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
   out.predicted_total_time_ms = reader.number(document, "predicted_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);
   return out;

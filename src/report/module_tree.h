@@ -17,6 +17,8 @@ namespace modelmeter {
 struct ModuleTreeNode {
   std::string id, name;
   std::string raw_name;                // as in PyTorch, before ReportNames
+  std::string path;                    // of raw names, from the stage down
+  std::string origin;                  // id of the stage that runs it
   std::string klass;                   // "" for a group or a function
   std::string stage;
   std::string category;                // of a leaf
@@ -26,9 +28,12 @@ struct ModuleTreeNode {
   int64_t calls = 0;                   // of all copies
   Cost cost;                           // children included
   int64_t peak_live = 0;               // above the start, while it runs
-  int64_t parameters = 0, weight_bytes = 0;
+  int64_t parameters = 0, weight_bytes = 0, kv_cache_bytes = 0;
+  int64_t used_parameters = 0, used_weight_bytes = 0;  // of a leaf, with those that count with another stage
+  Fields group_params;                 // of a NodeGroup
   std::map<std::string, Cost> by_category;
   ModuleTreeNode* parent = nullptr;
+  const ModuleTreeNode* runs_in = nullptr;  // the parent, but for a node that is placed elsewhere
   std::vector<std::unique_ptr<ModuleTreeNode>> children;
 
   bool leaf() const { return children.empty(); }

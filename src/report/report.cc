@@ -32,7 +32,22 @@ std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_
 }
 
 std::vector<OperatorMetrics> top_categories(const Report& report, size_t most) {
-  std::vector<OperatorMetrics> out = report.module_metrics.front().operator_breakdown;
+  std::vector<OperatorMetrics> out;
+  double all = 0;
+  for (const OperatorCategory& category : report.operator_categories) {
+    OperatorMetrics sum{category.id};
+    for (const ModuleMetricsSnapshot* leaf : top_leaves(report, report.modules.size())) {
+      for (const OperatorMetrics& m : leaf->operator_breakdown) {
+        if (m.category_id != category.id) continue;
+        sum.calls += m.calls;
+        sum.flops_tflops += m.flops_tflops;
+        sum.io_tb += m.io_tb;
+      }
+    }
+    all += sum.flops_tflops;
+    if (sum.calls > 0) out.push_back(sum);
+  }
+  for (OperatorMetrics& m : out) m.share_of_module_flops = all > 0 ? m.flops_tflops / all : 0;
   std::sort(out.begin(), out.end(), [](const OperatorMetrics& a, const OperatorMetrics& b) {
     if (a.flops_tflops != b.flops_tflops) return a.flops_tflops > b.flops_tflops;
     return a.category_id < b.category_id;

@@ -58,15 +58,26 @@ struct ModuleMetricsSnapshot {
   Figures exact;
 };
 
+// What one stage of the run costs. FLOPs, bytes and kernels of stages add up to the run, but for those nested in another.
+// Weights are those that the stage's layers hold, shared with other stages or not; the KV cache is that at its end.
+struct StageFigures {
+  std::string stage;
+  std::optional<std::string> nested_in;
+  Figures figures;
+};
+
 struct Report {
   std::string report_id, family;
   Fields model, workload, runtime;
   std::vector<AnalyticModuleNode> modules;  // parents before children
   std::vector<OperatorCategory> operator_categories;
-  std::vector<ModuleMetricsSnapshot> module_metrics;  // one for each module, in the same order
+  // One for each module, in the same order; of leaves alone where the family's consumers add them all up.
+  std::vector<ModuleMetricsSnapshot> module_metrics;
+  std::vector<StageFigures> stages;
   double predicted_total_time_ms = 0;
   std::vector<std::string> notes;
   Figures totals, per_forward;
+  std::optional<std::string> layer_docs_dir;  // absolute
 };
 
 // The leaves with the most FLOPs, and the categories; ties by id.

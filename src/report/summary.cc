@@ -14,6 +14,7 @@ std::string text(const FieldValue& value) {
     std::string operator()(double v) const { return fmt::format("{}", v); }
     std::string operator()(bool v) const { return v ? "true" : "false"; }
     std::string operator()(const std::string& v) const { return v; }
+    std::string operator()(std::nullptr_t) const { return ""; }
   };
   return std::visit(Show(), value);
 }
@@ -50,6 +51,18 @@ std::string totals_table(const Report& r) {
   return table.markdown();
 }
 
+std::string stages_table(const Report& r) {
+  Table table({"Stage", "FLOPs (torch)", "Bytes moved", "Kernels", "Weights", "KV cache", "Activation peak"},
+              {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
+  for (const StageFigures& s : r.stages) {
+    const Figures& f = s.figures;
+    table.add({s.nested_in ? fmt::format("{} (in {})", s.stage, *s.nested_in) : s.stage, flops_text(f.flops_torch),
+               bytes_text(f.io_bytes()), grouped(f.kernels), bytes_text(f.weight_bytes), bytes_text(f.kv_cache_bytes),
+               bytes_text(f.activation_peak_bytes)});
+  }
+  return table.markdown();
+}
+
 }  // namespace
 
 std::string top_tables(const Report& r, size_t layers, size_t categories) {
@@ -77,6 +90,7 @@ std::string summary_markdown(const Report& r) {
                      r.report_id, fields_line(r.model), fields_line(r.workload), fields_line(r.runtime),
                      flops_text(r.totals.flops_torch), flops_text(r.totals.flops_full));
   out += "## Totals\n\n" + totals_table(r) + "\n";
+  if (r.stages.size() > 1) out += "## Stages\n\n" + stages_table(r) + "\n";
   out += top_tables(r, 10, 5);
   if (!r.notes.empty()) {
     out += "\n## Notes\n\n";

@@ -51,12 +51,18 @@ bool SamArchitecture::is_global(int64_t block) const {
 Architecture read_architecture(const View& config) {
   if (!config.node().is(config::Kind::map)) throw config.expected("a model configuration (a JSON object)");
   require_known_code(config);
+  config.get_positive<int64_t>("num_hidden_layers");
   Architecture a;
-  DecoderArchitecture& d = a.decoder;
+  a.decoder = read_decoder(config);
+  return a;
+}
+
+DecoderArchitecture read_decoder(const View& config) {
+  DecoderArchitecture d;
   d.vocab_size = config.get_positive<int64_t>("vocab_size");
   d.hidden_size = config.get_positive<int64_t>("hidden_size");
   d.intermediate_size = config.get_positive<int64_t>("intermediate_size");
-  d.num_hidden_layers = config.get_positive<int64_t>("num_hidden_layers");
+  d.num_hidden_layers = config.get_non_negative<int64_t>("num_hidden_layers");
   d.num_attention_heads = config.get_positive<int64_t>("num_attention_heads");
   d.num_key_value_heads = config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads")
                                                             : d.num_attention_heads;
@@ -71,7 +77,7 @@ Architecture read_architecture(const View& config) {
     d.norm_topk_prob = config.get_or<bool>("norm_topk_prob", false);
   }
   check(d, config);
-  return a;
+  return d;
 }
 
 }  // namespace modelmeter::deepseek_ocr

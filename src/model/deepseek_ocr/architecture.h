@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/dtype.h"
 #include "config/access.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -64,6 +65,10 @@ struct DecoderArchitecture {
   bool norm_topk_prob = false;
 
   int64_t head_dim() const { return hidden_size / num_attention_heads; }
+  // Keys and values of all layers; 61,440 as published, in bfloat16.
+  int64_t kv_cache_bytes_per_token(DType dtype) const {
+    return 2 * num_hidden_layers * num_key_value_heads * head_dim() * size_of(dtype);
+  }
   bool is_moe(int64_t layer) const {
     return n_routed_experts > 0 && layer >= first_k_dense_replace && layer % moe_layer_freq == 0;
   }
@@ -80,5 +85,8 @@ struct Architecture {
 // Errors name the file and the field: a missing or mistyped one, sizes that are not positive, heads that do not divide
 // the width, and what the code here has no twin of (multi-head latent attention, other ways to choose experts).
 Architecture read_architecture(const config::View& config);
+
+// The decoder alone; it may have no layers.
+DecoderArchitecture read_decoder(const config::View& config);
 
 }  // namespace modelmeter::deepseek_ocr

@@ -168,7 +168,10 @@ Tensor LlamaAttention::forward(Tensor hidden_states, const LayerArguments& args,
     query_states = std::move(q_embed);
     key_states = std::move(k_embed);
   }
-  args.cache->update(key_states, value_states, layer);
+  {
+    FunctionScope scope("kv_cache");
+    args.cache->update(key_states, value_states, layer);
+  }
 
   Tensor attn_weights;  // lives until the end in eager attention
   Tensor attn_output;

@@ -3,7 +3,6 @@
 #include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {
-namespace {
 
 PageImages page_images(const PageLayout& page, DType dtype) {
   Tracer& tracer = Tracer::current();
@@ -17,12 +16,10 @@ PageImages page_images(const PageLayout& page, DType dtype) {
   return out;
 }
 
-}  // namespace
-
 std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in,
                                        int64_t tokens) {
   const DecoderArchitecture& a = model.architecture().decoder;
-  const int64_t assignments = tokens * a.num_experts_per_tok;
+  const int64_t assignments = in.batch * tokens * a.num_experts_per_tok;
   return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
 }
 
@@ -30,13 +27,14 @@ OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInp
   Tracer& tracer = Tracer::current();
   const int64_t tokens = in.context_tokens();
   OcrInputs inputs;
-  inputs.input_ids = tracer.input({1, tokens}, DType::int64);
-  inputs.attention_mask = tracer.input({1, tokens}, DType::int64);
-  inputs.position_ids = tracer.input({1, tokens}, DType::int64);
-  inputs.images.push_back(page_images(in.page, model.dtype()));
-  inputs.images_seq_mask = tracer.input({1, tokens}, DType::boolean);
+  inputs.input_ids = tracer.input({in.batch, tokens}, DType::int64);
+  inputs.attention_mask = tracer.input({in.batch, tokens}, DType::int64);
+  inputs.position_ids = tracer.input({in.batch, tokens}, DType::int64);
+  for (int64_t i = 0; i < in.batch; ++i) inputs.images.push_back(page_images(in.page, model.dtype()));
+  inputs.images_seq_mask = tracer.input({in.batch, tokens}, DType::boolean);
   inputs.past_key_values = &cache;
   inputs.tokens_per_expert = tokens_per_expert(model, in, tokens);
+  inputs.last_logits_only = in.last_logits_only;
   return inputs;
 }
 
@@ -49,10 +47,10 @@ void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, Dyn
   FunctionScope scope("decode");
   Tracer& tracer = Tracer::current();
   const int64_t cached = cache.seq_length();
-  const Tensor attention_mask = tracer.input({1, cached + in.decode_steps}, DType::int64);
+  const Tensor attention_mask = tracer.input({in.batch, cached + in.decode_steps}, DType::int64);
   OcrInputs inputs;
-  inputs.input_ids = tracer.input({1, 1}, DType::int64);
-  inputs.position_ids = tracer.input({1, 1}, DType::int64);
+  inputs.input_ids = tracer.input({in.batch, 1}, DType::int64);
+  inputs.position_ids = tracer.input({in.batch, 1}, DType::int64);
   inputs.past_key_values = &cache;
   inputs.tokens_per_expert = tokens_per_expert(model, in, 1);
 

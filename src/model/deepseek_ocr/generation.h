@@ -1,7 +1,8 @@
 // Reading a page: the prompt with its images in one forward, then a token at a time behind a growing cache, as
 // DeepseekOCRForCausalLM.infer has GenerationMixin.generate run them (transformers 4.46.3).
 //
-// Modelled are the forwards. What generate() does between two of them (the search for the next token, the bookkeeping
+// infer() reads one page; a batch of pages of one layout is what the model's own forward takes beside. Modelled are the
+// forwards. What generate() does between two of them (the search for the next token, the bookkeeping
 // of masks and positions, the n-grams it bans on the host) is in sampling.h.
 #pragma once
 
@@ -15,10 +16,13 @@ namespace modelmeter::deepseek_ocr {
 
 struct GenerationInputs {
   PageLayout page;
+  int64_t batch = 1;           // pages read at once
   int64_t prompt_tokens = 10;  // of text, beside the image tokens
   int64_t decode_steps = 0;    // forwards of one token; max_new_tokens less the one that the prompt's forward gives
   // By number of assignments (tokens x experts per token) to tokens per expert; even routing where it is empty.
   std::function<std::vector<int64_t>(int64_t assignments)> routing;
+
+  bool last_logits_only = false;
 
   int64_t context_tokens() const { return page.image_tokens() + prompt_tokens; }
 };
@@ -27,7 +31,10 @@ struct GenerationInputs {
 // not traced one by one: what they cost is linear in the length of the cache.
 void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
 
-// What the prompt's forward is given, and how many tokens each expert gets of so many.
+// One page of a batch as infer() prepares it.
+PageImages page_images(const PageLayout& page, DType dtype);
+
+// What the prompt's forward is given, and how many tokens each expert gets where each page brings so many.
 OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
 std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens);
 

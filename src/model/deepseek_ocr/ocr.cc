@@ -59,11 +59,12 @@ DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementatio
   register_parameter("image_newline", {a.n_embed}, dtype);
   register_parameter("view_seperator", {a.n_embed}, dtype);
   register_module("embed_tokens", embed_tokens_);
-  for (int64_t i = 0; i < decoder_.num_hidden_layers; ++i) {
+  for (int64_t i = 0, next; i < decoder_.num_hidden_layers; i = next) {
     const bool moe = decoder_.is_moe(i);
+    for (next = i + 1; next < decoder_.num_hidden_layers && decoder_.is_moe(next) == moe;) ++next;
     auto& layers = moe ? moe_layers_ : dense_layers_;
     if (!layers) layers = std::make_unique<DeepseekV2DecoderLayer>(decoder_, implementation, moe, dtype);
-    register_module_list("layers", *layers, 1, i);
+    register_module_list("layers", *layers, next - i, i);
   }
   register_module("norm", norm_);
   register_module("sam_model", sam_model_);
@@ -75,6 +76,7 @@ Tensor DeepseekOCRModel::forward(const OcrInputs& in) const {
   Tensor inputs_embeds = embed_tokens_(in.input_ids);
   VisionLocals locals;
   if (in.input_ids.size(1) != 1 && !in.images.empty()) {
+    FunctionScope scope("vision");
     torch::sum(in.images.front().original);  // 0 without an image; read back to the host
     splice_images({sam_model_, vision_model_, projector_, parameter(0), parameter(1)}, in.images, in.images_seq_mask,
                   inputs_embeds, locals);
@@ -96,6 +98,12 @@ Tensor DeepseekOCRModel::decode(const OcrInputs& in, const Tensor& inputs_embeds
   const LayerArguments args{attention_mask(in, inputs_embeds), in.position_ids, in.past_key_values,
                             in.tokens_per_expert};
   Tensor hidden_states = inputs_embeds;
+  run_layers(args, hidden_states);
+  return norm_(hidden_states);
+}
+
+void DeepseekOCRModel::run_layers(const LayerArguments& args, Tensor& hidden_states) const {
+  FunctionScope scope("decoder");
   // Layers in a row that are alike but for what they add to the cache. The first has the embeddings for its input,
   // which live on, and so stands alone.
   for (int64_t i = 0, next; i < decoder_.num_hidden_layers; i = next) {
@@ -103,9 +111,8 @@ Tensor DeepseekOCRModel::decode(const OcrInputs& in, const Tensor& inputs_embeds
     repeat_steadily(
         next - i, {{&hidden_states}, {}},
         [&](int64_t k) { hidden_states = layer(i).call_as(i + k, hidden_states, args, i + k); },
-        [&](int64_t k) { in.past_key_values->update_untraced(i + k); });
+        [&](int64_t k) { args.cache->update_untraced(i + k); });
   }
-  return norm_(hidden_states);
 }
 
 DeepseekOCRForCausalLM::DeepseekOCRForCausalLM(const Architecture& a, AttentionImplementation implementation,
@@ -121,6 +128,7 @@ DeepseekOCRForCausalLM::DeepseekOCRForCausalLM(const Architecture& a, AttentionI
 
 Tensor DeepseekOCRForCausalLM::forward(const OcrInputs& in) const {
   const Tensor hidden_states = model_(in);
+  if (in.last_logits_only) return head(hidden_states.slice(1, -1, hidden_states.size(1)));
   return head(hidden_states);
 }
 

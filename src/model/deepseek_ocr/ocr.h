@@ -17,6 +17,7 @@ struct OcrInputs {
   Tensor images_seq_mask;          // [b, prompt tokens] bool: where the image tokens are
   DynamicCache* past_key_values;
   std::vector<int64_t> tokens_per_expert;
+  bool last_logits_only = false;  // as serving engines do; the original computes logits of every position
 };
 
 class DeepseekOCRModel : public Module<DeepseekOCRModel> {
@@ -32,6 +33,7 @@ class DeepseekOCRModel : public Module<DeepseekOCRModel> {
  private:
   Tensor attention_mask(const OcrInputs& in, const Tensor& inputs_embeds) const;
   Tensor decode(const OcrInputs& in, const Tensor& inputs_embeds) const;  // DeepseekV2Model.forward
+  void run_layers(const LayerArguments& args, Tensor& hidden_states) const;
 
   DecoderArchitecture decoder_;
   AttentionImplementation implementation_;

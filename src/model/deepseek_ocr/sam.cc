@@ -236,6 +236,11 @@ ImageEncoderViT::ImageEncoderViT(const SamArchitecture& a, DType dtype)
             square_conv(a.out_chans, a.out_chans, 3, 1, 1, dtype), LayerNorm2dOptions{a.out_chans, dtype}),
       net_2_(square_conv(a.out_chans, a.net_2_chans, 3, 2, 1, dtype)),
       net_3_(square_conv(a.net_2_chans, a.net_3_chans, 3, 2, 1, dtype)) {
+  describe("img_size", a.img_size);
+  describe("patch_size", a.patch_size);
+  describe("embed_dim", a.embed_dim);
+  describe("depth", a.depth);
+  describe("num_heads", a.num_heads);
   register_parameter("pos_embed", {1, a.grid(), a.grid(), a.embed_dim}, dtype);
   register_module("patch_embed", patch_embed_);
   for (int64_t i = 0; i < a.depth; ++i) register_module_list("blocks", a.is_global(i) ? global_ : windowed_, 1, i);

@@ -71,7 +71,7 @@ void prepare_inputs(Sampling& s, int64_t tokens, OcrInputs& inputs) {
 
 // _update_model_kwargs_for_generation()
 void update_model_kwargs(Sampling& s) {
-  Tensor one = torch::new_ones(s.attention_mask, {1, 1});
+  Tensor one = torch::new_ones(s.attention_mask, {s.attention_mask.size(0), 1});
   s.attention_mask = torch::cat({s.attention_mask, std::move(one)}, -1);
   s.cache_position = torch::add(s.cache_position.slice(0, -1, s.cache_position.size(0)), 1);
 }
@@ -79,16 +79,18 @@ void update_model_kwargs(Sampling& s) {
 // NoRepeatNGramLogitsProcessor, which bans nothing here.
 Tensor no_repeat_ngram(const Tensor& scores) {
   Tensor scores_processed = torch::clone(scores);
-  Tensor banned = torch::to_device(Tracer::current().host({0}, DType::int64), DType::int64);
-  torch::index_fill_(scores_processed.select(0, 0), std::move(banned));
+  for (int64_t i = 0; i < scores.size(0); ++i) {
+    Tensor banned = torch::to_device(Tracer::current().host({0}, DType::int64), DType::int64);
+    torch::index_fill_(scores_processed.select(0, i), std::move(banned));
+  }
   return scores_processed;
 }
 
 // The longest length, and the end of the sequence.
 Tensor stopping_criteria(const Tensor& input_ids, const SpecialTokens& special) {
-  Tensor is_done = torch::full({1}, DType::boolean);
+  Tensor is_done = torch::full({input_ids.size(0)}, DType::boolean);
   {
-    Tensor too_long = torch::full({1}, DType::boolean);
+    Tensor too_long = torch::full({input_ids.size(0)}, DType::boolean);
     is_done = torch::bitwise_or(is_done, std::move(too_long));
   }
   Tensor ended = torch::isin(input_ids.select(1, -1), special.eos.view({1}));
@@ -123,7 +125,7 @@ void choose_token(Sampling& s, const SpecialTokens& special, Tensor logits) {
 void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
   Tracer& tracer = Tracer::current();
   const int64_t tokens = in.context_tokens();
-  const Tensor prompt = tracer.input({1, tokens}, DType::int64);
+  const Tensor prompt = tracer.input({in.batch, tokens}, DType::int64);
   DynamicCache cache;
   OcrInputs inputs = prompt_inputs(model, in, cache);
   const SpecialTokens special;
@@ -133,7 +135,7 @@ void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
   Sampling s;
   s.input_ids = prompt;
   s.attention_mask = first_mask;
-  s.unfinished_sequences = torch::ones({1}, DType::int64);
+  s.unfinished_sequences = torch::ones({in.batch}, DType::int64);
   s.cache_position = torch::ones_like(prompt.select(0, 0));
   s.cache_position = torch::cumsum(s.cache_position, 0, DType::int64);
   s.cache_position = torch::sub(s.cache_position, 1);

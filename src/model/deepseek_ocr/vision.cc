@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "trace/repeat.h"
+
 namespace modelmeter::deepseek_ocr {
 namespace {
 
@@ -30,8 +32,11 @@ MlpProjector::MlpProjector(int64_t input_dim, int64_t n_embed, DType dtype)
 
 void splice_images(const VisionModules& modules, const std::vector<PageImages>& images, const Tensor& images_seq_mask,
                    const Tensor& inputs_embeds, VisionLocals& l) {
-  int64_t idx = 0;
-  for (const PageImages& image : images) {
+  const LoopState locals{{&l.local_features_1, &l.local_features_2, &l.local_features, &l.global_features_1,
+                          &l.global_features_2, &l.global_features, &l.global_local_features, &l.images_in_this_batch},
+                         {}};
+  repeat_steadily(static_cast<int64_t>(images.size()), locals, [&](int64_t idx) {
+    const PageImages& image = images[static_cast<size_t>(idx)];
     torch::sum(image.patches);  // not 0 where there are tiles; read back to the host
     if (image.has_tiles()) {
       l.local_features_1 = modules.sam_model(image.patches);
@@ -60,8 +65,7 @@ void splice_images(const VisionModules& modules, const std::vector<PageImages>& 
     l.images_in_this_batch = torch::cat({l.global_local_features}, 0);
     torch::masked_scatter_(inputs_embeds.select(0, idx), images_seq_mask.select(0, idx).unsqueeze(-1),
                            l.images_in_this_batch);
-    ++idx;
-  }
+  });
 }
 
 }  // namespace modelmeter::deepseek_ocr

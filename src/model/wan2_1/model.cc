@@ -267,7 +267,7 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
 ReportNames Wan2_1Model::names() const {
   const bool official = runtime_.implementation == Implementation::official;
   return {official ? "wan.modules.model." : "diffusers.models.transformers.transformer_wan.",
-          {{"blocks", "block"},
+          {{"blocks[]", "block"},
            {"self_attn", "attn/self_attn"},
            {"cross_attn", "attn/cross_attn"},
            {"attn1", "attn/self_attn"},
