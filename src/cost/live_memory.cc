@@ -19,9 +19,13 @@ int32_t growing_scope(const Trace& trace, int32_t scope) {
   return found;
 }
 
-// Sizes in the last repetition of what ops of the growing repetition take and make, by the storage of the first one.
+// Sizes in the last repetition of what the growing repetition carries on, and of what its ops take and make, by the storage
+// of the first one.
 std::unordered_map<const Storage*, int64_t> last_sizes(const Trace& trace, int32_t growing) {
   std::unordered_map<const Storage*, int64_t> out;
+  for (const Grown& g : trace.grown) {
+    if (growing_scope(trace, g.scope) == growing) out.emplace(g.first, g.last_bytes);
+  }
   for (const Op& op : trace.ops) {
     if (op.last < 0 || growing_scope(trace, op.scope) != growing) continue;
     const Op& last = trace.last_ops[static_cast<size_t>(op.last)];

@@ -19,7 +19,6 @@ constexpr char live_memory[] = "live memory";
 class Builder {
  public:
   Builder(const AnalyticModel& model, const std::string& only) : model_(model) {
-    check_stage(only);
     model.trace(tracer_);
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
@@ -27,8 +26,11 @@ class Builder {
     out_.workload = model.profile_id();
     out_.runtime = model.runtime_fields();
     out_.notes = model.notes();
-    for (size_t i = 0; i < model.stages().size(); ++i) {
-      if (only.empty() || only == model.stages()[i]->id()) add(*model.stages()[i], trace().residences[i]);
+    std::vector<Residence> residences = trace().residences;
+    std::sort(residences.begin(), residences.end(), [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
+    check_stage(only, residences);
+    for (const Residence& residence : residences) {
+      if (only.empty() || only == name_of(residence)) add(residence);
     }
   }
 
@@ -43,11 +45,33 @@ class Builder {
  private:
   const Trace& trace() const { return tracer_.trace(); }
 
-  void check_stage(const std::string& id) const {
+  std::string name_of(const Residence& residence) const {
+    return std::string(trace().scopes[static_cast<size_t>(residence.scope)].name);
+  }
+
+  void check_stage(const std::string& id, const std::vector<Residence>& residences) const {
     std::vector<std::string> known;
-    for (const auto& stage : model_.stages()) known.push_back(stage->id());
+    for (const Residence& residence : residences) known.push_back(name_of(residence));
     if (id.empty() || std::find(known.begin(), known.end(), id) != known.end()) return;
     throw Error(fmt::format("there is no stage '{}'", id), {}, name_notes(id, known, "stages"));
+  }
+
+  Residents residents_of(const std::string& id) const {
+    for (const auto& stage : model_.stages()) {
+      if (stage->id() == id) return model_.residents(*stage);
+    }
+    return model_.residents(*model_.stages().front());  // what runs between the stages
+  }
+
+  // How often what runs in it is run: the repetitions directly in its scope.
+  int64_t forwards(int32_t scope) const {
+    int64_t times = 0;
+    for (int32_t child = trace().scopes[static_cast<size_t>(scope)].first_child; child >= 0;
+         child = trace().scopes[static_cast<size_t>(child)].next_sibling) {
+      const Scope& s = trace().scopes[static_cast<size_t>(child)];
+      if (s.kind == ScopeKind::repetition) times += s.count;
+    }
+    return checked_mul(trace().executions(scope), std::max<int64_t>(times, 1), "the number of repetitions");
   }
 
   MemoryOp memory_op(int32_t index) const {
@@ -56,11 +80,11 @@ class Builder {
     return {index, "aten." + std::string(info(op.kernel).name), trace().path(op.scope)};
   }
 
-  void add(const Stage& stage, const Residence& residence) {
+  void add(const Residence& residence) {
     StageMemory s;
-    s.id = stage.id();
-    s.forwards = stage.forwards();
-    s.residents = model_.residents(stage);
+    s.id = name_of(residence);
+    s.forwards = forwards(residence.scope);
+    s.residents = residents_of(s.id);
     s.input_bytes = residence.given_bytes - s.residents.bytes();
     const auto& ops = trace().ops;
     while (next_op_ < ops.size() && !trace().is_within(ops[next_op_].scope, residence.scope)) ++next_op_;

@@ -34,6 +34,7 @@ void Trace::clear() {
   operands.clear();
   scopes.clear();
   given_bytes = 0;
+  grown.clear();
   residences.clear();
   metas.clear();
   storages.clear();

@@ -59,6 +59,13 @@ struct Residence {
   bool streamed = false;   // weights of a module are on the device only while it runs (Scope::own_weights)
 };
 
+// What a growing repetition carries on: its size in the last one.
+struct Grown {
+  const Storage* first;  // as the recorded repetition finds or leaves it
+  int64_t last_bytes;
+  int32_t scope;         // the repetition
+};
+
 // What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
 // same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
 // of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
@@ -68,6 +75,7 @@ class Trace {
   std::vector<Op> last_ops;
   std::vector<const TensorMeta*> operands;
   std::vector<Scope> scopes;
+  std::vector<Grown> grown;
   int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 

@@ -49,6 +49,9 @@ class DeepSeekOCR : public AnalyticModel {
   void trace_forward(Tracer& tracer) const override;
   int64_t parameter_count() const override { return model_->parameter_count(); }
   int64_t parameter_bytes() const override { return model_->parameter_bytes(); }
+  Residents residents(const Stage&) const override {  // the stages are parts of one model
+    return {{{"the model", model_->parameter_bytes() + model_->buffer_bytes(), model_.get()}}};
+  }
   int64_t kv_cache_bytes() const override;  // of one batch, after its last token
   int64_t kv_cache_bytes_added(const std::string& stage) const override;
 
