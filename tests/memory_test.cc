@@ -172,8 +172,23 @@ INSTANTIATE_TEST_SUITE_P(
                     Run{"wan2_1_i2v_14b_480p_pipeline", {}}, Run{"wan2_1_vace_1_3b_pipeline", {"runtime.residency=offload"}},
                     Run{"wan2_2_ti2v_5b_pipeline", {"runtime.residency=offload"}},
                     Run{"wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.residency=sequential"}},
-                    Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.residency=offload", "workload=wan2-1-480p-81f"}}),
+                    Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.residency=offload", "workload=wan2-1-480p-81f"}},
+                    Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.vae_tiling=true", "workload=wan2-1-480p-81f"}},
+                    Run{"deepseek_ocr", {}}, Run{"deepseek_ocr", {"runtime.sampling=true"}}),
     [](const auto& test) { return test.param.config + "_" + std::to_string(test.index); });
+
+// Keys and values of 12 layers, 10 heads of 128, in bfloat16, for 512 tokens of prompt and 511 decoded: where the peak is,
+// in the last step, one layer holds its old keys beside the new.
+TEST(MemoryOfDecoding, NamesItsKvCache) {
+  const MemoryReport r = memory_of("deepseek_ocr", {});
+  const StageMemory& s = r.stages.back();
+  ASSERT_EQ(s.id, "decode");
+  ASSERT_EQ(s.roles.size(), 1u);
+  EXPECT_EQ(s.roles[0].name, "KV cache");
+  const int64_t token = 10 * 128 * 2;  // of keys or values, in one layer
+  const int64_t before = 512 + 510, after = before + 1;
+  EXPECT_EQ(s.roles[0].bytes, token * (4 * after + 20 * before + before));
+}
 
 TEST(MemoryOfTheDecoder, NamesItsFeatureCaches) {
   const MemoryReport r = memory_of("wan2_1_t2v_14b_pipeline", {});
