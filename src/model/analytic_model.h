@@ -75,6 +75,8 @@ class AnalyticModel : public StageCostMixin {
 
   // Bytes of weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual int64_t resident_bytes(const Stage& running) const;
+  // Bytes that other stages hold on the device while a stage runs, beside weights; its own inputs may be among them.
+  virtual int64_t held_bytes(const Stage&) const { return 0; }
 
   // The stages one after another, each in a function scope of its id.
   void trace(Tracer& tracer) const override { record(tracer, &Stage::trace); }

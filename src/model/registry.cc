@@ -35,6 +35,11 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"VisionTransformer", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
+      {"WanT2V", wan2_1::recorded_sampling},
+      {"WanI2V", wan2_1::recorded_sampling},
+      {"WanFLF2V", wan2_1::recorded_sampling},
+      {"WanVace", wan2_1::recorded_sampling},
+      {"WanTI2V", wan2_1::recorded_sampling},
   };
   return table;
 }

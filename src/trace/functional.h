@@ -29,6 +29,8 @@ inline Tensor sub(Tensor a, Tensor b) { return binary(Kernel::sub, std::move(a),
 inline Tensor mul(Tensor a, Tensor b) { return binary(Kernel::mul, std::move(a), std::move(b)); }
 inline Tensor div(Tensor a, Tensor b) { return binary(Kernel::div, std::move(a), std::move(b)); }
 inline Tensor add_(Tensor a, Tensor b) { return binary_(Kernel::add_, std::move(a), std::move(b)); }
+inline Tensor sub_(Tensor a, Tensor b) { return binary_(Kernel::sub_, std::move(a), std::move(b)); }
+inline Tensor div_(Tensor a, Tensor b) { return binary_(Kernel::div_, std::move(a), std::move(b)); }
 inline Tensor mul_(Tensor a, Tensor b) { return binary_(Kernel::mul_, std::move(a), std::move(b)); }
 
 // With a Python scalar, whose value does not matter.
@@ -41,6 +43,8 @@ inline Tensor eq(Tensor a, double) { return compare(Kernel::eq, std::move(a)); }
 inline Tensor ge(Tensor a, double) { return compare(Kernel::ge, std::move(a)); }
 inline Tensor gt(Tensor a, double) { return compare(Kernel::gt, std::move(a)); }
 inline Tensor lt(Tensor a, double) { return compare(Kernel::lt, std::move(a)); }
+inline Tensor mul_(Tensor a, double) { return unary_(Kernel::mul_, std::move(a)); }
+inline Tensor add_(Tensor a, double) { return unary_(Kernel::add_, std::move(a)); }
 // With a Python integer: integers stay integers.
 inline Tensor add(Tensor a, int) { return unary_same(Kernel::add, std::move(a)); }
 inline Tensor mul(Tensor a, int) { return unary_same(Kernel::mul, std::move(a)); }
@@ -97,6 +101,7 @@ Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
 // --- matrix products, convolution, attention -------------------------------------------------------------------------
 Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [out, in], bias [out] or undefined
 Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
+Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
 struct ConvParams {
   Shape stride, padding, dilation;  // one number per spatial dimension
   int64_t groups = 1;
@@ -151,10 +156,13 @@ struct TopK {
 TopK topk(Tensor x, int64_t k);  // along the last dimension
 Tensor argsort(Tensor x);
 Tensor argmax(Tensor x);                      // along the last dimension
+Tensor nonzero(Tensor x, int64_t found);      // the places of so many elements: [found, dimensions]
 Tensor index_fill_(Tensor x, Tensor indices);  // a number to these places along the first dimension
 
 // --- resampling ------------------------------------------------------------------------------------------------------
 Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);    // x [n, c, h, w]
+Tensor upsample_nearest_exact3d(Tensor x, int64_t frames, int64_t height, int64_t width);  // x [n, c, f, h, w]
+Tensor upsample_bicubic2d(Tensor x, int64_t height, int64_t width);          // x [n, c, h, w]
 Tensor upsample_linear1d(Tensor x, int64_t size);                            // x [n, c, l]
 Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);       // x [n, c, h, w], antialiased
 
@@ -170,7 +178,10 @@ Tensor ones_like(Tensor x);
 Tensor full_like(Tensor x);
 Tensor scalar_tensor(DType dtype);  // a Python number put on the device
 Tensor arange(int64_t n, DType dtype);
+Tensor empty(const Shape& sizes, DType dtype);
 Tensor empty_like(Tensor x);
+Tensor randn(const Shape& sizes, DType dtype);
+Tensor fill_(Tensor x);
 
 // --- rules that the functions above share ----------------------------------------------------------------------------
 // torch.result_type of two tensors: a tensor without dimensions promotes only across kinds.

@@ -276,6 +276,25 @@ Tensor arange(int64_t n, DType dtype) {
   return out;
 }
 
+Tensor randn(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::randn, {}, {&out});
+  return out;
+}
+
+Tensor fill_(Tensor x) {
+  x.tracer().record_in_place(Kernel::fill_, {&x});
+  return x;
+}
+
+Tensor empty(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::empty, {}, {&out});
+  return out;
+}
+
 Tensor empty_like(Tensor x) {
   Tracer& tracer = x.tracer();
   Tensor out = tracer.allocate(x.sizes(), preserved_strides(x), x.dtype());

@@ -14,7 +14,8 @@ namespace {
 constexpr char weights_overflow[] = "the size of the weights";
 
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode", "diffusion", "vae_decode"};
+  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode",
+                                                 "sampling",      "diffusion",    "vae_decode"};
   return names;
 }
 
@@ -124,6 +125,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") return add_diffusion();
+  if (name == "sampling") return add_sampling();
   if (name == "vae_decode") return add_vae(true);
   if (name == "vae_encode") return add_unless_image(from_pixels, [&] { add_vae(false); });
   if (name == "image_encoder") return add_unless_image(architecture_.image_conditioned(), [&] { add_image_encoder(); });
@@ -173,6 +175,36 @@ void Wan2_1Model::add_diffusion() {
   if (steps > high) add(steps - high, "diffusion/dit_low_noise");
 }
 
+void Wan2_1Model::add_sampling() {
+  if (runtime_.implementation == Implementation::diffusers) return;  // no twin yet
+  const int64_t pixels = variant_->vae().spatial_compression;
+  SamplingOptions o;
+  o.task = variant_->task;
+  o.generation = variant_->generation;
+  o.scheduler = runtime_.scheduler;
+  o.guidance = runtime_.cfg;
+  o.offload_model = residency_ == Residency::offload;
+  o.t5_cpu = t5_cpu_;
+  o.steps = workload_.num_inference_steps;
+  o.batch = workload_.batch_size;
+  o.latent = geometry_.latent;
+  o.frames = (geometry_.latent[1] - 1) * variant_->vae().temporal_compression() + 1;
+  o.height = geometry_.latent[2] * pixels;
+  o.width = geometry_.latent[3] * pixels;
+  o.text_len = workload_.text_len;
+  o.prompt_tokens = workload_.prompt_tokens;
+  o.text_dim = architecture_.text_dim;
+  o.model_dtype = runtime_.weight_dtype;
+  auto stage = std::make_unique<SamplingStage>(runtime_.implementation, o);
+  sampling_ = stage.get();
+  stages_.push_back(std::move(stage));
+  if (runtime_.implementation == Implementation::official) {
+    if (!runtime_.cfg) notes_.push_back("the official code always guides: what runs around the transformer is counted without");
+    if (o.batch > 1) notes_.push_back(fmt::format("the official code makes one video at a time: what runs around the "
+                                                  "transformer is counted {} times", o.batch));
+  }
+}
+
 void Wan2_1Model::add_vae(bool decode) {
   VaeStage::Options o;
   o.architecture = variant_->vae();
@@ -197,6 +229,11 @@ void Wan2_1Model::add_vae(bool decode) {
 // The order of the official generate(): with offload the text encoder joins the transformer for a moment, then goes; the
 // transformer goes before decoding; the autoencoder always stays.
 int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
+  if (&running == sampling_) {  // the transformer stays between its forwards
+    for (const auto& stage : stages_) {
+      if (dynamic_cast<const DiTStage*>(stage.get()) != nullptr) return resident_bytes(*stage);
+    }
+  }
   if (running.stage() == "text_encoder" && t5_cpu_) return 0;
   if (residency_ == Residency::sequential) return largest_layer_bytes(running.layer());
   int64_t total = 0;
@@ -221,6 +258,10 @@ int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
     total = checked_add(total, stage->weight_and_buffer_bytes(), weights_overflow);
   }
   return total;
+}
+
+int64_t Wan2_1Model::held_bytes(const Stage& running) const {
+  return sampling_ == nullptr ? 0 : sampling_->held_while(running);
 }
 
 Fields Wan2_1Model::model_fields() const {
@@ -267,6 +308,9 @@ Fields Wan2_1Model::runtime_fields() const {
   out.emplace_back("residency", std::string(residency));
   out.emplace_back("t5_cpu", t5_cpu_);
   out.emplace_back("vae_tiling", vae_options_.tiling);
+  if (sampling_ != nullptr) {
+    out.emplace_back("scheduler", std::string(runtime_.scheduler == Scheduler::unipc ? "unipc" : "dpm++"));
+  }
   return out;
 }
 

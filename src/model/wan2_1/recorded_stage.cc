@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "config/yaml.h"
 #include "model/wan2_1/encoder_stages.h"
+#include "model/wan2_1/sampling_stage.h"
 
 namespace modelmeter::wan2_1 {
 namespace {
@@ -138,6 +139,27 @@ std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording) {
   a.activation = in.config.get_or("activation", a.activation);
   o.batch = in.workload.get_or<int64_t>("batch_size", 1);
   return std::make_unique<ImageEncoderStage>(o);
+}
+
+std::unique_ptr<Stage> recorded_sampling(const Recording& recording) {
+  const Inputs in(recording);
+  SamplingOptions o;
+  const bool official = recording.implementation == "official";
+  o.task = variant_of(in.config.get_or<std::string>("task", "t2v")).task;
+  if (mentions(recording, "Wan2.2") || in.config.has("generation")) o.generation = Generation::wan2_2;
+  o.scheduler = in.config.get_or<std::string>("scheduler", "unipc") == "unipc" ? Scheduler::unipc : Scheduler::dpm_solver;
+  o.guidance = in.config.get_or("guidance", true);
+  o.offload_model = in.config.get_or("offload_model", false);
+  o.t5_cpu = in.config.get_or("t5_cpu", false);
+  o.steps = in.workload.get<int64_t>("num_inference_steps");
+  o.batch = in.workload.get_or<int64_t>("batch_size", 1);
+  o.frames = in.workload.get<int64_t>("num_frames");
+  o.height = in.workload.get<int64_t>("height");
+  o.width = in.workload.get<int64_t>("width");
+  o.latent = latent_of(in.workload);
+  o.text_len = in.workload.get<int64_t>("text_len");
+  o.prompt_tokens = in.workload.get<int64_t>("prompt_tokens");
+  return std::make_unique<SamplingStage>(official ? Implementation::official : Implementation::diffusers, o);
 }
 
 std::unique_ptr<Stage> recorded_vae(const Recording& recording) {

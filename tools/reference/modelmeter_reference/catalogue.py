@@ -311,10 +311,21 @@ def _more_vaes() -> list[Case]:
 
 
 def _more_sampling() -> list[Case]:
-    return [Case(f"official-sampling-{solver}-{'x'.join(map(str, latent))}-{steps}-step{'s' * (steps > 1)}",
-                 "sampling_official", "t2v", {"solver": solver, "steps": steps}, {"latent": latent})
-            for solver in ("unipc", "dpm++") for latent in ([16, 2, 8, 12], [16, 21, 90, 160])
-            for steps in (1, 2, 3, 4, 5, 50)]
+    def case(name, config, work):
+        return Case(f"official-sampling-{name}", "generate_official", config["task"], config,
+                    {"num_frames": 5, "height": 64, "width": 96, "text_len": 64, "num_inference_steps": 5, **work})
+
+    cases = []
+    for scheduler in ("unipc", "dpm++"):
+        for task in ("t2v", "i2v", "flf2v", "vace"):
+            for offload in (False, True):
+                cases.append(case(f"{task}-{scheduler}{'-offload' * offload}",
+                                  {"task": task, "scheduler": scheduler, "offload_model": offload},
+                                  {"num_frames": 81} if task == "flf2v" else {}))  # its code knows no other length
+        for task in ("t2v", "i2v", "ti2v"):
+            cases.append(case(f"wan2.2-{task}-{scheduler}", {"task": task, "scheduler": scheduler}, {"generation": "2.2"}))
+    cases.append(case("t2v-unipc-t5-cpu", {"task": "t2v", "scheduler": "unipc", "t5_cpu": True}, {}))
+    return cases
 
 
 PUBLISHED = {case.name: case for case in (*_published(), *_published_deepseek())}
