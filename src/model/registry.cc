@@ -40,6 +40,9 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"WanFLF2V", wan2_1::recorded_sampling},
       {"WanVace", wan2_1::recorded_sampling},
       {"WanTI2V", wan2_1::recorded_sampling},
+      {"WanPipeline", wan2_1::recorded_sampling},
+      {"WanImageToVideoPipeline", wan2_1::recorded_sampling},
+      {"WanVACEPipeline", wan2_1::recorded_sampling},
   };
   return table;
 }

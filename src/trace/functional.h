@@ -70,6 +70,8 @@ inline Tensor abs(Tensor x) { return unary_same(Kernel::abs, std::move(x)); }
 inline Tensor neg(Tensor x) { return unary(Kernel::neg, std::move(x)); }
 inline Tensor cos(Tensor x) { return unary(Kernel::cos, std::move(x)); }
 inline Tensor sin(Tensor x) { return unary(Kernel::sin, std::move(x)); }
+inline Tensor expm1(Tensor x) { return unary(Kernel::expm1, std::move(x)); }
+inline Tensor reciprocal(Tensor x) { return unary(Kernel::reciprocal, std::move(x)); }
 inline Tensor silu(Tensor x) { return unary(Kernel::silu, std::move(x)); }
 inline Tensor silu_(Tensor x) { return unary_(Kernel::silu_, std::move(x)); }
 inline Tensor gelu(Tensor x) { return unary(Kernel::gelu, std::move(x)); }
@@ -131,6 +133,7 @@ Tensor type_as(Tensor x, const Tensor& other);
 Tensor to_device(Tensor x, DType dtype);    // from host memory
 Tensor to_host(Tensor x);                   // .cpu()
 Tensor contiguous(Tensor x);                // no kernel where it is
+Tensor repeat(Tensor x, const Shape& times);  // x.repeat(*times), as many as dimensions
 Tensor clone(Tensor x);                     // keeps the strides of a dense tensor
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy

@@ -62,6 +62,16 @@ Tensor clone(Tensor x) {
   return copied(Kernel::clone, std::move(x), dtype);
 }
 
+Tensor repeat(Tensor x, const Shape& times) {
+  Shape sizes = x.sizes();
+  for (int i = 0; i < sizes.rank(); ++i) sizes[i] *= times[i];
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(sizes, x.dtype());
+  tracer.record(Kernel::repeat, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim) {
   dim = x.sizes().dim(dim);
   Shape sizes = x.sizes();

@@ -176,7 +176,6 @@ void Wan2_1Model::add_diffusion() {
 }
 
 void Wan2_1Model::add_sampling() {
-  if (runtime_.implementation == Implementation::diffusers) return;  // no twin yet
   const int64_t pixels = variant_->vae().spatial_compression;
   SamplingOptions o;
   o.task = variant_->task;

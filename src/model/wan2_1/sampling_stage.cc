@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "model/wan2_1/diffusers/pipeline.h"
 #include "model/wan2_1/official/generate.h"
 
 namespace modelmeter::wan2_1 {
@@ -63,7 +64,11 @@ SamplingStage::SamplingStage(Implementation implementation, const SamplingOption
     run_ = [m = model.get()] { (*m)(); };
     layer_ = std::move(model);
   };
-  hold(std::make_unique<official::Generate>(options));
+  if (implementation == Implementation::official) {
+    hold(std::make_unique<official::Generate>(options));
+  } else {
+    hold(std::make_unique<diffusers::WanPipeline>(options));
+  }
   held_ = held_at_calls(*this);
 }
 
@@ -92,7 +97,8 @@ RecordedInputs SamplingStage::recorded_inputs() const {
   const bool official = implementation_ == Implementation::official;
   std::string config = fmt::format(R"("task":"{}","scheduler":"{}")", name_of(o.task), o.scheduler == Scheduler::unipc ? "unipc" : "dpm++");
   if (official) config += fmt::format(R"(,"offload_model":{},"t5_cpu":{})", o.offload_model, o.t5_cpu);
-  if (o.generation == Generation::wan2_2) config += R"(,"generation":"2.2")";
+  if (!official) config += fmt::format(R"(,"dtype":"{}")", short_name(o.model_dtype));
+  if (o.generation == Generation::wan2_2) config += R"(,"experts":2)";
   if (!o.guidance) config += R"(,"guidance":false)";
   return {official ? "official" : "diffusers", "none", "{" + config + "}",
           fmt::format(R"({{"batch_size":{},"num_frames":{},"height":{},"width":{},"latent":{},"text_len":{},)"

@@ -311,9 +311,11 @@ def _more_vaes() -> list[Case]:
 
 
 def _more_sampling() -> list[Case]:
+    small = {"num_frames": 5, "height": 64, "width": 96, "text_len": 64, "num_inference_steps": 5}
+
     def case(name, config, work):
         return Case(f"official-sampling-{name}", "generate_official", config["task"], config,
-                    {"num_frames": 5, "height": 64, "width": 96, "text_len": 64, "num_inference_steps": 5, **work})
+                    {**small, **work})
 
     cases = []
     for scheduler in ("unipc", "dpm++"):
@@ -324,6 +326,13 @@ def _more_sampling() -> list[Case]:
                                   {"num_frames": 81} if task == "flf2v" else {}))  # its code knows no other length
         for task in ("t2v", "i2v", "ti2v"):
             cases.append(case(f"wan2.2-{task}-{scheduler}", {"task": task, "scheduler": scheduler}, {"generation": "2.2"}))
+    for task in ("t2v", "i2v", "flf2v", "vace", "ti2v"):
+        for guidance in (True, False):
+            cases.append(Case(f"diffusers-sampling-{task}{'' if guidance else '-no-guidance'}", "pipeline_diffusers", task,
+                              {"task": task, "guidance": guidance}, small))
+    for task in ("t2v", "i2v"):
+        cases.append(Case(f"diffusers-sampling-wan2.2-{task}", "pipeline_diffusers", task,
+                          {"task": task, "experts": 2}, small))
     cases.append(case("t2v-unipc-t5-cpu", {"task": "t2v", "scheduler": "unipc", "t5_cpu": True}, {}))
     return cases
 
