@@ -33,6 +33,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"T5Encoder", wan2_1::recorded_text_encoder},
       {"UMT5EncoderModel", wan2_1::recorded_text_encoder},
       {"VisionTransformer", wan2_1::recorded_image_encoder},
+      {"CLIPVisionModel", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
       {"WanT2V", wan2_1::recorded_sampling},

@@ -146,10 +146,12 @@ void Wan2_1Model::add_text_encoder() {
 void Wan2_1Model::add_image_encoder() {
   ImageEncoderStage::Options o;
   o.batch = variant_->task == Task::flf2v ? 2 : 1;
-  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
+  o.implementation = runtime_.implementation;
   if (runtime_.implementation == Implementation::diffusers) {
-    notes_.push_back("the image encoder is counted as the official code runs it");
+    o.attention = runtime_.attention;
+    o.dtype = DType::float32;
   }
+  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
 }
 
 void Wan2_1Model::add_diffusion() {
@@ -315,7 +317,7 @@ Fields Wan2_1Model::runtime_fields() const {
 
 std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention",
+                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention", "CLIPAttention",
                                               "SelfAttention"};
   return {
       {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
@@ -324,7 +326,7 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"attention_proj", "Attention projections", "Query, key, value and output projections, with their weight casts",
        {"Linear"}, attention},
       {"mlp_proj", "MLP projections", "The two matrix products of the feed-forward layers, with their weight casts",
-       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF"}},
+       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF", "CLIPMLP"}},
       {"conv", "Convolution", "Patch embedding; all of the autoencoder's convolutions",
        {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"}, {}},
       {"embedding", "Embeddings and head", "Text and time embedding, output projection, token table",
@@ -332,8 +334,10 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"norm", "Normalisation", "Layer norms and RMS norms",
        {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
         "WanRMS_norm"}, {}},
-      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation"}, {}},
+      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"}, {}},
       {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
+      {"sampling", "Sampling", "Around the models: guidance, scheduler, conditions, transfers between host and device", {},
+       {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline", "WanVACEPipeline"}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };
 }

@@ -130,13 +130,26 @@ std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording) {
   ImageEncoderArchitecture& a = o.architecture;
   a.image_size = in.config.get_or("image_size", a.image_size);
   a.patch_size = in.config.get_or("patch_size", a.patch_size);
-  a.dim = in.config.get_or("dim", a.dim);
-  a.mlp_ratio = in.config.get_or("mlp_ratio", a.mlp_ratio);
-  a.out_dim = in.config.get_or("out_dim", a.out_dim);
-  a.num_heads = in.config.get_or("num_heads", a.num_heads);
-  a.num_layers = in.config.get_or("num_layers", a.num_layers);
-  a.pre_norm = in.config.get_or("pre_norm", a.pre_norm);
-  a.activation = in.config.get_or("activation", a.activation);
+  if (recording.implementation == "official") {
+    a.dim = in.config.get_or("dim", a.dim);
+    a.mlp_ratio = in.config.get_or("mlp_ratio", a.mlp_ratio);
+    a.out_dim = in.config.get_or("out_dim", a.out_dim);
+    a.num_heads = in.config.get_or("num_heads", a.num_heads);
+    a.num_layers = in.config.get_or("num_layers", a.num_layers);
+    a.pre_norm = in.config.get_or("pre_norm", a.pre_norm);
+    a.activation = in.config.get_or("activation", a.activation);
+  } else {
+    o.implementation = Implementation::diffusers;
+    a.dim = in.config.get_or("hidden_size", a.dim);
+    a.mlp_ratio = in.config.get_or("intermediate_size", a.dim * a.mlp_ratio) / a.dim;
+    a.out_dim = in.config.get_or("projection_dim", a.out_dim);
+    a.num_heads = in.config.get_or("num_attention_heads", a.num_heads);
+    a.num_layers = in.config.get_or("num_hidden_layers", a.num_layers);
+    a.activation = in.config.get_or("hidden_act", a.activation);
+    o.dtype = recorded_dtype(recording, "pre_layrnorm.weight", DType::float32);
+    o.layer_norm_copies = shows_layer_norm_copies(recording);
+  }
+  o.attention = attention_of(recording);
   o.batch = in.workload.get_or<int64_t>("batch_size", 1);
   return std::make_unique<ImageEncoderStage>(o);
 }

@@ -251,6 +251,8 @@ def _more_encoders() -> list[Case]:
         *(Case(f"transformers-umt5-small-{attention}", "umt5_transformers", "small", small_t, {"text_len": 40},
                attention) for attention in ("flash", "math")),
         Case("official-clip-vit-h-14-batch-2", "clip_official", "clip-vit-h-14", {}, {"batch_size": 2}),
+        *(Case(f"transformers-clip-vit-h-14-{dtype}-{attention}", "clip_transformers", "clip-vit-h-14", {},
+               {"dtype": dtype}, attention) for dtype in ("f32", "bf16", "f16") for attention in ("flash", "math")),
         Case("official-clip-small", "clip_official", "small",
              {"image_size": 56, "dim": 128, "num_heads": 4, "num_layers": 3, "out_dim": 64}, {}),
         Case("official-clip-small-quick-gelu", "clip_official", "small",
