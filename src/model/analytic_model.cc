@@ -54,8 +54,9 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     trace.given_bytes = 0;
     ((*stage).*how)(tracer);
     const Residents resident = residents(*stage);
-    const int64_t inputs = resident.on_device ? trace.given_bytes - stage->weight_and_buffer_bytes() : 0;
-    trace.residences.push_back({tracer.scope(), checked_add(resident.bytes(), inputs, "live memory"), resident.on_device,
+    const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
+    const int64_t beside = resident.on_device ? std::max(inputs, held) : held;
+    trace.residences.push_back({tracer.scope(), checked_add(resident.bytes(), beside, "live memory"), resident.on_device,
                                 resident.streamed});
     tracer.leave();
   }
