@@ -26,7 +26,7 @@ class Device {
   Device(const Stages& stages, const ResidencyRules& rules) : stages_(stages), rules_(rules) {}
 
   void put(const Stage& stage) {
-    if (!holds(stage.layer())) held_.push_back(&stage.layer());
+    if (stage.parameter_count() > 0 && !holds(stage.layer())) held_.push_back(&stage.layer());
   }
   void put_all(Part part) {
     for (const auto& stage : stages_) {
