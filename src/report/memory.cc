@@ -144,7 +144,7 @@ class Builder {
       requested.push_back(bytes);
     };
     add_plain(AliveRow::Kind::weights, "of the running modules", s.streamed_bytes);
-    add_plain(AliveRow::Kind::inputs, "inputs of the stage", s.input_bytes);
+    add_plain(AliveRow::Kind::inputs, "inputs, what is held", s.input_bytes);
     if (s.peak.index >= 0) {
       const Alive alive = alive_at(trace(), s.peak.index);
       for (const AliveTensor& t : alive.tensors) {
