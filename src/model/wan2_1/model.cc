@@ -186,13 +186,18 @@ void Wan2_1Model::add_sampling() {
   o.prompt_tokens = workload_.prompt_tokens;
   o.text_dim = architecture_.text_dim;
   o.model_dtype = runtime_.weight_dtype;
+  o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
   auto stage = std::make_unique<SamplingStage>(runtime_.implementation, o);
   sampling_ = stage.get();
   stages_.push_back(std::move(stage));
   if (runtime_.implementation == Implementation::official) {
-    if (!runtime_.cfg) notes_.push_back("the official code always guides: what runs around the transformer is counted without");
-    if (o.batch > 1) notes_.push_back(fmt::format("the official code makes one video at a time: what runs around the "
-                                                  "transformer is counted {} times", o.batch));
+    if (!runtime_.cfg) {
+      notes_.push_back("the official code always guides: what runs around the transformer is counted without guidance");
+    }
+    if (o.batch > 1) {
+      notes_.push_back(fmt::format(
+          "the official code makes one video at a time: what runs around the transformer is counted {} times", o.batch));
+    }
   }
 }
 
@@ -281,8 +286,8 @@ Fields Wan2_1Model::runtime_fields() const {
 
 std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention", "CLIPAttention",
-                                              "SelfAttention"};
+                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",
+                                              "UMT5Attention",      "CLIPAttention",        "SelfAttention"};
   return {
       {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
        {"core"}, {}},
@@ -298,10 +303,12 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"norm", "Normalisation", "Layer norms and RMS norms",
        {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
         "WanRMS_norm"}, {}},
-      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"}, {}},
+      {"activation", "Activation", "GELU and SiLU",
+       {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"}, {}},
       {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
-      {"sampling", "Sampling", "Around the models: guidance, scheduler, conditions, transfers between host and device", {},
-       {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline", "WanVACEPipeline"}},
+      {"sampling", "Sampling", "Around the models: guidance, scheduler, conditions, transfers between host and device",
+       {}, {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline",
+            "WanVACEPipeline"}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };
 }

@@ -160,11 +160,13 @@ std::unique_ptr<Stage> recorded_sampling(const Recording& recording) {
   const bool official = recording.implementation == "official";
   o.task = variant_of(in.config.get_or<std::string>("task", "t2v")).task;
   if (mentions(recording, "Wan2.2") || in.config.get_or<int64_t>("experts", 1) == 2) o.generation = Generation::wan2_2;
-  o.scheduler = in.config.get_or<std::string>("scheduler", "unipc") == "unipc" ? Scheduler::unipc : Scheduler::dpm_solver;
+  const bool unipc = in.config.get_or<std::string>("scheduler", "unipc") == "unipc";
+  o.scheduler = unipc ? Scheduler::unipc : Scheduler::dpm_solver;
   o.guidance = in.config.get_or("guidance", true);
   o.offload_model = in.config.get_or("offload_model", false);
   o.t5_cpu = in.config.get_or("t5_cpu", false);
   o.model_dtype = parse_dtype(in.config.get_or<std::string>("dtype", "bf16"));
+  o.control_layers = in.config.get_or("control_layers", o.control_layers);
   o.steps = in.workload.get<int64_t>("num_inference_steps");
   o.batch = in.workload.get_or<int64_t>("batch_size", 1);
   o.frames = in.workload.get<int64_t>("num_frames");

@@ -25,6 +25,7 @@ struct SamplingOptions {
   Shape latent;                     // [C, T, h, w]
   int64_t text_len = 512, prompt_tokens = 60, text_dim = 4096;
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
+  int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
 
   bool first_frame_given() const { return task == Task::i2v || task == Task::flf2v; }
   int64_t images() const { return task == Task::flf2v ? 2 : 1; }

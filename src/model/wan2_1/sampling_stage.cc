@@ -95,15 +95,18 @@ int64_t SamplingStage::held_while(const Stage& running) const {
 RecordedInputs SamplingStage::recorded_inputs() const {
   const SamplingOptions& o = options_;
   const bool official = implementation_ == Implementation::official;
-  std::string config = fmt::format(R"("task":"{}","scheduler":"{}")", name_of(o.task), o.scheduler == Scheduler::unipc ? "unipc" : "dpm++");
+  const char* scheduler = o.scheduler == Scheduler::unipc ? "unipc" : "dpm++";
+  std::string config = fmt::format(R"("task":"{}","scheduler":"{}")", name_of(o.task), scheduler);
   if (official) config += fmt::format(R"(,"offload_model":{},"t5_cpu":{})", o.offload_model, o.t5_cpu);
   if (!official) config += fmt::format(R"(,"dtype":"{}")", short_name(o.model_dtype));
   if (o.generation == Generation::wan2_2) config += R"(,"experts":2)";
+  if (!official && o.task == Task::vace) config += fmt::format(R"(,"control_layers":{})", o.control_layers);
   if (!o.guidance) config += R"(,"guidance":false)";
   return {official ? "official" : "diffusers", "none", "{" + config + "}",
           fmt::format(R"({{"batch_size":{},"num_frames":{},"height":{},"width":{},"latent":{},"text_len":{},)"
                       R"("prompt_tokens":{},"num_inference_steps":{}}})",
-                      o.batch, o.frames, o.height, o.width, o.latent.to_string(), o.text_len, o.prompt_tokens, o.steps)};
+                      o.batch, o.frames, o.height, o.width, o.latent.to_string(), o.text_len, o.prompt_tokens,
+                      o.steps)};
 }
 
 }  // namespace modelmeter::wan2_1

@@ -3,14 +3,16 @@
 namespace modelmeter::wan2_1::diffusers {
 namespace {
 
-constexpr int64_t clip_size = 224, clip_tokens = 257, clip_dim = 1280, vace_blocks = 8;
+constexpr int64_t clip_size = 224, clip_tokens = 257, clip_dim = 1280;
 
 const char* pipeline_class(const SamplingOptions& o) {
   if (o.first_frame_given()) return "WanImageToVideoPipeline";
   return o.task == Task::vace ? "WanVACEPipeline" : "WanPipeline";
 }
 
-Tensor from_host(const Shape& sizes, DType dtype) { return torch::to_device(Tracer::current().host(sizes, dtype), dtype); }
+Tensor from_host(const Shape& sizes, DType dtype) {
+  return torch::to_device(Tracer::current().host(sizes, dtype), dtype);
+}
 
 // The autoencoder's latents_mean, and 1 / latents_std, put on the device with these sizes.
 struct Statistics {
@@ -45,7 +47,8 @@ Shape WanPipeline::batched(const Shape& sizes) const {
 Tensor WanPipeline::get_t5_prompt_embeds() const {
   Tensor prompt_embeds;
   {
-    const Tensor ids = from_host({o_.batch, o_.text_len}, DType::int64), mask = from_host({o_.batch, o_.text_len}, DType::int64);
+    const Tensor ids = from_host({o_.batch, o_.text_len}, DType::int64);
+    const Tensor mask = from_host({o_.batch, o_.text_len}, DType::int64);
     prompt_embeds = stand_in(stand_in_for::text_encoder, {o_.batch, o_.text_len, o_.text_dim}, DType::bfloat16);
   }
   std::vector<Tensor> padded;
@@ -191,7 +194,9 @@ void WanPipeline::decode(Tensor latents, Tensor& video) const {
 
 void WanPipeline::forward() const {
   Conditions c;
-  if (o_.task == Task::vace) c.scale = torch::to_device(Tracer::current().host({vace_blocks}, DType::float32), o_.model_dtype);
+  if (o_.task == Task::vace) {
+    c.scale = torch::to_device(Tracer::current().host({o_.control_layers}, DType::float32), o_.model_dtype);
+  }
   c.embeds = encode_prompt();
   if (o_.first_frame_given() && !two_experts()) c.embeds.image = encode_image();
   UniPCMultistepScheduler scheduler(o_.steps);

@@ -15,7 +15,9 @@ const char* pipeline_class(const SamplingOptions& o) {
   }
 }
 
-Tensor from_host(const Shape& sizes, DType dtype) { return torch::to_device(Tracer::current().host(sizes, dtype), dtype); }
+Tensor from_host(const Shape& sizes, DType dtype) {
+  return torch::to_device(Tracer::current().host(sizes, dtype), dtype);
+}
 
 // torchvision's normalize() with numbers that are put on the device.
 Tensor normalize(const Tensor& images) {
@@ -156,7 +158,8 @@ void Generate::text_to_video() const {
     FunctionScope scope("condition");
     Tracer& tracer = Tracer::current();
     const Shape pixels{3, o_.frames, o_.height, o_.width};
-    const Tensor input_frames = tracer.input(pixels, DType::float32), input_masks = tracer.input(pixels, DType::float32);
+    const Tensor input_frames = tracer.input(pixels, DType::float32);
+    const Tensor input_masks = tracer.input(pixels, DType::float32);
     z0 = encode_frames(input_frames, input_masks);
     m0 = encode_mask(input_masks);
     z = {torch::cat({z0[0], m0}, 0)};
@@ -186,7 +189,8 @@ void Generate::text_to_video() const {
     latents = temp_x0.squeeze(0);
   };
   LoopState state;
-  state.same = {&latents, &latent_model_input, &timestep, &temp_ts, &noise_pred_cond, &noise_pred_uncond, &noise_pred, &temp_x0};
+  state.same = {&latents,         &latent_model_input, &timestep,   &temp_ts,
+                &noise_pred_cond, &noise_pred_uncond,  &noise_pred, &temp_x0};
   sample_scheduler->add_to(state);
   repeat_steadily(o_.steps - 1, state, step);
   step(o_.steps - 1);

@@ -1,4 +1,4 @@
-"""transformers' CLIPVisionModel as diffusers' WanImageToVideoPipeline runs it: every hidden state kept, the last but one used."""
+"""transformers' CLIPVisionModel as diffusers' WanImageToVideoPipeline runs it: every hidden state kept, one used."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class _StandIn:
 
 
 class _Answers(Host):
-    """The place of the first time step in the list, a time step, whether a deviation is 0, and the length of a prompt."""
+    """The place of the first time step in the list, a time step, whether a deviation is 0, the length of a prompt."""
 
     nonzeros = 1
 
@@ -66,7 +66,8 @@ class _Answers(Host):
 
 
 def build(case: Case, repositories: dict[str, Path]) -> Run:
-    work, config = case.workload, {"task": "t2v", "scheduler": "unipc", "offload_model": False, "t5_cpu": False, **case.config}
+    work = case.workload
+    config = {"task": "t2v", "scheduler": "unipc", "offload_model": False, "t5_cpu": False, **case.config}
     generation, task = work.get("generation", "2.1"), config["task"]
     file, name = _PIPELINES[task, generation]
     with flash_attn_package(), _video_files():
@@ -130,7 +131,8 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     module = type(name, (torch.nn.Module,), {})()
     workload = {"batch_size": 1, "num_frames": frames, "height": height, "width": width, "latent": latent,
-                "text_len": text_len, "prompt_tokens": prompt_tokens, "num_inference_steps": work["num_inference_steps"]}
+                "text_len": text_len, "prompt_tokens": prompt_tokens,
+                "num_inference_steps": work["num_inference_steps"]}
     return Run(module, forward, inputs,
                head(case, f"{_COMMIT[generation]} wan/{file}.py {name}.generate() around the models", "official", config,
                     workload, "none"), host=_Answers(prompt_tokens))

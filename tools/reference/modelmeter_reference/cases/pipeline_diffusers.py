@@ -1,4 +1,4 @@
-"""diffusers' Wan pipelines without the models: what __call__ runs around them, from the prompt to the frames on the host.
+"""diffusers' Wan pipelines without the models: what __call__ runs around them, from the prompt to frames on the host.
 
 The pipelines and the scheduler are the real ones; each model is a stand-in that takes memory for its result.
 """
@@ -99,7 +99,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     transformer = _StandIn(denoise, dtype=dtype, config=types.SimpleNamespace(
         patch_size=(1, 2, 2), in_channels=channels, image_dim=_IMAGE_DIM if clip else None,
-        vace_layers=list(range(0, 40, 5))))
+        vace_layers=list(range(config.get("control_layers", 8)))))
     properties = {
         "_execution_device": DEVICE,
         "config": types.SimpleNamespace(boundary_ratio=0.9 if config["experts"] == 2 else None,
@@ -133,7 +133,8 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     module = type(name, (torch.nn.Module,), {})()
     workload = {"batch_size": batch, "num_frames": frames, "height": height, "width": width, "latent": latent,
-                "text_len": text_len, "prompt_tokens": prompt_tokens, "num_inference_steps": work["num_inference_steps"]}
+                "text_len": text_len, "prompt_tokens": prompt_tokens,
+                "num_inference_steps": work["num_inference_steps"]}
     return Run(module, lambda: pipeline(**options), (),
                head(case, f"diffusers {diffusers.__version__} {name}.__call__ around the models", "diffusers", config,
                     workload, "none"), host=_Answers())
