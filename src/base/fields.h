@@ -13,4 +13,7 @@ namespace modelmeter {
 using FieldValue = std::variant<int64_t, double, bool, std::string, std::nullptr_t>;
 using Fields = std::vector<std::pair<std::string, FieldValue>>;
 
+// As people read it: "true", "12", "0.5", the string itself; "" for what is not known.
+std::string text_of(const FieldValue& value);
+
 }  // namespace modelmeter

@@ -11,6 +11,7 @@
 #include "report/builder.h"
 #include "report/files.h"
 #include "report/json.h"
+#include "report/layer_docs.h"
 #include "report/summary.h"
 
 namespace modelmeter::cli {
@@ -18,7 +19,7 @@ namespace {
 
 struct ReportOptions {
   std::string folder, run_id;
-  bool expand_blocks = false, yaml = false;
+  bool expand_blocks = false, yaml = false, layer_docs = false;
 
   static ReportOptions read(const config::View& report, const std::string& family) {
     report.require_known_keys({"output_dir", "run_id", "expand_blocks", "yaml", "layer_docs"});
@@ -30,6 +31,7 @@ struct ReportOptions {
     out.folder = report.get<std::string>("output_dir") + "/" + out.run_id + "/static_analysis/" + family;
     out.expand_blocks = report.get_or<bool>("expand_blocks", false);
     out.yaml = report.get_or<bool>("yaml", false);
+    out.layer_docs = report.get_or<bool>("layer_docs", false);
     return out;
   }
 };
@@ -45,13 +47,20 @@ int analyze(const CommandLine& line) {
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
-  const Report report = build_report(*model, options.run_id, {options.expand_blocks});
+  Report report = build_report(*model, options.run_id, {options.expand_blocks});
+  const std::string layers = options.folder + "/layers";
+  if (options.layer_docs) report.layer_docs_dir = std::filesystem::absolute(layers).lexically_normal().string();
 
   const std::string json = to_json(report);
   const std::string summary = summary_markdown(report);
   std::vector<std::pair<std::string, std::string>> files = {{options.folder + "/report.json", json},
                                                             {options.folder + "/summary.md", summary}};
   if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
+  if (options.layer_docs) {
+    for (auto& [name, page] : layer_docs(*model, report, {options.expand_blocks})) {
+      files.emplace_back(layers + "/" + name, std::move(page));
+    }
+  }
   write_files(files);
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);

@@ -17,6 +17,8 @@ const std::vector<Command>& commands() {
       {"top", "the layers and categories of a report with the most FLOPs", "modelmeter top REPORT", top},
       {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs", "modelmeter compare A B",
        compare},
+      {"operators", "the layer classes of a model: how many, parameters, children, category",
+       "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
   };
   return table;
 }

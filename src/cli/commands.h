@@ -15,6 +15,7 @@ int trace(const CommandLine& arguments);
 int verify(const CommandLine& arguments);
 int top(const CommandLine& arguments);
 int compare(const CommandLine& arguments);
+int operators(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;

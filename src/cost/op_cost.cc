@@ -38,6 +38,10 @@ int64_t matmul_flops(const Trace& trace, const Op& op) {
   return product(flops, 2, batch, a[rank - 2], a[rank - 1], b[rank - 1]);
 }
 
+int64_t grouped_mm_flops(const Trace& trace, const Op& op) {
+  return product(flops, 2, trace.input(op, 0).numel, trace.input(op, 1).sizes[2]);
+}
+
 int64_t conv_flops(const Trace& trace, const Op& op) {
   const TensorMeta& weight = trace.input(op, 1);
   const Shape& out = trace.output(op, 0).sizes;
@@ -83,7 +87,11 @@ int64_t bytes_written(const Trace& trace, const Op& op) {
 OpCost cost_of(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   OpCost cost;
-  if (kernel.kind == OpKind::matmul) cost.flops_tensor = matmul_flops(trace, op);
+  if (op.kernel == Kernel::grouped_mm) {
+    cost.flops_tensor = cost.flops_unknown = grouped_mm_flops(trace, op);
+  } else if (kernel.kind == OpKind::matmul) {
+    cost.flops_tensor = matmul_flops(trace, op);
+  }
   if (kernel.kind == OpKind::conv) cost.flops_tensor = conv_flops(trace, op);
   if (kernel.kind == OpKind::attention) {
     cost.flops_tensor = attention_flops(trace, op);

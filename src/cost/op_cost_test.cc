@@ -41,6 +41,16 @@ TEST_F(OpCostTest, ABatchedProductMultipliesByTheBatch) {
   expect(last(), 2 * 2 * 3 * 5 * 7, 0, 4 * (30 + 70), 4 * 42);
 }
 
+// 2 x 10 rows x 5 x 7, which FlopCounterMode does not know.
+TEST_F(OpCostTest, AGroupedProductMultipliesEachRowOnce) {
+  const Tensor offsets = make({4}, DType::int32);
+  torch::grouped_mm(make({10, 5}), make({4, 5, 7}), offsets);
+  expect(last(), 2 * 10 * 5 * 7, 0, 4 * (50 + 140 + 4), 4 * 70);
+  EXPECT_EQ(last().flops_torch(), 0);
+  torch::matmul(make({3, 5}), make({5, 7}));
+  EXPECT_EQ(last().flops_torch(), last().flops_tensor);
+}
+
 TEST_F(OpCostTest, AConvolutionIsTwoTimesOutputPositionsTimesWeights) {
   torch::conv2d(make({2, 3, 8, 8}), make({4, 3, 3, 3}), make({4}), {1, 1}, {1, 1});
   expect(cost(0), 2 * 2 * 64 * (4 * 3 * 9), 0, 4 * (2 * 3 * 64 + 108), 4 * (2 * 4 * 64));

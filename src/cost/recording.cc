@@ -78,6 +78,16 @@ class Expansion {
     return out;
   }
 
+  // The length of what path() appends for the innermost module.
+  size_t own_scope(int32_t scope, const std::string& path_of_scope) const {
+    while (scope > 0 && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::module) {
+      scope = trace_.scopes[static_cast<size_t>(scope)].parent;
+    }
+    if (scope <= 0) return 0;  // the root
+    const std::string parent = path(trace_.scopes[static_cast<size_t>(scope)].parent);
+    return path_of_scope.size() - parent.size();
+  }
+
   void add(const Op& op) {
     if (static_cast<int64_t>(out_.size()) >= most_ops) {
       throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
@@ -85,6 +95,7 @@ class Expansion {
     }
     RecordedOp& r = out_.emplace_back(written_out(op));
     r.scope = path(op.scope);
+    r.own_scope = own_scope(op.scope, r.scope);
     if (op.last >= 0) move_towards(r, written_out(trace_.last_ops[static_cast<size_t>(op.last)]), op.scope);
     r.live += live_above_first(op);
   }
@@ -99,7 +110,7 @@ class Expansion {
       if (output.numel > 0 && output.dtype != DType::uint64) r.outputs.push_back(recorded(output));
     }
     const OpCost cost = cost_of(trace_, op);
-    r.flops = cost.flops_tensor;
+    r.flops = cost.flops_torch();
     r.read = cost.bytes_read;
     r.write = cost.bytes_written;
     r.live = op.live;

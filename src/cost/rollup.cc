@@ -28,6 +28,7 @@ void Cost::add(const OpCost& cost) {
   overflow |= __builtin_add_overflow(flops_vector, cost.flops_vector, &flops_vector);
   overflow |= __builtin_add_overflow(bytes_read, cost.bytes_read, &bytes_read);
   overflow |= __builtin_add_overflow(bytes_written, cost.bytes_written, &bytes_written);
+  flops_unknown += cost.flops_unknown;  // at most flops_tensor
   if (overflow) throw_overflow("a sum of FLOPs or bytes");
 }
 
@@ -37,12 +38,14 @@ void Cost::add(const Cost& cost, int64_t times) {
   accumulate(flops_vector, cost.flops_vector, times, "the number of vector FLOPs");
   accumulate(bytes_read, cost.bytes_read, times, "the number of bytes read");
   accumulate(bytes_written, cost.bytes_written, times, "the number of bytes written");
+  accumulate(flops_unknown, cost.flops_unknown, times, "the number of tensor FLOPs");
 }
 
 void Cost::add_half(const Cost& first_and_last, int64_t times) {
   Cost all;
   all.add(first_and_last, times);
-  add(Cost{all.kernels / 2, all.flops_tensor / 2, all.flops_vector / 2, all.bytes_read / 2, all.bytes_written / 2});
+  add(Cost{all.kernels / 2, all.flops_tensor / 2, all.flops_vector / 2, all.bytes_read / 2, all.bytes_written / 2,
+           all.flops_unknown / 2});
 }
 
 namespace {

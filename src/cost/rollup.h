@@ -15,8 +15,9 @@ struct Cost {
   int64_t flops_vector = 0;
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;
+  int64_t flops_unknown = 0;  // of flops_tensor: what FlopCounterMode has no formula for
 
-  int64_t flops_torch() const { return flops_tensor; }
+  int64_t flops_torch() const { return flops_tensor - flops_unknown; }
   int64_t flops_full() const;
   int64_t bytes() const;
   // FLOP (full) per byte moved; 0 where nothing moves.
@@ -28,7 +29,7 @@ struct Cost {
   void add_half(const Cost& first_and_last, int64_t times);
   friend bool operator==(const Cost& a, const Cost& b) {
     return a.kernels == b.kernels && a.flops_tensor == b.flops_tensor && a.flops_vector == b.flops_vector &&
-           a.bytes_read == b.bytes_read && a.bytes_written == b.bytes_written;
+           a.bytes_read == b.bytes_read && a.bytes_written == b.bytes_written && a.flops_unknown == b.flops_unknown;
   }
 };
 

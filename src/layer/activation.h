@@ -11,12 +11,14 @@ struct SiLUOptions {};
 class GELU : public Module<GELU> {
  public:
   GELU(const GELUOptions& = {}) : Module("GELU") {}
+  explicit GELU(std::string_view class_name) : Module(class_name) {}
   Tensor forward(Tensor x) const { return torch::gelu(std::move(x)); }
 };
 
 class SiLU : public Module<SiLU> {
  public:
   SiLU(const SiLUOptions& = {}) : Module("SiLU") {}
+  explicit SiLU(std::string_view class_name) : Module(class_name) {}
   Tensor forward(Tensor x) const { return torch::silu(std::move(x)); }
 };
 

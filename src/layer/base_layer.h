@@ -127,6 +127,10 @@ class ModuleCall {
     const int32_t scope = tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
     tracer_.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
   }
+  // Of a layer further down, past its parents: `path` is its name here ("language_model.embed_tokens").
+  ModuleCall(const BaseLayer& layer, std::string_view path) : tracer_(Tracer::current()) {
+    tracer_.enter_module(path, layer.class_name(), &layer);
+  }
   ~ModuleCall() { tracer_.leave(); }
   ModuleCall(const ModuleCall&) = delete;
   ModuleCall& operator=(const ModuleCall&) = delete;

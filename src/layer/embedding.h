@@ -16,6 +16,7 @@ class Embedding : public Module<Embedding> {
   Embedding(const EmbeddingOptions& options) : Module("Embedding") {
     register_parameter("weight", {options.num_embeddings, options.embedding_dim}, options.dtype);
   }
+  Tensor weight() const { return parameter(0); }
   Tensor forward(Tensor ids) const { return torch::embedding(parameter(0), std::move(ids)); }
 };
 

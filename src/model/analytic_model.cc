@@ -19,15 +19,12 @@ int64_t Stage::weight_and_buffer_bytes() const {
   return checked_add(parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
 }
 
-// Every model once: stages may share one.
-template <class Visit>
-void AnalyticModel::for_each_own_layer(Visit visit) const {
-  const auto& all = stages();
-  for (size_t i = 0; i < all.size(); ++i) {
-    bool seen = false;
-    for (size_t j = 0; j < i; ++j) seen = seen || &all[j]->layer() == &all[i]->layer();
-    if (!seen) visit(all[i]->layer());
+std::vector<const BaseLayer*> AnalyticModel::root_layers() const {
+  std::vector<const BaseLayer*> out;
+  for (const auto& stage : stages()) {  // which may share one
+    if (std::find(out.begin(), out.end(), &stage->layer()) == out.end()) out.push_back(&stage->layer());
   }
+  return out;
 }
 
 int64_t Residents::bytes() const {
@@ -38,11 +35,13 @@ int64_t Residents::bytes() const {
 
 Residents AnalyticModel::residents(const Stage&) const {
   Residents out;
-  for (const auto& stage : stages()) {
-    const BaseLayer* layer = &stage->layer();
-    const auto same = [&](const Resident& r) { return r.layer == layer; };
-    if (std::any_of(out.list.begin(), out.list.end(), same)) continue;
-    out.list.push_back({stage->id(), stage->weight_and_buffer_bytes(), layer});
+  for (const BaseLayer* layer : root_layers()) {
+    std::string what = "the model";
+    for (const auto& stage : stages()) {
+      if (&stage->layer() == layer && what == "the model") what = stage->id();
+    }
+    out.list.push_back({std::move(what), checked_add(layer->parameter_bytes(), layer->buffer_bytes(), "the size of the weights"),
+                        layer});
   }
   return out;
 }
@@ -64,17 +63,17 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
 
 int64_t AnalyticModel::parameter_count() const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_count(), "the number of parameters");
-  });
+  for (const BaseLayer* layer : root_layers()) {
+    total = checked_add(total, layer->parameter_count(), "the number of parameters");
+  }
   return total;
 }
 
 int64_t AnalyticModel::parameter_bytes() const {
   int64_t total = 0;
-  for_each_own_layer([&](const BaseLayer& layer) {
-    total = checked_add(total, layer.parameter_bytes(), "the size of the weights");
-  });
+  for (const BaseLayer* layer : root_layers()) {
+    total = checked_add(total, layer->parameter_bytes(), "the size of the weights");
+  }
   return total;
 }
 

@@ -90,6 +90,7 @@ struct ReportNames {
   std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
   std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
   std::vector<std::pair<std::string, std::string>> own;      // by class, what its own kernels are called; else "other"
+  std::vector<std::pair<std::string, std::string>> class_modules = {};  // Python module of a class, where class_prefix is wrong
   std::string root_id = "pipeline", root_stage = "pipeline";
   std::vector<PlacedNode> placed = {};
   std::vector<NodeGroup> groups = {};
@@ -101,6 +102,9 @@ struct ReportNames {
 class AnalyticModel : public StageCostMixin {
  public:
   virtual const std::vector<std::unique_ptr<Stage>>& stages() const = 0;
+
+  // The models that run, each once.
+  virtual std::vector<const BaseLayer*> root_layers() const;
 
   virtual std::string family() const = 0;       // "wan2_1"
   virtual std::string report_folder() const { return family(); }  // below static_analysis/
@@ -130,8 +134,6 @@ class AnalyticModel : public StageCostMixin {
 
  private:
   void record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const;
-  template <class Visit>
-  void for_each_own_layer(Visit visit) const;
 };
 
 }  // namespace modelmeter

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/ocr2/recorded_stage.h"
 #include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
 #include "model/wan2_1/recorded_stage.h"
@@ -54,6 +55,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"WanPipeline", wan2_1::recorded_sampling},
       {"WanImageToVideoPipeline", wan2_1::recorded_sampling},
       {"WanVACEPipeline", wan2_1::recorded_sampling},
+      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
   };
   return table;
 }

@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "report/qualified_name.h"
 
 namespace modelmeter {
 namespace {
@@ -107,14 +108,9 @@ class ReportBuilder {
   }
 
   std::string qualified(const ModuleTreeNode& node) const {
-    static const std::vector<std::string> builtin = {"Linear", "Conv2d", "Conv3d",    "LayerNorm", "RMSNorm",
-                                                     "GELU",   "SiLU",   "Embedding", "Sequential"};
     if (node.parent == nullptr) return "modelmeter." + node.klass;
     if (node.klass.empty()) return node.leaf() ? "modelmeter.Function" : "modelmeter.ModuleGroup";
-    for (const std::string& name : builtin) {
-      if (name == node.klass && !(name == "GELU" && !node.leaf())) return "torch.nn." + name;
-    }
-    return names_.class_prefix + node.klass;
+    return qualified_class_name(names_, node.klass, node.leaf());
   }
 
   ModuleMetricsSnapshot snapshot(const ModuleTreeNode& node, int64_t total_flops) const {

@@ -65,6 +65,7 @@ class Builder {
     const Scope& here = trace_.scopes[static_cast<size_t>(scope)];
     const ScopeCost& cost = rollup_.scopes[static_cast<size_t>(scope)];
     add(own_[&node], cost.own, share);
+    node.scopes.push_back({scope, share});
     node.peak_live = std::max(node.peak_live, cost.peak_live);
     for (int32_t child : children_of(scope)) {
       const Scope& s = trace_.scopes[static_cast<size_t>(child)];
@@ -94,7 +95,8 @@ class Builder {
     if (share == 1) return sum.add(cost);
     Cost part = cost;
     for (int64_t* figure :
-         {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written}) {
+         {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written,
+          &part.flops_unknown}) {
       *figure /= share;
     }
     sum.add(part);
@@ -261,6 +263,7 @@ class Builder {
       Node& leaf = child(node, looked_up(names_.own, node.klass, "other"), "");
       leaf.raw_name = leaf.name;
       leaf.cost = own;
+      leaf.scopes = node.scopes;
       leaf.calls = node.calls;
       leaf.peak_live = node.peak_live;
       leaf.parameters = parameters;
@@ -295,12 +298,13 @@ class Builder {
     if (node.layer == nullptr) return;
     for (const BaseLayer::Child& c : node.layer->children()) {
       if (c.layer->parameter_count() == 0) continue;
+      const bool ran = first_origin_.count(c.layer) > 0;
+      if (ran && first_origin_[c.layer] != node.origin) continue;
       if (c.list && options_.expand_lists) {
-        if (first_origin_.count(c.layer) > 0 && first_origin_[c.layer] != node.origin) continue;
         for (int64_t i = c.first; i < c.first + c.count; ++i) {
           if (ran_.count({&node, c.layer, i}) == 0) add_uncalled(node, c, fmt::format("_{:02}", i));
         }
-      } else if (first_origin_.count(c.layer) == 0) {
+      } else if (!ran || (options_.expand_lists && ran_.count({&node, c.layer, -1}) == 0)) {
         Node& made = add_uncalled(node, c, c.list ? fmt::format("_{:02}", c.first) : "");
         if (c.list) made.list_count = c.count;
         made.copies = node.copies * c.count;

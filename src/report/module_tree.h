@@ -14,6 +14,12 @@
 
 namespace modelmeter {
 
+// A scope of the trace, spread evenly over `share` nodes of an expanded list.
+struct ScopeShare {
+  int32_t scope;
+  int64_t share;
+};
+
 struct ModuleTreeNode {
   std::string id, name;
   std::string raw_name;                // as in PyTorch, before ReportNames
@@ -32,6 +38,7 @@ struct ModuleTreeNode {
   int64_t used_parameters = 0, used_weight_bytes = 0;  // of a leaf, with those that count with another stage
   Fields group_params;                 // of a NodeGroup
   std::map<std::string, Cost> by_category;
+  std::vector<ScopeShare> scopes;      // of the trace that it stands for
   ModuleTreeNode* parent = nullptr;
   const ModuleTreeNode* runs_in = nullptr;  // the parent, but for a node that is placed elsewhere
   std::vector<std::unique_ptr<ModuleTreeNode>> children;

@@ -8,21 +8,10 @@
 namespace modelmeter {
 namespace {
 
-std::string text(const FieldValue& value) {
-  struct Show {
-    std::string operator()(int64_t v) const { return fmt::format("{}", v); }
-    std::string operator()(double v) const { return fmt::format("{}", v); }
-    std::string operator()(bool v) const { return v ? "true" : "false"; }
-    std::string operator()(const std::string& v) const { return v; }
-    std::string operator()(std::nullptr_t) const { return ""; }
-  };
-  return std::visit(Show(), value);
-}
-
 std::string fields_line(const Fields& fields) {
   std::string out;
   for (const auto& [name, value] : fields) {
-    const std::string shown = text(value);
+    const std::string shown = text_of(value);
     if (!shown.empty()) out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, shown);
   }
   return out;

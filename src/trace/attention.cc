@@ -57,6 +57,13 @@ Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask) {
   return out;
 }
 
+// A bool mask as what is added to the scores: 0 where it is true, -inf elsewhere.
+Tensor additive(Tensor mask, DType dtype) {
+  const Tensor zero = scalar_tensor(dtype);
+  const Tensor infinity = scalar_tensor(dtype);
+  return where(std::move(mask), zero, infinity);
+}
+
 // Whether F.scaled_dot_product_attention can run flash attention.
 bool runs_flash(const Tensor& q, const Tensor& mask) {
   return !mask.defined() && (q.dtype() == DType::bfloat16 || q.dtype() == DType::float16) && q.size(3) <= 256;
@@ -70,6 +77,7 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask) {
   v = autocast_low(std::move(v));
   k = autocast_low(std::move(k));
   q = autocast_low(std::move(q));
+  if (mask.defined() && mask.dtype() == DType::boolean) mask = additive(std::move(mask), q.dtype());
   if (tracer.attention == AttentionKernel::math) {
     return attention_math(std::move(q), std::move(k), std::move(v), std::move(mask));
   }

@@ -60,6 +60,8 @@ inline Tensor sub(Tensor a, int) { return unary_same(Kernel::sub, std::move(a));
 inline Tensor rsub(Tensor a, int) { return unary_same(Kernel::rsub, std::move(a)); }
 inline Tensor bitwise_or(Tensor a, Tensor b) { return binary(Kernel::bitwise_or, std::move(a), std::move(b)); }
 inline Tensor bitwise_not(Tensor a) { return unary_same(Kernel::bitwise_not, std::move(a)); }
+inline Tensor eq(Tensor a, Tensor b) { return compare(Kernel::eq, std::move(a), std::move(b)); }
+inline Tensor le(Tensor a, Tensor b) { return compare(Kernel::le, std::move(a), std::move(b)); }
 Tensor lt(Tensor a, Tensor b);
 Tensor ne(Tensor a, Tensor b);
 Tensor isin(Tensor elements, Tensor test_elements);  // bool, of elements' sizes
@@ -98,12 +100,15 @@ Tensor any(Tensor x);
 Tensor all(Tensor x);
 Tensor max(Tensor x);
 Tensor cumsum(Tensor x, int dim, DType dtype);
+Tensor histc(Tensor x, int64_t bins);  // how many elements fall into each, of x's own type
 Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
 
 // --- matrix products, convolution, attention -------------------------------------------------------------------------
 Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [out, in], bias [out] or undefined
 Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
 Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
+// Of the rows up to offsets[i] by the i-th matrix: x [rows, k], weights [groups, k, n], offsets i32 [groups].
+Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets);
 struct ConvParams {
   Shape stride, padding, dilation;  // one number per spatial dimension
   int64_t groups = 1;
@@ -112,8 +117,9 @@ struct ConvParams {
 Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params);
 Tensor conv3d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0, 0});
 Tensor conv2d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0});
-// q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel. A mask, of the type of q and broadcast to
-// [b, h, sq, sk], is added to the scores: the memory-efficient kernel runs then.
+// q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel. A mask, broadcast to
+// [b, h, sq, sk], is added to the scores if it has the type of q, or says which of them count if it is bool: the
+// memory-efficient kernel runs then.
 Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask = Tensor());
 // flash_attn's varlen function: q [sum of queries, h, d], k and v [sum of keys, h, d], offsets i32 [sequences + 1].
 Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
@@ -142,6 +148,7 @@ Tensor cat(std::vector<Tensor> parts, int dim);
 Tensor cat_by_copies(std::vector<Tensor> parts, int dim);  // cat as CUDA runs it where dtypes differ: a copy_ of each
 Tensor stack(std::vector<Tensor> parts, int dim = 0);
 Tensor copy_(Tensor target, Tensor source);
+inline Tensor fill_(Tensor x, double) { return unary_(Kernel::fill_, std::move(x)); }  // with a number
 // constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
 
@@ -153,10 +160,15 @@ Tensor index(Tensor x, Tensor rows);              // x [n, ...] at rows of any s
 Tensor index_put_(Tensor x, Tensor rows, Tensor values);  // x[rows] = values
 Tensor scatter_(Tensor x, Tensor indices);                // a number to the indices of each row
 Tensor masked_scatter_(Tensor x, Tensor mask, Tensor source);
+Tensor masked_scatter(Tensor x, Tensor mask, Tensor source);  // on a copy of x
 struct TopK {
   Tensor values, indices;
 };
 TopK topk(Tensor x, int64_t k);  // along the last dimension
+struct Sorted {
+  Tensor values, indices;
+};
+Sorted sort(Tensor x);
 Tensor argsort(Tensor x);
 Tensor argmax(Tensor x);                      // along the last dimension
 Tensor nonzero(Tensor x, int64_t found);      // the places of so many elements: [found, dimensions]
@@ -172,6 +184,7 @@ Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);       // 
 // --- factories -------------------------------------------------------------------------------------------------------
 Tensor zeros_like(Tensor x);
 Tensor new_zeros(Tensor like, const Shape& sizes);
+Tensor new_zeros(Tensor like, const Shape& sizes, DType dtype);
 Tensor new_ones(Tensor like, const Shape& sizes);
 Tensor new_ones(Tensor like, const Shape& sizes, DType dtype);
 Tensor zeros(const Shape& sizes, DType dtype);

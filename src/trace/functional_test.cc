@@ -197,6 +197,17 @@ TEST_F(FunctionalTest, MathAttentionIsProductsAndASoftmaxInFloat32) {
   EXPECT_THAT(launched, testing::Contains("bmm f32[2, 16, 24] f32[2, 24, 8] -> f32[2, 16, 8]"));
 }
 
+TEST_F(FunctionalTest, ABoolMaskIsMadeWhatIsAddedToTheScores) {
+  const Tensor q = make({1, 2, 16, 64}, D::bfloat16);
+  const Tensor mask = make({1, 1, 16, 16}, D::boolean);
+  const int64_t live = tracer.live();
+  Tensor y = torch::scaled_dot_product_attention(q, q, q, mask);
+  EXPECT_THAT(names(),
+              ElementsAre("scalar_tensor", "scalar_tensor", "where", "_scaled_dot_product_efficient_attention"));
+  EXPECT_EQ(kernels()[2], "where bool[1, 1, 16, 16] bf16[] bf16[] -> bf16[1, 1, 16, 16]");
+  EXPECT_EQ(tracer.live() - live, 2 * 2 * 16 * 64);
+}
+
 TEST_F(FunctionalTest, VarlenFlashAttentionKnowsItsSequences) {
   const Tensor q = make({32, 8, 64}, D::bfloat16), k = make({24, 8, 64}, D::bfloat16);
   const Tensor y = torch::flash_attn_varlen_func(q, k, k, make({3}, D::int32), make({3}, D::int32), 16, 12);
@@ -287,6 +298,25 @@ TEST_F(FunctionalTest, GathersHaveTheShapeOfTheirIndices) {
   EXPECT_EQ(torch::embedding(make({1000, 8}), make({2, 5}, D::int64)).sizes(), Shape({2, 5, 8}));
   EXPECT_EQ(torch::index(make({10, 4, 6}), make({3}, D::int64)).sizes(), Shape({3, 4, 6}));
   EXPECT_EQ(torch::index(make({10, 12}), make({5, 1}, D::int64), make({7}, D::int64)).sizes(), Shape({5, 7}));
+}
+
+TEST_F(FunctionalTest, GroupedProductsAreOneKernel) {
+  torch::grouped_mm(make({10, 5}), make({4, 7, 5}).transpose(1, 2), make({4}, D::int32));
+  EXPECT_THAT(kernels(), ElementsAre("_grouped_mm f32[10, 5] f32[4, 5, 7] i32[4] -> f32[10, 7]"));
+}
+
+TEST_F(FunctionalTest, MaskedScatterWorksOnACopy) {
+  torch::masked_scatter(make({2, 3, 4}), make({2, 3, 1}, D::boolean), make({5, 4}));
+  EXPECT_THAT(kernels(), ElementsAre("clone f32[2, 3, 4] -> f32[2, 3, 4]",
+                                     "masked_scatter_ f32[2, 3, 4] bool[2, 3, 4] f32[5, 4] -> f32[2, 3, 4]"));
+}
+
+TEST_F(FunctionalTest, SortsAndCountsKeepTheTypeOfTheirElements) {
+  const torch::Sorted sorted = torch::sort(make({9}, D::int32));
+  torch::histc(sorted.values, 4);
+  torch::new_zeros(sorted.values, {}, D::boolean);
+  EXPECT_THAT(kernels(), ElementsAre("sort i32[9] -> i32[9] i64[9]", "histc i32[9] -> i32[4]",
+                                     "new_zeros i32[9] -> bool[]"));
 }
 
 TEST_F(FunctionalTest, InPlaceKernelsMakeNothing) {

@@ -54,6 +54,12 @@ Tensor masked_scatter_(Tensor x, Tensor mask, Tensor source) {
   return x;
 }
 
+Tensor masked_scatter(Tensor x, Tensor mask, Tensor source) {
+  const Shape sizes = broadcast(x.sizes(), mask.sizes());
+  Tensor out = clone(x.expand(sizes));
+  return masked_scatter_(std::move(out), mask.expand(sizes), std::move(source));
+}
+
 TopK topk(Tensor x, int64_t k) {
   Tracer& tracer = x.tracer();
   Shape sizes = x.sizes();
@@ -72,14 +78,15 @@ Tensor nonzero(Tensor x, int64_t found) {
   return out;
 }
 
-Tensor argsort(Tensor x) {
+Sorted sort(Tensor x) {
   Tracer& tracer = x.tracer();
-  Tensor values = tracer.allocate(x.sizes(), x.dtype());
-  Tensor indices = tracer.allocate(x.sizes(), DType::int64);
-  tracer.record(Kernel::sort, {&x}, {&values, &indices});
+  Sorted out{tracer.allocate(x.sizes(), x.dtype()), tracer.allocate(x.sizes(), DType::int64)};
+  tracer.record(Kernel::sort, {&x}, {&out.values, &out.indices});
   x.reset();
-  return indices;
+  return out;
 }
+
+Tensor argsort(Tensor x) { return sort(std::move(x)).indices; }
 
 Tensor sum(Tensor x) {
   const bool low = x.dtype() == DType::bfloat16 || x.dtype() == DType::float16;

@@ -256,12 +256,17 @@ Tensor scalar_tensor(DType dtype) {
   return out;
 }
 
-Tensor new_zeros(Tensor like, const Shape& sizes) {
+Tensor new_zeros(Tensor like, const Shape& sizes, DType dtype) {
   Tracer& tracer = like.tracer();
-  Tensor out = tracer.allocate(sizes, like.dtype());
+  Tensor out = tracer.allocate(sizes, dtype);
   tracer.record(Kernel::new_zeros, {&like}, {&out});
   like.reset();
   return out;
+}
+
+Tensor new_zeros(Tensor like, const Shape& sizes) {
+  const DType dtype = like.dtype();
+  return new_zeros(std::move(like), sizes, dtype);
 }
 
 Tensor zeros(const Shape& sizes, DType dtype) {

@@ -102,6 +102,16 @@ Tensor linalg_solve(Tensor a, Tensor b) {
   return out;
 }
 
+Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({x.size(0), weights.size(2)}, x.dtype());
+  tracer.record(Kernel::grouped_mm, {&x, &weights, &offsets}, {&out});
+  x.reset();
+  weights.reset();
+  offsets.reset();
+  return out;
+}
+
 Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));

@@ -42,6 +42,14 @@ Tensor cumsum(Tensor x, int, DType dtype) {
   return out;
 }
 
+Tensor histc(Tensor x, int64_t bins) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({bins}, x.dtype());
+  tracer.record(Kernel::histc, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor softmax(Tensor x, int, std::optional<DType> dtype) {
   if (dtype) {
     x = to(std::move(x), *dtype);

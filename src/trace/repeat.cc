@@ -6,14 +6,17 @@
 namespace modelmeter {
 namespace {
 
+// The same to kernels, and to live memory: what was given is not counted.
 bool same_layout(const TensorMeta* a, const TensorMeta* b) {
   if (a == nullptr || b == nullptr) return a == b;
+  if (a->storage->place != b->storage->place) return false;
   return a == b || (a->dtype == b->dtype && a->sizes == b->sizes && a->strides() == b->strides());
 }
 
 // Whether `after` is `before`, or `before` made longer along one dimension, in storage of its own.
 bool grown(const TensorMeta* before, const TensorMeta* after) {
   if (before == nullptr || after == nullptr || before->dtype != after->dtype) return false;
+  if (before->storage->place != after->storage->place) return false;
   if (before->sizes.rank() != after->sizes.rank() || !before->contiguous || !after->contiguous) return false;
   if (after->storage->bytes != after->numel * size_of(after->dtype)) return false;
   int growing = 0;

@@ -62,11 +62,13 @@ void add_modules(const BaseLayer& layer, const std::string& path, std::map<std::
   }
 }
 
-// Every module scope in `path`, from the root down.
+// Every module that the op ran in, from the root down; not the parents that a module was called past.
 template <class Visit>
-void for_each_module_above(const std::string& path, Visit visit) {
+void for_each_module_of(const RecordedOp& op, Visit visit) {
+  const std::string& path = op.scope;
   visit(std::string());
-  for (size_t at = path.find('.'); at != std::string::npos; at = path.find('.', at + 1)) visit(path.substr(0, at));
+  const size_t parents = path.size() - op.own_scope;
+  for (size_t at = path.find('.'); at <= parents; at = path.find('.', at + 1)) visit(path.substr(0, at));
   if (!path.empty()) visit(path);
 }
 
@@ -193,7 +195,7 @@ Recording recording_of(const Stage& stage) {
     if (found != modules.end()) found->second.calls = calls;
   }
   for (const RecordedOp& op : out.ops) {
-    for_each_module_above(op.scope, [&](const std::string& path) {
+    for_each_module_of(op, [&](const std::string& path) {
       const auto found = modules.find(path);
       if (found == modules.end() || found->second.calls == 0) return;  // lists are not called
       RecordedModule& m = found->second;

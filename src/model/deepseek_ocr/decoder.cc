@@ -19,7 +19,17 @@ Tensor rotate_half(const Tensor& x) {
   return torch::cat({x2, x1}, -1);
 }
 
-// One of the two halves of apply_rotary_pos_emb().
+void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t experts, int64_t assignments) {
+  int64_t sum = 0;
+  for (int64_t n : tokens_per_expert) sum += n;
+  if (static_cast<int64_t>(tokens_per_expert.size()) == experts && sum == assignments) return;
+  throw Error(ErrorCode::internal,
+              fmt::format("{} tokens for {} experts are given; the layer routes {} to {}", sum,
+                          tokens_per_expert.size(), assignments, experts));
+}
+
+}  // namespace
+
 Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin) {
   Tensor by_cos = torch::mul(x, cos);
   Tensor by_sin = rotate_half(x);
@@ -32,17 +42,6 @@ Tensor repeat_kv(const Tensor& x, int64_t n_rep) {
   const int64_t b = x.size(0), heads = x.size(1), s = x.size(2), d = x.size(3);
   return torch::reshape(x.unsqueeze(2).expand({b, heads, n_rep, s, d}), {b, heads * n_rep, s, d});
 }
-
-void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t experts, int64_t assignments) {
-  int64_t sum = 0;
-  for (int64_t n : tokens_per_expert) sum += n;
-  if (static_cast<int64_t>(tokens_per_expert.size()) == experts && sum == assignments) return;
-  throw Error(ErrorCode::internal,
-              fmt::format("{} tokens for {} experts are given; the layer routes {} to {}", sum,
-                          tokens_per_expert.size(), assignments, experts));
-}
-
-}  // namespace
 
 void DynamicCache::update_untraced(int64_t layer) {
   for (std::vector<Tensor>* cache : {&key_cache, &value_cache}) {
@@ -89,7 +88,8 @@ std::vector<int64_t> even_routing(int64_t assignments, int64_t experts) {
   return counts;
 }
 
-DeepseekV2RMSNorm::DeepseekV2RMSNorm(int64_t hidden_size, DType dtype) : Module("DeepseekV2RMSNorm") {
+DeepseekV2RMSNorm::DeepseekV2RMSNorm(int64_t hidden_size, DType dtype, std::string_view class_name)
+    : Module(class_name) {
   register_parameter("weight", {hidden_size}, dtype);
 }
 
@@ -215,11 +215,13 @@ Tensor LlamaAttention::flash(const Tensor& q, const Tensor& k, const Tensor& v, 
   return torch::flash_attn_func(q, k, v);
 }
 
-DeepseekV2MLP::DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype)
-    : Module("DeepseekV2MLP"),
+DeepseekV2MLP::DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype, std::string_view class_name,
+                             std::string_view activation)
+    : Module(class_name),
       gate_proj_(without_bias(hidden_size, intermediate_size, dtype)),
       up_proj_(without_bias(hidden_size, intermediate_size, dtype)),
-      down_proj_(without_bias(intermediate_size, hidden_size, dtype)) {
+      down_proj_(without_bias(intermediate_size, hidden_size, dtype)),
+      act_fn_(activation) {
   register_module("gate_proj", gate_proj_);
   register_module("up_proj", up_proj_);
   register_module("down_proj", down_proj_);

@@ -26,13 +26,18 @@ struct DynamicCache {
 // A cache of `tokens` tokens that the forward finds.
 DynamicCache cache_of(const DecoderArchitecture& a, int64_t batch, int64_t tokens, DType dtype);
 
+// x with the rotary embedding applied: one of the two halves of apply_rotary_pos_emb().
+Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin);
+// Each head of x [b, heads, s, d] n_rep times.
+Tensor repeat_kv(const Tensor& x, int64_t n_rep);
+
 // How many tokens each expert gets in a forward: `assignments` (tokens x experts per token) spread evenly, the first
 // experts having one more where it does not come out.
 std::vector<int64_t> even_routing(int64_t assignments, int64_t experts);
 
 class DeepseekV2RMSNorm : public Module<DeepseekV2RMSNorm> {
  public:
-  DeepseekV2RMSNorm(int64_t hidden_size, DType dtype);
+  DeepseekV2RMSNorm(int64_t hidden_size, DType dtype, std::string_view class_name = "DeepseekV2RMSNorm");
   Tensor forward(Tensor hidden_states) const;
 };
 
@@ -69,7 +74,8 @@ class LlamaAttention : public Module<LlamaAttention> {
 
 class DeepseekV2MLP : public Module<DeepseekV2MLP> {
  public:
-  DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype);
+  DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype,
+                std::string_view class_name = "DeepseekV2MLP", std::string_view activation = "SiLU");
   Tensor forward(Tensor x) const;
 
  private:

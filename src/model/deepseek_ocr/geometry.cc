@@ -24,14 +24,10 @@ constexpr int64_t least_tiles = 2, most_tiles = 9, preprocessed_tile = 640;
 
 int64_t queries(int64_t side) { return (side / patch_size + downsample_ratio - 1) / downsample_ratio; }
 
-struct Grid {
-  int64_t columns, rows;
-};
-
-// Every grid of 2 to 9 tiles, those of fewer tiles first.
-std::vector<Grid> tile_grids() {
-  std::vector<Grid> out;
-  for (int64_t tiles = least_tiles; tiles <= most_tiles; ++tiles) {
+// Every grid of so many tiles, those of fewer tiles first.
+std::vector<TileGrid> tile_grids(int64_t most) {
+  std::vector<TileGrid> out;
+  for (int64_t tiles = least_tiles; tiles <= most; ++tiles) {
     for (int64_t columns = 1; columns <= tiles; ++columns) {
       if (tiles % columns == 0) out.push_back({columns, tiles / columns});
     }
@@ -39,23 +35,23 @@ std::vector<Grid> tile_grids() {
   return out;
 }
 
-Grid closest_grid(int64_t width, int64_t height) {
+}  // namespace
+
+TileGrid closest_grid(int64_t width, int64_t height, int64_t tile_size, int64_t most) {
   const double aspect_ratio = static_cast<double>(width) / static_cast<double>(height);
   const double area = static_cast<double>(width) * static_cast<double>(height);
   double best_difference = std::numeric_limits<double>::infinity();
-  Grid best{1, 1};
-  for (const Grid& grid : tile_grids()) {
+  TileGrid best{1, 1};
+  for (const TileGrid& grid : tile_grids(most)) {
     const double difference =
         std::abs(aspect_ratio - static_cast<double>(grid.columns) / static_cast<double>(grid.rows));
     const auto tiles = static_cast<double>(grid.columns * grid.rows);
-    const bool fills = area > 0.5 * preprocessed_tile * preprocessed_tile * tiles;
+    const bool fills = area > 0.5 * static_cast<double>(tile_size * tile_size) * tiles;
     if (difference < best_difference || (difference == best_difference && fills)) best = grid;
     best_difference = std::fmin(best_difference, difference);
   }
   return best;
 }
-
-}  // namespace
 
 const PageMode& page_mode(std::string_view name) {
   std::string known;
@@ -76,7 +72,7 @@ PageLayout page_layout(const PageMode& mode, int64_t width, int64_t height) {
   if (width <= 0 || height <= 0) throw Error(fmt::format("a page of {} x {} pixels", width, height));
   PageLayout out{mode.crop_mode ? mode.base_size : mode.image_size, mode.image_size};
   if (!mode.crop_mode || (width <= 640 && height <= 640)) return out;
-  const Grid grid = closest_grid(width, height);
+  const TileGrid grid = closest_grid(width, height, preprocessed_tile, most_tiles);
   out.columns = grid.columns;
   out.rows = grid.rows;
   return out;

@@ -21,6 +21,13 @@ struct PageMode {
 // tiny, small, base, large and gundam, as the model's README names them. Error for another name.
 const PageMode& page_mode(std::string_view name);
 
+struct TileGrid {
+  int64_t columns, rows;
+};
+// The grid of 2 to `most_tiles` tiles whose shape is closest to the page's; of grids equally close the largest whose
+// tiles the page fills by half.
+TileGrid closest_grid(int64_t width, int64_t height, int64_t tile_size, int64_t most_tiles);
+
 struct PageLayout {
   int64_t base_size;
   int64_t tile_size;

@@ -96,22 +96,28 @@ void DeepSeekOCR::trace_forward(Tracer& tracer) const {
   record(tracer, 1, std::min<int64_t>(workload_.decode_steps(), 1));
 }
 
-void DeepSeekOCR::add_stages() {
-  const GenerationInputs in = generation(0);
+PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const {
+  const DecoderArchitecture& d = architecture().decoder;
   PartOptions o;
+  o.kind = kind;
   o.architecture = architecture();
   o.attention = runtime_.attention;
   o.autocast = runtime_.autocast;
-  o.batch = workload_.batch_size;
+  o.batch = batch;
   o.page = workload_.page;
   o.prompt_tokens = workload_.prompt_tokens;
+  o.new_tokens = new_tokens;
+  o.cached_tokens = cached_tokens;
   o.last_logits_only = runtime_.last_logits_only;
+  if (kind != PartKind::vision && d.n_routed_experts > 0) {
+    o.tokens_per_expert = tokens_per_expert(runtime_.routing, batch * new_tokens, d.num_experts_per_tok, d.n_routed_experts);
+  }
+  return o;
+}
+
+void DeepSeekOCR::add_stages() {
   const auto add = [&](PartKind kind, int64_t new_tokens, int64_t cached) {
-    o.kind = kind;
-    o.new_tokens = new_tokens;
-    o.cached_tokens = cached;
-    o.tokens_per_expert = kind == PartKind::vision ? std::vector<int64_t>() : tokens_per_expert(*model_, in, new_tokens);
-    stages_.push_back(std::make_unique<PartStage>(o));
+    stages_.push_back(std::make_unique<PartStage>(part_options(kind, workload_.batch_size, new_tokens, cached)));
   };
   add(PartKind::vision, workload_.seq_len, 0);
   add(PartKind::prefill, workload_.seq_len, 0);

@@ -33,6 +33,7 @@ class DeepSeekOCR : public AnalyticModel {
 
   // vision, prefill (vision included) and the first decode step, each by itself.
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
+  std::vector<const BaseLayer*> root_layers() const override { return {model_.get()}; }
   std::string family() const override { return "deepseek_ocr"; }
   std::string report_folder() const override { return "analytic_model"; }
   std::string class_name() const override { return "DeepseekOCRModel"; }
@@ -49,9 +50,6 @@ class DeepSeekOCR : public AnalyticModel {
   void trace_forward(Tracer& tracer) const override;
   int64_t parameter_count() const override { return model_->parameter_count(); }
   int64_t parameter_bytes() const override { return model_->parameter_bytes(); }
-  Residents residents(const Stage&) const override {  // the stages are parts of one model
-    return {{{"the model", model_->parameter_bytes() + model_->buffer_bytes(), model_.get()}}};
-  }
   int64_t kv_cache_bytes() const override;  // of one batch, after its last token
   int64_t kv_cache_bytes_added(const std::string& stage) const override;
 
@@ -61,6 +59,8 @@ class DeepSeekOCR : public AnalyticModel {
   const Runtime& runtime() const { return runtime_; }
   // Weights that one token of one sequence uses: all but the experts that it is not routed to and the embedding table.
   int64_t active_parameters() const;
+  // A part of this model that runs by itself, of a batch of such pages.
+  PartOptions part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const;
 
  private:
   void read_metadata(const config::View& hf, const DataFiles& files, Architecture& architecture);

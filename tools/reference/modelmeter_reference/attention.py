@@ -49,8 +49,8 @@ def _fused(query, key, value, attn_mask, dropout_p, is_causal, scale):
         return out if out.shape[-1] == width else out[..., :width]
     if attn_mask is not None:
         if attn_mask.dtype == torch.bool:
-            zero = torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device)
-            attn_mask = torch.where(attn_mask, zero, -float("inf"))
+            attn_mask = torch.where(attn_mask, torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device),
+                                    -float("inf"))
         attn_mask = _aligned_mask(attn_mask, query, key)
     return torch.ops.aten._scaled_dot_product_efficient_attention(
         query, key, value, attn_mask, False, dropout_p, is_causal, scale=scale)[0]

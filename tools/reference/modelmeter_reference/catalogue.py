@@ -339,7 +339,27 @@ def _more_sampling() -> list[Case]:
     return cases
 
 
+def _deepseek_2() -> list[Case]:
+    small = {"text.vocab_size": 1000, "text.hidden_size": 128, "text.intermediate_size": 256,
+             "text.moe_intermediate_size": 64, "text.num_hidden_layers": 3, "text.num_attention_heads": 4,
+             "text.num_key_value_heads": 4, "text.n_routed_experts": 8, "text.num_experts_per_tok": 3,
+             "sam.hidden_size": 96, "sam.num_hidden_layers": 4, "sam.num_attention_heads": 3,
+             "sam.global_attn_indexes": [2], "sam.output_channels": 32, "sam.downsample_channels": [48, 64],
+             "encoder.hidden_size": 64, "encoder.intermediate_size": 96, "encoder.num_hidden_layers": 3,
+             "encoder.num_attention_heads": 4, "encoder.num_key_value_heads": 2}
+    cases = []
+    for variant, config in (("deepseek-ocr-2", {}), ("small", small)):
+        prefix = f"deepseek_ocr_2-{'small-' if config else ''}"
+        for name, work in (("", {}), ("-tiles-6", {"tiles": 6}), ("-tiles-2", {"tiles": 2}),
+                           ("-768", {"image": 768}), ("-batch-2", {"batch_size": 2, "tiles": 1})):
+            for stage in ("vision", "prefill", "decode"):
+                for attention in ("flash", "eager"):
+                    cases.append(Case(f"{prefix}{stage}{name}-{attention}", "deepseek_ocr_2", variant, config,
+                                      {"case": stage, **work}, attention))
+    return cases
+
+
 PUBLISHED = {case.name: case for case in (*_published(), *_published_deepseek())}
 MORE = {case.name: case for case in (*_more_official(), *_more_diffusers(), *_more_encoders(), *_more_vaes(), *_more_sampling(),
-                                   *_more_deepseek())}
+                                   *_more_deepseek(), *_deepseek_2())}
 CASES = {**PUBLISHED, **MORE}

@@ -50,6 +50,14 @@ def building():
         yield
 
 
+@contextlib.contextmanager
+def cudnn_layouts():
+    """Within: convolutions are cuDNN's, whose results are channels last where their inputs are. Else, as without a
+    driver, they come out contiguous."""
+    with mock.patch.object(torch._C, "_select_conv_backend", lambda *_, **__: torch._C._ConvBackend.Cudnn):
+        yield
+
+
 def tensor(*shape: int, dtype: torch.dtype) -> torch.Tensor:
     """An input on the device."""
     return torch.empty(shape, dtype=dtype, device=DEVICE)

@@ -108,6 +108,25 @@ def cat(tensors, dim=0):
     return out
 
 
+def masked_scatter(input, mask, source):
+    """A copy, and the rest in place."""
+    shape = torch.broadcast_shapes(input.shape, mask.shape)
+    return input.expand(shape).clone(memory_format=_CONTIGUOUS).masked_scatter_(mask.expand(shape), source)
+
+
+def is_all_true(condition):
+    """What it calls."""
+    return aten.all.default(condition)
+
+
+def index(input, indices):
+    """Positions that lie in host memory are copied to the device first."""
+    if all(positions is None or positions.device == input.device for positions in indices):
+        return NotImplemented
+    return aten.index.Tensor(input, [positions if positions is None else positions.to(input.device)
+                                     for positions in indices])
+
+
 WRITTEN_OUT = {
     aten.convolution.default: convolution,
     aten.constant_pad_nd.default: constant_pad_nd,
@@ -125,4 +144,7 @@ FINER = {
     aten.native_layer_norm.default: native_layer_norm,
     aten._upsample_bicubic2d_aa.default: bicubic,
     aten.cat.default: cat,
+    aten.masked_scatter.default: masked_scatter,
+    aten._is_all_true.default: is_all_true,
+    aten.index.Tensor: index,
 }

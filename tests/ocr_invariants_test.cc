@@ -1,0 +1,172 @@
+// What every report of DeepSeek-OCR promises, over random pages, batches and small architectures.
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "model/testing.h"
+#include "report/builder.h"
+#include "report/json.h"
+#include "report/layer_docs.h"
+
+namespace modelmeter {
+namespace {
+
+using testing_models::OcrSpec;
+
+OcrSpec random_spec() {
+  OcrSpec s;
+  s.attention = *rc::gen::element<std::string>("flash", "eager");
+  s.precision = *rc::gen::element<std::string>("autocast", "bf16");
+  s.routing = *rc::gen::element<std::string>("uniform", "worst", "best");
+  s.logits = *rc::gen::element<std::string>("all", "last");
+  s.mode = *rc::gen::element<std::string>("tiny", "small", "gundam");
+  s.sampling = *rc::gen::arbitrary<bool>();
+  s.page_width = *rc::gen::inRange<int64_t>(100, 2000);
+  s.page_height = *rc::gen::inRange<int64_t>(100, 2000);
+  s.intermediate = *rc::gen::inRange<int64_t>(1, 200);
+  s.moe_intermediate = *rc::gen::inRange<int64_t>(1, 100);
+  s.layers = *rc::gen::inRange<int64_t>(1, 6);
+  s.dense_layers = *rc::gen::inRange<int64_t>(0, 3);
+  s.kv_heads = *rc::gen::element<int64_t>(1, 2, 4);
+  s.experts = *rc::gen::inRange<int64_t>(4, 12);
+  s.top_k = *rc::gen::inRange<int64_t>(1, 5);
+  s.shared = *rc::gen::inRange<int64_t>(0, 3);
+  s.prompt_tokens = *rc::gen::inRange<int64_t>(1, 40);
+  s.max_new_tokens = *rc::gen::inRange<int64_t>(1, 30);
+  s.batch = *rc::gen::inRange<int64_t>(1, 4);
+  s.pages = s.batch * *rc::gen::inRange<int64_t>(1, 4);
+  return s;
+}
+
+Report report_of(const OcrSpec& spec, bool expand = false) {
+  return build_report(*testing_models::ocr_model(spec), "run", {expand});
+}
+
+void for_random_specs(const char* what, void (*property)(const OcrSpec&)) {
+  EXPECT_TRUE(rc::check(what, [&] { property(random_spec()); }));
+}
+
+using Figure = int64_t Figures::*;
+constexpr Figure sums[] = {&Figures::parameters,   &Figures::weight_bytes, &Figures::kernels,      &Figures::flops_torch,
+                           &Figures::flops_full,   &Figures::flops_vector, &Figures::bytes_read,   &Figures::bytes_written,
+                           &Figures::kv_cache_bytes};
+
+void check_leaves(const Report& r) {
+  std::map<std::string, const AnalyticModuleNode*> nodes;
+  int roots = 0;
+  for (const AnalyticModuleNode& m : r.modules) {
+    RC_ASSERT(nodes.emplace(m.module_id, &m).second);
+    roots += !m.parent_id.has_value();
+    RC_ASSERT((!m.parent_id || nodes.count(*m.parent_id) == 1));
+  }
+  RC_ASSERT(roots == 1);
+  std::set<std::string> leaves, seen;
+  for (const AnalyticModuleNode& m : r.modules) {
+    if (m.children.empty()) leaves.insert(m.module_id);
+    for (const std::string& child : m.children) RC_ASSERT(nodes.at(child)->parent_id == m.module_id);
+  }
+  Figures sum;
+  for (const ModuleMetricsSnapshot& s : r.module_metrics) {
+    RC_ASSERT(leaves.count(s.module_id) == 1);
+    RC_ASSERT(seen.insert(s.module_id).second);
+    for (Figure f : sums) sum.*f += s.exact.*f;
+    sum.activation_peak_bytes = std::max(sum.activation_peak_bytes, s.exact.activation_peak_bytes);
+    RC_ASSERT((s.share_of_model_time >= 0 && s.share_of_model_time <= 1));
+  }
+  RC_ASSERT(seen == leaves);
+  for (Figure f : sums) RC_ASSERT((sum.*f == r.totals.*f));
+  RC_ASSERT(sum.activation_peak_bytes == r.totals.activation_peak_bytes);
+}
+
+TEST(OcrInvariants, LeavesAddUpToTheTotals) {
+  for_random_specs("snapshots are of leaves and add up, collapsed and expanded", [](const OcrSpec& s) {
+    check_leaves(report_of(s));
+    check_leaves(report_of(s, true));
+  });
+}
+
+TEST(OcrInvariants, StagesAddUpAndVisionIsInsidePrefill) {
+  for_random_specs("prefill + decode is the run; vision is part of prefill", [](const OcrSpec& s) {
+    const Report r = report_of(s);
+    std::map<std::string, Figures> stages;
+    for (const StageFigures& stage : r.stages) {
+      stages[stage.stage] = stage.figures;
+      RC_ASSERT(stage.nested_in == (stage.stage == "vision" ? std::optional<std::string>("prefill") : std::nullopt));
+    }
+    const Figures vision = stages["vision"], prefill = stages["prefill"], decode = stages["decode"];
+    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written}) {
+      // What generate() does before the first forward is of no stage.
+      RC_ASSERT((s.sampling ? prefill.*f + decode.*f <= r.totals.*f : prefill.*f + decode.*f == r.totals.*f));
+      RC_ASSERT((vision.*f <= prefill.*f));
+    }
+    RC_ASSERT(prefill.weight_bytes == r.totals.weight_bytes);
+    RC_ASSERT((s.max_new_tokens == 1 || decode.kv_cache_bytes == r.totals.kv_cache_bytes));
+  });
+}
+
+TEST(OcrInvariants, TheRunIsItsPagesAndTheCacheItsTokens) {
+  for_random_specs("linear in runs, memory unaffected, KV bytes exact", [](const OcrSpec& s) {
+    OcrSpec once = s;
+    once.pages = s.batch;
+    const auto model = testing_models::ocr_model(s);
+    const Figures all = report_of(s).totals, one = report_of(once).totals;
+    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written}) {
+      RC_ASSERT((all.*f == s.pages / s.batch * one.*f));
+    }
+    RC_ASSERT(all.peak_live_bytes == one.peak_live_bytes);
+    const deepseek_ocr::Workload& w = model->workload();
+    RC_ASSERT(all.kv_cache_bytes == 2 * s.layers * s.kv_heads * (1280 / s.heads) * 2 * s.batch * (w.seq_len + w.decode_steps()));
+  });
+}
+
+TEST(OcrInvariants, MoreTokensCostMore) {
+  for_random_specs("monotone in new tokens, prompt and batch", [](const OcrSpec& s) {
+    const Figures base = report_of(s).totals;
+    OcrSpec longer = s, wordier = s;
+    longer.max_new_tokens += 1;
+    wordier.prompt_tokens += 1;
+    for (const OcrSpec& more : {longer, wordier}) {
+      const Figures f = report_of(more).totals;
+      RC_ASSERT(f.flops_torch > base.flops_torch);
+      RC_ASSERT(f.bytes_read > base.bytes_read);
+      RC_ASSERT(f.kv_cache_bytes > base.kv_cache_bytes);
+      RC_ASSERT(f.activation_peak_bytes >= base.activation_peak_bytes);
+    }
+  });
+}
+
+TEST(OcrInvariants, ExpertsTouchedOrderTheBytes) {
+  for_random_specs("best <= uniform <= worst in weights read; FLOPs the same", [](const OcrSpec& s) {
+    OcrSpec best = s, uniform = s, worst = s;
+    best.routing = "best";
+    uniform.routing = "uniform";
+    worst.routing = "worst";
+    const Figures b = report_of(best).totals, u = report_of(uniform).totals, w = report_of(worst).totals;
+    RC_ASSERT(b.flops_torch == u.flops_torch);
+    RC_ASSERT(u.flops_torch == w.flops_torch);
+    RC_ASSERT(b.bytes_read <= u.bytes_read);
+    RC_ASSERT(u.bytes_read <= w.bytes_read);
+  });
+}
+
+TEST(OcrInvariants, ReportsReadBackAndPagesAreThereForEveryModule) {
+  for_random_specs("JSON round trip, one page a module", [](const OcrSpec& s) {
+    const auto model = testing_models::ocr_model(s);
+    const Report r = build_report(*model, "run");
+    const std::string text = to_json(r);
+    RC_ASSERT(to_json(report_from_json(text, "r.json")) == text);
+    std::set<std::string> names;
+    for (const auto& [name, page] : layer_docs(*model, r, {})) {
+      RC_ASSERT(names.insert(name).second);
+      RC_ASSERT(!page.empty());
+    }
+    RC_ASSERT(names.size() == r.modules.size() + 1);
+    for (const AnalyticModuleNode& m : r.modules) RC_ASSERT(names.count(layer_page_name(m.module_id)) == 1);
+  });
+}
+
+}  // namespace
+}  // namespace modelmeter
