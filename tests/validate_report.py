@@ -20,6 +20,7 @@ FRESH = (
     ("runtime=official", "workload=wan2-1-720p"),
     ("runtime=diffusers", "workload=wan2-1-ci-tiny", "report.expand_blocks=true"),
     ("runtime=diffusers", "runtime.attention=math", "workload=wan2-1-ci-tiny", "runtime.cfg=false"),
+    ("model=wan_t2v", "workload=wan2-1-ci-tiny", "runtime.scheduler=dpm++"),
 )
 
 

@@ -41,7 +41,7 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
     ((*stage).*how)(tracer);
-    const int64_t inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
+    const int64_t inputs = std::max(trace.given_bytes - stage->weight_and_buffer_bytes(), held_bytes(*stage));
     trace.residences.push_back({tracer.scope(), checked_add(resident_bytes(*stage), inputs, "live memory")});
     tracer.leave();
   }

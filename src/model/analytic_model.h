@@ -103,6 +103,8 @@ class AnalyticModel : public StageCostMixin {
 
   // Bytes of weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual int64_t resident_bytes(const Stage& running) const;
+  // Bytes that other stages hold on the device while a stage runs, beside weights; its own inputs may be among them.
+  virtual int64_t held_bytes(const Stage&) const { return 0; }
 
   using StageCostMixin::kv_cache_bytes;
   // What a stage (by its id) adds to the cache in the whole run. They add up to kv_cache_bytes().

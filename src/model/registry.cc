@@ -43,6 +43,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"T5Encoder", wan2_1::recorded_text_encoder},
       {"UMT5EncoderModel", wan2_1::recorded_text_encoder},
       {"VisionTransformer", wan2_1::recorded_image_encoder},
+      {"CLIPVisionModel", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
       {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
@@ -51,6 +52,14 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"ImageEncoderViT", deepseek_ocr::recorded_stage},
       {"VitModel", deepseek_ocr::recorded_stage},
       {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
+      {"WanT2V", wan2_1::recorded_sampling},
+      {"WanI2V", wan2_1::recorded_sampling},
+      {"WanFLF2V", wan2_1::recorded_sampling},
+      {"WanVace", wan2_1::recorded_sampling},
+      {"WanTI2V", wan2_1::recorded_sampling},
+      {"WanPipeline", wan2_1::recorded_sampling},
+      {"WanImageToVideoPipeline", wan2_1::recorded_sampling},
+      {"WanVACEPipeline", wan2_1::recorded_sampling},
   };
   return table;
 }

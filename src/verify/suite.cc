@@ -153,7 +153,7 @@ std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView
   std::vector<VerifiedReference> out;
   for (const std::string& file : files) {
     VerifiedReference verified = verify_reference(file);
-    if (view == SuiteView::end2end && !starts_with(verified.stage, "diffusion")) continue;
+    if (view == SuiteView::end2end && !starts_with(verified.stage, "diffusion/dit")) continue;
     out.push_back(std::move(verified));
   }
   if (out.empty()) {

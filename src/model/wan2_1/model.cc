@@ -14,7 +14,8 @@ namespace {
 constexpr char weights_overflow[] = "the size of the weights";
 
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode", "diffusion", "vae_decode"};
+  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode",
+                                                 "sampling",      "diffusion",    "vae_decode"};
   return names;
 }
 
@@ -124,6 +125,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") return add_diffusion();
+  if (name == "sampling") return add_sampling();
   if (name == "vae_decode") return add_vae(true);
   if (name == "vae_encode") return add_unless_image(from_pixels, [&] { add_vae(false); });
   if (name == "image_encoder") return add_unless_image(architecture_.image_conditioned(), [&] { add_image_encoder(); });
@@ -144,10 +146,12 @@ void Wan2_1Model::add_text_encoder() {
 void Wan2_1Model::add_image_encoder() {
   ImageEncoderStage::Options o;
   o.batch = variant_->task == Task::flf2v ? 2 : 1;
-  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
+  o.implementation = runtime_.implementation;
   if (runtime_.implementation == Implementation::diffusers) {
-    notes_.push_back("the image encoder is counted as the official code runs it");
+    o.attention = runtime_.attention;
+    o.dtype = DType::float32;
   }
+  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
 }
 
 void Wan2_1Model::add_diffusion() {
@@ -171,6 +175,40 @@ void Wan2_1Model::add_diffusion() {
   notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
   if (high > 0) add(high, "diffusion/dit_high_noise");
   if (steps > high) add(steps - high, "diffusion/dit_low_noise");
+}
+
+void Wan2_1Model::add_sampling() {
+  const int64_t pixels = variant_->vae().spatial_compression;
+  SamplingOptions o;
+  o.task = variant_->task;
+  o.generation = variant_->generation;
+  o.scheduler = runtime_.scheduler;
+  o.guidance = runtime_.cfg;
+  o.offload_model = residency_ == Residency::offload;
+  o.t5_cpu = t5_cpu_;
+  o.steps = workload_.num_inference_steps;
+  o.batch = workload_.batch_size;
+  o.latent = geometry_.latent;
+  o.frames = (geometry_.latent[1] - 1) * variant_->vae().temporal_compression() + 1;
+  o.height = geometry_.latent[2] * pixels;
+  o.width = geometry_.latent[3] * pixels;
+  o.text_len = workload_.text_len;
+  o.prompt_tokens = workload_.prompt_tokens;
+  o.text_dim = architecture_.text_dim;
+  o.model_dtype = runtime_.weight_dtype;
+  o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
+  auto stage = std::make_unique<SamplingStage>(runtime_.implementation, o);
+  sampling_ = stage.get();
+  stages_.push_back(std::move(stage));
+  if (runtime_.implementation == Implementation::official) {
+    if (!runtime_.cfg) {
+      notes_.push_back("the official code always guides: what runs around the transformer is counted without guidance");
+    }
+    if (o.batch > 1) {
+      notes_.push_back(fmt::format(
+          "the official code makes one video at a time: what runs around the transformer is counted {} times", o.batch));
+    }
+  }
 }
 
 void Wan2_1Model::add_vae(bool decode) {
@@ -197,6 +235,11 @@ void Wan2_1Model::add_vae(bool decode) {
 // The order of the official generate(): with offload the text encoder joins the transformer for a moment, then goes; the
 // transformer goes before decoding; the autoencoder always stays.
 int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
+  if (&running == sampling_) {  // the transformer stays between its forwards
+    for (const auto& stage : stages_) {
+      if (dynamic_cast<const DiTStage*>(stage.get()) != nullptr) return resident_bytes(*stage);
+    }
+  }
   if (running.stage() == "text_encoder" && t5_cpu_) return 0;
   if (residency_ == Residency::sequential) return largest_layer_bytes(running.layer());
   int64_t total = 0;
@@ -221,6 +264,10 @@ int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
     total = checked_add(total, stage->weight_and_buffer_bytes(), weights_overflow);
   }
   return total;
+}
+
+int64_t Wan2_1Model::held_bytes(const Stage& running) const {
+  return sampling_ == nullptr ? 0 : sampling_->held_while(running);
 }
 
 Fields Wan2_1Model::model_fields() const {
@@ -267,13 +314,16 @@ Fields Wan2_1Model::runtime_fields() const {
   out.emplace_back("residency", std::string(residency));
   out.emplace_back("t5_cpu", t5_cpu_);
   out.emplace_back("vae_tiling", vae_options_.tiling);
+  if (sampling_ != nullptr) {
+    out.emplace_back("scheduler", std::string(runtime_.scheduler == Scheduler::unipc ? "unipc" : "dpm++"));
+  }
   return out;
 }
 
 std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention",
-                                              "SelfAttention"};
+                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",
+                                              "UMT5Attention",      "CLIPAttention",        "SelfAttention"};
   return {
       {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
        {"core"}, {}},
@@ -281,7 +331,7 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"attention_proj", "Attention projections", "Query, key, value and output projections, with their weight casts",
        {"Linear"}, attention},
       {"mlp_proj", "MLP projections", "The two matrix products of the feed-forward layers, with their weight casts",
-       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF"}},
+       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF", "CLIPMLP"}},
       {"conv", "Convolution", "Patch embedding; all of the autoencoder's convolutions",
        {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"}, {}},
       {"embedding", "Embeddings and head", "Text and time embedding, output projection, token table",
@@ -289,8 +339,12 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
       {"norm", "Normalisation", "Layer norms and RMS norms",
        {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
         "WanRMS_norm"}, {}},
-      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation"}, {}},
+      {"activation", "Activation", "GELU and SiLU",
+       {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"}, {}},
       {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
+      {"sampling", "Sampling", "Around the models: guidance, scheduler, conditions, transfers between host and device",
+       {}, {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline",
+            "WanVACEPipeline"}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };
 }

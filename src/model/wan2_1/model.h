@@ -10,6 +10,7 @@
 #include "model/wan2_1/diffusers/vae.h"
 #include "model/wan2_1/dit_stage.h"
 #include "model/wan2_1/geometry.h"
+#include "model/wan2_1/sampling_stage.h"
 #include "model/wan2_1/variant.h"
 #include "model/wan2_1/workload.h"
 
@@ -39,6 +40,7 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
   int64_t resident_bytes(const Stage& running) const override;
+  int64_t held_bytes(const Stage& running) const override;
 
  private:
   void read_metadata(const config::View& hf, const DataFiles& files);
@@ -47,6 +49,7 @@ class Wan2_1Model : public AnalyticModel {
   void add_text_encoder();
   void add_image_encoder();
   void add_diffusion();
+  void add_sampling();
   void add_vae(bool decode);
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
@@ -61,6 +64,7 @@ class Wan2_1Model : public AnalyticModel {
   Geometry geometry_;
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;
+  const SamplingStage* sampling_ = nullptr;  // of stages_, or null
 };
 
 }  // namespace modelmeter::wan2_1
