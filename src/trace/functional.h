@@ -106,9 +106,9 @@ Tensor softmax(Tensor x, int dim, std::optional<DType> dtype = std::nullopt);
 // --- matrix products, convolution, attention -------------------------------------------------------------------------
 Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [out, in], bias [out] or undefined
 Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
-Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
 // Of the rows up to offsets[i] by the i-th matrix: x [rows, k], weights [groups, k, n], offsets i32 [groups].
 Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets);
+Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
 struct ConvParams {
   Shape stride, padding, dilation;  // one number per spatial dimension
   int64_t groups = 1;

@@ -89,6 +89,16 @@ Tensor matmul(Tensor a, Tensor b) {
   return out;
 }
 
+Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({x.size(0), weights.size(2)}, x.dtype());
+  tracer.record(Kernel::grouped_mm, {&x, &weights, &offsets}, {&out});
+  x.reset();
+  weights.reset();
+  offsets.reset();
+  return out;
+}
+
 Tensor linalg_solve(Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   const int64_t n = b.size(0);
@@ -99,16 +109,6 @@ Tensor linalg_solve(Tensor a, Tensor b) {
   tracer.record(Kernel::linalg_solve_ex, {&a, &b}, {&out, &factors, &pivots, &info});
   a.reset();
   b.reset();
-  return out;
-}
-
-Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets) {
-  Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate({x.size(0), weights.size(2)}, x.dtype());
-  tracer.record(Kernel::grouped_mm, {&x, &weights, &offsets}, {&out});
-  x.reset();
-  weights.reset();
-  offsets.reset();
   return out;
 }
 
