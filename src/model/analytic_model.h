@@ -90,7 +90,8 @@ struct ReportNames {
   std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
   std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
   std::vector<std::pair<std::string, std::string>> own;      // by class, what its own kernels are called; else "other"
-  std::vector<std::pair<std::string, std::string>> class_modules = {};  // Python module of a class, where class_prefix is wrong
+  // Where class_prefix is wrong: of a stage whose id begins so, and of a class (its Python module).
+  std::vector<std::pair<std::string, std::string>> stage_class_prefix = {}, class_modules = {};
   std::string root_id = "pipeline", root_stage = "pipeline";
   std::vector<PlacedNode> placed = {};
   std::vector<NodeGroup> groups = {};
