@@ -16,10 +16,16 @@ import tempfile
 
 import jsonschema
 
+# Configuration, folder of its reports, overrides. The last one is also broken, field by field.
 FRESH = (
-    ("runtime=official", "workload=wan2-1-720p"),
-    ("runtime=diffusers", "workload=wan2-1-ci-tiny", "report.expand_blocks=true"),
-    ("runtime=diffusers", "runtime.attention=math", "workload=wan2-1-ci-tiny", "runtime.cfg=false"),
+    ("wan2_1_t2v_14b", "wan2_1", "runtime=official", "workload=wan2-1-720p"),
+    ("wan2_1_t2v_14b", "wan2_1", "runtime=diffusers", "workload=wan2-1-ci-tiny", "report.expand_blocks=true"),
+    ("wan2_1_t2v_14b_pipeline", "wan2_1", "runtime=diffusers"),
+    ("deepseek_ocr", "analytic_model"),
+    ("deepseek_ocr", "analytic_model", "workload=dsocr-base", "runtime.attention=eager", "report.expand_blocks=true"),
+    ("deepseek_ocr_2", "analytic_model"),
+    ("wan2_1_t2v_14b", "wan2_1", "model=wan_t2v", "workload=wan2-1-ci-tiny", "runtime.scheduler=dpm++"),
+    ("wan2_1_t2v_14b", "wan2_1", "runtime=diffusers", "runtime.attention=math", "workload=wan2-1-ci-tiny", "runtime.cfg=false"),
 )
 
 
@@ -122,12 +128,12 @@ def main():
         errors.append("there are no golden reports")
 
     with tempfile.TemporaryDirectory(prefix="modelmeter-schema-") as folder:
-        for number, overrides in enumerate(FRESH):
-            subprocess.run([options.program.resolve(), "analyze", "--quiet", "--config-name", "wan2_1_t2v_14b",
+        for number, (config, family, *overrides) in enumerate(FRESH):
+            subprocess.run([options.program.resolve(), "analyze", "--quiet", "--config-name", config,
                             f"report.run_id=r{number}", "report.output_dir=out", *overrides], cwd=folder, check=True,
                            stdout=subprocess.DEVNULL, env={"MODELMETER_DATA_DIR": str(options.source.resolve())})
-            report = load(pathlib.Path(folder) / f"out/r{number}/static_analysis/wan2_1/report.json")
-            errors += check(validator, " ".join(overrides), report)
+            report = load(pathlib.Path(folder) / f"out/r{number}/static_analysis/{family}/report.json")
+            errors += check(validator, " ".join([config, *overrides]), report)
             checked += 1
 
     for name, change in BROKEN:

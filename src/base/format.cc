@@ -27,6 +27,15 @@ std::string grouped(int64_t value) {
 
 std::string flops_text(int64_t flops) { return scaled(flops, "FLOP"); }
 std::string bytes_text(int64_t bytes) { return scaled(bytes, "B"); }
+
+std::string gibibytes_text(int64_t bytes) {
+  const double size = static_cast<double>(bytes < 0 ? -bytes : bytes);
+  const double value = static_cast<double>(bytes);
+  if (size >= 10485760) return fmt::format("{:.3f} GiB", value / 1073741824);
+  if (size >= 1048576) return fmt::format("{:.2f} MiB", value / 1048576);
+  return size >= 1024 ? fmt::format("{:.1f} KiB", value / 1024) : fmt::format("{} B", bytes);
+}
+
 std::string percent_text(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 }  // namespace modelmeter

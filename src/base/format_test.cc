@@ -39,5 +39,14 @@ TEST(PercentText, HasOneDecimal) {
   EXPECT_EQ(percent_text(1), "100.0 %");
 }
 
+TEST(GibibytesText, IsInPowersOf1024) {
+  EXPECT_EQ(gibibytes_text(74'022'377'684), "68.939 GiB");
+  EXPECT_EQ(gibibytes_text(10'485'760), "0.010 GiB");
+  EXPECT_EQ(gibibytes_text(8'519'680), "8.12 MiB");
+  EXPECT_EQ(gibibytes_text(8192), "8.0 KiB");
+  EXPECT_EQ(gibibytes_text(1023), "1023 B");
+  EXPECT_EQ(gibibytes_text(0), "0 B");
+}
+
 }  // namespace
 }  // namespace modelmeter

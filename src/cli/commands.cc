@@ -6,6 +6,8 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"analyze", "count what a model costs and write the report",
        "modelmeter analyze --config-name NAME [options] [overrides]", analyze},
+      {"memory", "what is on the device over a run: per stage, as a chart, and what is alive at the peak",
+       "modelmeter memory --config-name NAME [options] [overrides]", memory},
       {"trace", "write every kernel of one forward, with operands, FLOPs, bytes and live memory",
        "modelmeter trace --config-name NAME --out FILE [options] [overrides]", trace},
       {"verify", "compare with a recording of real PyTorch code, kernel by kernel",

@@ -10,6 +10,7 @@ namespace modelmeter::cli {
 using CommandLine = std::vector<std::string>;
 
 int analyze(const CommandLine& arguments);
+int memory(const CommandLine& arguments);
 int trace(const CommandLine& arguments);
 int verify(const CommandLine& arguments);
 int top(const CommandLine& arguments);

@@ -83,10 +83,11 @@ Formula attention(const Trace& trace, const Op& op, bool vector) {
 Formula elementwise(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   const TensorMeta& basis = kernel.basis == Basis::output ? trace.output(op, 0) : trace.input(op, 0);
-  std::vector<Factor> factors = {{"", kernel.vector_flops * (is_complex(basis.dtype) ? 6 : 1)}};
+  const int64_t each = kernel.vector_flops * (is_complex(basis.dtype) ? 6 : 1);
+  std::vector<Factor> factors = {{"", each}};
   for (int64_t size : basis.sizes) factors.push_back({"", size});
   Formula out = product(factors);
-  out.symbols = fmt::format("{} elements", kernel.vector_flops * (is_complex(basis.dtype) ? 6 : 1));
+  out.symbols = each == 1 ? "elements" : fmt::format("{} elements", each);
   if (out.numbers.empty()) out.numbers = "1";
   return out;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "cost/live_memory.h"
 
 namespace modelmeter {
 namespace {
@@ -49,37 +50,29 @@ void Cost::add_half(const Cost& first_and_last, int64_t times) {
 
 namespace {
 
-// By how much live memory in a scope rises above that of its first execution: in all, and without the innermost growing
-// repetition, whose last execution ops may know themselves.
-struct Rise {
-  int64_t all = 0, outside_growing = 0;
-};
-
-int64_t rise_of(const Scope& scope) {
-  return scope.live_step <= 0 ? 0 : checked_mul(scope.count - 1, scope.live_step, "live memory");
-}
-
 void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, std::vector<Rise>& rises) {
   executions.assign(trace.scopes.size(), 1);
   rises.assign(trace.scopes.size(), {});
   for (size_t i = 0; i < trace.scopes.size(); ++i) {
     const Scope& scope = trace.scopes[i];
     const auto parent = static_cast<size_t>(std::max(scope.parent, 0));
-    if (scope.parent >= 0) {
-      executions[i] = executions[parent];
-      rises[i] = rises[parent];
-    }
-    executions[i] = checked_mul(executions[i], scope.count, "the number of repetitions");
-    const int64_t rise = rise_of(scope);
-    rises[i].all = checked_add(rises[i].all, rise, "live memory");
-    if (!scope.growing) rises[i].outside_growing = checked_add(rises[i].outside_growing, rise, "live memory");
+    const bool root = scope.parent < 0;
+    executions[i] = checked_mul(root ? 1 : executions[parent], scope.count, "the number of repetitions");
+    rises[i] = rise_within(scope, root ? Rise() : rises[parent]);
   }
 }
 
-// The highest live memory right after the op, over all its executions.
-int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) {
-  if (op.last < 0) return op.live + rise.all;
-  return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
+// The highest live memory of what a residence is about, with the weights that are streamed through.
+int64_t highest_streamed(const Trace& trace, int32_t scope) {
+  const std::vector<int64_t> weights = streamed_weights(trace);
+  const std::vector<Rise> rise = rises(trace);
+  int64_t highest = 0;
+  for (const Op& op : trace.ops) {
+    if (!trace.is_within(op.scope, scope)) continue;
+    const auto at = static_cast<size_t>(op.scope);
+    highest = std::max(highest, checked_add(highest_live(trace, op, rise[at]), weights[at], "live memory"));
+  }
+  return highest;
 }
 
 }  // namespace
@@ -133,7 +126,10 @@ int64_t Rollup::peak_live_bytes(const Trace& trace) const {
   if (trace.residences.empty()) return checked_add(trace.given_bytes, peak_live, "live memory");
   int64_t highest = 0;
   for (const Residence& r : trace.residences) {
-    highest = std::max(highest, checked_add(r.given_bytes, scopes[static_cast<size_t>(r.scope)].peak_live, "live memory"));
+    const int64_t own = !r.on_device  ? 0
+                        : r.streamed ? highest_streamed(trace, r.scope)
+                                     : scopes[static_cast<size_t>(r.scope)].peak_live;
+    highest = std::max(highest, checked_add(r.given_bytes, own, "live memory"));
   }
   return highest;
 }

@@ -131,11 +131,13 @@ int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inp
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
   parameters_.push_back({std::move(name), {sizes, dtype}, true});
   size_.add({sizes.numel(), parameters_.back().spec.bytes(), 0}, 1);
+  own_bytes_ += parameters_.back().spec.bytes();
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
   parameters_.push_back({std::move(name), {sizes, dtype}, false});
   size_.add({0, 0, parameters_.back().spec.bytes()}, 1);
+  own_bytes_ += parameters_.back().spec.bytes();
 }
 
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {

@@ -52,6 +52,8 @@ class BaseLayer {
   const std::vector<Child>& children() const { return children_; }
   // The layer whose parameters this one uses as its own (tied weights), or null. They are counted with their owner.
   const BaseLayer* tied_to() const { return tied_to_; }
+  // Of the parameters and buffers that it needs on the device to run, without its children's.
+  int64_t own_bytes() const { return tied_to_ != nullptr ? tied_to_->own_bytes_ : own_bytes_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
 
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
@@ -115,13 +117,15 @@ class BaseLayer {
     void add(const Size& other, int64_t count);
   };
   Size size_;
+  int64_t own_bytes_ = 0;
 };
 
 // One call of a module: a scope of the trace, named as the parent registered the layer.
 class ModuleCall {
  public:
   explicit ModuleCall(const BaseLayer& layer, int64_t index = -1) : tracer_(Tracer::current()) {
-    tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
+    const int32_t scope = tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
+    tracer_.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
   }
   // Of a layer further down, past its parents: `path` is its name here ("language_model.embed_tokens").
   ModuleCall(const BaseLayer& layer, std::string_view path) : tracer_(Tracer::current()) {

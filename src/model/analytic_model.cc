@@ -27,12 +27,23 @@ std::vector<const BaseLayer*> AnalyticModel::root_layers() const {
   return out;
 }
 
-int64_t AnalyticModel::resident_bytes(const Stage&) const {
+int64_t Residents::bytes() const {
   int64_t total = 0;
-  for (const BaseLayer* layer : root_layers()) {
-    total = checked_add(total, layer->parameter_bytes() + layer->buffer_bytes(), "the size of the weights");
-  }
+  for (const Resident& resident : list) total = checked_add(total, resident.bytes, "the size of the weights");
   return total;
+}
+
+Residents AnalyticModel::residents(const Stage&) const {
+  Residents out;
+  for (const BaseLayer* layer : root_layers()) {
+    std::string what = "the model";
+    for (const auto& stage : stages()) {
+      if (&stage->layer() == layer && what == "the model") what = stage->id();
+    }
+    out.list.push_back({std::move(what), checked_add(layer->parameter_bytes(), layer->buffer_bytes(), "the size of the weights"),
+                        layer});
+  }
+  return out;
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
@@ -41,8 +52,11 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
     ((*stage).*how)(tracer);
-    const int64_t inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
-    trace.residences.push_back({tracer.scope(), checked_add(resident_bytes(*stage), inputs, "live memory")});
+    const Residents resident = residents(*stage);
+    const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
+    const int64_t beside = resident.on_device ? std::max(inputs, held) : held;
+    trace.residences.push_back({tracer.scope(), checked_add(resident.bytes(), beside, "live memory"), resident.on_device,
+                                resident.streamed});
     tracer.leave();
   }
 }

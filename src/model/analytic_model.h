@@ -47,6 +47,22 @@ class Stage : public StageCostMixin {
   std::string id_, stage_;
 };
 
+// Weights and buffers on the device.
+struct Resident {
+  std::string what;  // "diffusion/dit"
+  int64_t bytes = 0;
+  const BaseLayer* layer = nullptr;  // whose; null where no twin of it is held
+};
+
+// What is on the device while a stage runs, beside its inputs and activations.
+struct Residents {
+  std::vector<Resident> list;
+  bool on_device = true;  // false: the stage runs on the host
+  bool streamed = false;  // of the stage's own weights a module's are there only while it runs
+
+  int64_t bytes() const;
+};
+
 // A kind of cost in reports. The first category that matches a leaf of the module tree takes it.
 struct OperatorCategory {
   std::string id, display_name, description;
@@ -74,7 +90,8 @@ struct ReportNames {
   std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
   std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
   std::vector<std::pair<std::string, std::string>> own;      // by class, what its own kernels are called; else "other"
-  std::vector<std::pair<std::string, std::string>> class_modules = {};  // Python module of a class, where class_prefix is wrong
+  // Where class_prefix is wrong: of a stage whose id begins so, and of a class (its Python module).
+  std::vector<std::pair<std::string, std::string>> stage_class_prefix = {}, class_modules = {};
   std::string root_id = "pipeline", root_stage = "pipeline";
   std::vector<PlacedNode> placed = {};
   std::vector<NodeGroup> groups = {};
@@ -101,8 +118,10 @@ class AnalyticModel : public StageCostMixin {
   virtual std::vector<OperatorCategory> categories() const = 0;  // ordered; the last is "other" and matches everything
   virtual ReportNames names() const = 0;
 
-  // Bytes of weights and buffers on the device while a stage runs, its own included. By default all stages'.
-  virtual int64_t resident_bytes(const Stage& running) const;
+  // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
+  virtual Residents residents(const Stage& running) const;
+  // Bytes that other stages hold on the device while a stage runs, beside weights; its own inputs may be among them.
+  virtual int64_t held_bytes(const Stage&) const { return 0; }
 
   using StageCostMixin::kv_cache_bytes;
   // What a stage (by its id) adds to the cache in the whole run. They add up to kv_cache_bytes().

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/ocr2/model.h"
 #include "model/deepseek_ocr/ocr2/recorded_stage.h"
 #include "model/deepseek_ocr/recorded_stage.h"
 #include "model/wan2_1/model.h"
@@ -24,6 +25,9 @@ const ModelRegistry& models() {
     r.add("modelmeter.deepseek_ocr.DeepSeekOCR", [](const config::View&, const config::View& root, const DataFiles& files) {
       return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
     });
+    r.add("modelmeter.deepseek_ocr.DeepSeekOCR2", [](const config::View&, const config::View& root, const DataFiles& files) {
+      return std::make_unique<deepseek_ocr::ocr2::DeepSeekOCR2>(root, files);
+    });
     return r;
   }();
   return registry;
@@ -39,6 +43,7 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"T5Encoder", wan2_1::recorded_text_encoder},
       {"UMT5EncoderModel", wan2_1::recorded_text_encoder},
       {"VisionTransformer", wan2_1::recorded_image_encoder},
+      {"CLIPVisionModel", wan2_1::recorded_image_encoder},
       {"WanVAE_", wan2_1::recorded_vae},
       {"AutoencoderKLWan", wan2_1::recorded_vae},
       {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
@@ -47,6 +52,14 @@ const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
       {"ImageEncoderViT", deepseek_ocr::recorded_stage},
       {"VitModel", deepseek_ocr::recorded_stage},
       {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
+      {"WanT2V", wan2_1::recorded_sampling},
+      {"WanI2V", wan2_1::recorded_sampling},
+      {"WanFLF2V", wan2_1::recorded_sampling},
+      {"WanVace", wan2_1::recorded_sampling},
+      {"WanTI2V", wan2_1::recorded_sampling},
+      {"WanPipeline", wan2_1::recorded_sampling},
+      {"WanImageToVideoPipeline", wan2_1::recorded_sampling},
+      {"WanVACEPipeline", wan2_1::recorded_sampling},
   };
   return table;
 }
@@ -59,12 +72,15 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
 
 std::unique_ptr<Stage> stage_of_recording(const Recording& recording) {
   if (recording.modules.empty()) throw Error("the reference names no module");
-  const std::string& klass = recording.modules.front().klass;
-  std::vector<std::string> known;
-  for (const auto& [name, build] : recorded_stages()) {
-    if (name == klass) return build(recording);
-    known.push_back(name);
+  // The root comes first; a part of a model, recorded by itself, may stand below modules that did not run.
+  for (const RecordedModule& module : recording.modules) {
+    for (const auto& [name, build] : recorded_stages()) {
+      if (name == module.klass) return build(recording);
+    }
   }
+  std::vector<std::string> known;
+  for (const auto& [name, build] : recorded_stages()) known.push_back(name);
+  const std::string& klass = recording.modules.front().klass;
   throw Error(fmt::format("the reference is of a {}, which modelmeter has no twin of", klass), {},
               name_notes(klass, known, "known"));
 }

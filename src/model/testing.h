@@ -21,6 +21,7 @@ struct WanSpec {
   std::string implementation = "official", attention = "flash";
   bool cfg = true;
   int64_t dim = 32, ffn_dim = 48, heads = 4, layers = 3;
+  std::string stages;  // "[sampling, diffusion]"; "": the transformer alone
   int64_t batch = 1, frames = 5, height = 32, width = 48, steps = 2, text_len = 8, prompt_tokens = 5;
 };
 
@@ -51,9 +52,9 @@ inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s) {
                   "workload: {{profile_id: test, batch_size: {}, num_frames: {}, height: {}, width: {}, "
                   "num_inference_steps: {}, text_len: {}, prompt_tokens: {}}}\n"
                   "transformer: {{num_layers: null}}\n"
-                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model}}\n",
+                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model{}}}\n",
                   metadata.path(), s.implementation, s.attention, s.cfg, s.batch, s.frames, s.height, s.width, s.steps,
-                  s.text_len, s.prompt_tokens),
+                  s.text_len, s.prompt_tokens, s.stages.empty() ? "" : ", stages: " + s.stages),
       "test.yaml");
   return build_model(config::View(node), {});
 }

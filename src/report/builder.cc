@@ -89,7 +89,7 @@ class ReportBuilder {
     out.stage = node.stage;
     if (node.parent != nullptr) out.parent_id = node.parent->id;
     for (const auto& child : node.children) out.children.push_back(child->id);
-    if (node.list_count > 0 && !told_above(node)) {
+    if (node.list_count > 1 && !told_above(node)) {
       out.repetition = "for";
       out.repetition_count = node.list_count;
     }
@@ -110,7 +110,7 @@ class ReportBuilder {
   std::string qualified(const ModuleTreeNode& node) const {
     if (node.parent == nullptr) return "modelmeter." + node.klass;
     if (node.klass.empty()) return node.leaf() ? "modelmeter.Function" : "modelmeter.ModuleGroup";
-    return qualified_class_name(names_, node.klass, node.leaf());
+    return qualified_class_name(names_, node.klass, node.origin, node.leaf());
   }
 
   ModuleMetricsSnapshot snapshot(const ModuleTreeNode& node, int64_t total_flops) const {

@@ -114,6 +114,7 @@ class Builder {
     Node& made = new_child(parent, name);
     made.id = made.path = made.origin = name;
     made.stage = stage->second->stage();
+    by_id_[name] = &made;
     return made;
   }
 
@@ -173,20 +174,24 @@ class Builder {
     return made;
   }
 
-  // Below the group that its id names, if there is one; else below the root.
+  // Below the group, stage or placed node that its id begins with, if there is one; else below the root.
   Node& node_with_id(const std::string& id) {
+    if (const auto known = by_id_.find(id); known != by_id_.end()) return *known->second;
     Node* parent = root_.get();
     for (size_t slash = id.rfind('/'); slash != std::string::npos && slash > 0; slash = id.rfind('/', slash - 1)) {
-      if (const NodeGroup* group = group_named(id.substr(0, slash))) {
+      const std::string above = id.substr(0, slash);
+      if (const NodeGroup* group = group_named(above)) {
         parent = &group_node(*group);
         break;
       }
-    }
-    for (const auto& existing : parent->children) {
-      if (existing->id == id) return *existing;
+      if (const auto known = by_id_.find(above); known != by_id_.end()) {
+        parent = known->second;
+        break;
+      }
     }
     Node& made = new_child(*parent, id.substr(id.rfind('/') + 1));
     made.id = id;
+    by_id_[id] = &made;
     return made;
   }
 
@@ -387,6 +392,7 @@ class Builder {
   const ReportNames names_;
   const std::vector<OperatorCategory> categories_;
   std::map<std::string, const Stage*> stages_;
+  std::map<std::string, Node*> by_id_;  // groups, stages and placed nodes
   std::map<const Node*, Cost> own_;
   std::map<const BaseLayer*, std::string> first_origin_;  // of the stages that run it
   std::set<std::tuple<const Node*, const BaseLayer*, int64_t>> ran_;  // caller, layer, index

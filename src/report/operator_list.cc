@@ -25,50 +25,68 @@ constexpr char overflow[] = "the number of layers";
 // Counts the classes below a layer, each as often as its holders are there.
 class Census {
  public:
+  explicit Census(const ReportNames& names) : names_(names) {}
+
   struct Entry {
+    std::string klass;
     int64_t count = 0, parameters = 0;
-    std::set<std::string> below;
+    std::set<std::string> below;  // qualified
   };
 
-  // Returns the classes of the layer and of all below.
-  std::set<std::string> add(const BaseLayer& layer, int64_t times) {
+  // Returns the qualified classes of the layer and of all below.
+  std::set<std::string> add(const BaseLayer& layer, int64_t times, const std::string& stage_id) {
     std::set<std::string> below;
-    std::map<std::string, std::pair<std::string, std::set<std::string>>> lists;  // by name: class, and classes inside
-    std::map<std::string, int64_t> list_parameters;
+    std::map<std::string, List> lists;
     for (const BaseLayer::Child& c : layer.children()) {
-      const std::set<std::string> classes = add(*c.layer, checked_mul(times, c.count, overflow));
+      const std::set<std::string> classes = add(*c.layer, checked_mul(times, c.count, overflow), stage_id);
       below.insert(classes.begin(), classes.end());
       const size_t dot = c.name.rfind('.');
       if (!c.list && dot == std::string::npos) continue;
       // A list is a module itself, whether it is registered as one or by its members ("net.0").
-      auto& [klass, inside] = lists[c.list ? c.name : c.name.substr(0, dot)];
-      klass = c.list_class;
-      inside.insert(classes.begin(), classes.end());
-      list_parameters[c.list ? c.name : c.name.substr(0, dot)] += c.layer->parameter_count() * c.count;
+      List& list = lists[c.list ? c.name : c.name.substr(0, dot)];
+      list.klass = c.list_class;
+      list.below.insert(classes.begin(), classes.end());
+      list.parameters += c.layer->parameter_count() * c.count;
     }
     for (const auto& [name, list] : lists) {
-      below.insert(list.first);
-      enter(list.first, times, list_parameters[name], list.second);
+      below.insert(enter(list.klass, times, list.parameters, list.below, stage_id));
     }
-    const std::string klass(layer.class_name());
-    enter(klass, times, layer.parameter_count(), below);
-    below.insert(klass);
+    const std::set<std::string> inside = below;
+    below.insert(enter(std::string(layer.class_name()), times, layer.parameter_count(), inside, stage_id));
     return below;
   }
 
-  const std::map<std::string, Entry>& entries() const { return entries_; }
+  const std::map<std::string, Entry>& entries() const { return entries_; }  // by qualified name
 
  private:
-  void enter(const std::string& klass, int64_t times, int64_t parameters, const std::set<std::string>& below) {
-    Entry& entry = entries_[klass];
+  struct List {
+    std::string klass;
+    std::set<std::string> below;
+    int64_t parameters = 0;
+  };
+
+  std::string enter(const std::string& klass, int64_t times, int64_t parameters, const std::set<std::string>& below,
+                    const std::string& stage_id) {
+    const std::string name = qualified_class_name(names_, klass, stage_id, below.empty());
+    Entry& entry = entries_[name];
+    entry.klass = klass;
     entry.count = checked_add(entry.count, times, overflow);
     entry.parameters = checked_add(entry.parameters, checked_mul(parameters, times, overflow), overflow);
     entry.below.insert(below.begin(), below.end());
-    entry.below.erase(klass);
+    entry.below.erase(name);
+    return name;
   }
 
+  const ReportNames& names_;
   std::map<std::string, Entry> entries_;
 };
+
+std::string stage_of(const AnalyticModel& model, const BaseLayer& root) {
+  for (const auto& stage : model.stages()) {
+    if (&stage->layer() == &root) return stage->id();
+  }
+  return "";
+}
 
 // The category that takes most of what the leaves of a class cost.
 std::map<std::string, std::string> categories_by_class(const ModuleTreeNode& root) {
@@ -105,8 +123,9 @@ std::string category_by_name(const std::vector<OperatorCategory>& categories, st
 }  // namespace
 
 TargetOperatorList target_operators(const AnalyticModel& model, const std::string& snapshot_id) {
-  Census census;
-  for (const BaseLayer* layer : model.root_layers()) census.add(*layer, 1);
+  const ReportNames names = model.names();
+  Census census(names);
+  for (const BaseLayer* layer : model.root_layers()) census.add(*layer, 1, stage_of(model, *layer));
 
   Tracer tracer;
   model.trace(tracer);
@@ -114,27 +133,20 @@ TargetOperatorList target_operators(const AnalyticModel& model, const std::strin
   const auto tree = module_tree(model, tracer.trace(), rollup, {});
   const std::map<std::string, std::string> categories = categories_by_class(*tree);
 
-  const ReportNames names = model.names();
   TargetOperatorList out;
   out.snapshot_id = snapshot_id;
-  for (const auto& [klass, entry] : census.entries()) {
+  for (const auto& [name, entry] : census.entries()) {  // sorted by name
     OperatorSpec spec;
-    spec.class_name = klass;
-    spec.class_name_qualified = qualified_class_name(names, klass, entry.below.empty());
-    spec.is_pytorch_builtin = spec.class_name_qualified.compare(0, 6, "torch.") == 0;
-    for (const std::string& child : entry.below) {
-      spec.children_classes.push_back(qualified_class_name(names, child, census.entries().at(child).below.empty()));
-    }
-    std::sort(spec.children_classes.begin(), spec.children_classes.end());
-    const auto category = categories.find(klass);
-    spec.default_category_id = category == categories.end() ? category_by_name(model.categories(), klass) : category->second;
+    spec.class_name = entry.klass;
+    spec.class_name_qualified = name;
+    spec.is_pytorch_builtin = name.compare(0, 6, "torch.") == 0;
+    spec.children_classes.assign(entry.below.begin(), entry.below.end());
+    const auto category = categories.find(entry.klass);
+    spec.default_category_id = category == categories.end() ? category_by_name(model.categories(), entry.klass) : category->second;
     spec.count = entry.count;
     spec.parameters = entry.parameters;
     out.operators.push_back(std::move(spec));
   }
-  std::sort(out.operators.begin(), out.operators.end(), [](const OperatorSpec& a, const OperatorSpec& b) {
-    return a.class_name_qualified < b.class_name_qualified;
-  });
   return out;
 }
 

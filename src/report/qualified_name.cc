@@ -14,13 +14,16 @@ const std::map<std::string, std::string> torch_modules = {
 
 }  // namespace
 
-std::string qualified_class_name(const ReportNames& names, const std::string& klass, bool leaf) {
+std::string qualified_class_name(const ReportNames& names, const std::string& klass, const std::string& stage_id, bool leaf) {
   const auto found = torch_modules.find(klass);
   if (found != torch_modules.end() && (leaf || found->second == "container")) {
     return "torch.nn.modules." + found->second + "." + klass;
   }
   for (const auto& [name, module] : names.class_modules) {
     if (name == klass) return module + "." + klass;
+  }
+  for (const auto& [stage, prefix] : names.stage_class_prefix) {
+    if (stage_id.compare(0, stage.size(), stage) == 0) return prefix + klass;
   }
   return names.class_prefix + klass;
 }

@@ -17,6 +17,15 @@ class Arena {
     return next_++;
   }
 
+  // Calls visit(object) for each, in the order in which they were added.
+  template <class Visit>
+  void for_each(Visit visit) const {
+    for (size_t c = 0; c < used_; ++c) {
+      const T* end = c + 1 == used_ ? next_ : chunks_[c].get() + chunk;
+      for (const T* at = chunks_[c].get(); at != end; ++at) visit(*at);
+    }
+  }
+
   void clear() {
     used_ = 0;
     next_ = end_ = nullptr;

@@ -29,6 +29,8 @@ inline Tensor sub(Tensor a, Tensor b) { return binary(Kernel::sub, std::move(a),
 inline Tensor mul(Tensor a, Tensor b) { return binary(Kernel::mul, std::move(a), std::move(b)); }
 inline Tensor div(Tensor a, Tensor b) { return binary(Kernel::div, std::move(a), std::move(b)); }
 inline Tensor add_(Tensor a, Tensor b) { return binary_(Kernel::add_, std::move(a), std::move(b)); }
+inline Tensor sub_(Tensor a, Tensor b) { return binary_(Kernel::sub_, std::move(a), std::move(b)); }
+inline Tensor div_(Tensor a, Tensor b) { return binary_(Kernel::div_, std::move(a), std::move(b)); }
 inline Tensor mul_(Tensor a, Tensor b) { return binary_(Kernel::mul_, std::move(a), std::move(b)); }
 
 // With a Python scalar, whose value does not matter.
@@ -41,6 +43,8 @@ inline Tensor eq(Tensor a, double) { return compare(Kernel::eq, std::move(a)); }
 inline Tensor ge(Tensor a, double) { return compare(Kernel::ge, std::move(a)); }
 inline Tensor gt(Tensor a, double) { return compare(Kernel::gt, std::move(a)); }
 inline Tensor lt(Tensor a, double) { return compare(Kernel::lt, std::move(a)); }
+inline Tensor mul_(Tensor a, double) { return unary_(Kernel::mul_, std::move(a)); }
+inline Tensor add_(Tensor a, double) { return unary_(Kernel::add_, std::move(a)); }
 // With a Python integer: integers stay integers.
 inline Tensor add(Tensor a, int) { return unary_same(Kernel::add, std::move(a)); }
 inline Tensor mul(Tensor a, int) { return unary_same(Kernel::mul, std::move(a)); }
@@ -68,6 +72,8 @@ inline Tensor abs(Tensor x) { return unary_same(Kernel::abs, std::move(x)); }
 inline Tensor neg(Tensor x) { return unary(Kernel::neg, std::move(x)); }
 inline Tensor cos(Tensor x) { return unary(Kernel::cos, std::move(x)); }
 inline Tensor sin(Tensor x) { return unary(Kernel::sin, std::move(x)); }
+inline Tensor expm1(Tensor x) { return unary(Kernel::expm1, std::move(x)); }
+inline Tensor reciprocal(Tensor x) { return unary(Kernel::reciprocal, std::move(x)); }
 inline Tensor silu(Tensor x) { return unary(Kernel::silu, std::move(x)); }
 inline Tensor silu_(Tensor x) { return unary_(Kernel::silu_, std::move(x)); }
 inline Tensor gelu(Tensor x) { return unary(Kernel::gelu, std::move(x)); }
@@ -102,6 +108,7 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [ou
 Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
 // Of the rows up to offsets[i] by the i-th matrix: x [rows, k], weights [groups, k, n], offsets i32 [groups].
 Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets);
+Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
 struct ConvParams {
   Shape stride, padding, dilation;  // one number per spatial dimension
   int64_t groups = 1;
@@ -132,6 +139,7 @@ Tensor type_as(Tensor x, const Tensor& other);
 Tensor to_device(Tensor x, DType dtype);    // from host memory
 Tensor to_host(Tensor x);                   // .cpu()
 Tensor contiguous(Tensor x);                // no kernel where it is
+Tensor repeat(Tensor x, const Shape& times);  // x.repeat(*times), as many as dimensions
 Tensor clone(Tensor x);                     // keeps the strides of a dense tensor
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
@@ -163,10 +171,13 @@ struct Sorted {
 Sorted sort(Tensor x);
 Tensor argsort(Tensor x);
 Tensor argmax(Tensor x);                      // along the last dimension
+Tensor nonzero(Tensor x, int64_t found);      // the places of so many elements: [found, dimensions]
 Tensor index_fill_(Tensor x, Tensor indices);  // a number to these places along the first dimension
 
 // --- resampling ------------------------------------------------------------------------------------------------------
 Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);    // x [n, c, h, w]
+Tensor upsample_nearest_exact3d(Tensor x, int64_t frames, int64_t height, int64_t width);  // x [n, c, f, h, w]
+Tensor upsample_bicubic2d(Tensor x, int64_t height, int64_t width);          // x [n, c, h, w]
 Tensor upsample_linear1d(Tensor x, int64_t size);                            // x [n, c, l]
 Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);       // x [n, c, h, w], antialiased
 
@@ -183,7 +194,10 @@ Tensor ones_like(Tensor x);
 Tensor full_like(Tensor x);
 Tensor scalar_tensor(DType dtype);  // a Python number put on the device
 Tensor arange(int64_t n, DType dtype);
+Tensor empty(const Shape& sizes, DType dtype);
 Tensor empty_like(Tensor x);
+Tensor randn(const Shape& sizes, DType dtype);
+Tensor fill_(Tensor x);
 
 // --- rules that the functions above share ----------------------------------------------------------------------------
 // torch.result_type of two tensors: a tensor without dimensions promotes only across kinds.

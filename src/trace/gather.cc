@@ -70,6 +70,14 @@ TopK topk(Tensor x, int64_t k) {
   return out;
 }
 
+Tensor nonzero(Tensor x, int64_t found) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({found, x.dim()}, DType::int64);
+  tracer.record(Kernel::nonzero, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Sorted sort(Tensor x) {
   Tracer& tracer = x.tracer();
   Sorted out{tracer.allocate(x.sizes(), x.dtype()), tracer.allocate(x.sizes(), DType::int64)};
@@ -117,6 +125,23 @@ Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width) {
   Tracer& tracer = x.tracer();
   Tensor out = tracer.allocate({x.size(0), x.size(1), height, width}, x.dtype());
   tracer.record(Kernel::upsample_nearest_exact2d, {&dense}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor upsample_nearest_exact3d(Tensor x, int64_t frames, int64_t height, int64_t width) {
+  const Tensor dense = contiguous(x);
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({x.size(0), x.size(1), frames, height, width}, x.dtype());
+  tracer.record(Kernel::upsample_nearest_exact3d, {&dense}, {&out});
+  x.reset();
+  return out;
+}
+
+Tensor upsample_bicubic2d(Tensor x, int64_t height, int64_t width) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({x.size(0), x.size(1), height, width}, x.dtype());
+  tracer.record(Kernel::upsample_bicubic2d, {&x}, {&out});
   x.reset();
   return out;
 }

@@ -62,6 +62,16 @@ Tensor clone(Tensor x) {
   return copied(Kernel::clone, std::move(x), dtype);
 }
 
+Tensor repeat(Tensor x, const Shape& times) {
+  Shape sizes = x.sizes();
+  for (int i = 0; i < sizes.rank(); ++i) sizes[i] *= times[i];
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate(sizes, x.dtype());
+  tracer.record(Kernel::repeat, {&x}, {&out});
+  x.reset();
+  return out;
+}
+
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim) {
   dim = x.sizes().dim(dim);
   Shape sizes = x.sizes();
@@ -278,6 +288,25 @@ Tensor arange(int64_t n, DType dtype) {
   Tracer& tracer = Tracer::current();
   Tensor out = tracer.allocate({n}, dtype);
   tracer.record(Kernel::arange, {}, {&out});
+  return out;
+}
+
+Tensor randn(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::randn, {}, {&out});
+  return out;
+}
+
+Tensor fill_(Tensor x) {
+  x.tracer().record_in_place(Kernel::fill_, {&x});
+  return x;
+}
+
+Tensor empty(const Shape& sizes, DType dtype) {
+  Tracer& tracer = Tracer::current();
+  Tensor out = tracer.allocate(sizes, dtype);
+  tracer.record(Kernel::empty, {}, {&out});
   return out;
 }
 

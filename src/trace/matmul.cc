@@ -99,6 +99,19 @@ Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets) {
   return out;
 }
 
+Tensor linalg_solve(Tensor a, Tensor b) {
+  Tracer& tracer = a.tracer();
+  const int64_t n = b.size(0);
+  Tensor out = tracer.allocate({n}, b.dtype());
+  const Tensor factors = tracer.allocate({n, n}, a.dtype());
+  const Tensor pivots = tracer.allocate({n}, DType::int32);
+  const Tensor info = tracer.allocate({}, DType::int32);
+  tracer.record(Kernel::linalg_solve_ex, {&a, &b}, {&out, &factors, &pivots, &info});
+  a.reset();
+  b.reset();
+  return out;
+}
+
 Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));

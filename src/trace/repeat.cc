@@ -69,12 +69,16 @@ void Loop::fold(int64_t times) {
 void Loop::begin_last() {
   size_t at = state_.same.size();
   for (Tensor* x : state_.growing) {
-    const Shape& before = before_[at++]->sizes;
-    Shape sizes = x->sizes();
-    for (int i = 0; i < sizes.rank(); ++i) sizes[i] += (times_ - 2) * (sizes[i] - before[i]);
-    const DType dtype = x->dtype();
+    const TensorMeta& before = *before_[at++];
+    const TensorMeta& after = x->meta();
+    Shape sizes = after.sizes;
+    for (int i = 0; i < sizes.rank(); ++i) sizes[i] += (times_ - 2) * (sizes[i] - before.sizes[i]);
     x->reset();
-    *x = tracer_.allocate(sizes, dtype);
+    *x = tracer_.allocate(sizes, after.dtype);
+    const int64_t last = x->meta().bytes;
+    std::vector<Grown>& grown = tracer_.trace().grown;
+    grown.push_back({before.storage, last, scope_});
+    grown.push_back({after.storage, last + after.bytes - before.bytes, scope_});
   }
   tracer_.begin_replay(scope_, first_op_, tracer_.trace().ops.size());
   outer_parts_ = std::exchange(tracer_.parts, &parts_);

@@ -29,6 +29,7 @@ struct Storage {
   int32_t born;  // index of the op that made it; -1 for what was given
   int32_t died;  // number of ops recorded when the last handle went; -1 while alive
   Place place;
+  const char* role;  // what a forward keeps it for ("feature cache"), or null
 };
 
 // What an op remembers of a tensor. It lives in the trace and never changes, but for `storage`'s counters.
@@ -73,6 +74,9 @@ class Tensor {
     return *this;
   }
   ~Tensor() { reset(); }
+
+  // Says what its memory is kept for; reports of memory name it. `role` must outlive the trace.
+  void set_role(const char* role) const { meta_->storage->role = role; }
 
   // Lets go of the storage: Python's `del x`.
   void reset() {

@@ -12,6 +12,12 @@ int64_t Trace::executions(int32_t scope) const {
   return n;
 }
 
+bool Trace::is_within(int32_t scope, int32_t ancestor) const {
+  // A parent has a lower index than its children.
+  while (scope > ancestor) scope = scopes[static_cast<size_t>(scope)].parent;
+  return scope == ancestor;
+}
+
 std::string Trace::path(int32_t scope) const {
   const Scope& s = scopes[static_cast<size_t>(scope)];
   std::string out = s.parent >= 0 ? path(s.parent) : std::string();
@@ -28,6 +34,7 @@ void Trace::clear() {
   operands.clear();
   scopes.clear();
   given_bytes = 0;
+  grown.clear();
   residences.clear();
   metas.clear();
   storages.clear();

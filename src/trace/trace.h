@@ -43,6 +43,7 @@ struct Scope {
   int64_t count;           // how often it runs each time its parent runs (a repetition)
   int64_t calls;           // how often it was entered in the trace
   int64_t live_step;       // bytes by which live memory grows from one repetition to the next
+  int64_t own_weights;     // bytes of the parameters and buffers that the module itself declares, without its children's
   int32_t parent;          // -1 for the root
   int32_t first_child;
   int32_t next_sibling;
@@ -50,21 +51,31 @@ struct Scope {
   bool growing = false;    // of its ops whose operands grow, the last repetition is recorded too
 };
 
-// What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
-// same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
-// of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 // A part of the run with memory of its own: a stage of a pipeline, and what is resident while it runs.
 struct Residence {
   int32_t scope;
-  int64_t given_bytes;  // weights, buffers and inputs
+  int64_t given_bytes;     // weights, buffers and inputs on the device
+  bool on_device = true;   // false: it runs on the host, and its activations are there
+  bool streamed = false;   // weights of a module are on the device only while it runs (Scope::own_weights)
 };
 
+// What a growing repetition carries on: its size in the last one.
+struct Grown {
+  const Storage* first;  // as the recorded repetition finds or leaves it
+  int64_t last_bytes;
+  int32_t scope;         // the repetition
+};
+
+// What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
+// same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
+// of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 class Trace {
  public:
   std::vector<Op> ops;
   std::vector<Op> last_ops;
   std::vector<const TensorMeta*> operands;
   std::vector<Scope> scopes;
+  std::vector<Grown> grown;
   int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
@@ -74,6 +85,7 @@ class Trace {
   }
   // How often the scope runs in one run of the whole: the product of the counts up to the root. Error on overflow.
   int64_t executions(int32_t scope) const;
+  bool is_within(int32_t scope, int32_t ancestor) const;  // or the ancestor itself
   // "blocks.1.self_attn.q": the modules only.
   std::string path(int32_t scope) const;
 

@@ -49,7 +49,7 @@ Tracer::Guard::~Guard() { current_tracer = previous_; }
 
 void Tracer::clear() {
   trace_.clear();
-  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, -1, -1, -1, ScopeKind::module});
+  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
   autocast = {};
   parts = nullptr;
   live_ = 0;
@@ -84,6 +84,7 @@ Tensor Tracer::make(TensorMeta* meta, DType dtype, Place place) {
   storage->handles = 0;
   storage->died = -1;
   storage->place = place;
+  storage->role = nullptr;
   storage->born = -1;
   meta->storage = storage;
   if (place == Place::device) {
@@ -230,7 +231,7 @@ int32_t Tracer::add_scope(std::string_view name, std::string_view klass, const v
                           int64_t count, ScopeKind kind) {
   const int32_t made = static_cast<int32_t>(trace_.scopes.size());
   const int32_t sibling = std::exchange(trace_.scopes[static_cast<size_t>(scope_)].first_child, made);
-  trace_.scopes.push_back({name, klass, module, index, count, 1, 0, scope_, -1, sibling, kind});
+  trace_.scopes.push_back({name, klass, module, index, count, 1, 0, 0, scope_, -1, sibling, kind});
   return scope_ = made;
 }
 

@@ -205,7 +205,9 @@ Recording recording_of(const Stage& stage) {
       m.kernels += op.counted;
     });
   }
-  for (auto& [path, module] : modules) out.modules.push_back(std::move(module));
+  for (auto& [path, module] : modules) {
+    if (!module.klass.empty()) out.modules.push_back(std::move(module));  // what only stands for a parent has no class
+  }
   stage.layer().for_each_parameter([&](const std::string& name, const TensorSpec& spec) {
     out.parameters.push_back({name, {spec.sizes, std::string(short_name(spec.dtype))}});
   });

@@ -21,7 +21,7 @@ const std::vector<std::string> pipeline_order = {
     "text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode",                    // video
     "sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"};  // pages
 // Forwards of a whole model: the diffusion transformer, the prompt, a token, and a run of such.
-const std::vector<std::string> whole_forwards = {"diffusion", "prefill", "decode", "infer"};
+const std::vector<std::string> whole_forwards = {"diffusion/dit", "prefill", "decode", "infer"};
 
 // "diffusion/dit" is within "diffusion", as "diffusion" is.
 bool within(const std::string& stage, const std::string& whole) {

@@ -48,6 +48,7 @@ void DynamicCache::update_untraced(int64_t layer) {
     const auto at = static_cast<size_t>(layer);
     if (cache->size() <= at) cache->resize(at + 1);
     (*cache)[at] = untraced_like((*cache)[at - 1]);
+    (*cache)[at].set_role("KV cache");
   }
 }
 
@@ -66,6 +67,8 @@ void DynamicCache::update(Tensor& key_states, Tensor& value_states, int64_t laye
   }
   key_states = key_cache[at];
   value_states = value_cache[at];
+  key_states.set_role("KV cache");
+  value_states.set_role("KV cache");
 }
 
 DynamicCache cache_of(const DecoderArchitecture& a, int64_t batch, int64_t tokens, DType dtype) {

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/checked.h"
 #include "model/deepseek_ocr/sampling.h"
@@ -28,15 +27,16 @@ Runtime Runtime::read(const config::View& config) {
 }
 
 DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files) {
-  Architecture architecture;
-  read_metadata(config.child("hf"), files, architecture);
+  identity_ = Identity::read(config.child("hf"), files);
+  const config::Node metadata = read_data_file(identity_.config_file);
+  Architecture architecture = read_architecture(config::View(metadata));
   const config::View vision = config.child("vision");
   vision.require_known_keys({"sam", "clip"});
   vision.get_choice("sam", {"sam_vit_b"});
   vision.get_choice("clip", {"clip_vit_l"});
   config.child("model").require_known_keys({"_target_"});
   runtime_ = Runtime::read(config);
-  workload_ = Workload::read(config.child("workload"));
+  workload_ = Workload::read(config.child("workload"), read_page);
   if (config.child("decoder").has("num_hidden_layers")) {
     architecture.decoder.num_hidden_layers = config.child("decoder").get_positive<int64_t>("num_hidden_layers");
     notes_.push_back(fmt::format("the depth is set to {} layers by decoder.num_hidden_layers",
@@ -47,21 +47,10 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files) {
   add_notes();
 }
 
-void DeepSeekOCR::read_metadata(const config::View& hf, const DataFiles& files, Architecture& architecture) {
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "notes"});
-  model_id_ = hf.get<std::string>("model_id");
-  model_variant_ = hf.get<std::string>("model_variant");
-  model_notes_ = hf.get_or<std::string>("notes", "");
-  const std::string file = files.find(hf.at("config_path"));
-  config_path_ = std::filesystem::path(file).parent_path().string();
-  const config::Node metadata = read_data_file(file);
-  architecture = read_architecture(config::View(metadata));
-}
-
 GenerationInputs DeepSeekOCR::generation(int64_t decode_steps) const {
   const DecoderArchitecture& d = architecture().decoder;
   GenerationInputs in;
-  in.page = workload_.page;
+  in.page = layout_of(workload_.page);
   in.batch = workload_.batch_size;
   in.prompt_tokens = workload_.prompt_tokens;
   in.decode_steps = decode_steps;
@@ -84,12 +73,7 @@ void DeepSeekOCR::record(Tracer& tracer, int64_t runs, int64_t decode_steps) con
     generate(*model_, generation(decode_steps));
   }
   tracer.leave();
-  for (int32_t child = trace.scopes[static_cast<size_t>(repetition)].first_child; child >= 0;
-       child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
-    if (trace.scopes[static_cast<size_t>(child)].kind == ScopeKind::function) {
-      trace.residences.push_back({child, trace.given_bytes});
-    }
-  }
+  add_residences(trace, repetition);
 }
 
 void DeepSeekOCR::trace_forward(Tracer& tracer) const {
@@ -104,7 +88,7 @@ PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_
   o.attention = runtime_.attention;
   o.autocast = runtime_.autocast;
   o.batch = batch;
-  o.page = workload_.page;
+  o.page = layout_of(workload_.page);
   o.prompt_tokens = workload_.prompt_tokens;
   o.new_tokens = new_tokens;
   o.cached_tokens = cached_tokens;
@@ -127,13 +111,7 @@ void DeepSeekOCR::add_stages() {
 void DeepSeekOCR::add_notes() {
   const DecoderArchitecture& d = architecture().decoder;
   const Workload& w = workload_;
-  notes_.push_back(
-      w.page.has_tiles()
-          ? fmt::format("a page of {} x {} pixels is {} x {} tiles of {} pixels and the whole at {}: {} image tokens, {} of text",
-                        w.page_width, w.page_height, w.page.columns, w.page.rows, w.page.tile_size, w.page.base_size,
-                        w.page.image_tokens(), w.prompt_tokens)
-          : fmt::format("a page is seen at {} x {} pixels: {} image tokens, {} of text", w.page.base_size, w.page.base_size,
-                        w.page.image_tokens(), w.prompt_tokens));
+  notes_.push_back(page_note(w));
   if (d.n_routed_experts > 0) {
     const auto touched = [&](int64_t tokens) {
       const auto counts = tokens_per_expert(runtime_.routing, tokens, d.num_experts_per_tok, d.n_routed_experts);
@@ -145,12 +123,7 @@ void DeepSeekOCR::add_notes() {
     notes_.push_back(fmt::format("routing: prefill touches {} of {} experts in each layer, a decode step {}: the {}",
                                  touched(w.batch_size * w.seq_len), d.n_routed_experts, touched(w.batch_size), model));
   }
-  notes_.push_back(fmt::format("{} new tokens: the first comes out of prefill, {} decode steps give the others",
-                               w.max_new_tokens, w.decode_steps()));
-  if (w.seq_len + w.max_new_tokens > d.max_position_embeddings) {
-    notes_.push_back(fmt::format("{} tokens are more than the {} positions that the model is made for",
-                                 w.seq_len + w.max_new_tokens, d.max_position_embeddings));
-  }
+  for (const std::string& note : token_notes(w, d)) notes_.push_back(note);
   if (!runtime_.sampling) notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
 }
 
@@ -159,21 +132,14 @@ int64_t DeepSeekOCR::kv_cache_bytes() const {
 }
 
 int64_t DeepSeekOCR::kv_cache_bytes_added(const std::string& stage) const {
-  const int64_t tokens = stage == "prefill" ? workload_.seq_len : stage == "decode" ? workload_.decode_steps() : 0;
-  const int64_t per_token = architecture().decoder.kv_cache_bytes_per_token(model_->dtype());
-  return checked_mul(checked_mul(tokens, workload_.batch_size, "the size of the KV cache"), per_token, "the size of the KV cache");
+  return cache_bytes_added(stage, workload_, architecture().decoder, model_->dtype());
 }
 
 int64_t DeepSeekOCR::active_parameters() const {
-  const DecoderArchitecture& d = architecture().decoder;
-  const int64_t embedding = d.vocab_size * d.hidden_size;
   const DeepseekOCRModel& body = model_->model();
-  int64_t decoder = model_->parameter_count() - body.sam_model().parameter_count() - body.vision_model().parameter_count() -
-                    body.projector().parameter_count() - 2 * architecture().n_embed - embedding;
-  for (int64_t i = 0; i < d.num_hidden_layers; ++i) {
-    if (d.is_moe(i)) decoder -= (d.n_routed_experts - d.num_experts_per_tok) * 3 * d.hidden_size * d.moe_intermediate_size;
-  }
-  return decoder;
+  const int64_t vision = body.sam_model().parameter_count() + body.vision_model().parameter_count() +
+                         body.projector().parameter_count() + 2 * architecture().n_embed;
+  return active_decoder_parameters(model_->parameter_count() - vision, architecture().decoder);
 }
 
 }  // namespace modelmeter::deepseek_ocr

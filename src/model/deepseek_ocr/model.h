@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/data_files.h"
+#include "model/deepseek_ocr/common_report.h"
 #include "model/deepseek_ocr/generation.h"
 #include "model/deepseek_ocr/part_stage.h"
 #include "model/deepseek_ocr/routing.h"
@@ -39,10 +39,10 @@ class DeepSeekOCR : public AnalyticModel {
   std::string class_name() const override { return "DeepseekOCRModel"; }
   std::string profile_id() const override { return workload_.profile_id; }
   Fields model_fields() const override;
-  Fields workload_fields() const override;
+  Fields workload_fields() const override { return workload_.fields(); }
   Fields runtime_fields() const override;
   std::vector<std::string> notes() const override { return notes_; }
-  std::vector<OperatorCategory> categories() const override;
+  std::vector<OperatorCategory> categories() const override { return operator_categories(); }
   ReportNames names() const override;
 
   // The whole run, and prefill with one decode step.
@@ -63,13 +63,12 @@ class DeepSeekOCR : public AnalyticModel {
   PartOptions part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const;
 
  private:
-  void read_metadata(const config::View& hf, const DataFiles& files, Architecture& architecture);
   GenerationInputs generation(int64_t decode_steps) const;
   void record(Tracer& tracer, int64_t runs, int64_t decode_steps) const;
   void add_stages();
   void add_notes();
 
-  std::string model_id_, model_variant_, config_path_, model_notes_;
+  Identity identity_;
   Runtime runtime_;
   Workload workload_;
   std::unique_ptr<DeepseekOCRForCausalLM> model_;

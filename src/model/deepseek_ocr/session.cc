@@ -16,7 +16,7 @@ void Session::start_vision(int64_t batch_size) {
 }
 
 const SyntheticKVCache& Session::start_prefill(int64_t context_len, int64_t batch_size) {
-  const int64_t image_tokens = model_.workload().page.image_tokens();
+  const int64_t image_tokens = model_.workload().page.image_tokens;
   if (context_len <= image_tokens) {
     throw Error(fmt::format("a context of {} tokens leaves none for the text: the page has {}", context_len, image_tokens));
   }

@@ -18,7 +18,7 @@ int64_t images(const Architecture& a) { return a.pos_embed_seq_len > 0 ? 2 : 1; 
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys({"implementation", "attention", "cfg", "weight_dtype", "autocast_dtype", "residency", "t5_cpu", "vae_tiling",
+  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "weight_dtype", "autocast_dtype", "residency", "t5_cpu", "vae_tiling",
                            "allow_unsupported"});
   Runtime r;
   const bool official = view.get_choice("implementation", {"official", "diffusers"}) == "official";
@@ -29,6 +29,13 @@ Runtime Runtime::read(const config::View& view) {
                                      {"runtime.implementation=diffusers has both kernels"});
   }
   r.cfg = view.get_or<bool>("cfg", true);
+  if (view.has("scheduler") && view.get_choice("scheduler", {"unipc", "dpm++"}) == "dpm++") {
+    r.scheduler = Scheduler::dpm_solver;
+    if (!official) {
+      throw view.at("scheduler").error("diffusers' Wan pipelines come with UniPC; their DPM-Solver++ is not modelled",
+                                       {"runtime.implementation=official has both schedulers"});
+    }
+  }
   const auto dtype = [&](const char* key, DType otherwise) {
     return view.has(key) ? parse_dtype(view.get_choice(key, {"float32", "bfloat16", "float16"})) : otherwise;
   };

@@ -10,6 +10,7 @@
 #include "model/wan2_1/architecture.h"
 #include "model/wan2_1/diffusers/dit.h"
 #include "model/wan2_1/official/dit.h"
+#include "model/wan2_1/sampling.h"
 
 namespace modelmeter::wan2_1 {
 
@@ -19,11 +20,12 @@ struct Runtime {
   Implementation implementation = Implementation::official;
   AttentionKernel attention = AttentionKernel::flash;
   bool cfg = true;                             // classifier-free guidance: two forwards a step
+  Scheduler scheduler = Scheduler::unipc;
   DType weight_dtype = DType::float32;         // official: float32 (bfloat16 with --convert_model_dtype); diffusers: bfloat16
   DType autocast_dtype = DType::bfloat16;      // official only
   bool layer_norm_copies = true;               // see Tracer
 
-  // implementation, attention ("flash", "math"), cfg, weight_dtype (null: the implementation's), autocast_dtype.
+  // implementation, attention ("flash", "math"), cfg, scheduler ("unipc", "dpm++"), weight_dtype (null: the implementation's), autocast_dtype.
   static Runtime read(const config::View& runtime);
   Fields fields() const;
 };

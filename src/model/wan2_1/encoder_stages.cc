@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "model/wan2_1/diffusers/clip.h"
 #include "model/wan2_1/diffusers/umt5.h"
 #include "model/wan2_1/official/clip.h"
 #include "model/wan2_1/official/t5.h"
@@ -57,25 +58,43 @@ RecordedInputs TextEncoderStage::recorded_inputs() const {
 // --- image encoder ---------------------------------------------------------------------------------------------------
 
 ImageEncoderStage::ImageEncoderStage(const Options& options) : Stage("image_encoder/clip", "other"), options_(options) {
-  auto model = std::make_unique<official::VisionTransformer>(options.architecture, options.dtype);
-  run_ = [m = model.get()](const Tensor& images) { (*m)(images); };
-  layer_ = std::move(model);
+  const auto hold = [&](auto model) {
+    run_ = [m = model.get()](const Tensor& images) { (*m)(images); };
+    layer_ = std::move(model);
+  };
+  if (options.implementation == Implementation::official) {
+    hold(std::make_unique<official::VisionTransformer>(options.architecture, options.dtype));
+  } else {
+    hold(std::make_unique<diffusers::CLIPVisionModel>(options.architecture, options.dtype));
+  }
 }
 
 void ImageEncoderStage::forward(Tracer& tracer) const {
-  AutocastGuard autocast(options_.dtype);
+  tracer.attention = options_.attention;
+  tracer.layer_norm_copies = options_.layer_norm_copies;
+  AutocastGuard autocast(options_.dtype, options_.implementation == Implementation::official);
   const int64_t side = options_.architecture.image_size;
   run_(tracer.input({options_.batch, 3, side, side}, DType::float32));
 }
 
 RecordedInputs ImageEncoderStage::recorded_inputs() const {
   const ImageEncoderArchitecture& a = options_.architecture;
+  const std::string workload =
+      fmt::format(R"({{"batch_size":{},"height":{},"width":{}}})", options_.batch, a.image_size, a.image_size);
+  if (options_.implementation == Implementation::diffusers) {
+    return {"transformers", name_of(options_.attention),
+            fmt::format(R"({{"image_size":{},"patch_size":{},"hidden_size":{},"intermediate_size":{},"projection_dim":{},)"
+                        R"("num_attention_heads":{},"num_hidden_layers":{},"hidden_act":"{}"}})",
+                        a.image_size, a.patch_size, a.dim, a.dim * a.mlp_ratio, a.out_dim, a.num_heads, a.num_layers,
+                        a.activation),
+            workload};
+  }
   return {"official", "flash",
           fmt::format(R"({{"image_size":{},"patch_size":{},"dim":{},"mlp_ratio":{},"out_dim":{},"num_heads":{},)"
                       R"("num_layers":{},"pre_norm":{},"activation":"{}"}})",
                       a.image_size, a.patch_size, a.dim, a.mlp_ratio, a.out_dim, a.num_heads, a.num_layers, a.pre_norm,
                       a.activation),
-          fmt::format(R"({{"batch_size":{},"height":{},"width":{}}})", options_.batch, a.image_size, a.image_size)};
+          workload};
 }
 
 // --- autoencoder -----------------------------------------------------------------------------------------------------

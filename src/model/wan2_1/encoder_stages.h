@@ -36,13 +36,16 @@ class TextEncoderStage : public Stage {
   std::function<void(const Tensor&, const Tensor&)> run_;
 };
 
-// CLIP ViT-H/14 of the official code on images [batch, 3, image_size, image_size].
+// CLIP ViT-H/14 on images [batch, 3, image_size, image_size]. diffusers runs transformers' CLIPVisionModel.
 class ImageEncoderStage : public Stage {
  public:
   struct Options {
     ImageEncoderArchitecture architecture;
+    Implementation implementation = Implementation::official;
+    AttentionKernel attention = AttentionKernel::flash;  // of transformers; official has flash_attn
     int64_t batch = 1;
-    DType dtype = DType::float16;
+    DType dtype = DType::float16;  // transformers: float32, as diffusers' documentation loads it
+    bool layer_norm_copies = true;  // see Tracer
   };
   explicit ImageEncoderStage(const Options& options);
 

@@ -11,10 +11,9 @@
 namespace modelmeter::wan2_1 {
 namespace {
 
-constexpr char weights_overflow[] = "the size of the weights";
-
 const std::vector<std::string>& stage_names() {
-  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode", "diffusion", "vae_decode"};
+  static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode",
+                                                 "sampling",      "diffusion",    "vae_decode"};
   return names;
 }
 
@@ -27,14 +26,6 @@ Residency read_residency(const config::View& runtime, bool official) {
                                         {"residency=offload is its --offload_model"});
   }
   return name == "all" ? Residency::all : name == "offload" ? Residency::offload : Residency::sequential;
-}
-
-// The largest layer that has parameters of its own: what sequential offload holds at a time.
-int64_t largest_layer_bytes(const BaseLayer& layer) {
-  int64_t own = 0;
-  for (const BaseLayer::Parameter& p : layer.parameters()) own += p.spec.bytes();
-  for (const BaseLayer::Child& child : layer.children()) own = std::max(own, largest_layer_bytes(*child.layer));
-  return own;
 }
 
 }  // namespace
@@ -124,6 +115,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") return add_diffusion();
+  if (name == "sampling") return add_sampling();
   if (name == "vae_decode") return add_vae(true);
   if (name == "vae_encode") return add_unless_image(from_pixels, [&] { add_vae(false); });
   if (name == "image_encoder") return add_unless_image(architecture_.image_conditioned(), [&] { add_image_encoder(); });
@@ -144,10 +136,12 @@ void Wan2_1Model::add_text_encoder() {
 void Wan2_1Model::add_image_encoder() {
   ImageEncoderStage::Options o;
   o.batch = variant_->task == Task::flf2v ? 2 : 1;
-  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
+  o.implementation = runtime_.implementation;
   if (runtime_.implementation == Implementation::diffusers) {
-    notes_.push_back("the image encoder is counted as the official code runs it");
+    o.attention = runtime_.attention;
+    o.dtype = DType::float32;
   }
+  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
 }
 
 void Wan2_1Model::add_diffusion() {
@@ -173,6 +167,40 @@ void Wan2_1Model::add_diffusion() {
   if (steps > high) add(steps - high, "diffusion/dit_low_noise");
 }
 
+void Wan2_1Model::add_sampling() {
+  const int64_t pixels = variant_->vae().spatial_compression;
+  SamplingOptions o;
+  o.task = variant_->task;
+  o.generation = variant_->generation;
+  o.scheduler = runtime_.scheduler;
+  o.guidance = runtime_.cfg;
+  o.offload_model = residency_ == Residency::offload;
+  o.t5_cpu = t5_cpu_;
+  o.steps = workload_.num_inference_steps;
+  o.batch = workload_.batch_size;
+  o.latent = geometry_.latent;
+  o.frames = (geometry_.latent[1] - 1) * variant_->vae().temporal_compression() + 1;
+  o.height = geometry_.latent[2] * pixels;
+  o.width = geometry_.latent[3] * pixels;
+  o.text_len = workload_.text_len;
+  o.prompt_tokens = workload_.prompt_tokens;
+  o.text_dim = architecture_.text_dim;
+  o.model_dtype = runtime_.weight_dtype;
+  o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
+  auto stage = std::make_unique<SamplingStage>(runtime_.implementation, o);
+  sampling_ = stage.get();
+  stages_.push_back(std::move(stage));
+  if (runtime_.implementation == Implementation::official) {
+    if (!runtime_.cfg) {
+      notes_.push_back("the official code always guides: what runs around the transformer is counted without guidance");
+    }
+    if (o.batch > 1) {
+      notes_.push_back(fmt::format(
+          "the official code makes one video at a time: what runs around the transformer is counted {} times", o.batch));
+    }
+  }
+}
+
 void Wan2_1Model::add_vae(bool decode) {
   VaeStage::Options o;
   o.architecture = variant_->vae();
@@ -194,117 +222,16 @@ void Wan2_1Model::add_vae(bool decode) {
   stages_.push_back(std::make_unique<VaeStage>(o, other));
 }
 
-// The order of the official generate(): with offload the text encoder joins the transformer for a moment, then goes; the
-// transformer goes before decoding; the autoencoder always stays.
-int64_t Wan2_1Model::resident_bytes(const Stage& running) const {
-  if (running.stage() == "text_encoder" && t5_cpu_) return 0;
-  if (residency_ == Residency::sequential) return largest_layer_bytes(running.layer());
-  int64_t total = 0;
-  bool vae_counted = false;
-  for (const auto& stage : stages_) {
-    const std::string& kind = stage->stage();
-    if (kind == "vae") {
-      // One autoencoder serves both directions.
-      if (std::exchange(vae_counted, true)) continue;
-      if (residency_ == Residency::offload && runtime_.implementation == Implementation::diffusers &&
-          running.stage() != "vae") {
-        continue;
-      }
-    } else if (stage.get() != &running) {
-      if (kind == "text_encoder" && (t5_cpu_ || residency_ == Residency::offload)) continue;
-      if (residency_ == Residency::offload) {
-        const bool transformer_waits = runtime_.implementation == Implementation::official && kind == "diffusion" &&
-                                       running.stage() != "vae" && running.stage() != "diffusion";
-        if (!transformer_waits) continue;
-      }
-    }
-    total = checked_add(total, stage->weight_and_buffer_bytes(), weights_overflow);
-  }
-  return total;
+Residents Wan2_1Model::residents(const Stage& running) const {
+  const ResidencyRules rules = {runtime_.implementation, residency_, t5_cpu_, variant_->generation, variant_->task};
+  const std::vector<Residents> all = residents_by_stage(stages_, rules);
+  size_t at = 0;
+  while (stages_[at].get() != &running) ++at;
+  return all[at];
 }
 
-Fields Wan2_1Model::model_fields() const {
-  const Architecture& a = architecture_;
-  const VaeArchitecture vae = variant_->vae();
-  return {{"model_id", model_id_},
-          {"model_variant", model_variant_},
-          {"config_path", config_path_},
-          {"hidden_size", a.dim},
-          {"num_layers", a.num_layers},
-          {"num_attention_heads", a.num_heads},
-          {"head_dim", a.head_dim()},
-          {"mlp_intermediate_size", a.ffn_dim},
-          {"vae_downsample_factor", vae.spatial_compression},
-          {"vae_temporal_downsample_factor", vae.temporal_compression()},
-          {"patch_size", a.patch_size[1]},
-          {"patch_size_temporal", a.patch_size[0]},
-          {"latent_channels", geometry_.latent[0]},
-          {"text_dim", a.text_dim},
-          {"freq_dim", a.freq_dim},
-          {"notes", model_notes_}};
-}
-
-Fields Wan2_1Model::workload_fields() const {
-  return {{"profile_id", workload_.profile_id},
-          {"description", workload_.description},
-          {"batch_size", workload_.batch_size},
-          {"num_frames", workload_.num_frames},
-          {"height", workload_.height},
-          {"width", workload_.width},
-          {"num_inference_steps", workload_.num_inference_steps},
-          {"text_len", workload_.text_len},
-          {"prompt_tokens", workload_.prompt_tokens},
-          {"guidance_branches", int64_t{runtime_.cfg ? 2 : 1}},
-          {"latent_frames", geometry_.latent[1]},
-          {"latent_height", geometry_.latent[2]},
-          {"latent_width", geometry_.latent[3]},
-          {"tokens", geometry_.tokens}};
-}
-
-Fields Wan2_1Model::runtime_fields() const {
-  Fields out = runtime_.fields();
-  const char* residency = residency_ == Residency::all ? "all" : residency_ == Residency::offload ? "offload" : "sequential";
-  out.emplace_back("residency", std::string(residency));
-  out.emplace_back("t5_cpu", t5_cpu_);
-  out.emplace_back("vae_tiling", vae_options_.tiling);
-  return out;
-}
-
-std::vector<OperatorCategory> Wan2_1Model::categories() const {
-  const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",   "UMT5Attention",
-                                              "SelfAttention"};
-  return {
-      {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
-       {"core"}, {}},
-      {"rope", "Rotary embedding", "Rotary position embedding of queries and keys", {"rope", "WanRotaryPosEmbed"}, {}},
-      {"attention_proj", "Attention projections", "Query, key, value and output projections, with their weight casts",
-       {"Linear"}, attention},
-      {"mlp_proj", "MLP projections", "The two matrix products of the feed-forward layers, with their weight casts",
-       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF"}},
-      {"conv", "Convolution", "Patch embedding; all of the autoencoder's convolutions",
-       {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"}, {}},
-      {"embedding", "Embeddings and head", "Text and time embedding, output projection, token table",
-       {"Linear", "Embedding"}, {}},
-      {"norm", "Normalisation", "Layer norms and RMS norms",
-       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
-        "WanRMS_norm"}, {}},
-      {"activation", "Activation", "GELU and SiLU", {"GELU", "SiLU", "QuickGELU", "NewGELUActivation"}, {}},
-      {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
-      {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
-  };
-}
-
-ReportNames Wan2_1Model::names() const {
-  const bool official = runtime_.implementation == Implementation::official;
-  return {official ? "wan.modules.model." : "diffusers.models.transformers.transformer_wan.",
-          {{"blocks[]", "block"},
-           {"self_attn", "attn/self_attn"},
-           {"cross_attn", "attn/cross_attn"},
-           {"attn1", "attn/self_attn"},
-           {"attn2", "attn/cross_attn"},
-           {"ffn", "mlp"}},
-          {{"WanAttentionBlock", "modulation"}, {"WanTransformerBlock", "modulation"}, {"Head", "modulation"}}};
+int64_t Wan2_1Model::held_bytes(const Stage& running) const {
+  return sampling_ == nullptr ? 0 : sampling_->held_while(running);
 }
 
 }  // namespace modelmeter::wan2_1

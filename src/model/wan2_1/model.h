@@ -10,18 +10,12 @@
 #include "model/wan2_1/diffusers/vae.h"
 #include "model/wan2_1/dit_stage.h"
 #include "model/wan2_1/geometry.h"
+#include "model/wan2_1/residency.h"
+#include "model/wan2_1/sampling_stage.h"
 #include "model/wan2_1/variant.h"
 #include "model/wan2_1/workload.h"
 
 namespace modelmeter::wan2_1 {
-
-// Which weights are on the device while a stage runs.
-enum class Residency {
-  all,        // everything
-  offload,    // official --offload_model: the text encoder goes after encoding, the transformer before decoding, the
-              // autoencoder stays; diffusers' enable_model_cpu_offload: the running model alone
-  sequential  // diffusers' enable_sequential_cpu_offload: one layer at a time
-};
 
 class Wan2_1Model : public AnalyticModel {
  public:
@@ -38,7 +32,8 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<std::string> notes() const override { return notes_; }
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
-  int64_t resident_bytes(const Stage& running) const override;
+  Residents residents(const Stage& running) const override;
+  int64_t held_bytes(const Stage& running) const override;
 
  private:
   void read_metadata(const config::View& hf, const DataFiles& files);
@@ -47,6 +42,7 @@ class Wan2_1Model : public AnalyticModel {
   void add_text_encoder();
   void add_image_encoder();
   void add_diffusion();
+  void add_sampling();
   void add_vae(bool decode);
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
@@ -61,6 +57,7 @@ class Wan2_1Model : public AnalyticModel {
   Geometry geometry_;
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;
+  const SamplingStage* sampling_ = nullptr;  // of stages_, or null
 };
 
 }  // namespace modelmeter::wan2_1

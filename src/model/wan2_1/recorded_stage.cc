@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "config/yaml.h"
 #include "model/wan2_1/encoder_stages.h"
+#include "model/wan2_1/sampling_stage.h"
 
 namespace modelmeter::wan2_1 {
 namespace {
@@ -129,15 +130,52 @@ std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording) {
   ImageEncoderArchitecture& a = o.architecture;
   a.image_size = in.config.get_or("image_size", a.image_size);
   a.patch_size = in.config.get_or("patch_size", a.patch_size);
-  a.dim = in.config.get_or("dim", a.dim);
-  a.mlp_ratio = in.config.get_or("mlp_ratio", a.mlp_ratio);
-  a.out_dim = in.config.get_or("out_dim", a.out_dim);
-  a.num_heads = in.config.get_or("num_heads", a.num_heads);
-  a.num_layers = in.config.get_or("num_layers", a.num_layers);
-  a.pre_norm = in.config.get_or("pre_norm", a.pre_norm);
-  a.activation = in.config.get_or("activation", a.activation);
+  if (recording.implementation == "official") {
+    a.dim = in.config.get_or("dim", a.dim);
+    a.mlp_ratio = in.config.get_or("mlp_ratio", a.mlp_ratio);
+    a.out_dim = in.config.get_or("out_dim", a.out_dim);
+    a.num_heads = in.config.get_or("num_heads", a.num_heads);
+    a.num_layers = in.config.get_or("num_layers", a.num_layers);
+    a.pre_norm = in.config.get_or("pre_norm", a.pre_norm);
+    a.activation = in.config.get_or("activation", a.activation);
+  } else {
+    o.implementation = Implementation::diffusers;
+    a.dim = in.config.get_or("hidden_size", a.dim);
+    a.mlp_ratio = in.config.get_or("intermediate_size", a.dim * a.mlp_ratio) / a.dim;
+    a.out_dim = in.config.get_or("projection_dim", a.out_dim);
+    a.num_heads = in.config.get_or("num_attention_heads", a.num_heads);
+    a.num_layers = in.config.get_or("num_hidden_layers", a.num_layers);
+    a.activation = in.config.get_or("hidden_act", a.activation);
+    o.dtype = recorded_dtype(recording, "pre_layrnorm.weight", DType::float32);
+    o.layer_norm_copies = shows_layer_norm_copies(recording);
+  }
+  o.attention = attention_of(recording);
   o.batch = in.workload.get_or<int64_t>("batch_size", 1);
   return std::make_unique<ImageEncoderStage>(o);
+}
+
+std::unique_ptr<Stage> recorded_sampling(const Recording& recording) {
+  const Inputs in(recording);
+  SamplingOptions o;
+  const bool official = recording.implementation == "official";
+  o.task = variant_of(in.config.get_or<std::string>("task", "t2v")).task;
+  if (mentions(recording, "Wan2.2") || in.config.get_or<int64_t>("experts", 1) == 2) o.generation = Generation::wan2_2;
+  const bool unipc = in.config.get_or<std::string>("scheduler", "unipc") == "unipc";
+  o.scheduler = unipc ? Scheduler::unipc : Scheduler::dpm_solver;
+  o.guidance = in.config.get_or("guidance", true);
+  o.offload_model = in.config.get_or("offload_model", false);
+  o.t5_cpu = in.config.get_or("t5_cpu", false);
+  o.model_dtype = parse_dtype(in.config.get_or<std::string>("dtype", "bf16"));
+  o.control_layers = in.config.get_or("control_layers", o.control_layers);
+  o.steps = in.workload.get<int64_t>("num_inference_steps");
+  o.batch = in.workload.get_or<int64_t>("batch_size", 1);
+  o.frames = in.workload.get<int64_t>("num_frames");
+  o.height = in.workload.get<int64_t>("height");
+  o.width = in.workload.get<int64_t>("width");
+  o.latent = latent_of(in.workload);
+  o.text_len = in.workload.get<int64_t>("text_len");
+  o.prompt_tokens = in.workload.get<int64_t>("prompt_tokens");
+  return std::make_unique<SamplingStage>(official ? Implementation::official : Implementation::diffusers, o);
 }
 
 std::unique_ptr<Stage> recorded_vae(const Recording& recording) {

@@ -29,7 +29,10 @@ struct FeatCache {
 
   explicit FeatCache(int64_t convolutions) : slots(static_cast<size_t>(convolutions)) {}
   Slot& current() { return slots[index]; }
-  void keep(Tensor frames) { slots[index++] = {std::move(frames), false}; }
+  void keep(Tensor frames) {
+    frames.set_role("feature cache");
+    slots[index++] = {std::move(frames), false};
+  }
   void clear() { slots.assign(slots.size(), {}); }
   // Whether the next pairs of slots hold what looks the same.
   bool alike_by_pairs(int64_t pairs) const;

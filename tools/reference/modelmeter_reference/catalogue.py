@@ -252,6 +252,8 @@ def _more_encoders() -> list[Case]:
         *(Case(f"transformers-umt5-small-{attention}", "umt5_transformers", "small", small_t, {"text_len": 40},
                attention) for attention in ("flash", "math")),
         Case("official-clip-vit-h-14-batch-2", "clip_official", "clip-vit-h-14", {}, {"batch_size": 2}),
+        *(Case(f"transformers-clip-vit-h-14-{dtype}-{attention}", "clip_transformers", "clip-vit-h-14", {},
+               {"dtype": dtype}, attention) for dtype in ("f32", "bf16", "f16") for attention in ("flash", "math")),
         Case("official-clip-small", "clip_official", "small",
              {"image_size": 56, "dim": 128, "num_heads": 4, "num_layers": 3, "out_dim": 64}, {}),
         Case("official-clip-small-quick-gelu", "clip_official", "small",
@@ -312,10 +314,30 @@ def _more_vaes() -> list[Case]:
 
 
 def _more_sampling() -> list[Case]:
-    return [Case(f"official-sampling-{solver}-{'x'.join(map(str, latent))}-{steps}-step{'s' * (steps > 1)}",
-                 "sampling_official", "t2v", {"solver": solver, "steps": steps}, {"latent": latent})
-            for solver in ("unipc", "dpm++") for latent in ([16, 2, 8, 12], [16, 21, 90, 160])
-            for steps in (1, 2, 3, 4, 5, 50)]
+    small = {"num_frames": 5, "height": 64, "width": 96, "text_len": 64, "num_inference_steps": 5}
+
+    def case(name, config, work):
+        return Case(f"official-sampling-{name}", "generate_official", config["task"], config,
+                    {**small, **work})
+
+    cases = []
+    for scheduler in ("unipc", "dpm++"):
+        for task in ("t2v", "i2v", "flf2v", "vace"):
+            for offload in (False, True):
+                cases.append(case(f"{task}-{scheduler}{'-offload' * offload}",
+                                  {"task": task, "scheduler": scheduler, "offload_model": offload},
+                                  {"num_frames": 81} if task == "flf2v" else {}))  # its code knows no other length
+        for task in ("t2v", "i2v", "ti2v"):
+            cases.append(case(f"wan2.2-{task}-{scheduler}", {"task": task, "scheduler": scheduler}, {"generation": "2.2"}))
+    for task in ("t2v", "i2v", "flf2v", "vace", "ti2v"):
+        for guidance in (True, False):
+            cases.append(Case(f"diffusers-sampling-{task}{'' if guidance else '-no-guidance'}", "pipeline_diffusers", task,
+                              {"task": task, "guidance": guidance}, small))
+    for task in ("t2v", "i2v"):
+        cases.append(Case(f"diffusers-sampling-wan2.2-{task}", "pipeline_diffusers", task,
+                          {"task": task, "experts": 2}, small))
+    cases.append(case("t2v-unipc-t5-cpu", {"task": "t2v", "scheduler": "unipc", "t5_cpu": True}, {}))
+    return cases
 
 
 def _deepseek_2() -> list[Case]:

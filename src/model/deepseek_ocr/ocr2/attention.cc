@@ -133,7 +133,10 @@ AttentionResult Attention::forward(Tensor hidden_states, const AttentionArgument
     query_states = std::move(q_embed);
     key_states = std::move(k_embed);
   }
-  if (args.past_key_values != nullptr) update(*args.past_key_values, key_states, value_states, layer_idx);
+  if (args.past_key_values != nullptr) {
+    FunctionScope scope("kv_cache");
+    update(*args.past_key_values, key_states, value_states, layer_idx);
+  }
   AttentionResult attn = attend(query_states, key_states, value_states, args.attention_mask);
   attn.output = torch::reshape(attn.output, {bsz, q_len, -1});
   attn.output = o_proj_(attn.output);

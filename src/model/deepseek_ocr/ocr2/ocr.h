@@ -35,6 +35,7 @@ class TextModel : public Module<TextModel> {
   const Embedding& embed_tokens() const { return embed_tokens_; }
 
  private:
+  void run_layers(const TextArguments& args, Tensor& hidden_states) const;
   const TextDecoderLayer& layer(int64_t i) const { return a_.is_moe(i) ? *sparse_layers_ : *dense_layers_; }
 
   DecoderArchitecture a_;
@@ -75,7 +76,6 @@ class OcrModel : public Module<OcrModel> {
   const VisionModel& vision_tower() const { return vision_tower_; }
 
  private:
-
   VisionModel vision_tower_;
   Linear multi_modal_projector_;
   TextModel language_model_;

@@ -1,0 +1,28 @@
+// modelmeter memory: what is on the device over a run, where its peak is and what is alive there.
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/session.h"
+#include "report/memory_json.h"
+#include "report/memory_text.h"
+
+namespace modelmeter::cli {
+
+int memory(const CommandLine& line) {
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--stage", "", "ID", "of a model with several stages: only this one"});
+  flags = with_common(std::move(flags));
+  const Arguments arguments(line, flags);
+  if (arguments.has("--help")) return fmt::print("{}", command_help("memory", flags)), 0;
+  const std::string stage = arguments.value("--stage");
+  const Session session(arguments);
+  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+
+  const MemoryReport report = build_memory_report(*session.model(), stage);
+  fmt::print("{}\n", arguments.has("--json") ? memory_json(report) : memory_text(report));
+  for (const std::string& text : report.notes) note(arguments, "note: " + text);
+  return 0;
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,72 @@
+// Memory over time: per stage what is resident and where the activations peak, and what is alive at the pipeline's peak.
+// All figures are bytes of device memory, exact; they add up.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "model/analytic_model.h"
+#include "report/device_memory.h"
+
+namespace modelmeter {
+
+struct MemoryOp {
+  int32_t index = -1;      // of the ops recorded, a repetition once; -1: nothing runs on the device
+  std::string kernel;      // "aten.addmm"
+  std::string scope;       // "blocks.1.self_attn.q"
+};
+
+// Tensors that a forward keeps for what comes later.
+struct MemoryRole {
+  std::string name;  // "feature cache"
+  int64_t bytes = 0;
+};
+
+struct StageMemory {
+  std::string id;
+  int64_t forwards = 1;
+  int32_t first_op = 0;             // index of the first of its ops
+  std::vector<int64_t> live, held;  // over its ops: everything on the device, and the weights and inputs of it
+  Residents residents;
+  int64_t streamed_bytes = 0;  // of its own weights, where they are streamed: those on the device at the peak
+  int64_t input_bytes = 0;     // inputs, and what is handed on from stage to stage
+  int64_t activation_bytes = 0;
+  std::vector<MemoryRole> roles;  // parts of the activations
+  MemoryOp peak;
+  int64_t with_workspace_bytes = 0;  // highest live memory with the workspace of the running kernel
+  MemoryOp workspace_peak;           // where
+
+  int64_t weight_bytes() const;
+  int64_t live_bytes() const;  // at its peak
+};
+
+// What is alive at the peak: weights, inputs, tensors.
+struct AliveRow {
+  enum class Kind { weights, inputs, tensor, other };
+  Kind kind = Kind::tensor;
+  std::string what;   // of weights: whose
+  int64_t bytes = 0;
+  std::string dtype, shape, role;
+  bool grown = false; // it grows with a repetition: the shape is that of the first, the bytes those of the last
+  MemoryOp made_by;
+};
+
+struct MemoryReport {
+  std::string model, workload;
+  Fields runtime;
+  std::vector<StageMemory> stages;
+  size_t peak_stage = 0;
+  int64_t ops_recorded = 0;     // of these stages, a repetition once
+  int64_t ops_run = 0;          // with all repetitions
+  std::vector<AliveRow> alive;  // adds up to the peak
+  DeviceMemory device;
+  std::vector<std::string> notes;
+
+  const StageMemory& peak() const { return stages[peak_stage]; }
+};
+
+// Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
+MemoryReport build_memory_report(const AnalyticModel& model, const std::string& stage = "");
+
+}  // namespace modelmeter

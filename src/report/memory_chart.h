@@ -1,0 +1,17 @@
+// Live memory over the sequence of ops as lines of text: weights and inputs below, activations above, the stages under the
+// axis. An op that repeats is drawn once, at its highest.
+#pragma once
+
+#include <string>
+
+#include "report/memory.h"
+
+namespace modelmeter {
+
+struct ChartSize {
+  int width = 100, height = 12;
+};
+
+std::string memory_chart(const MemoryReport& report, ChartSize size = {});
+
+}  // namespace modelmeter

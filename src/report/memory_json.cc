@@ -1,0 +1,85 @@
+#include "report/memory_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace modelmeter {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json(const MemoryOp& op) {
+  if (op.index < 0) return nullptr;
+  return {{"index", op.index}, {"kernel", op.kernel}, {"scope", op.scope}};
+}
+
+Json json(const StageMemory& s) {
+  Json weights = Json::array(), roles = Json::object();
+  for (const Resident& r : s.residents.list) weights.push_back({{"what", r.what}, {"bytes", r.bytes}});
+  for (const MemoryRole& r : s.roles) roles[r.name] = r.bytes;
+  return {{"stage", s.id},
+          {"forwards", s.forwards},
+          {"first_op", s.first_op},
+          {"on_device", s.residents.on_device},
+          {"weights", weights},
+          {"weight_bytes", s.weight_bytes()},
+          {"streamed_weight_bytes", s.streamed_bytes},
+          {"input_bytes", s.input_bytes},
+          {"activation_peak_bytes", s.activation_bytes},
+          {"kept_bytes", roles},
+          {"peak_live_bytes", s.live_bytes()},
+          {"peak_op", json(s.peak)},
+          {"peak_with_workspace_bytes", s.with_workspace_bytes},
+          {"workspace_peak_op", json(s.workspace_peak)},
+          {"live_bytes", s.live}};
+}
+
+Json json(const AliveRow& row) {
+  static const char* const kinds[] = {"weights", "inputs", "tensor", "other"};
+  Json out = {{"kind", kinds[static_cast<int>(row.kind)]}, {"bytes", row.bytes}};
+  if (!row.what.empty()) out["what"] = row.what;
+  if (row.kind != AliveRow::Kind::tensor) return out;
+  out["dtype"] = row.dtype;
+  out["shape"] = Json::parse(row.shape);
+  out["grows"] = row.grown;
+  out["role"] = row.role.empty() ? Json(nullptr) : Json(row.role);
+  out["made_by"] = json(row.made_by);
+  return out;
+}
+
+Json json(const std::vector<DevicePart>& parts) {
+  Json out = Json::array();
+  for (const DevicePart& p : parts) out.push_back({{"name", p.name}, {"bytes", p.bytes}, {"source", p.source}});
+  return out;
+}
+
+}  // namespace
+
+std::string memory_json(const MemoryReport& r) {
+  Json stages = Json::array(), alive = Json::array(), runtime = Json::object();
+  for (const StageMemory& s : r.stages) stages.push_back(json(s));
+  for (const AliveRow& row : r.alive) alive.push_back(json(row));
+  for (const auto& [name, value] : r.runtime) {
+    std::visit([&, &key = name](const auto& v) { runtime[key] = v; }, value);
+  }
+  const Json out = {{"model", r.model},
+                    {"workload", r.workload},
+                    {"runtime", runtime},
+                    {"ops_recorded", r.ops_recorded},
+                    {"ops_run", r.ops_run},
+                    {"stages", stages},
+                    {"peak",
+                     {{"stage", r.peak().id},
+                      {"live_bytes", r.peak().live_bytes()},
+                      {"op", json(r.peak().peak)},
+                      {"alive", alive}}},
+                    {"device",
+                     {{"modelled_live_bytes", r.device.live},
+                      {"in_the_allocator", json(r.device.allocator)},
+                      {"max_memory_allocated_bytes", r.device.max_memory_allocated()},
+                      {"outside_the_allocator", json(r.device.driver)},
+                      {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
+                    {"notes", r.notes}};
+  return out.dump(2);
+}
+
+}  // namespace modelmeter
