@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
 #include "model/deepseek_ocr/sampling.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -26,25 +25,29 @@ Runtime Runtime::read(const config::View& config) {
   return r;
 }
 
-DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files) {
-  identity_ = Identity::read(config.child("hf"), files);
-  const config::Node metadata = read_data_file(identity_.config_file);
-  Architecture architecture = read_architecture(config::View(metadata));
+DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
+    : AnalyticOcr(config, files, read_page), runtime_(Runtime::read(config)) {
   const config::View vision = config.child("vision");
   vision.require_known_keys({"sam", "clip"});
   vision.get_choice("sam", {"sam_vit_b"});
   vision.get_choice("clip", {"clip_vit_l"});
-  config.child("model").require_known_keys({"_target_"});
-  runtime_ = Runtime::read(config);
-  workload_ = Workload::read(config.child("workload"), read_page);
-  if (config.child("decoder").has("num_hidden_layers")) {
-    architecture.decoder.num_hidden_layers = config.child("decoder").get_positive<int64_t>("num_hidden_layers");
-    notes_.push_back(fmt::format("the depth is set to {} layers by decoder.num_hidden_layers",
-                                 architecture.decoder.num_hidden_layers));
-  }
+  const config::Node file = metadata();
+  Architecture architecture = read_architecture(config::View(file));
+  read_depth(config.child("decoder"), architecture.decoder);
   model_ = std::make_unique<DeepseekOCRForCausalLM>(architecture, runtime_.attention, DType::bfloat16);
-  add_stages();
-  add_notes();
+
+  const auto add = [&](PartKind kind, int64_t new_tokens, int64_t cached) {
+    stages_.push_back(std::make_unique<PartStage>(part_options(kind, workload_.batch_size, new_tokens, cached)));
+  };
+  add(PartKind::vision, workload_.seq_len, 0);
+  add(PartKind::prefill, workload_.seq_len, 0);
+  if (workload_.decode_steps() > 0) add(PartKind::decode, 1, workload_.seq_len);
+
+  add_page_and_token_notes();
+  if (architecture.decoder.n_routed_experts > 0) add_routing_note();
+  if (!runtime_.sampling) {
+    notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
+  }
 }
 
 GenerationInputs DeepSeekOCR::generation(int64_t decode_steps) const {
@@ -61,23 +64,13 @@ GenerationInputs DeepSeekOCR::generation(int64_t decode_steps) const {
   return in;
 }
 
-void DeepSeekOCR::record(Tracer& tracer, int64_t runs, int64_t decode_steps) const {
-  Tracer::Guard guard(tracer);
+void DeepSeekOCR::run(int64_t decode_steps) const {
   AutocastGuard autocast(DType::bfloat16, runtime_.autocast);
-  Trace& trace = tracer.trace();
-  trace.given_bytes = checked_add(model_->parameter_bytes(), model_->buffer_bytes(), "the size of the weights");
-  const int32_t repetition = tracer.enter_repetition(runs);
   if (runtime_.sampling) {
     infer(*model_, generation(decode_steps));
   } else {
     generate(*model_, generation(decode_steps));
   }
-  tracer.leave();
-  add_residences(trace, repetition);
-}
-
-void DeepSeekOCR::trace_forward(Tracer& tracer) const {
-  record(tracer, 1, std::min<int64_t>(workload_.decode_steps(), 1));
 }
 
 PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const {
@@ -99,47 +92,25 @@ PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_
   return o;
 }
 
-void DeepSeekOCR::add_stages() {
-  const auto add = [&](PartKind kind, int64_t new_tokens, int64_t cached) {
-    stages_.push_back(std::make_unique<PartStage>(part_options(kind, workload_.batch_size, new_tokens, cached)));
-  };
-  add(PartKind::vision, workload_.seq_len, 0);
-  add(PartKind::prefill, workload_.seq_len, 0);
-  if (workload_.decode_steps() > 0) add(PartKind::decode, 1, workload_.seq_len);
-}
-
-void DeepSeekOCR::add_notes() {
+void DeepSeekOCR::add_routing_note() {
   const DecoderArchitecture& d = architecture().decoder;
-  const Workload& w = workload_;
-  notes_.push_back(page_note(w));
-  if (d.n_routed_experts > 0) {
-    const auto touched = [&](int64_t tokens) {
-      const auto counts = tokens_per_expert(runtime_.routing, tokens, d.num_experts_per_tok, d.n_routed_experts);
-      return std::count_if(counts.begin(), counts.end(), [](int64_t n) { return n > 0; });
-    };
-    const char* model = runtime_.routing == Routing::uniform
-                            ? "expected number where each token is routed at random"
-                            : runtime_.routing == Routing::worst ? "most that can be" : "fewest that can be";
-    notes_.push_back(fmt::format("routing: prefill touches {} of {} experts in each layer, a decode step {}: the {}",
-                                 touched(w.batch_size * w.seq_len), d.n_routed_experts, touched(w.batch_size), model));
-  }
-  for (const std::string& note : token_notes(w, d)) notes_.push_back(note);
-  if (!runtime_.sampling) notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
+  const auto touched = [&](int64_t tokens) {
+    const auto counts = tokens_per_expert(runtime_.routing, tokens, d.num_experts_per_tok, d.n_routed_experts);
+    return std::count_if(counts.begin(), counts.end(), [](int64_t n) { return n > 0; });
+  };
+  const char* how = runtime_.routing == Routing::uniform ? "expected number where each token is routed at random"
+                    : runtime_.routing == Routing::worst ? "most that can be"
+                                                         : "fewest that can be";
+  notes_.push_back(fmt::format("routing: prefill touches {} of {} experts in each layer, a decode step {}: the {}",
+                               touched(workload_.batch_size * workload_.seq_len), d.n_routed_experts,
+                               touched(workload_.batch_size), how));
 }
 
-int64_t DeepSeekOCR::kv_cache_bytes() const {
-  return checked_add(kv_cache_bytes_added("prefill"), kv_cache_bytes_added("decode"), "the size of the KV cache");
-}
-
-int64_t DeepSeekOCR::kv_cache_bytes_added(const std::string& stage) const {
-  return cache_bytes_added(stage, workload_, architecture().decoder, model_->dtype());
-}
-
-int64_t DeepSeekOCR::active_parameters() const {
+int64_t DeepSeekOCR::vision_parameters() const {
   const DeepseekOCRModel& body = model_->model();
-  const int64_t vision = body.sam_model().parameter_count() + body.vision_model().parameter_count() +
-                         body.projector().parameter_count() + 2 * architecture().n_embed;
-  return active_decoder_parameters(model_->parameter_count() - vision, architecture().decoder);
+  const int64_t newline_and_separator = 2 * architecture().n_embed;
+  return body.sam_model().parameter_count() + body.vision_model().parameter_count() + body.projector().parameter_count() +
+         newline_and_separator;
 }
 
 }  // namespace modelmeter::deepseek_ocr

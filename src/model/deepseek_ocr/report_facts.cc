@@ -1,4 +1,4 @@
-// What reports say of DeepSeek-OCR: facts of the model, names of nodes, what classes are.
+// What reports say of DeepSeek-OCR: runtime, names of nodes, what classes are.
 #include "model/deepseek_ocr/model.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -45,10 +45,6 @@ std::vector<std::pair<std::string, std::string>> descriptions() {
 
 }  // namespace
 
-Fields DeepSeekOCR::model_fields() const {
-  return model_facts(identity_, architecture().decoder, active_parameters(), model_->dtype());
-}
-
 Fields DeepSeekOCR::runtime_fields() const {
   const Runtime& r = runtime_;
   const bool eager = r.attention == AttentionImplementation::eager;
@@ -62,10 +58,7 @@ Fields DeepSeekOCR::runtime_fields() const {
 }
 
 ReportNames DeepSeekOCR::names() const {
-  const DecoderArchitecture& d = architecture().decoder;
-  ReportNames out;
-  out.root_id = "model/deepseek_ocr_model";
-  out.root_stage = "other";
+  ReportNames out = common_names("DeepseekV2DecoderLayer");
   out.class_prefix = "deepencoder.";
   for (const char* klass : {"DeepseekOCRModel", "DeepseekOCRForCausalLM"}) out.class_modules.emplace_back(klass, "modeling_deepseekocr");
   for (const char* klass : {"DeepseekV2DecoderLayer", "DeepseekV2RMSNorm", "DeepseekV2MLP", "DeepseekV2MoE", "MoEGate"}) {
@@ -79,14 +72,12 @@ ReportNames DeepSeekOCR::names() const {
   out.own = {{"DeepseekOCRModel", "masks_and_splicing"}, {"LlamaAttention", "layout"}, {"LlamaFlashAttention2", "layout"},
              {"DeepseekV2DecoderLayer", "residual"},     {"Block", "residual"},        {"NoTPTransformerBlock", "residual"},
              {"MoEGate", "gate"},                        {"DeepseekV2MoE", "residual"}};
-  const std::string layers = decoder_layers_id;
+  const std::string layers = layers_id;
   out.placed = {{"prefill/model/vision", "vision", "vision"},
                 {"prefill/model/decoder", layers + "/prefill", "prefill"},
                 {"decode/model/decoder", layers + "/decode", "decode"}};
-  out.groups = {decoder_layers("DeepseekV2DecoderLayer", d, workload_)};
   out.nested_stages = {{"vision", "prefill"}};
   out.descriptions = descriptions();
-  out.leaf_snapshots_only = true;
   return out;
 }
 

@@ -1,0 +1,163 @@
+#include "model/deepseek_ocr/analytic_ocr.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/checked.h"
+
+namespace modelmeter::deepseek_ocr {
+namespace {
+
+constexpr char cache_overflow[] = "the size of the KV cache";
+constexpr DType cache_dtype = DType::bfloat16;
+
+std::string page_note(const Workload& w) {
+  const Page& p = w.page;
+  if (p.columns > 0) {
+    return fmt::format("a page of {} x {} pixels is {} x {} tiles of {} pixels and the whole at {}: {} image tokens, {} of text",
+                       p.width, p.height, p.columns, p.rows, p.image_size, p.base_size, p.image_tokens, w.prompt_tokens);
+  }
+  const int64_t side = p.crop_mode ? p.base_size : p.image_size;
+  return fmt::format("a page is seen at {} x {} pixels: {} image tokens, {} of text", side, side, p.image_tokens,
+                     w.prompt_tokens);
+}
+
+}  // namespace
+
+AnalyticOcr::AnalyticOcr(const config::View& config, const DataFiles& files, Workload::PageReader read_page)
+    : workload_(Workload::read(config.child("workload"), read_page)) {
+  const config::View hf = config.child("hf");
+  hf.require_known_keys({"model_id", "model_variant", "config_path", "notes"});
+  model_id_ = hf.get<std::string>("model_id");
+  model_variant_ = hf.get<std::string>("model_variant");
+  model_notes_ = hf.get_or<std::string>("notes", "");
+  config_file_ = files.find(hf.at("config_path"));
+  config.child("model").require_known_keys({"_target_"});
+}
+
+void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d) {
+  if (!decoder.has("num_hidden_layers")) return;
+  d.num_hidden_layers = decoder.get_positive<int64_t>("num_hidden_layers");
+  notes_.push_back(fmt::format("the depth is set to {} layers by decoder.num_hidden_layers", d.num_hidden_layers));
+}
+
+void AnalyticOcr::add_page_and_token_notes() {
+  const Workload& w = workload_;
+  notes_.push_back(page_note(w));
+  notes_.push_back(fmt::format("{} new tokens: the first comes out of prefill, {} decode steps give the others",
+                               w.max_new_tokens, w.decode_steps()));
+  if (w.seq_len + w.max_new_tokens > decoder().max_position_embeddings) {
+    notes_.push_back(fmt::format("{} tokens are more than the {} positions that the model is made for",
+                                 w.seq_len + w.max_new_tokens, decoder().max_position_embeddings));
+  }
+}
+
+void AnalyticOcr::trace_forward(Tracer& tracer) const {
+  record(tracer, 1, std::min<int64_t>(workload_.decode_steps(), 1));
+}
+
+void AnalyticOcr::record(Tracer& tracer, int64_t runs, int64_t decode_steps) const {
+  Tracer::Guard guard(tracer);
+  Trace& trace = tracer.trace();
+  trace.given_bytes = checked_add(layer().parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
+  const int32_t repetition = tracer.enter_repetition(runs);
+  run(decode_steps);
+  tracer.leave();
+  // Each stage has the weights and inputs of the whole.
+  for (int32_t child = trace.scopes[static_cast<size_t>(repetition)].first_child; child >= 0;
+       child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
+    if (trace.scopes[static_cast<size_t>(child)].kind == ScopeKind::function) {
+      trace.residences.push_back({child, trace.given_bytes});
+    }
+  }
+}
+
+int64_t AnalyticOcr::kv_cache_bytes() const {
+  return checked_add(kv_cache_bytes_added("prefill"), kv_cache_bytes_added("decode"), cache_overflow);
+}
+
+int64_t AnalyticOcr::kv_cache_bytes_added(const std::string& stage) const {
+  const Workload& w = workload_;
+  const int64_t tokens = stage == "prefill" ? w.seq_len : stage == "decode" ? w.decode_steps() : 0;
+  return checked_mul(checked_mul(tokens, w.batch_size, cache_overflow), decoder().kv_cache_bytes_per_token(cache_dtype),
+                     cache_overflow);
+}
+
+int64_t AnalyticOcr::active_parameters() const {
+  const DecoderArchitecture& d = decoder();
+  int64_t active = parameter_count() - vision_parameters() - d.vocab_size * d.hidden_size;
+  for (int64_t i = 0; i < d.num_hidden_layers; ++i) {
+    if (d.is_moe(i)) active -= (d.n_routed_experts - d.num_experts_per_tok) * 3 * d.hidden_size * d.moe_intermediate_size;
+  }
+  return active;
+}
+
+Fields AnalyticOcr::model_fields() const {
+  const DecoderArchitecture& d = decoder();
+  return {{"model_id", model_id_},
+          {"model_variant", model_variant_},
+          {"hf_revision", nullptr},
+          {"config_path", std::filesystem::path(config_file_).parent_path().string()},
+          {"hidden_size", d.hidden_size},
+          {"intermediate_size", d.intermediate_size},
+          {"num_layers", d.num_hidden_layers},
+          {"num_attention_heads", d.num_attention_heads},
+          {"vision_backbone", vision_backbone()},
+          {"uses_moe", d.n_routed_experts > 0},
+          {"num_key_value_heads", d.num_key_value_heads},
+          {"moe_intermediate_size", d.moe_intermediate_size},
+          {"n_routed_experts", d.n_routed_experts},
+          {"n_shared_experts", d.n_shared_experts},
+          {"num_experts_per_tok", d.num_experts_per_tok},
+          {"vocab_size", d.vocab_size},
+          {"active_parameters_per_token", active_parameters()},
+          {"kv_cache_bytes_per_token", d.kv_cache_bytes_per_token(cache_dtype)},
+          {"notes", model_notes_}};
+}
+
+std::vector<OperatorCategory> AnalyticOcr::categories() const {
+  const auto rule = [](const char* id, const char* name, const char* description, std::vector<std::string> parts) {
+    return OperatorCategory{id, name, description, std::move(parts), {}, true};
+  };
+  return {
+      rule("conv2d", "Convolution", "Patch embedding, neck and downsampling of the image encoder", {"conv"}),
+      rule("linear", "Linear", "Projections of attention, MLPs and experts, image projector and head",
+           {"linear", "lm_head", "experts"}),
+      rule("norm", "Normalisation", "Layer norms and RMS norms", {"norm"}),
+      rule("attention", "Attention", "Scores, softmax, weighted sum, relative positions, rotary turn and KV cache",
+           {"attention", "attn"}),
+      rule("embedding", "Embedding", "Token and position tables, rotary angles", {"embedding"}),
+      rule("pool", "Pooling", "Pooling", {"pool"}),
+      rule("dropout", "Dropout", "Dropout; none runs in inference", {"dropout"}),
+      rule("activation", "Activation", "SiLU, GELU and their kin",
+           {"activation", "gelu", "relu", "silu", "sigmoid", "tanh", "softmax"}),
+      rule("other", "Other", "Residual additions, routing of tokens to experts, splicing, masks", {}),
+  };
+}
+
+ReportNames AnalyticOcr::common_names(const std::string& layer_class) const {
+  const DecoderArchitecture& d = decoder();
+  ReportNames out;
+  out.root_id = "model/deepseek_ocr_model";
+  out.root_stage = "other";
+  out.leaf_snapshots_only = true;
+  out.groups = {{layers_id,
+                 layer_class,
+                 "decode",
+                 d.num_hidden_layers,
+                 {{"hidden_size", d.hidden_size},
+                  {"num_heads", d.num_attention_heads},
+                  {"seq_len", workload_.seq_len},
+                  {"intermediate_size", d.intermediate_size},
+                  {"num_experts", d.n_routed_experts},
+                  {"batch_size", workload_.batch_size},
+                  {"num_key_value_heads", d.num_key_value_heads},
+                  {"k_active", d.num_experts_per_tok},
+                  {"num_shared_experts", d.n_shared_experts},
+                  {"moe_intermediate_size", d.moe_intermediate_size}}}};
+  return out;
+}
+
+}  // namespace modelmeter::deepseek_ocr

@@ -1,0 +1,73 @@
+// What DeepSeek-OCR and DeepSeek-OCR-2 have in common as models that reports are made of: a batch of pages is read with
+// its prompt (vision, prefill), then token by token (decode), as often as there are batches. One trace: what a stage
+// leaves alive is alive in those after.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/analytic_model.h"
+#include "model/data_files.h"
+#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/workload.h"
+
+namespace modelmeter::deepseek_ocr {
+
+class AnalyticOcr : public AnalyticModel {
+ public:
+  const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
+  std::string family() const override { return "deepseek_ocr"; }
+  std::string report_folder() const override { return "analytic_model"; }
+  std::string profile_id() const override { return workload_.profile_id; }
+  Fields model_fields() const override;
+  Fields workload_fields() const override { return workload_.fields(); }
+  std::vector<std::string> notes() const override { return notes_; }
+  // The forerunner's rules, in its order: a part of the class name decides.
+  std::vector<OperatorCategory> categories() const override;
+
+  // The whole run, and each stage once.
+  void trace(Tracer& tracer) const override { record(tracer, workload_.runs(), workload_.decode_steps()); }
+  void trace_forward(Tracer& tracer) const override;
+  int64_t parameter_count() const override { return layer().parameter_count(); }
+  int64_t parameter_bytes() const override { return layer().parameter_bytes(); }
+  std::vector<const BaseLayer*> root_layers() const override { return {&layer()}; }
+  int64_t kv_cache_bytes() const override;  // of one batch, after its last token
+  int64_t kv_cache_bytes_added(const std::string& stage) const override;
+
+  const Workload& workload() const { return workload_; }
+  // Weights that one token of one sequence uses: all but the experts that it is not routed to, the embedding table and
+  // the vision part.
+  int64_t active_parameters() const;
+
+ protected:
+  // Reads the hf and workload nodes.
+  AnalyticOcr(const config::View& config, const DataFiles& files, Workload::PageReader read_page);
+
+  virtual const BaseLayer& layer() const = 0;  // the whole model
+  virtual const DecoderArchitecture& decoder() const = 0;
+  virtual int64_t vision_parameters() const = 0;
+  virtual std::string vision_backbone() const = 0;
+  // Records one run, its stages in function scopes of their ids.
+  virtual void run(int64_t decode_steps) const = 0;
+
+  // The metadata file, and the depth where decoder.num_hidden_layers sets one (with a note).
+  config::Node metadata() const { return read_data_file(config_file_); }
+  void read_depth(const config::View& decoder, DecoderArchitecture& d);
+  void add_page_and_token_notes();
+
+  // Ids and the node of the decoder layers, of this class, that reports of both have.
+  ReportNames common_names(const std::string& layer_class) const;
+  static constexpr char layers_id[] = "decoder/deepseek_v2_decoder_layer";
+
+  Workload workload_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::vector<std::string> notes_;
+
+ private:
+  void record(Tracer& tracer, int64_t runs, int64_t decode_steps) const;
+
+  std::string model_id_, model_variant_, model_notes_, config_file_;
+};
+
+}  // namespace modelmeter::deepseek_ocr
