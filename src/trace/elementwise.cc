@@ -85,9 +85,10 @@ Tensor autocast_float32(Tensor x) {
   return to(std::move(x), DType::float32);
 }
 
-Tensor unary(Kernel kernel, Tensor x) {
+namespace {
+
+Tensor unary_to(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  const DType dtype = floating_result(x.dtype());
   Tensor out = x.is_contiguous() ? tracer.allocate(x.sizes(), dtype)
                                  : tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), dtype);
   tracer.record(kernel, {&x}, {&out});
@@ -95,12 +96,16 @@ Tensor unary(Kernel kernel, Tensor x) {
   return out;
 }
 
+}  // namespace
+
+Tensor unary(Kernel kernel, Tensor x) {
+  const DType dtype = floating_result(x.dtype());
+  return unary_to(kernel, std::move(x), dtype);
+}
+
 Tensor unary_same(Kernel kernel, Tensor x) {
-  Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), x.dtype());
-  tracer.record(kernel, {&x}, {&out});
-  x.reset();
-  return out;
+  const DType dtype = x.dtype();
+  return unary_to(kernel, std::move(x), dtype);
 }
 
 Tensor unary_(Kernel kernel, Tensor x) {
@@ -108,13 +113,7 @@ Tensor unary_(Kernel kernel, Tensor x) {
   return x;
 }
 
-Tensor compare(Kernel kernel, Tensor a) {
-  Tracer& tracer = a.tracer();
-  Tensor out = tracer.allocate(a.sizes(), elementwise_strides(a.sizes(), {&a}), DType::boolean);
-  tracer.record(kernel, {&a}, {&out});
-  a.reset();
-  return out;
-}
+Tensor compare(Kernel kernel, Tensor a) { return unary_to(kernel, std::move(a), DType::boolean); }
 
 Tensor binary(Kernel kernel, Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();

@@ -11,8 +11,15 @@ class Shape {
  public:
   static constexpr int max_rank = 8;
 
-  Shape() = default;
-  Shape(std::initializer_list<int64_t> dims) {
+  Shape() {
+    for (int i = 0; i < 4; ++i) dims_[i] = 0;
+  }
+  Shape(const Shape& other) { copy(other); }
+  Shape& operator=(const Shape& other) {
+    copy(other);
+    return *this;
+  }
+  Shape(std::initializer_list<int64_t> dims) : Shape() {
     for (int64_t dim : dims) push_back(dim);
   }
 
@@ -63,8 +70,17 @@ class Shape {
   [[noreturn]] static void throw_too_many();
   [[noreturn]] void throw_bad_dim(int index) const;
 
-  int64_t dims_[max_rank];  // only the first rank_ are set
+  // Most shapes have four dimensions at most: the others are not touched, nor is their memory.
+  void copy(const Shape& other) {
+    rank_ = other.rank_;
+    for (int i = 0; i < 4; ++i) dims_[i] = other.dims_[i];
+    if (rank_ > 4) {
+      for (int i = 4; i < max_rank; ++i) dims_[i] = other.dims_[i];
+    }
+  }
+
   int rank_ = 0;
+  int64_t dims_[max_rank];  // the first four are always set, of the others those below rank_
 };
 
 // The strides of a contiguous (row-major) tensor of these sizes.

@@ -34,14 +34,14 @@ struct Storage {
 
 // What an op remembers of a tensor. It lives in the trace and never changes, but for `storage`'s counters.
 struct TensorMeta {
-  Shape sizes;
-  Shape own_strides;  // set where the tensor is not contiguous; read strides()
+  Storage* storage;
   int64_t numel;
   int64_t bytes;   // of the elements that differ: an expanded dimension (stride 0) counts once
   int64_t offset;  // in elements of dtype, from the start of the storage
-  Storage* storage;
   DType dtype;
   bool contiguous;
+  Shape sizes;
+  Shape own_strides;  // set where the tensor is not contiguous; read strides()
 
   Shape strides() const { return contiguous ? contiguous_strides(sizes) : own_strides; }
   bool same_as(const TensorMeta& other) const {  // the same elements of the same storage

@@ -139,15 +139,15 @@ Op& Tracer::record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs
                       std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
   Op& op = begin_op(kernel);
   op.params = params;
-  const TensorMeta* operands[16];
-  int n = 0;
+  uint8_t defined = 0;
   for (const Tensor* input : inputs) {
-    if (input->defined()) operands[n++] = &input->meta();
+    if (!input->defined()) continue;
+    trace_.operands.push_back(&input->meta());
+    ++defined;
   }
-  op.inputs = static_cast<uint8_t>(n);
+  op.inputs = defined;
   op.outputs = static_cast<uint8_t>(outputs.size());
-  for (const Tensor* output : outputs) operands[n++] = &output->meta();
-  trace_.operands.insert(trace_.operands.end(), operands, operands + n);
+  for (const Tensor* output : outputs) trace_.operands.push_back(&output->meta());
   return op;
 }
 
