@@ -66,7 +66,7 @@ TEST_F(RollupTest, AParentIsItsOwnKernelsAndItsChildren) {
 
 TEST_F(RollupTest, TheFullConventionIsTensorAndVector) {
   torch::linear(make({2, 3}), make({4, 3}), make({4}));
-  const Cost& c = roll().total();
+  const Cost c = roll().total();
   EXPECT_EQ(c.flops_torch(), 48);
   EXPECT_EQ(c.flops_full(), 48 + 8);
   EXPECT_EQ(c.bytes(), 4 * (6 + 12 + 4) + 4 * 8);
