@@ -1,7 +1,5 @@
 #include "model/deepseek_ocr/ocr.h"
 
-#include "trace/repeat.h"
-
 namespace modelmeter::deepseek_ocr {
 namespace {
 
@@ -49,9 +47,10 @@ Tensor prepare_4d_causal_attention_mask(const Tensor& attention_mask, int64_t bs
 
 DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementation implementation, DType dtype)
     : Module("DeepseekOCRModel"),
-      decoder_(a.decoder),
       implementation_(implementation),
       embed_tokens_({a.decoder.vocab_size, a.decoder.hidden_size, dtype}),
+      layers_(a.decoder,
+              [&](bool moe) { return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype); }),
       norm_(a.decoder.hidden_size, dtype),
       sam_model_(a.sam, dtype),
       vision_model_(a.clip, dtype),
@@ -59,13 +58,8 @@ DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementatio
   register_parameter("image_newline", {a.n_embed}, dtype);
   register_parameter("view_seperator", {a.n_embed}, dtype);
   register_module("embed_tokens", embed_tokens_);
-  for (int64_t i = 0, next; i < decoder_.num_hidden_layers; i = next) {
-    const bool moe = decoder_.is_moe(i);
-    for (next = i + 1; next < decoder_.num_hidden_layers && decoder_.is_moe(next) == moe;) ++next;
-    auto& layers = moe ? moe_layers_ : dense_layers_;
-    if (!layers) layers = std::make_unique<DeepseekV2DecoderLayer>(decoder_, implementation, moe, dtype);
-    register_module_list("layers", *layers, next - i, i);
-  }
+  layers_.for_each_row(
+      [&](DeepseekV2DecoderLayer& row, int64_t count, int64_t first) { register_module_list("layers", row, count, first); });
   register_module("norm", norm_);
   register_module("sam_model", sam_model_);
   register_module("vision_model", vision_model_);
@@ -98,21 +92,8 @@ Tensor DeepseekOCRModel::decode(const OcrInputs& in, const Tensor& inputs_embeds
   const LayerArguments args{attention_mask(in, inputs_embeds), in.position_ids, in.past_key_values,
                             in.tokens_per_expert};
   Tensor hidden_states = inputs_embeds;
-  run_layers(args, hidden_states);
+  layers_.run(args, *args.cache, hidden_states);
   return norm_(hidden_states);
-}
-
-void DeepseekOCRModel::run_layers(const LayerArguments& args, Tensor& hidden_states) const {
-  FunctionScope scope("decoder");
-  // Layers in a row that are alike but for what they add to the cache. The first has the embeddings for its input,
-  // which live on, and so stands alone.
-  for (int64_t i = 0, next; i < decoder_.num_hidden_layers; i = next) {
-    for (next = i + 1; i > 0 && next < decoder_.num_hidden_layers && &layer(next) == &layer(i);) ++next;
-    repeat_steadily(
-        next - i, {{&hidden_states}, {}},
-        [&](int64_t k) { hidden_states = layer(i).call_as(i + k, hidden_states, args, i + k); },
-        [&](int64_t k) { args.cache->update_untraced(i + k); });
-  }
 }
 
 DeepseekOCRForCausalLM::DeepseekOCRForCausalLM(const Architecture& a, AttentionImplementation implementation,

@@ -2,9 +2,7 @@
 // a prompt, or the next token, to logits.
 #pragma once
 
-#include <memory>
-
-#include "model/deepseek_ocr/decoder.h"
+#include "model/deepseek_ocr/decoder_layers.h"
 #include "model/deepseek_ocr/vision.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -28,17 +26,15 @@ class DeepseekOCRModel : public Module<DeepseekOCRModel> {
   const ImageEncoderViT& sam_model() const { return sam_model_; }
   const VitModel& vision_model() const { return vision_model_; }
   const MlpProjector& projector() const { return projector_; }
-  const DeepseekV2DecoderLayer& layer(int64_t i) const { return decoder_.is_moe(i) ? *moe_layers_ : *dense_layers_; }
+  const DeepseekV2DecoderLayer& layer(int64_t i) const { return layers_[i]; }
 
  private:
   Tensor attention_mask(const OcrInputs& in, const Tensor& inputs_embeds) const;
   Tensor decode(const OcrInputs& in, const Tensor& inputs_embeds) const;  // DeepseekV2Model.forward
-  void run_layers(const LayerArguments& args, Tensor& hidden_states) const;
 
-  DecoderArchitecture decoder_;
   AttentionImplementation implementation_;
   Embedding embed_tokens_;
-  std::unique_ptr<DeepseekV2DecoderLayer> dense_layers_, moe_layers_;
+  DecoderLayers<DeepseekV2DecoderLayer> layers_;
   DeepseekV2RMSNorm norm_;
   ImageEncoderViT sam_model_;
   VitModel vision_model_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/deepseek_ocr/rel_pos.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -69,17 +70,6 @@ Tensor get_rel_pos(int64_t q_size, int64_t k_size, Tensor rel_pos) {
   relative_coords = torch::add(std::move(relative_coords), 1.0);
   Tensor positions = torch::to(relative_coords, DType::int64);
   return torch::index(rel_pos_resized, std::move(positions));
-}
-
-// einsum("bhwc,hkc->bhwk") for axis 1 and einsum("bhwc,wkc->bhwk") for axis 2: a product for each row or column.
-Tensor einsum_along(const Tensor& r_q, const Tensor& table, int axis) {
-  const bool rows = axis == 1;
-  const int64_t n = r_q.size(axis), b = r_q.size(0), m = r_q.size(rows ? 2 : 1), k = table.size(1);
-  Tensor left = r_q.unsqueeze(-1);
-  left = rows ? left.permute({1, 0, 2, 3, 4}) : left.permute({2, 0, 1, 3, 4});
-  left = torch::reshape(left, {n, b * m, -1});
-  Tensor out = torch::matmul(left, table.transpose(1, 2)).view({n, b, m, k});
-  return rows ? out.permute({1, 0, 2, 3}) : out.permute({1, 2, 0, 3});
 }
 
 struct RelativePositions {

@@ -80,8 +80,8 @@ Workload Workload::read(const config::View& view, PageReader read_page) {
   read_page(view, w.page);
   read_tokens(view, w);
   w.max_new_tokens = view.get_positive<int64_t>("max_new_tokens");
+  w.batch_size = view.get_positive<int64_t>("batch_size");  // first: num_pages is the same unless given
   w.num_pages = view.get_positive<int64_t>("num_pages");
-  w.batch_size = view.get_positive<int64_t>("batch_size");
   w.doc_kind = view.get_choice("doc_kind", {"text_heavy", "mixed_layout", "image_rich", "synthetic"});
   if (w.batch_size > most_pages) {
     throw view.at("batch_size").error(fmt::format("at most {} pages are read in one forward, not {}", most_pages, w.batch_size));

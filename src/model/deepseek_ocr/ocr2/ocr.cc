@@ -1,7 +1,5 @@
 #include "model/deepseek_ocr/ocr2/ocr.h"
 
-#include "trace/repeat.h"
-
 namespace modelmeter::deepseek_ocr::ocr2 {
 namespace {
 
@@ -54,19 +52,14 @@ Tensor TextDecoderLayer::forward(Tensor hidden_states, const TextArguments& args
 
 TextModel::TextModel(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype)
     : Module("DeepseekOcr2TextModel"),
-      a_(a),
       implementation_(implementation),
       embed_tokens_({a.vocab_size, a.hidden_size, dtype}),
+      layers_(a, [&](bool sparse) { return std::make_unique<TextDecoderLayer>(a, implementation, sparse, dtype); }),
       norm_(a.hidden_size, dtype, norm_class),
       rotary_emb_("DeepseekOcr2TextRotaryEmbedding", a.head_dim()) {
   register_module("embed_tokens", embed_tokens_);
-  for (int64_t i = 0, next; i < a.num_hidden_layers; i = next) {
-    const bool sparse = a.is_moe(i);
-    for (next = i + 1; next < a.num_hidden_layers && a.is_moe(next) == sparse;) ++next;
-    auto& layers = sparse ? sparse_layers_ : dense_layers_;
-    if (!layers) layers = std::make_unique<TextDecoderLayer>(a, implementation, sparse, dtype);
-    register_module_list("layers", *layers, next - i, i);
-  }
+  layers_.for_each_row(
+      [&](TextDecoderLayer& row, int64_t count, int64_t first) { register_module_list("layers", row, count, first); });
   register_module("norm", norm_);
   register_module("rotary_emb", rotary_emb_);
 }
@@ -79,22 +72,9 @@ Tensor TextModel::forward(Tensor inputs_embeds, Tensor position_ids, DynamicCach
   args.attention_mask = create_causal_mask(implementation_, inputs_embeds, past_key_values->seq_length());
   Tensor hidden_states = inputs_embeds;
   args.position_embeddings = rotary_emb_(hidden_states, position_ids);
-  run_layers(args, hidden_states);
+  layers_.run(args, *past_key_values, hidden_states);
   hidden_states = norm_(hidden_states);
   return hidden_states;
-}
-
-void TextModel::run_layers(const TextArguments& args, Tensor& hidden_states) const {
-  FunctionScope scope("decoder");
-  // Layers in a row that are alike but for what they add to the cache. The first has the embeddings for its input,
-  // which live on, and so stands alone.
-  for (int64_t i = 0, next; i < a_.num_hidden_layers; i = next) {
-    for (next = i + 1; i > 0 && next < a_.num_hidden_layers && &layer(next) == &layer(i);) ++next;
-    repeat_steadily(
-        next - i, {{&hidden_states}, {}},
-        [&](int64_t k) { hidden_states = layer(i).call_as(i + k, hidden_states, args, i + k); },
-        [&](int64_t k) { args.past_key_values->update_untraced(i + k); });
-  }
 }
 
 OcrModel::OcrModel(const Architecture& a, AttentionImplementation implementation, DType dtype)

@@ -3,8 +3,7 @@
 // first, the prompt's forward is given what came out, and logits are made of the last token only.
 #pragma once
 
-#include <memory>
-
+#include "model/deepseek_ocr/decoder_layers.h"
 #include "model/deepseek_ocr/ocr2/encoder.h"
 #include "model/deepseek_ocr/ocr2/moe.h"
 
@@ -35,13 +34,9 @@ class TextModel : public Module<TextModel> {
   const Embedding& embed_tokens() const { return embed_tokens_; }
 
  private:
-  void run_layers(const TextArguments& args, Tensor& hidden_states) const;
-  const TextDecoderLayer& layer(int64_t i) const { return a_.is_moe(i) ? *sparse_layers_ : *dense_layers_; }
-
-  DecoderArchitecture a_;
   AttentionImplementation implementation_;
   Embedding embed_tokens_;
-  std::unique_ptr<TextDecoderLayer> dense_layers_, sparse_layers_;
+  DecoderLayers<TextDecoderLayer> layers_;
   DeepseekV2RMSNorm norm_;
   RotaryEmbedding rotary_emb_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/deepseek_ocr/rel_pos.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr::ocr2 {
@@ -45,17 +46,6 @@ Tensor get_rel_pos(int64_t q_size, int64_t k_size, const Tensor& rel_pos) {
   const Tensor relative_coords = Tracer::current().host({q_size, k_size}, DType::int64);
   Tensor positions = torch::to_device(relative_coords, DType::int64);
   return torch::index(rel_pos_resized, std::move(positions));
-}
-
-// einsum("bhwc,hkc->bhwk") for axis 1 and einsum("bhwc,wkc->bhwk") for axis 2: a product for each row or column.
-Tensor einsum_along(const Tensor& query, const Tensor& table, int axis) {
-  const bool rows = axis == 1;
-  const int64_t n = query.size(axis), b = query.size(0), m = query.size(rows ? 2 : 1), k = table.size(1);
-  Tensor left = query.unsqueeze(-1);
-  left = rows ? left.permute({1, 0, 2, 3, 4}) : left.permute({2, 0, 1, 3, 4});
-  left = torch::reshape(left, {n, b * m, -1});
-  Tensor out = torch::matmul(left, table.transpose(1, 2)).view({n, b, m, k});
-  return rows ? out.permute({1, 0, 2, 3}) : out.permute({1, 2, 0, 3});
 }
 
 std::string_view attention_class(AttentionImplementation implementation) {
