@@ -50,7 +50,9 @@ DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementatio
       implementation_(implementation),
       embed_tokens_({a.decoder.vocab_size, a.decoder.hidden_size, dtype}),
       layers_(a.decoder,
-              [&](bool moe) { return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype); }),
+              [&](bool moe) {
+                return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype);
+              }),
       norm_(a.decoder.hidden_size, dtype),
       sam_model_(a.sam, dtype),
       vision_model_(a.clip, dtype),
@@ -58,8 +60,9 @@ DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementatio
   register_parameter("image_newline", {a.n_embed}, dtype);
   register_parameter("view_seperator", {a.n_embed}, dtype);
   register_module("embed_tokens", embed_tokens_);
-  layers_.for_each_row(
-      [&](DeepseekV2DecoderLayer& row, int64_t count, int64_t first) { register_module_list("layers", row, count, first); });
+  layers_.for_each_row([&](DeepseekV2DecoderLayer& row, int64_t count, int64_t first) {
+    register_module_list("layers", row, count, first);
+  });
   register_module("norm", norm_);
   register_module("sam_model", sam_model_);
   register_module("vision_model", vision_model_);

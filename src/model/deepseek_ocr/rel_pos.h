@@ -1,5 +1,5 @@
-// Decomposed relative positions of SAM's attention: the product of queries with the positions of one axis, as torch.einsum
-// carries it out. DeepSeek-OCR's code and transformers' DeepSeek-OCR-2 write the same two equations.
+// Decomposed relative positions of SAM's attention: the product of queries with the positions of one axis, as
+// torch.einsum carries it out. DeepSeek-OCR's code and transformers' DeepSeek-OCR-2 write the same two equations.
 #pragma once
 
 #include "trace/functional.h"
