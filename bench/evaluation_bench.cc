@@ -44,7 +44,8 @@ BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_720p_81f_diffusers, "wan2_1_t2v_14b",
 BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_pipeline_720p_81f_official, "wan2_1_t2v_14b_pipeline", {});
 BENCHMARK_CAPTURE(evaluate, wan2_1_t2v_14b_pipeline_720p_81f_diffusers, "wan2_1_t2v_14b_pipeline",
                   {"runtime.implementation=diffusers"});
-BENCHMARK_CAPTURE(evaluate, deepseek_ocr_base_8192_tokens, "deepseek_ocr", {"workload=dsocr-base", "workload.max_new_tokens=8193"});
+BENCHMARK_CAPTURE(evaluate, deepseek_ocr_base_8192_tokens, "deepseek_ocr",
+                  {"workload=dsocr-base", "workload.max_new_tokens=8193"});
 BENCHMARK_CAPTURE(evaluate, deepseek_ocr_gundam_8192_tokens, "deepseek_ocr",
                   {"workload=dsocr-gundam", "workload.max_new_tokens=8193"});
 BENCHMARK_CAPTURE(evaluate, deepseek_ocr_gundam_8192_tokens_eager, "deepseek_ocr",

@@ -29,7 +29,8 @@ const std::vector<Named>& named_reports() {
     std::vector<Named> out;
     for (const std::string workload : {"wan2-1-ci-tiny", "wan2-1-512p", "wan2-1-720p"}) {
       for (const std::string runtime : {"official", "diffusers"}) {
-        out.push_back({workload + "-" + runtime, "wan2_1_t2v_14b", {"workload.profile_id=" + workload, "runtime=" + runtime}});
+        out.push_back(
+            {workload + "-" + runtime, "wan2_1_t2v_14b", {"workload.profile_id=" + workload, "runtime=" + runtime}});
       }
     }
     out.push_back({"dsocr-standard-v1", "deepseek_ocr", {}});

@@ -45,14 +45,19 @@ void for_random_specs(const char* what, void (*property)(const WanSpec&)) {
 }
 
 struct Sum {
-  int64_t Figures::*figure;
+  int64_t Figures::* figure;
   const char* name;
 };
-constexpr Sum sums[] = {{&Figures::parameters, "parameters"},       {&Figures::weight_bytes, "weight_bytes"},
-                        {&Figures::kernels, "kernels"},             {&Figures::flops_torch, "flops_torch"},
-                        {&Figures::flops_full, "flops_full"},       {&Figures::flops_tensor, "flops_tensor"},
-                        {&Figures::flops_vector, "flops_vector"},   {&Figures::bytes_read, "bytes_read"},
-                        {&Figures::bytes_written, "bytes_written"}, {&Figures::kv_cache_bytes, "kv_cache_bytes"}};
+constexpr Sum sums[] = {{&Figures::parameters, "parameters"},
+                        {&Figures::weight_bytes, "weight_bytes"},
+                        {&Figures::kernels, "kernels"},
+                        {&Figures::flops_torch, "flops_torch"},
+                        {&Figures::flops_full, "flops_full"},
+                        {&Figures::flops_tensor, "flops_tensor"},
+                        {&Figures::flops_vector, "flops_vector"},
+                        {&Figures::bytes_read, "bytes_read"},
+                        {&Figures::bytes_written, "bytes_written"},
+                        {&Figures::kv_cache_bytes, "kv_cache_bytes"}};
 
 void check_tree(const Report& r) {
   std::map<std::string, const AnalyticModuleNode*> nodes;
@@ -124,7 +129,8 @@ void check_numbers(const Report& r) {
 void check_categories(const Report& r) {
   std::set<std::string> ids;
   for (const OperatorCategory& c : r.operator_categories) RC_ASSERT(ids.insert(c.id).second);
-  for (const char* id : {"attention_proj", "attention_core", "mlp_proj", "conv", "other"}) RC_ASSERT(ids.count(id) == 1);
+  for (const char* id : {"attention_proj", "attention_core", "mlp_proj", "conv", "other"})
+    RC_ASSERT(ids.count(id) == 1);
   for (const ModuleMetricsSnapshot& s : r.module_metrics) {
     double flops = 0, io = 0;
     int64_t kernels = 0;
@@ -188,12 +194,12 @@ TEST(Invariants, TheRunIsItsForwards) {
     WanSpec more = s;
     more.steps = 3 * s.steps;
     const Report m = report_of(more);
-    for (int64_t Figures::*f : {&Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written,
-                                &Figures::kernels}) {
+    for (int64_t Figures::* f : {&Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read,
+                                 &Figures::bytes_written, &Figures::kernels}) {
       RC_ASSERT((r.totals.*f == forwards * r.per_forward.*f));
       RC_ASSERT((m.totals.*f == 3 * r.totals.*f));
     }
-    for (int64_t Figures::*f : {&Figures::parameters, &Figures::weight_bytes, &Figures::activation_peak_bytes}) {
+    for (int64_t Figures::* f : {&Figures::parameters, &Figures::weight_bytes, &Figures::activation_peak_bytes}) {
       RC_ASSERT((m.totals.*f == r.totals.*f));
       RC_ASSERT((r.totals.*f == r.per_forward.*f));
     }

@@ -1,4 +1,7 @@
-// Memory over time: what `modelmeter memory` adds up, what is resident when, and the published figures that it explains.
+// Memory over time: what `modelmeter memory` adds up, what is resident when, and the published figures that it
+// explains.
+#include "report/memory.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -6,7 +9,6 @@
 #include "config/compose.h"
 #include "cost/rollup.h"
 #include "model/registry.h"
-#include "report/memory.h"
 
 namespace modelmeter {
 namespace {
@@ -167,18 +169,20 @@ TEST_P(MemoryOf, IsTheRollupsPeakAndAddsUp) {
 
 INSTANTIATE_TEST_SUITE_P(
     Runs, MemoryOf,
-    testing::Values(Run{"wan2_1_t2v_14b", {}}, Run{"wan2_1_t2v_14b_pipeline", {"runtime.residency=offload"}},
-                    Run{"wan2_1_t2v_1_3b_pipeline", {"workload=wan2-1-480p-81f", "runtime.residency=offload", "runtime.t5_cpu=true"}},
-                    Run{"wan2_1_i2v_14b_480p_pipeline", {}}, Run{"wan2_1_vace_1_3b_pipeline", {"runtime.residency=offload"}},
-                    Run{"wan2_2_ti2v_5b_pipeline", {"runtime.residency=offload"}},
-                    Run{"wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.residency=sequential"}},
-                    Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.residency=offload", "workload=wan2-1-480p-81f"}},
-                    Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.vae_tiling=true", "workload=wan2-1-480p-81f"}},
-                    Run{"deepseek_ocr", {}}, Run{"deepseek_ocr", {"runtime.sampling=true"}}),
+    testing::Values(
+        Run{"wan2_1_t2v_14b", {}}, Run{"wan2_1_t2v_14b_pipeline", {"runtime.residency=offload"}},
+        Run{"wan2_1_t2v_1_3b_pipeline",
+            {"workload=wan2-1-480p-81f", "runtime.residency=offload", "runtime.t5_cpu=true"}},
+        Run{"wan2_1_i2v_14b_480p_pipeline", {}}, Run{"wan2_1_vace_1_3b_pipeline", {"runtime.residency=offload"}},
+        Run{"wan2_2_ti2v_5b_pipeline", {"runtime.residency=offload"}},
+        Run{"wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.residency=sequential"}},
+        Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.residency=offload", "workload=wan2-1-480p-81f"}},
+        Run{"wan2_1_t2v_1_3b_pipeline", {"runtime=diffusers", "runtime.vae_tiling=true", "workload=wan2-1-480p-81f"}},
+        Run{"deepseek_ocr", {}}, Run{"deepseek_ocr", {"runtime.sampling=true"}}),
     [](const auto& test) { return test.param.config + "_" + std::to_string(test.index); });
 
-// Keys and values of 12 layers, 10 heads of 128, in bfloat16, for 512 tokens of prompt and 511 decoded: where the peak is,
-// in the last step, one layer holds its old keys beside the new.
+// Keys and values of 12 layers, 10 heads of 128, in bfloat16, for 512 tokens of prompt and 511 decoded: where the peak
+// is, in the last step, one layer holds its old keys beside the new.
 TEST(MemoryOfDecoding, NamesItsKvCache) {
   const MemoryReport r = memory_of("deepseek_ocr", {});
   const StageMemory& s = r.stages.back();
@@ -224,20 +228,26 @@ TEST_P(PublishedMemory, IsExplained) {
 
 const std::vector<Published> published = {
     {"T2V_14B_720p", 69.1, 0.03, {"wan2_1_t2v_14b_pipeline", {"runtime.residency=offload"}}},
-    {"T2V_1_3B_480p", 8.19, 0.03,
+    {"T2V_1_3B_480p",
+     8.19,
+     0.03,
      {"wan2_1_t2v_1_3b_pipeline", {"workload=wan2-1-480p-81f", "runtime.residency=offload", "runtime.t5_cpu=true"}}},
-    {"T2V_A14B_480p", 41.3, 0.03,
+    {"T2V_A14B_480p",
+     41.3,
+     0.03,
      {"wan2_2_t2v_a14b_pipeline",
       {"workload=wan2-1-480p-81f", "runtime.residency=offload", "runtime.weight_dtype=bfloat16"}}},
-    {"T2V_A14B_720p", 59.8, 0.03,
+    {"T2V_A14B_720p",
+     59.8,
+     0.03,
      {"wan2_2_t2v_a14b_pipeline", {"runtime.residency=offload", "runtime.weight_dtype=bfloat16"}}},
 };
 
 INSTANTIATE_TEST_SUITE_P(Tables, PublishedMemory, testing::ValuesIn(published),
                          [](const auto& test) { return std::string(test.param.name); });
 
-// Wan-Video/Wan2.1#161 (2025-03): T2V-1.3B at 832 x 480 with offload and T5 on the CPU ran out of memory in F.pad of the
-// decoder with 6.68 GiB allocated, asking for 884 MiB more: 7.54 GiB where we have the decoder's peak.
+// Wan-Video/Wan2.1#161 (2025-03): T2V-1.3B at 832 x 480 with offload and T5 on the CPU ran out of memory in F.pad of
+// the decoder with 6.68 GiB allocated, asking for 884 MiB more: 7.54 GiB where we have the decoder's peak.
 TEST(PublishedMemoryOfTheDecoder, IsWhatAnOutOfMemoryReportSays) {
   const MemoryReport r = memory_of("wan2_1_t2v_1_3b_pipeline",
                                    {"workload=wan2-1-480p-81f", "runtime.residency=offload", "runtime.t5_cpu=true"});
@@ -246,19 +256,20 @@ TEST(PublishedMemoryOfTheDecoder, IsWhatAnOutOfMemoryReportSays) {
   EXPECT_NEAR(static_cast<double>(s.live_bytes()) / (1 << 30) / (6.68 + 884.0 / 1024), 1, 0.01);
 }
 
-// invoke-ai/InvokeAI#9305 (2026-06): max_memory_allocated of decoding one frame in float16 on an RTX 4090, by height and
-// width. Ours runs in float32, all of it twice as large; in float16 a convolution's workspace is input and output.
+// invoke-ai/InvokeAI#9305 (2026-06): max_memory_allocated of decoding one frame in float16 on an RTX 4090, by height
+// and width. Ours runs in float32, all of it twice as large; in float16 a convolution's workspace is input and output.
 TEST(PublishedMemoryOfTheDecoder, IsWhatOneFrameTakes) {
   struct Row {
     int64_t height, width;
     double gibibytes;
   };
-  for (const Row& row : {Row{512, 512, 1.274}, Row{768, 768, 2.563}, Row{832, 1248, 4.331}, Row{1024, 1024, 4.369},
-                         Row{1280, 1280, 6.693}, Row{1088, 1920, 8.468}, Row{1536, 1536, 9.532}, Row{2048, 2048, 16.754}}) {
-    const MemoryReport r = memory_of("wan2_1_t2i_14b_pipeline",
-                                     {"runtime=diffusers", "model.stages=[vae_decode]", "runtime.allow_unsupported=true",
-                                      "workload.height=" + std::to_string(row.height),
-                                      "workload.width=" + std::to_string(row.width)});
+  for (const Row& row :
+       {Row{512, 512, 1.274}, Row{768, 768, 2.563}, Row{832, 1248, 4.331}, Row{1024, 1024, 4.369},
+        Row{1280, 1280, 6.693}, Row{1088, 1920, 8.468}, Row{1536, 1536, 9.532}, Row{2048, 2048, 16.754}}) {
+    const MemoryReport r =
+        memory_of("wan2_1_t2i_14b_pipeline",
+                  {"runtime=diffusers", "model.stages=[vae_decode]", "runtime.allow_unsupported=true",
+                   "workload.height=" + std::to_string(row.height), "workload.width=" + std::to_string(row.width)});
     const StageMemory& s = r.stages.back();
     EXPECT_EQ(s.peak.kernel, "aten.convolution");
     // 96 channels of three frames come in, one goes out.

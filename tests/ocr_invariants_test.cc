@@ -50,9 +50,9 @@ void for_random_specs(const char* what, void (*property)(const OcrSpec&)) {
 }
 
 using Figure = int64_t Figures::*;
-constexpr Figure sums[] = {&Figures::parameters,   &Figures::weight_bytes, &Figures::kernels,      &Figures::flops_torch,
-                           &Figures::flops_full,   &Figures::flops_vector, &Figures::bytes_read,   &Figures::bytes_written,
-                           &Figures::kv_cache_bytes};
+constexpr Figure sums[] = {&Figures::parameters,  &Figures::weight_bytes,  &Figures::kernels,
+                           &Figures::flops_torch, &Figures::flops_full,    &Figures::flops_vector,
+                           &Figures::bytes_read,  &Figures::bytes_written, &Figures::kv_cache_bytes};
 
 void check_leaves(const Report& r) {
   std::map<std::string, const AnalyticModuleNode*> nodes;
@@ -97,7 +97,8 @@ TEST(OcrInvariants, StagesAddUpAndVisionIsInsidePrefill) {
       RC_ASSERT(stage.nested_in == (stage.stage == "vision" ? std::optional<std::string>("prefill") : std::nullopt));
     }
     const Figures vision = stages["vision"], prefill = stages["prefill"], decode = stages["decode"];
-    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written}) {
+    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read,
+                     &Figures::bytes_written}) {
       // What generate() does before the first forward is of no stage.
       RC_ASSERT((s.sampling ? prefill.*f + decode.*f <= r.totals.*f : prefill.*f + decode.*f == r.totals.*f));
       RC_ASSERT((vision.*f <= prefill.*f));
@@ -113,12 +114,14 @@ TEST(OcrInvariants, TheRunIsItsPagesAndTheCacheItsTokens) {
     once.pages = s.batch;
     const auto model = testing_models::ocr_model(s);
     const Figures all = report_of(s).totals, one = report_of(once).totals;
-    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written}) {
+    for (Figure f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read,
+                     &Figures::bytes_written}) {
       RC_ASSERT((all.*f == s.pages / s.batch * one.*f));
     }
     RC_ASSERT(all.peak_live_bytes == one.peak_live_bytes);
     const deepseek_ocr::Workload& w = model->workload();
-    RC_ASSERT(all.kv_cache_bytes == 2 * s.layers * s.kv_heads * (1280 / s.heads) * 2 * s.batch * (w.seq_len + w.decode_steps()));
+    RC_ASSERT(all.kv_cache_bytes ==
+              2 * s.layers * s.kv_heads * (1280 / s.heads) * 2 * s.batch * (w.seq_len + w.decode_steps()));
   });
 }
 

@@ -1,9 +1,8 @@
 // The example of docs/models/deepseek_ocr.md, with the figures that it names.
-#include "model/deepseek_ocr/session.h"
-
 #include <gtest/gtest.h>
 
 #include "config/compose.h"
+#include "model/deepseek_ocr/session.h"
 #include "model/registry.h"
 
 namespace modelmeter {

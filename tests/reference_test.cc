@@ -1,5 +1,5 @@
-// Our traces against recordings of real PyTorch runs, kernel by kernel: every recording that is there and that a model of
-// ours has a twin of.
+// Our traces against recordings of real PyTorch runs, kernel by kernel: every recording that is there and that a model
+// of ours has a twin of.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -30,7 +30,8 @@ std::vector<std::string> recordings() {
     if (entry.path().extension() == ".json") out.push_back(entry.path().string());
   }
   // A small set stands in the tree.
-  for (const auto& entry : fs::recursive_directory_iterator(fs::path(MODELMETER_SOURCE_DIR) / "tests" / "reference", absent)) {
+  for (const auto& entry :
+       fs::recursive_directory_iterator(fs::path(MODELMETER_SOURCE_DIR) / "tests" / "reference", absent)) {
     if (entry.path().extension() == ".json") out.push_back(entry.path().string());
   }
   std::sort(out.begin(), out.end());
@@ -48,7 +49,8 @@ std::unique_ptr<Stage> stage_of(const Recording& recording) {
 }
 
 TEST(References, AreThere) {
-  if (recordings().empty()) GTEST_SKIP() << "skipped: no recordings in " << folder() << "; MODELMETER_SHARED can say where";
+  if (recordings().empty())
+    GTEST_SKIP() << "skipped: no recordings in " << folder() << "; MODELMETER_SHARED can say where";
   for (const std::string& file : recordings()) {
     if (file.find("t2v-14b") == std::string::npos) continue;
     EXPECT_NE(stage_of(read_recording(read_file(file), file)), nullptr) << file;

@@ -12,8 +12,9 @@ namespace {
 
 using D = DType;
 
-const std::vector<D> all = {D::boolean,       D::uint8,   D::int8,     D::int16,   D::int32,   D::int64,     D::uint64,
-                            D::float8_e4m3fn, D::float16, D::bfloat16, D::float32, D::float64, D::complex64, D::complex128};
+const std::vector<D> all = {D::boolean, D::uint8,   D::int8,          D::int16,     D::int32,
+                            D::int64,   D::uint64,  D::float8_e4m3fn, D::float16,   D::bfloat16,
+                            D::float32, D::float64, D::complex64,     D::complex128};
 
 TEST(DTypeNames, AreTorchsAndReadBack) {
   for (D dtype : all) {
@@ -50,17 +51,17 @@ TEST(PromoteTypes, IsTorchsTable) {
   const D b1 = D::boolean, u1 = D::uint8, i1 = D::int8, i2 = D::int16, i4 = D::int32, i8 = D::int64, f2 = D::float16,
           bf = D::bfloat16, f4 = D::float32, f8 = D::float64, c8 = D::complex64, c16 = D::complex128;
   const std::vector<std::vector<D>> table = {
-      {b1, u1, i1, i2, i4, i8, f2, bf, f4, f8, c8, c16},          // bool
-      {u1, u1, i2, i2, i4, i8, f2, bf, f4, f8, c8, c16},          // uint8
-      {i1, i2, i1, i2, i4, i8, f2, bf, f4, f8, c8, c16},          // int8
-      {i2, i2, i2, i2, i4, i8, f2, bf, f4, f8, c8, c16},          // int16
-      {i4, i4, i4, i4, i4, i8, f2, bf, f4, f8, c8, c16},          // int32
-      {i8, i8, i8, i8, i8, i8, f2, bf, f4, f8, c8, c16},          // int64
-      {f2, f2, f2, f2, f2, f2, f2, f4, f4, f8, c8, c16},          // float16
-      {bf, bf, bf, bf, bf, bf, f4, bf, f4, f8, c8, c16},          // bfloat16
-      {f4, f4, f4, f4, f4, f4, f4, f4, f4, f8, c8, c16},          // float32
-      {f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, c16, c16},         // float64
-      {c8, c8, c8, c8, c8, c8, c8, c8, c8, c16, c8, c16},         // complex64
+      {b1, u1, i1, i2, i4, i8, f2, bf, f4, f8, c8, c16},             // bool
+      {u1, u1, i2, i2, i4, i8, f2, bf, f4, f8, c8, c16},             // uint8
+      {i1, i2, i1, i2, i4, i8, f2, bf, f4, f8, c8, c16},             // int8
+      {i2, i2, i2, i2, i4, i8, f2, bf, f4, f8, c8, c16},             // int16
+      {i4, i4, i4, i4, i4, i8, f2, bf, f4, f8, c8, c16},             // int32
+      {i8, i8, i8, i8, i8, i8, f2, bf, f4, f8, c8, c16},             // int64
+      {f2, f2, f2, f2, f2, f2, f2, f4, f4, f8, c8, c16},             // float16
+      {bf, bf, bf, bf, bf, bf, f4, bf, f4, f8, c8, c16},             // bfloat16
+      {f4, f4, f4, f4, f4, f4, f4, f4, f4, f8, c8, c16},             // float32
+      {f8, f8, f8, f8, f8, f8, f8, f8, f8, f8, c16, c16},            // float64
+      {c8, c8, c8, c8, c8, c8, c8, c8, c8, c16, c8, c16},            // complex64
       {c16, c16, c16, c16, c16, c16, c16, c16, c16, c16, c16, c16},  // complex128
   };
   for (size_t i = 0; i < types.size(); ++i) {

@@ -20,13 +20,14 @@ TEST(EditDistance, CountsInsertionsDeletionsSubstitutionsAndSwaps) {
 TEST(EditDistance, IgnoresCase) { EXPECT_EQ(edit_distance("WanModel", "wanmodel"), 0); }
 
 TEST(EditDistance, IsSymmetricAndBounded) {
-  EXPECT_TRUE(rc::check("symmetric, 0 for equal, at most the longer length", [](const std::string& a, const std::string& b) {
-    const int distance = edit_distance(a, b);
-    RC_ASSERT(distance == edit_distance(b, a));
-    RC_ASSERT(distance >= 0);
-    RC_ASSERT(distance <= static_cast<int>(std::max(a.size(), b.size())));
-    RC_ASSERT(edit_distance(a, a) == 0);
-  }));
+  EXPECT_TRUE(
+      rc::check("symmetric, 0 for equal, at most the longer length", [](const std::string& a, const std::string& b) {
+        const int distance = edit_distance(a, b);
+        RC_ASSERT(distance == edit_distance(b, a));
+        RC_ASSERT(distance >= 0);
+        RC_ASSERT(distance <= static_cast<int>(std::max(a.size(), b.size())));
+        RC_ASSERT(edit_distance(a, a) == 0);
+      }));
 }
 
 const std::vector<std::string> names = {"num_frames", "height", "width", "batch_size", "text_len"};
@@ -57,7 +58,8 @@ TEST(DidYouMean, IsASentenceOrNothing) {
 }
 
 TEST(NameNotes, ListWhatThereIs) {
-  EXPECT_EQ(name_notes("bb", {"ab", "xyz"}, "known"), (std::vector<std::string>{"did you mean 'ab'?", "known: ab, xyz"}));
+  EXPECT_EQ(name_notes("bb", {"ab", "xyz"}, "known"),
+            (std::vector<std::string>{"did you mean 'ab'?", "known: ab, xyz"}));
   EXPECT_EQ(name_notes("temperature", {"ab"}), (std::vector<std::string>{"available: ab"}));
   EXPECT_TRUE(name_notes("x", {}).empty());
 }

@@ -35,7 +35,9 @@ Error Error::with_note(std::string note) const {
   return Error(code_, message_, span_, std::move(notes));
 }
 
-Error Error::at(SourceSpan span) const { return span_.known() ? *this : Error(code_, message_, std::move(span), notes_); }
+Error Error::at(SourceSpan span) const {
+  return span_.known() ? *this : Error(code_, message_, std::move(span), notes_);
+}
 
 int Error::exit_code() const {
   switch (code_) {

@@ -6,10 +6,10 @@
 
 namespace modelmeter {
 
-std::string grouped(int64_t value);      // "14,288,491,584"
-std::string flops_text(int64_t flops);   // "522.393 TFLOP"; powers of 1000
-std::string bytes_text(int64_t bytes);   // "884.751 GB"; powers of 1000
+std::string grouped(int64_t value);         // "14,288,491,584"
+std::string flops_text(int64_t flops);      // "522.393 TFLOP"; powers of 1000
+std::string bytes_text(int64_t bytes);      // "884.751 GB"; powers of 1000
 std::string gibibytes_text(int64_t bytes);  // "69.104 GiB"; MiB, KiB and B below 10 MiB
-std::string percent_text(double share);  // "71.8 %"
+std::string percent_text(double share);     // "71.8 %"
 
 }  // namespace modelmeter

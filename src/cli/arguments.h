@@ -20,8 +20,8 @@ class Arguments {
 
   bool has(const std::string& flag) const;
   std::string value(const std::string& flag, const std::string& otherwise = "") const;
-  std::vector<std::string> values(const std::string& flag) const;     // of a flag given more than once
-  const std::vector<std::string>& rest() const { return rest_; }      // everything that is no flag
+  std::vector<std::string> values(const std::string& flag) const;  // of a flag given more than once
+  const std::vector<std::string>& rest() const { return rest_; }   // everything that is no flag
 
  private:
   std::vector<std::pair<std::string, std::string>> given_;

@@ -26,7 +26,8 @@ int operators(const CommandLine& line) {
   const std::string folder = arguments.value("--out");
   if (!folder.empty()) {
     std::vector<std::pair<std::string, std::string>> files;
-    for (auto& [name, content] : operator_files(*model, list)) files.emplace_back(folder + "/" + name, std::move(content));
+    for (auto& [name, content] : operator_files(*model, list))
+      files.emplace_back(folder + "/" + name, std::move(content));
     write_files(files);
   }
   if (arguments.has("--json")) {

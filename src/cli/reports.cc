@@ -33,8 +33,8 @@ size_t count_of(const Arguments& arguments, const char* flag, size_t otherwise) 
 }  // namespace
 
 int top(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common({{"--layers", "-n", "N", "how many layers (10)"},
-                                               {"--categories", "", "N", "how many categories (5)"}});
+  const std::vector<Flag> flags = with_common(
+      {{"--layers", "-n", "N", "how many layers (10)"}, {"--categories", "", "N", "how many categories (5)"}});
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return fmt::print("{}", command_help("top", flags)), 0;
   if (arguments.rest().size() != 1) throw Error(ErrorCode::usage, "top takes one report: modelmeter top REPORT");
@@ -71,7 +71,10 @@ int compare(const CommandLine& line) {
     fmt::print("A: {}\nB: {}\n\n{}", a.report_id, b.report_id, markdown(d, layers));
     return 0;
   }
-  Json out = {{"a", a.report_id}, {"b", b.report_id}, {"inputs", Json::array()}, {"totals", Json::array()},
+  Json out = {{"a", a.report_id},
+              {"b", b.report_id},
+              {"inputs", Json::array()},
+              {"totals", Json::array()},
               {"layers", Json::array()}};
   for (const InputDifference& i : d.inputs) out["inputs"].push_back({{"name", i.name}, {"a", i.a}, {"b", i.b}});
   for (const FigureDifference& f : d.totals) out["totals"].push_back({{"name", f.name}, {"a", f.a}, {"b", f.b}});

@@ -98,7 +98,8 @@ int verify_folder(const Arguments& arguments) {
   const std::vector<VerifiedReference> references =
       verify_suite(workload.empty() ? root : suite_folder(root, workload), view);
   if (arguments.has("--json")) {
-    Json out = {{"mode", mode}, {"workload", workload}, {"equal", all_equal(references)}, {"references", Json::array()}};
+    Json out = {
+        {"mode", mode}, {"workload", workload}, {"equal", all_equal(references)}, {"references", Json::array()}};
     for (const VerifiedReference& r : references) {
       out["references"].push_back(json(r));
       if (view == SuiteView::layers) out["references"].back()["modules"] = json(r.comparison.modules);
@@ -116,7 +117,8 @@ int verify(const CommandLine& line) {
   const std::vector<Flag> flags = with_common({
       {"--reference", "-r", "FILE", "a recording; may be given more than once"},
       {"--workload", "-w", "NAME", "with a mode: whose references, e.g. wan2-1-ci-tiny"},
-      {"--dir", "-d", "DIR", "with a mode: where the workloads' folders are, in place of tests/reference; or the references"},
+      {"--dir", "-d", "DIR",
+       "with a mode: where the workloads' folders are, in place of tests/reference; or the references"},
   });
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) {

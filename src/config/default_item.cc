@@ -23,21 +23,14 @@ std::string without_slash(const std::string& path) { return !path.empty() && pat
 
 std::string python_type(const Node& node) {
   switch (node.kind()) {
-    case Kind::null:
-      return "NoneType";
-    case Kind::boolean:
-      return "bool";
-    case Kind::integer:
-      return "int";
-    case Kind::floating:
-      return "float";
-    case Kind::list:
-      return "list";
-    case Kind::map:
-      return "dict";
+    case Kind::null: return "NoneType";
+    case Kind::boolean: return "bool";
+    case Kind::integer: return "int";
+    case Kind::floating: return "float";
+    case Kind::list: return "list";
+    case Kind::map: return "dict";
     case Kind::missing:
-    case Kind::string:
-      break;
+    case Kind::string: break;
   }
   return "str";
 }
@@ -187,12 +180,9 @@ std::string DefaultItem::override_key() const {
 
 std::string DefaultItem::text() const {
   switch (form) {
-    case Form::self:
-      return "_self_";
-    case Form::config:
-      return config_path();
-    case Form::group:
-      break;
+    case Form::self: return "_self_";
+    case Form::config: return config_path();
+    case Form::group: break;
   }
   return fmt::format("{}: {}", override_key(), option());
 }

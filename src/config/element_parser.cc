@@ -201,17 +201,13 @@ Node ElementParser::primitive() {
     return *word.value;
   }
   switch (word.only) {
-    case TokenKind::null:
-      return Node::null(place);
-    case TokenKind::boolean:
-      return Node::boolean(word.text.size() == 4, place);
+    case TokenKind::null: return Node::null(place);
+    case TokenKind::boolean: return Node::boolean(word.text.size() == 4, place);
     case TokenKind::integer:
       if (const std::optional<int64_t> value = python_int(word.text)) return Node::integer(*value, place);
       fail_at(begin, fmt::format("integer {} does not fit 64 bits", word.text));
-    case TokenKind::floating:
-      return Node::floating(python_float(word.text).value_or(0), place);
-    default:
-      return Node::string(std::move(word.text), place);
+    case TokenKind::floating: return Node::floating(python_float(word.text).value_or(0), place);
+    default: return Node::string(std::move(word.text), place);
   }
 }
 
@@ -280,19 +276,15 @@ Key ElementParser::dict_key() {
   if (word.tokens == 0) fail("a key without quotes");
   if (word.tokens > 1) return word.text;
   switch (word.only) {
-    case TokenKind::null:
-      return Key("null", KeyKind::null);
-    case TokenKind::boolean:
-      return Key(word.text.size() == 4 ? "true" : "false", KeyKind::boolean);
+    case TokenKind::null: return Key("null", KeyKind::null);
+    case TokenKind::boolean: return Key(word.text.size() == 4 ? "true" : "false", KeyKind::boolean);
     case TokenKind::integer:
       if (const std::optional<int64_t> value = python_int(word.text)) {
         return Key(std::to_string(*value), KeyKind::integer);
       }
       return word.text;
-    case TokenKind::floating:
-      return Key(python_repr(python_float(word.text).value_or(0)), KeyKind::floating);
-    default:
-      return word.text;
+    case TokenKind::floating: return Key(python_repr(python_float(word.text).value_or(0)), KeyKind::floating);
+    default: return word.text;
   }
 }
 

@@ -9,14 +9,11 @@ namespace {
 // The number that Python sees in a key, if it does.
 std::optional<double> number(const Key& key) {
   switch (key.kind) {
-    case KeyKind::boolean:
-      return key.text == "true" ? 1.0 : 0.0;
+    case KeyKind::boolean: return key.text == "true" ? 1.0 : 0.0;
     case KeyKind::integer:
-    case KeyKind::floating:
-      return std::strtod(key.text.c_str(), nullptr);
+    case KeyKind::floating: return std::strtod(key.text.c_str(), nullptr);
     case KeyKind::string:
-    case KeyKind::null:
-      return std::nullopt;
+    case KeyKind::null: return std::nullopt;
   }
   return std::nullopt;
 }

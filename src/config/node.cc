@@ -17,22 +17,14 @@ namespace {
 
 std::string_view with_article(Kind kind) {
   switch (kind) {
-    case Kind::null:
-      return "null";
-    case Kind::missing:
-      return "missing (??\?)";
-    case Kind::boolean:
-      return "a bool";
-    case Kind::integer:
-      return "an integer";
-    case Kind::floating:
-      return "a float";
-    case Kind::string:
-      return "a string";
-    case Kind::list:
-      return "a list";
-    case Kind::map:
-      return "a map";
+    case Kind::null: return "null";
+    case Kind::missing: return "missing (??\?)";
+    case Kind::boolean: return "a bool";
+    case Kind::integer: return "an integer";
+    case Kind::floating: return "a float";
+    case Kind::string: return "a string";
+    case Kind::list: return "a list";
+    case Kind::map: return "a map";
   }
   return "";
 }

@@ -27,10 +27,8 @@ OverrideValue parse_override_value(std::string_view text) {
 
 std::string to_override(const Node& value) {
   switch (value.kind()) {
-    case Kind::null:
-      return "null";
-    case Kind::string:
-      break;
+    case Kind::null: return "null";
+    case Kind::string: break;
     case Kind::list: {
       std::string out;
       for (const Node& item : value.items()) out += (out.empty() ? "" : ",") + to_override(item);
@@ -44,8 +42,7 @@ std::string to_override(const Node& value) {
       }
       return "{" + out + "}";
     }
-    default:
-      return python_str(value);
+    default: return python_str(value);
   }
   std::string out;
   if (const char quote = value.quote()) {

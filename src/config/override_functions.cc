@@ -306,15 +306,10 @@ OverrideValue sort(const Call& call) {
   }
   Sweep& sweep = std::get<Sweep>(out);
   switch (sweep.kind) {
-    case SweepKind::choice:
-      sort_values(call, sweep.values, reverse);
-      break;
-    case SweepKind::range:
-      sort_range(sweep, reverse);
-      break;
+    case SweepKind::choice: sort_values(call, sweep.values, reverse); break;
+    case SweepKind::range: sort_range(sweep, reverse); break;
     case SweepKind::interval:
-    case SweepKind::glob:
-      call.fail("only choices and ranges can be sorted");
+    case SweepKind::glob: call.fail("only choices and ranges can be sorted");
   }
   return out;
 }

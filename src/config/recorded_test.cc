@@ -84,18 +84,14 @@ Node from_json(const Json& json) {
 // The records write a value with its type: {"int": 1}.
 Json typed(const Node& node, bool with_quotes) {
   switch (node.kind()) {
-    case Kind::null:
-      return {{"null", 1}};
+    case Kind::null: return {{"null", 1}};
     case Kind::missing:
       return {{"str",
                "??"
                "?"}};
-    case Kind::boolean:
-      return {{"bool", node.as_bool()}};
-    case Kind::integer:
-      return {{"int", node.as_int()}};
-    case Kind::floating:
-      return {{"float", python_repr(node.as_double())}};
+    case Kind::boolean: return {{"bool", node.as_bool()}};
+    case Kind::integer: return {{"int", node.as_int()}};
+    case Kind::floating: return {{"float", python_repr(node.as_double())}};
     case Kind::string:
       if (with_quotes && node.quote()) {
         return {{"q", node.quote() == '"' ? "double" : "single"}, {"quoted", node.as_string()}};
@@ -106,28 +102,17 @@ Json typed(const Node& node, bool with_quotes) {
       for (const Node& item : node.items()) items.push_back(typed(item, with_quotes));
       return {{"list", items}};
     }
-    case Kind::map:
-      break;
+    case Kind::map: break;
   }
   Json pairs = Json::array();
   for (const Entry& entry : node.entries()) {
     Json key;
     switch (entry.key.kind) {
-      case KeyKind::string:
-        key = {{"str", entry.key.text}};
-        break;
-      case KeyKind::null:
-        key = {{"null", 1}};
-        break;
-      case KeyKind::boolean:
-        key = {{"bool", entry.key.text == "true"}};
-        break;
-      case KeyKind::integer:
-        key = {{"int", std::stoll(entry.key.text)}};
-        break;
-      case KeyKind::floating:
-        key = {{"float", entry.key.text}};
-        break;
+      case KeyKind::string: key = {{"str", entry.key.text}}; break;
+      case KeyKind::null: key = {{"null", 1}}; break;
+      case KeyKind::boolean: key = {{"bool", entry.key.text == "true"}}; break;
+      case KeyKind::integer: key = {{"int", std::stoll(entry.key.text)}}; break;
+      case KeyKind::floating: key = {{"float", entry.key.text}}; break;
     }
     pairs.push_back({key, typed(entry.value, with_quotes)});
   }

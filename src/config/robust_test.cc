@@ -18,14 +18,9 @@ std::string mutated(const std::string& seed, std::mt19937& random) {
   for (unsigned i = 0, count = 1 + random() % 4; i < count; ++i) {
     const char c = alphabet[random() % alphabet.size()];
     switch (random() % 3) {
-      case 0:
-        out.insert(at(), 1, c);
-        break;
-      case 1:
-        out.erase(at(), random() % 3);
-        break;
-      default:
-        out += out.substr(at(), random() % 8);
+      case 0: out.insert(at(), 1, c); break;
+      case 1: out.erase(at(), random() % 3); break;
+      default: out += out.substr(at(), random() % 8);
     }
   }
   return out;

@@ -32,8 +32,7 @@ class Scan {
     return at_ > begin;
   }
   void any(std::string_view set) {
-    while (one(set)) {
-    }
+    while (one(set)) {}
   }
   // [0-9]+(_[0-9]+)*
   bool grouped_digits() {
@@ -207,15 +206,9 @@ Node yaml_int(std::string_view text, IntForm form, const Mark& mark) {
   if (digits[0] == '-' || digits[0] == '+') digits.erase(0, 1);
   std::optional<int64_t> value;
   switch (form) {
-    case IntForm::binary:
-      value = to_int(digits.substr(2), 2, negative);
-      break;
-    case IntForm::hexadecimal:
-      value = to_int(digits.substr(2), 16, negative);
-      break;
-    case IntForm::octal:
-      value = to_int(digits, 8, negative);
-      break;
+    case IntForm::binary: value = to_int(digits.substr(2), 2, negative); break;
+    case IntForm::hexadecimal: value = to_int(digits.substr(2), 16, negative); break;
+    case IntForm::octal: value = to_int(digits, 8, negative); break;
     case IntForm::base60: {
       int64_t total = 0;
       for (size_t begin = 0; begin <= digits.size();) {
@@ -230,9 +223,7 @@ Node yaml_int(std::string_view text, IntForm form, const Mark& mark) {
       break;
     }
     case IntForm::decimal:
-    case IntForm::none:
-      value = to_int(digits, 10, negative);
-      break;
+    case IntForm::none: value = to_int(digits, 10, negative); break;
   }
   if (!value) too_big(text, mark);
   return Node::integer(*value, mark);
@@ -281,15 +272,11 @@ std::string quoted_repr(const std::string& text) {
 
 std::string key_repr(const Key& key) {
   switch (key.kind) {
-    case KeyKind::string:
-      return quoted_repr(key.text);
-    case KeyKind::null:
-      return "None";
-    case KeyKind::boolean:
-      return key.text == "true" ? "True" : "False";
+    case KeyKind::string: return quoted_repr(key.text);
+    case KeyKind::null: return "None";
+    case KeyKind::boolean: return key.text == "true" ? "True" : "False";
     case KeyKind::integer:
-    case KeyKind::floating:
-      return key.text;
+    case KeyKind::floating: return key.text;
   }
   return key.text;
 }
@@ -312,8 +299,7 @@ std::string_view stripped(std::string_view text) {
   constexpr std::string_view kBlanks[] = {
       " ",        "\t",       "\n",           "\r",           "\f",           "\v",
       "\xc2\x85", "\xc2\xa0", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe3\x80\x80"};
-  while (std::any_of(std::begin(kBlanks), std::end(kBlanks), drop)) {
-  }
+  while (std::any_of(std::begin(kBlanks), std::end(kBlanks), drop)) {}
   return text;
 }
 
@@ -343,21 +329,14 @@ std::string python_repr(double value) {
 
 std::string python_str(const Node& node) {
   switch (node.kind()) {
-    case Kind::null:
-      return "None";
-    case Kind::missing:
-      return "???";
-    case Kind::boolean:
-      return node.as_bool() ? "True" : "False";
-    case Kind::integer:
-      return std::to_string(node.as_int());
-    case Kind::floating:
-      return python_repr(node.as_double());
-    case Kind::string:
-      return node.as_string();
+    case Kind::null: return "None";
+    case Kind::missing: return "???";
+    case Kind::boolean: return node.as_bool() ? "True" : "False";
+    case Kind::integer: return std::to_string(node.as_int());
+    case Kind::floating: return python_repr(node.as_double());
+    case Kind::string: return node.as_string();
     case Kind::list:
-    case Kind::map:
-      break;
+    case Kind::map: break;
   }
   const auto repr = [](const Node& item) {
     if (item.is(Kind::string)) return quoted_repr(item.as_string());

@@ -111,16 +111,11 @@ class Reader {
 
   Node node_of(Event& event) {
     switch (event.raw.type) {
-      case YAML_ALIAS_EVENT:
-        return alias(event);
-      case YAML_SCALAR_EVENT:
-        return scalar(event);
-      case YAML_SEQUENCE_START_EVENT:
-        return sequence(event);
-      case YAML_MAPPING_START_EVENT:
-        return mapping(event);
-      default:
-        throw Error(ErrorCode::internal, "libyaml: unexpected event", mark(event.raw.start_mark).span());
+      case YAML_ALIAS_EVENT: return alias(event);
+      case YAML_SCALAR_EVENT: return scalar(event);
+      case YAML_SEQUENCE_START_EVENT: return sequence(event);
+      case YAML_MAPPING_START_EVENT: return mapping(event);
+      default: throw Error(ErrorCode::internal, "libyaml: unexpected event", mark(event.raw.start_mark).span());
     }
   }
 
@@ -249,20 +244,14 @@ class Reader {
 
   static Key to_key(const Node& node, const Mark& at) {
     switch (node.kind()) {
-      case Kind::string:
-        return node.as_string();
-      case Kind::missing:
-        return "???";
-      case Kind::boolean:
-        return Key(node.as_bool() ? "true" : "false", KeyKind::boolean);
-      case Kind::integer:
-        return Key(std::to_string(node.as_int()), KeyKind::integer);
-      case Kind::floating:
-        return Key(python_repr(node.as_double()), KeyKind::floating);
+      case Kind::string: return node.as_string();
+      case Kind::missing: return "???";
+      case Kind::boolean: return Key(node.as_bool() ? "true" : "false", KeyKind::boolean);
+      case Kind::integer: return Key(std::to_string(node.as_int()), KeyKind::integer);
+      case Kind::floating: return Key(python_repr(node.as_double()), KeyKind::floating);
       case Kind::null:
       case Kind::list:
-      case Kind::map:
-        break;
+      case Kind::map: break;
     }
     throw Error(fmt::format("{} cannot be a key", with_article(node.kind())), at.span(),
                 {"quote the key if it is meant as text"});

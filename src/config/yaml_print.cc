@@ -181,30 +181,14 @@ class Writer {
 
   void value(const Node& node, int indent) {
     switch (node.kind()) {
-      case Kind::null:
-        put("null");
-        break;
-      case Kind::missing:
-        put("???");
-        break;
-      case Kind::boolean:
-        put(node.as_bool() ? "true" : "false");
-        break;
-      case Kind::integer:
-        put(std::to_string(node.as_int()));
-        break;
-      case Kind::floating:
-        put(float_text(node.as_double()));
-        break;
-      case Kind::string:
-        string(node.as_string(), indent, false);
-        break;
-      case Kind::list:
-        put("[]");
-        break;
-      case Kind::map:
-        put("{}");
-        break;
+      case Kind::null: put("null"); break;
+      case Kind::missing: put("???"); break;
+      case Kind::boolean: put(node.as_bool() ? "true" : "false"); break;
+      case Kind::integer: put(std::to_string(node.as_int())); break;
+      case Kind::floating: put(float_text(node.as_double())); break;
+      case Kind::string: string(node.as_string(), indent, false); break;
+      case Kind::list: put("[]"); break;
+      case Kind::map: put("{}"); break;
     }
   }
 
@@ -290,38 +274,22 @@ class Writer {
 
   static std::string escape(char32_t c) {
     switch (c) {
-      case 0:
-        return "\\0";
-      case 0x07:
-        return "\\a";
-      case 0x08:
-        return "\\b";
-      case 0x09:
-        return "\\t";
-      case 0x0A:
-        return "\\n";
-      case 0x0B:
-        return "\\v";
-      case 0x0C:
-        return "\\f";
-      case 0x0D:
-        return "\\r";
-      case 0x1B:
-        return "\\e";
-      case '"':
-        return "\\\"";
-      case '\\':
-        return "\\\\";
-      case 0x85:
-        return "\\N";
-      case 0xA0:
-        return "\\_";
-      case 0x2028:
-        return "\\L";
-      case 0x2029:
-        return "\\P";
-      default:
-        break;
+      case 0: return "\\0";
+      case 0x07: return "\\a";
+      case 0x08: return "\\b";
+      case 0x09: return "\\t";
+      case 0x0A: return "\\n";
+      case 0x0B: return "\\v";
+      case 0x0C: return "\\f";
+      case 0x0D: return "\\r";
+      case 0x1B: return "\\e";
+      case '"': return "\\\"";
+      case '\\': return "\\\\";
+      case 0x85: return "\\N";
+      case 0xA0: return "\\_";
+      case 0x2028: return "\\L";
+      case 0x2029: return "\\P";
+      default: break;
     }
     const auto value = static_cast<uint32_t>(c);
     if (value <= 0xFF) return fmt::format("\\x{:02X}", value);

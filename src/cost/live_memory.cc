@@ -19,8 +19,8 @@ int32_t growing_scope(const Trace& trace, int32_t scope) {
   return found;
 }
 
-// Sizes in the last repetition of what the growing repetition carries on, and of what its ops take and make, by the storage
-// of the first one.
+// Sizes in the last repetition of what the growing repetition carries on, and of what its ops take and make, by the
+// storage of the first one.
 std::unordered_map<const Storage*, int64_t> last_sizes(const Trace& trace, int32_t growing) {
   std::unordered_map<const Storage*, int64_t> out;
   for (const Grown& g : trace.grown) {
@@ -109,8 +109,8 @@ Alive alive_at(const Trace& trace, int32_t index) {
     previous = storage;
     const auto size = grown.find(storage);
     const auto maker = made_by.find(storage);
-    out.tensors.push_back({&meta, size == grown.end() ? storage->bytes : size->second,
-                           maker == made_by.end() ? -1 : maker->second});
+    out.tensors.push_back(
+        {&meta, size == grown.end() ? storage->bytes : size->second, maker == made_by.end() ? -1 : maker->second});
     out.other -= out.tensors.back().bytes;
   });
   std::stable_sort(out.tensors.begin(), out.tensors.end(),

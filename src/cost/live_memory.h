@@ -1,8 +1,8 @@
 // Live memory over the ops of a trace, and what is alive at one of them.
 //
-// Figures are bytes of device memory above what is resident (weights, buffers, inputs), right after the kernel. An op that
-// repeats stands for all its repetitions: its live memory is that of the repetition where it is highest. Not in them: what
-// an allocator rounds up, and workspaces inside kernels (report/device_memory.h).
+// Figures are bytes of device memory above what is resident (weights, buffers, inputs), right after the kernel. An op
+// that repeats stands for all its repetitions: its live memory is that of the repetition where it is highest. Not in
+// them: what an allocator rounds up, and workspaces inside kernels (report/device_memory.h).
 #pragma once
 
 #include <cstdint>

@@ -33,11 +33,11 @@ class LiveMemory : public testing::Test {
 
 TEST_F(LiveMemory, ListsEachStorageOnceWithItsMaker) {
   const Tensor x = tracer_.input({100}, DType::float32);
-  Tensor a = torch::silu(x);                      // op 0: 400 bytes
-  const Tensor view = a.narrow(0, 10, 20);        // no memory of its own
-  const Tensor b = torch::add(a, 1.0);            // op 1
-  a.reset();                                      // the view keeps it
-  const Tensor c = torch::to(b, DType::bfloat16); // op 2: 200 bytes
+  Tensor a = torch::silu(x);                       // op 0: 400 bytes
+  const Tensor view = a.narrow(0, 10, 20);         // no memory of its own
+  const Tensor b = torch::add(a, 1.0);             // op 1
+  a.reset();                                       // the view keeps it
+  const Tensor c = torch::to(b, DType::bfloat16);  // op 2: 200 bytes
   const Alive alive = alive_at(trace(), 2);
   ASSERT_EQ(sizes(alive), (std::vector<int64_t>{400, 400, 200}));
   EXPECT_EQ(alive.tensors[0].made_by, 0);
@@ -83,8 +83,8 @@ TEST_F(LiveMemory, StreamedWeightsAreThoseOnTheWayToTheScope) {
   EXPECT_EQ(weights[inner], 112);
 }
 
-// A decoder with a cache that grows by a step with each token: what is alive in the last repetition of the folded loop is
-// what is alive there when every repetition is written out.
+// A decoder with a cache that grows by a step with each token: what is alive in the last repetition of the folded loop
+// is what is alive there when every repetition is written out.
 struct Decode {
   Decode(int64_t tokens, bool fold) {
     Tracer::Guard guard(tracer);

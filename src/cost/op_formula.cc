@@ -74,8 +74,11 @@ Formula attention(const Trace& trace, const Op& op, bool vector) {
   const Shape& q = trace.input(op, 0).sizes;
   const Shape& v = trace.input(op, 2).sizes;
   const int heads_dim = op.kernel == Kernel::flash_attention_forward && q.rank() == 4 ? 2 : 1;
-  std::vector<Factor> factors = {{vector ? "6" : "2", vector ? 6 : 2}, {"batch", op.params[0]},   {"heads", q[heads_dim]},
-                                 {"queries", op.params[1]},            {"keys", op.params[2]}};
+  std::vector<Factor> factors = {{vector ? "6" : "2", vector ? 6 : 2},
+                                 {"batch", op.params[0]},
+                                 {"heads", q[heads_dim]},
+                                 {"queries", op.params[1]},
+                                 {"keys", op.params[2]}};
   if (!vector) factors.push_back({"(d_qk + d_v)", q[q.rank() - 1] + v[v.rank() - 1]});
   return product(factors);
 }
@@ -117,8 +120,8 @@ Formula written(const Trace& trace, const Op& op) {
 
 void check(const Formula& formula, int64_t counted, const Op& op) {
   if (formula.value == counted) return;
-  throw Error(ErrorCode::internal, fmt::format("the formula of {} comes to {}, not {}: {}", info(op.kernel).name, formula.value,
-                                               counted, formula.numbers));
+  throw Error(ErrorCode::internal, fmt::format("the formula of {} comes to {}, not {}: {}", info(op.kernel).name,
+                                               formula.value, counted, formula.numbers));
 }
 
 }  // namespace

@@ -29,10 +29,10 @@ struct RecordedOp {
   std::string scope;
   std::vector<RecordedTensor> inputs, outputs;
   int64_t flops = 0, read = 0, write = 0;
-  int64_t live = 0;  // above the start, right after the kernel
+  int64_t live = 0;      // above the start, right after the kernel
   size_t own_scope = 0;  // how much of `scope`, from its end, names the module called: more than one name where it was
                          // called past its parents; 0 where that is not known
-  bool counted = true;  // false for empty and its kin: they take memory but launch nothing
+  bool counted = true;   // false for empty and its kin: they take memory but launch nothing
 };
 
 struct RecordedModule {

@@ -135,8 +135,9 @@ TEST(Recording, NamesTheFieldThatIsMissingOrMistyped) {
 }
 
 TEST(Recording, RefusesBrokenTotals) {
-  const std::string head = R"({"schema": "modelmeter.reference/1", "code": "", "implementation": "official", "config": {},)"
-                           R"( "workload": {}, "totals": )";
+  const std::string head =
+      R"({"schema": "modelmeter.reference/1", "code": "", "implementation": "official", "config": {},)"
+      R"( "workload": {}, "totals": )";
   EXPECT_EQ(error_of(head + "[]}"), "r.json: no field \"params\"");
   EXPECT_EQ(error_of(head + R"({"params": "1"}})"), "r.json: params is not an integer");
   EXPECT_EQ(error_of(head + R"({"params": 1.5}})"), "r.json: params is not an integer");

@@ -83,8 +83,8 @@ void roll_up(const Trace& trace, Rollup& out) {
   out.peak_op = -1;
   std::vector<Rise> rises;
   executions_and_rises(trace, out.executions, rises);
-  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean execution
-  // is half of the first and the last.
+  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
+  // execution is half of the first and the last.
   std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
   for (size_t i = 0; i < trace.ops.size(); ++i) {
     const Op& op = trace.ops[i];
@@ -126,7 +126,7 @@ int64_t Rollup::peak_live_bytes(const Trace& trace) const {
   if (trace.residences.empty()) return checked_add(trace.given_bytes, peak_live, "live memory");
   int64_t highest = 0;
   for (const Residence& r : trace.residences) {
-    const int64_t own = !r.on_device  ? 0
+    const int64_t own = !r.on_device ? 0
                         : r.streamed ? highest_streamed(trace, r.scope)
                                      : scopes[static_cast<size_t>(r.scope)].peak_live;
     highest = std::max(highest, checked_add(r.given_bytes, own, "live memory"));

@@ -25,7 +25,8 @@ struct Cost {
 
   void add(const OpCost& cost);  // one kernel
   void add(const Cost& cost, int64_t times = 1);
-  // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last member.
+  // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last
+  // member.
   void add_half(const Cost& first_and_last, int64_t times);
   friend bool operator==(const Cost& a, const Cost& b) {
     return a.kernels == b.kernels && a.flops_tensor == b.flops_tensor && a.flops_vector == b.flops_vector &&
@@ -35,8 +36,8 @@ struct Cost {
 
 // What a scope costs with everything in it.
 struct ScopeCost {
-  Cost own;       // of the ops directly in the scope, all executions
-  Cost inclusive; // with those of its children, all executions
+  Cost own;               // of the ops directly in the scope, all executions
+  Cost inclusive;         // with those of its children, all executions
   int64_t peak_live = 0;  // highest live memory above the start while it runs
 };
 

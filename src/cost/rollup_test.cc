@@ -81,8 +81,8 @@ TEST_F(RollupTest, AllocationsAreNoKernels) {
 TEST_F(RollupTest, ThePeakIsTheHighestLiveMemoryAndRepetitionDoesNotRaiseIt) {
   const Tensor x = make({100});  // 400 bytes
   {
-    const Tensor y = torch::neg(x);              // 800
-    const Tensor z = torch::cat({x, y}, 0);      // 1600
+    const Tensor y = torch::neg(x);          // 800
+    const Tensor z = torch::cat({x, y}, 0);  // 1600
   }
   repeat(1000, torch::neg(x), [](int64_t, Tensor t) { return torch::neg(std::move(t)); });
   const Rollup r = roll();

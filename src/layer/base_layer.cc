@@ -36,7 +36,8 @@ int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&))
     const int64_t times = trace.executions(op.scope);
     int64_t all = checked_mul(of(trace, op), times, "a backward count");
     if (op.last >= 0) {
-      const int64_t last = checked_mul(of(trace, trace.last_ops[static_cast<size_t>(op.last)]), times, "a backward count");
+      const int64_t last =
+          checked_mul(of(trace, trace.last_ops[static_cast<size_t>(op.last)]), times, "a backward count");
       all = checked_add(all, last, "a backward count") / 2;
     }
     total = checked_add(total, all, "a backward count");
@@ -46,7 +47,9 @@ int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&))
 
 }  // namespace
 
-int64_t TensorSpec::bytes() const { return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes"); }
+int64_t TensorSpec::bytes() const {
+  return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
+}
 
 void BaseLayer::for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
                                    const std::string& prefix) const {
@@ -123,9 +126,8 @@ double BaseLayer::backward_arithmetic_intensity(const std::vector<TensorSpec>& i
 
 int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inputs) const {
   const Run run(*this, inputs);
-  return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
-    return op.in_place ? 0 : cost_of(trace, op).bytes_written;
-  });
+  return sum_over_ops(
+      run.trace(), [](const Trace& trace, const Op& op) { return op.in_place ? 0 : cost_of(trace, op).bytes_written; });
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {

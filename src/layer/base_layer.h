@@ -40,8 +40,8 @@ class BaseLayer {
   struct Child {
     std::string name;
     const BaseLayer* layer;
-    int64_t count;  // 1, or the length of a ModuleList of equal layers: `name`.0, `name`.1, …
-    bool list;      // a ModuleList, even of one
+    int64_t count;      // 1, or the length of a ModuleList of equal layers: `name`.0, `name`.1, …
+    bool list;          // a ModuleList, even of one
     int64_t first = 0;  // number of the first: a list of several kinds of layers is registered run by run
     std::string_view list_class = "ModuleList";  // or Sequential
   };
@@ -139,8 +139,8 @@ class ModuleCall {
   Tracer& tracer_;
 };
 
-// Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay alive
-// until the call returns. What several classes share may stand in a Base of theirs.
+// Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay
+// alive until the call returns. What several classes share may stand in a Base of theirs.
 template <class Self, class Base = BaseLayer>
 class Module : public Base {
  public:

@@ -28,7 +28,8 @@ std::vector<std::string> parameters_of(const BaseLayer& layer) {
 // A small transformer block and a model of several, as a model file would write them.
 class Block : public Module<Block> {
  public:
-  explicit Block(int64_t dim) : Module("Block"), norm_({dim}), ffn_(LinearOptions{dim, 4 * dim}, GELUOptions{}, LinearOptions{4 * dim, dim}) {
+  explicit Block(int64_t dim)
+      : Module("Block"), norm_({dim}), ffn_(LinearOptions{dim, 4 * dim}, GELUOptions{}, LinearOptions{4 * dim, dim}) {
     register_parameter("scale", {dim}, DType::float32);
     register_buffer("table", {3, dim}, DType::bfloat16);
     register_module("norm", norm_);
@@ -75,13 +76,13 @@ TEST(Parameters, HaveTheNamesAndShapesOfTorch) {
 }
 
 TEST(Parameters, OfListsAreNumbered) {
-  EXPECT_THAT(parameters_of(Model(2, 2)),
-              ElementsAre("head.weight f32[2, 2]", "head.bias f32[2]", "blocks.0.scale f32[2]",
-                          "blocks.0.norm.weight f32[2]", "blocks.0.norm.bias f32[2]", "blocks.0.ffn.0.weight f32[8, 2]",
-                          "blocks.0.ffn.0.bias f32[8]", "blocks.0.ffn.2.weight f32[2, 8]", "blocks.0.ffn.2.bias f32[2]",
-                          "blocks.1.scale f32[2]", "blocks.1.norm.weight f32[2]", "blocks.1.norm.bias f32[2]",
-                          "blocks.1.ffn.0.weight f32[8, 2]", "blocks.1.ffn.0.bias f32[8]",
-                          "blocks.1.ffn.2.weight f32[2, 8]", "blocks.1.ffn.2.bias f32[2]"));
+  EXPECT_THAT(
+      parameters_of(Model(2, 2)),
+      ElementsAre("head.weight f32[2, 2]", "head.bias f32[2]", "blocks.0.scale f32[2]", "blocks.0.norm.weight f32[2]",
+                  "blocks.0.norm.bias f32[2]", "blocks.0.ffn.0.weight f32[8, 2]", "blocks.0.ffn.0.bias f32[8]",
+                  "blocks.0.ffn.2.weight f32[2, 8]", "blocks.0.ffn.2.bias f32[2]", "blocks.1.scale f32[2]",
+                  "blocks.1.norm.weight f32[2]", "blocks.1.norm.bias f32[2]", "blocks.1.ffn.0.weight f32[8, 2]",
+                  "blocks.1.ffn.0.bias f32[8]", "blocks.1.ffn.2.weight f32[2, 8]", "blocks.1.ffn.2.bias f32[2]"));
 }
 
 TEST(Parameters, AddUpOverListsAndLeaveBuffersOut) {

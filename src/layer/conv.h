@@ -17,8 +17,7 @@ struct ConvOptions {
 
 class Conv : public Module<Conv> {
  public:
-  Conv(const ConvOptions& options)
-      : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
+  Conv(const ConvOptions& options) : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
     describe("in_channels", options.in_channels);
     describe("out_channels", options.out_channels);
     describe("kernel_size", options.kernel_size.to_string());

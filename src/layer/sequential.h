@@ -9,7 +9,6 @@
 
 namespace modelmeter {
 
-
 template <class... Layers>
 class Sequential : public Module<Sequential<Layers...>> {
  public:

@@ -9,7 +9,8 @@ StageCost StageCostMixin::get_forward_cost() const {
 }
 
 StageCost StageCostMixin::cost_of_trace(const Trace& trace, const Rollup& rollup) const {
-  return {rollup.total(), parameter_count(), parameter_bytes(), rollup.peak_live, kv_cache_bytes(), rollup.peak_live_bytes(trace)};
+  return {rollup.total(),   parameter_count(), parameter_bytes(),
+          rollup.peak_live, kv_cache_bytes(),  rollup.peak_live_bytes(trace)};
 }
 
 }  // namespace modelmeter

@@ -13,12 +13,12 @@
 namespace modelmeter {
 
 struct StageCost {
-  Cost cost;                         // of the whole run, repetitions included
+  Cost cost;  // of the whole run, repetitions included
   int64_t parameters = 0;
   int64_t weight_bytes = 0;
-  int64_t activation_peak_bytes = 0; // highest live memory above weights, buffers and inputs
+  int64_t activation_peak_bytes = 0;  // highest live memory above weights, buffers and inputs
   int64_t kv_cache_bytes = 0;
-  int64_t peak_live_bytes = 0;       // with weights, buffers and inputs
+  int64_t peak_live_bytes = 0;  // with weights, buffers and inputs
 
   double flops_tflops() const { return static_cast<double>(cost.flops_full()) / 1e12; }
   double flops_tensor_tflops() const { return static_cast<double>(cost.flops_tensor) / 1e12; }

@@ -40,7 +40,8 @@ Residents AnalyticModel::residents(const Stage&) const {
     for (const auto& stage : stages()) {
       if (&stage->layer() == layer && what == "the model") what = stage->id();
     }
-    out.list.push_back({std::move(what), checked_add(layer->parameter_bytes(), layer->buffer_bytes(), "the size of the weights"),
+    out.list.push_back({std::move(what),
+                        checked_add(layer->parameter_bytes(), layer->buffer_bytes(), "the size of the weights"),
                         layer});
   }
   return out;
@@ -55,8 +56,8 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     const Residents resident = residents(*stage);
     const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
     const int64_t beside = resident.on_device ? std::max(inputs, held) : held;
-    trace.residences.push_back({tracer.scope(), checked_add(resident.bytes(), beside, "live memory"), resident.on_device,
-                                resident.streamed});
+    trace.residences.push_back(
+        {tracer.scope(), checked_add(resident.bytes(), beside, "live memory"), resident.on_device, resident.streamed});
     tracer.leave();
   }
 }

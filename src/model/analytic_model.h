@@ -74,7 +74,7 @@ struct OperatorCategory {
 
 // A node that stands where the report wants it, not where it runs.
 struct PlacedNode {
-  std::string path;   // where it runs: names in PyTorch from the stage down ("prefill/model/vision")
+  std::string path;  // where it runs: names in PyTorch from the stage down ("prefill/model/vision")
   std::string id, stage;
 };
 
@@ -88,16 +88,18 @@ struct NodeGroup {
 // How modules are called in reports.
 struct ReportNames {
   std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
-  std::vector<std::pair<std::string, std::string>> modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
-  std::vector<std::pair<std::string, std::string>> own;      // by class, what its own kernels are called; else "other"
+  std::vector<std::pair<std::string, std::string>>
+      modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
+  std::vector<std::pair<std::string, std::string>> own;  // by class, what its own kernels are called; else "other"
   // Where class_prefix is wrong: of a stage whose id begins so, and of a class (its Python module).
   std::vector<std::pair<std::string, std::string>> stage_class_prefix = {}, class_modules = {};
   std::string root_id = "pipeline", root_stage = "pipeline";
   std::vector<PlacedNode> placed = {};
   std::vector<NodeGroup> groups = {};
-  std::vector<std::pair<std::string, std::string>> nested_stages = {};  // a stage that runs inside another ("vision" in "prefill")
-  std::vector<std::pair<std::string, std::string>> descriptions = {};   // what a class is, in a sentence
-  bool leaf_snapshots_only = false;  // for consumers that add up every snapshot
+  std::vector<std::pair<std::string, std::string>> nested_stages =
+      {};  // a stage that runs inside another ("vision" in "prefill")
+  std::vector<std::pair<std::string, std::string>> descriptions = {};  // what a class is, in a sentence
+  bool leaf_snapshots_only = false;                                    // for consumers that add up every snapshot
 };
 
 class AnalyticModel : public StageCostMixin {
@@ -107,13 +109,13 @@ class AnalyticModel : public StageCostMixin {
   // The models that run, each once.
   virtual std::vector<const BaseLayer*> root_layers() const;
 
-  virtual std::string family() const = 0;       // "wan2_1"
+  virtual std::string family() const = 0;                         // "wan2_1"
   virtual std::string report_folder() const { return family(); }  // below static_analysis/
-  virtual std::string class_name() const = 0;   // of the root node
-  virtual std::string profile_id() const = 0;   // of the workload
-  virtual Fields model_fields() const = 0;      // the report's model spec
-  virtual Fields workload_fields() const = 0;   // the report's workload profile
-  virtual Fields runtime_fields() const = 0;    // implementation, dtypes, attention kernel …
+  virtual std::string class_name() const = 0;                     // of the root node
+  virtual std::string profile_id() const = 0;                     // of the workload
+  virtual Fields model_fields() const = 0;                        // the report's model spec
+  virtual Fields workload_fields() const = 0;                     // the report's workload profile
+  virtual Fields runtime_fields() const = 0;                      // implementation, dtypes, attention kernel …
   virtual std::vector<std::string> notes() const = 0;
   virtual std::vector<OperatorCategory> categories() const = 0;  // ordered; the last is "other" and matches everything
   virtual ReportNames names() const = 0;

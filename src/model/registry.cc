@@ -22,12 +22,14 @@ const ModelRegistry& models() {
     r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
       return std::make_unique<wan2_1::Wan2_1Model>(root, files);
     });
-    r.add("modelmeter.deepseek_ocr.DeepSeekOCR", [](const config::View&, const config::View& root, const DataFiles& files) {
-      return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
-    });
-    r.add("modelmeter.deepseek_ocr.DeepSeekOCR2", [](const config::View&, const config::View& root, const DataFiles& files) {
-      return std::make_unique<deepseek_ocr::ocr2::DeepSeekOCR2>(root, files);
-    });
+    r.add("modelmeter.deepseek_ocr.DeepSeekOCR",
+          [](const config::View&, const config::View& root, const DataFiles& files) {
+            return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
+          });
+    r.add("modelmeter.deepseek_ocr.DeepSeekOCR2",
+          [](const config::View&, const config::View& root, const DataFiles& files) {
+            return std::make_unique<deepseek_ocr::ocr2::DeepSeekOCR2>(root, files);
+          });
     return r;
   }();
   return registry;

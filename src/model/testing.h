@@ -30,7 +30,8 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(const std::string& content) {
     static std::atomic<int> number = 0;
-    path_ = (std::filesystem::temp_directory_path() / fmt::format("modelmeter-{}-{}.json", ::getpid(), number++)).string();
+    path_ =
+        (std::filesystem::temp_directory_path() / fmt::format("modelmeter-{}-{}.json", ::getpid(), number++)).string();
     std::ofstream(path_) << content;
   }
   ~TemporaryFile() { std::remove(path_.c_str()); }
@@ -43,9 +44,9 @@ class TemporaryFile {
 };
 
 inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s) {
-  const TemporaryFile metadata(fmt::format(
-      R"({{"dim": {}, "ffn_dim": {}, "num_heads": {}, "num_layers": {}, "freq_dim": 16, "text_dim": 24}})", s.dim,
-      s.ffn_dim, s.heads, s.layers));
+  const TemporaryFile metadata(
+      fmt::format(R"({{"dim": {}, "ffn_dim": {}, "num_heads": {}, "num_layers": {}, "freq_dim": 16, "text_dim": 24}})",
+                  s.dim, s.ffn_dim, s.heads, s.layers));
   const config::Node node = config::parse_yaml(
       fmt::format("hf: {{model_id: test/wan, model_variant: small, config_path: '{}'}}\n"
                   "runtime: {{implementation: {}, attention: {}, cfg: {}}}\n"

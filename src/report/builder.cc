@@ -13,7 +13,9 @@ namespace {
 
 double per(int64_t value, double unit) { return static_cast<double>(value) / unit; }
 
-double share(int64_t part, int64_t whole) { return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole); }
+double share(int64_t part, int64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
 
 Figures figures(const Cost& cost) {
   Figures f;
@@ -67,8 +69,8 @@ class ReportBuilder {
     if (stage == nullptr) stage = &report_.stages.emplace_back(StageFigures{name, nested_in, {}});
     Figures& sum = stage->figures;
     const Figures more = figures(leaf.cost);
-    for (int64_t Figures::*f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
-                                &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
+    for (int64_t Figures::* f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
+                                 &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
       sum.*f = checked_add(sum.*f, more.*f, "the costs of a stage");
     }
     sum.parameters += leaf.used_parameters;
@@ -133,8 +135,8 @@ class ReportBuilder {
       const auto found = node.by_category.find(category.id);
       if (found == node.by_category.end()) continue;
       const Cost& cost = found->second;
-      out.operator_breakdown.push_back({category.id, cost.kernels, per(cost.flops_torch(), 1e12), per(cost.bytes(), 1e12),
-                                        share(cost.flops_torch(), out.exact.flops_torch)});
+      out.operator_breakdown.push_back({category.id, cost.kernels, per(cost.flops_torch(), 1e12),
+                                        per(cost.bytes(), 1e12), share(cost.flops_torch(), out.exact.flops_torch)});
     }
     return out;
   }
@@ -174,7 +176,8 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
   ReportBuilder(model, tracer.trace(), report).add(*tree, report.totals.flops_torch);
   int64_t cached = 0;
   for (StageFigures& stage : report.stages) {
-    if (!stage.nested_in) stage.figures.kv_cache_bytes = cached = checked_add(cached, stage.figures.kv_cache_bytes, "the KV cache");
+    if (!stage.nested_in)
+      stage.figures.kv_cache_bytes = cached = checked_add(cached, stage.figures.kv_cache_bytes, "the KV cache");
   }
   return report;
 }

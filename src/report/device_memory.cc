@@ -27,7 +27,8 @@ int64_t reserved_bytes(const std::vector<int64_t>& requested) {
     int64_t& pool = size <= small_allocation_bytes ? small : size < large_allocation_bytes ? large : own;
     pool = checked_add(pool, &pool == &own ? round_up(size, own_segment_bytes) : size, memory);
   }
-  const int64_t pooled = checked_add(round_up(small, small_segment_bytes), round_up(large, large_segment_bytes), memory);
+  const int64_t pooled =
+      checked_add(round_up(small, small_segment_bytes), round_up(large, large_segment_bytes), memory);
   return checked_add(pooled, own, memory);
 }
 
@@ -44,10 +45,12 @@ DeviceMemory device_memory(const std::vector<int64_t>& requested, int64_t with_w
   out.allocator = {
       {"allocator: blocks of 512 B", allocated - out.live, "PyTorch, c10/core/AllocatorConfig.h"},
       {"cuBLAS workspace", cublas_workspace_bytes, "PyTorch, CublasHandlePool.cpp; 32 MiB on Hopper"},
-      {"convolution workspace", std::max<int64_t>(with_workspace - out.live, 0), "channels-last copies: cost/workspace.h"},
+      {"convolution workspace", std::max<int64_t>(with_workspace - out.live, 0),
+       "channels-last copies: cost/workspace.h"},
   };
   out.driver = {
-      {"allocator: segments of 2 and 20 MiB", reserved_bytes(requested) - allocated, "PyTorch, c10/core/AllocatorConfig.h"},
+      {"allocator: segments of 2 and 20 MiB", reserved_bytes(requested) - allocated,
+       "PyTorch, c10/core/AllocatorConfig.h"},
       {"CUDA context, loaded kernels", cuda_context_bytes, "RTX 6000 Ada, PyTorch 2.10: unsloth-zoo#1053"},
   };
   return out;

@@ -1,8 +1,9 @@
 // What a device holds beside the modelled live memory: the parts, each a named constant or rule with its source.
 //
 // The modelled live peak is the bytes that tensors ask for. torch.cuda.max_memory_allocated() counts what the caching
-// allocator gives them, and workspaces that libraries ask it for; nvidia-smi counts the allocator's segments and what the
-// driver takes for the process. None of the constants is fitted to the figures of Wan that docs/memory.md compares with.
+// allocator gives them, and workspaces that libraries ask it for; nvidia-smi counts the allocator's segments and what
+// the driver takes for the process. None of the constants is fitted to the figures of Wan that docs/memory.md compares
+// with.
 //
 // Not in any of them: segments that the allocator keeps of what was freed (nvidia-smi shows them until
 // torch.cuda.empty_cache()), fragmentation, other processes.
@@ -18,12 +19,12 @@ constexpr int64_t mebibyte = int64_t{1} << 20;
 
 // PyTorch 2.15, c10/core/AllocatorConfig.h (kMinBlockSize, kSmallSize, kSmallBuffer, kMinLargeAlloc, kRoundLarge) and
 // large_segment_size() there, 20 MiB by default. Read 2026-11.
-constexpr int64_t block_bytes = 512;                     // every allocation is a multiple
-constexpr int64_t small_allocation_bytes = mebibyte;     // up to this from segments of
+constexpr int64_t block_bytes = 512;                  // every allocation is a multiple
+constexpr int64_t small_allocation_bytes = mebibyte;  // up to this from segments of
 constexpr int64_t small_segment_bytes = 2 * mebibyte;
 constexpr int64_t large_allocation_bytes = 10 * mebibyte;  // below this from segments of
 constexpr int64_t large_segment_bytes = 20 * mebibyte;
-constexpr int64_t own_segment_bytes = 2 * mebibyte;      // from then on one segment each, a multiple of this
+constexpr int64_t own_segment_bytes = 2 * mebibyte;  // from then on one segment each, a multiple of this
 
 // cuBLAS: PyTorch allocates CUBLAS_WORKSPACE_CONFIG, by default :4096:2:16:8 (KiB, times), once per handle and stream
 // (aten/src/ATen/cuda/CublasHandlePool.cpp; seen as a block of 8,519,680 bytes in
@@ -58,8 +59,8 @@ struct DeviceMemory {
   int64_t nvidia_smi() const;
 };
 
-// `requested`: every allocation that is alive at the peak; they add up to `live`. `with_workspace`: the highest sum of live
-// memory and the workspace of the running kernel (cost/workspace.h), which may be elsewhere.
+// `requested`: every allocation that is alive at the peak; they add up to `live`. `with_workspace`: the highest sum of
+// live memory and the workspace of the running kernel (cost/workspace.h), which may be elsewhere.
 DeviceMemory device_memory(const std::vector<int64_t>& requested, int64_t with_workspace);
 
 }  // namespace modelmeter

@@ -38,7 +38,7 @@ ReportDifference difference(const Report& a, const Report& b) {
   compare_fields("workload", a.workload, b.workload, out.inputs);
   compare_fields("runtime", a.runtime, b.runtime, out.inputs);
 
-  const auto total = [&](const char* name, int64_t Figures::*figure) {
+  const auto total = [&](const char* name, int64_t Figures::* figure) {
     out.totals.push_back({name, a.totals.*figure, b.totals.*figure});
   };
   total("parameters", &Figures::parameters);

@@ -25,9 +25,12 @@ namespace fs = std::filesystem;
 // A file under construction, removed unless it is kept.
 class Temporary {
  public:
-  explicit Temporary(const std::string& target) : path_(fmt::format("{}.{}.tmp", target, ::getpid())), target_(target) {}
+  explicit Temporary(const std::string& target)
+      : path_(fmt::format("{}.{}.tmp", target, ::getpid())), target_(target) {}
   Temporary(Temporary&& other) noexcept
-      : path_(std::move(other.path_)), target_(std::move(other.target_)), pending_(std::exchange(other.pending_, false)) {}
+      : path_(std::move(other.path_)),
+        target_(std::move(other.target_)),
+        pending_(std::exchange(other.pending_, false)) {}
   ~Temporary() {
     if (pending_) ::unlink(path_.c_str());
   }

@@ -253,7 +253,9 @@ std::string to_json(const Report& r) {
   return document.dump(2) + "\n";
 }
 
-std::string to_yaml(const Report& report) { return config::to_yaml(config::parse_yaml(to_json(report), "report.json")); }
+std::string to_yaml(const Report& report) {
+  return config::to_yaml(config::parse_yaml(to_json(report), "report.json"));
+}
 
 Report report_from_json(const std::string& content, const std::string& file) {
   const Reader reader(file);
@@ -270,15 +272,19 @@ Report report_from_json(const std::string& content, const std::string& file) {
   out.per_forward = reader.figures(reader.field(document, "per_forward"));
   for (const Json& m : reader.list(document, "modules")) out.modules.push_back(reader.module(m));
   for (const Json& c : reader.list(document, "operator_categories")) {
-    out.operator_categories.push_back({reader.text(c, "category_id"), reader.text(c, "display_name"),
-                                       reader.text(c, "description"), reader.texts(c, "match_classes"), {}});
+    out.operator_categories.push_back({reader.text(c, "category_id"),
+                                       reader.text(c, "display_name"),
+                                       reader.text(c, "description"),
+                                       reader.texts(c, "match_classes"),
+                                       {}});
   }
   for (const Json& s : reader.list(document, "stages")) {
-    out.stages.push_back({reader.text(s, "stage"), reader.text_or_null(s, "nested_in"), reader.figures(reader.field(s, "figures"))});
+    out.stages.push_back(
+        {reader.text(s, "stage"), reader.text_or_null(s, "nested_in"), reader.figures(reader.field(s, "figures"))});
   }
   for (const Json& s : reader.list(document, "module_metrics")) out.module_metrics.push_back(reader.snapshot(s));
-  const auto leaves = static_cast<size_t>(std::count_if(out.modules.begin(), out.modules.end(),
-                                                        [](const AnalyticModuleNode& m) { return m.children.empty(); }));
+  const auto leaves = static_cast<size_t>(std::count_if(
+      out.modules.begin(), out.modules.end(), [](const AnalyticModuleNode& m) { return m.children.empty(); }));
   if (out.modules.empty() || (out.module_metrics.size() != out.modules.size() && out.module_metrics.size() != leaves)) {
     reader.fail("it has not one snapshot for each module, or for each leaf");
   }

@@ -62,8 +62,8 @@ class Pages {
     for (const auto& [name, value] : m.constructor_params) out += fmt::format("- {}: {}\n", name, text_of(value));
     if (node.layer != nullptr) {
       for (const BaseLayer::Parameter& p : node.layer->parameters()) {
-        out += fmt::format("- {} `{}`: {} {}\n", p.persistent ? "parameter" : "buffer", p.name, p.spec.sizes.to_string(),
-                           short_name(p.spec.dtype));
+        out += fmt::format("- {} `{}`: {} {}\n", p.persistent ? "parameter" : "buffer", p.name,
+                           p.spec.sizes.to_string(), short_name(p.spec.dtype));
       }
     }
     return out;
@@ -88,7 +88,8 @@ class Pages {
     if (scope < 0) return node.leaf() ? "It does not run.\n" : stages_in_order(node);
     std::string out = "```python\n";
     for (const std::string& line : pseudo_code(trace_, scope, most_lines)) out += line + "\n";
-    return out + "```\n\nAs traced, views left out: `t1`, `t2` … are tensors, `given[…]` a parameter, buffer or input.\n";
+    return out +
+           "```\n\nAs traced, views left out: `t1`, `t2` … are tensors, `given[…]` a parameter, buffer or input.\n";
   }
 
   static std::string stages_in_order(const ModuleTreeNode& node) {
@@ -121,8 +122,9 @@ class Pages {
                  grouped(child->cost.flops_vector), grouped(child->cost.bytes()), grouped(child->weight_bytes),
                  grouped(child->kv_cache_bytes), grouped(child->peak_live)});
     }
-    table.add({"sum; peak: highest", grouped(node.cost.flops_tensor), grouped(node.cost.flops_vector), grouped(node.cost.bytes()),
-               grouped(node.weight_bytes), grouped(node.kv_cache_bytes), grouped(node.peak_live)});
+    table.add({"sum; peak: highest", grouped(node.cost.flops_tensor), grouped(node.cost.flops_vector),
+               grouped(node.cost.bytes()), grouped(node.weight_bytes), grouped(node.kv_cache_bytes),
+               grouped(node.peak_live)});
     return "## Parts\n\n" + table.markdown();
   }
 
@@ -137,7 +139,8 @@ class Pages {
       out += row_text(rows[i]);
       shown.add(rows[i].total);
     }
-    if (rows.size() > most_kernels) out += fmt::format("\n{} more kinds of kernels are not shown.\n", rows.size() - most_kernels);
+    if (rows.size() > most_kernels)
+      out += fmt::format("\n{} more kinds of kernels are not shown.\n", rows.size() - most_kernels);
     const bool all = rows.size() <= most_kernels;
     if (all && !(shown == node.cost)) {
       throw Error(ErrorCode::internal, fmt::format("the formulas of {} do not come to its costs", node.id));
@@ -149,7 +152,8 @@ class Pages {
     std::vector<KernelRow> rows;
     std::map<std::string, size_t> known;
     for (const Op& op : trace_.ops) {
-      const auto at = std::find_if(node.scopes.begin(), node.scopes.end(), [&](const ScopeShare& s) { return s.scope == op.scope; });
+      const auto at = std::find_if(node.scopes.begin(), node.scopes.end(),
+                                   [&](const ScopeShare& s) { return s.scope == op.scope; });
       if (at == node.scopes.end() || info(op.kernel).kind == OpKind::allocate) continue;
       const int64_t runs = rollup_.executions[static_cast<size_t>(op.scope)] / at->share;
       KernelRow row{std::string(info(op.kernel).name), formula_of(trace_, op), std::nullopt, 0, {}};
@@ -193,10 +197,11 @@ class Pages {
   static std::string row_text(const KernelRow& row) {
     const std::string runs = row.runs == 1 ? "once" : grouped(row.runs) + " times";
     if (!row.last) return fmt::format("- `{}`, {} in the run\n{}", row.kernel, runs, formulas_text(row.first));
-    return fmt::format("- `{0}`, {1} in the run, growing; the first time\n{2}- `{0}`, the last time\n{3}"
-                       "  - all, runs x (first + last) / 2: {4} FLOP, {5} B\n",
-                       row.kernel, runs, formulas_text(row.first), formulas_text(*row.last), grouped(row.total.flops_full()),
-                       grouped(row.total.bytes()));
+    return fmt::format(
+        "- `{0}`, {1} in the run, growing; the first time\n{2}- `{0}`, the last time\n{3}"
+        "  - all, runs x (first + last) / 2: {4} FLOP, {5} B\n",
+        row.kernel, runs, formulas_text(row.first), formulas_text(*row.last), grouped(row.total.flops_full()),
+        grouped(row.total.bytes()));
   }
 
   const Trace& trace_;
@@ -211,8 +216,8 @@ std::string metrics_table(const Report& r, const std::map<std::string, const Ana
                           const std::vector<const ModuleMetricsSnapshot*>& sorted) {
   Table table({"Module", "Stage", "Calls", "Time (ms)", "FLOPs (TFLOP)", "I/O (TB)", "Weights (GB)", "Activations (GB)",
                "KV cache (GB)", "Share"},
-              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right,
-               Align::right, Align::right});
+              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
+               Align::right, Align::right, Align::right});
   for (const ModuleMetricsSnapshot* s : sorted) {
     table.add({fmt::format("[{}]({})", s->module_id, layer_page_name(s->module_id)), modules.at(s->module_id)->stage,
                grouped(s->calls), fmt::format("{:.3f}", s->total_time_ms), fmt::format("{:.6f}", s->total_flops_tflops),
@@ -228,7 +233,8 @@ std::string parameters_table(const Report& r) {
   for (const AnalyticModuleNode& m : r.modules) {
     if (m.constructor_params.empty()) continue;
     std::string params;
-    for (const auto& [name, value] : m.constructor_params) params += (params.empty() ? "" : ", ") + name + "=" + text_of(value);
+    for (const auto& [name, value] : m.constructor_params)
+      params += (params.empty() ? "" : ", ") + name + "=" + text_of(value);
     table.add({m.module_id, m.stage, params});
   }
   return table.markdown();
@@ -241,7 +247,8 @@ std::string summary_page(const Report& r) {
   out += "\n## Module Metrics\n\n" + metrics_table(r, modules, top_leaves(r, r.modules.size()));
   out += "\n## Module parameters\n\n" + parameters_table(r);
   out += "\n## Pages\n\n";
-  for (const AnalyticModuleNode& m : r.modules) out += fmt::format("- [{}]({})\n", m.module_id, layer_page_name(m.module_id));
+  for (const AnalyticModuleNode& m : r.modules)
+    out += fmt::format("- [{}]({})\n", m.module_id, layer_page_name(m.module_id));
   return out;
 }
 

@@ -27,7 +27,8 @@ class Builder {
     out_.runtime = model.runtime_fields();
     out_.notes = model.notes();
     std::vector<Residence> residences = trace().residences;
-    std::sort(residences.begin(), residences.end(), [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
+    std::sort(residences.begin(), residences.end(),
+              [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
     check_stage(only, residences);
     for (const Residence& residence : residences) {
       if (only.empty() || only == name_of(residence)) add(residence);

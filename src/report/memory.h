@@ -1,5 +1,5 @@
-// Memory over time: per stage what is resident and where the activations peak, and what is alive at the pipeline's peak.
-// All figures are bytes of device memory, exact; they add up.
+// Memory over time: per stage what is resident and where the activations peak, and what is alive at the pipeline's
+// peak. All figures are bytes of device memory, exact; they add up.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +12,9 @@
 namespace modelmeter {
 
 struct MemoryOp {
-  int32_t index = -1;      // of the ops recorded, a repetition once; -1: nothing runs on the device
-  std::string kernel;      // "aten.addmm"
-  std::string scope;       // "blocks.1.self_attn.q"
+  int32_t index = -1;  // of the ops recorded, a repetition once; -1: nothing runs on the device
+  std::string kernel;  // "aten.addmm"
+  std::string scope;   // "blocks.1.self_attn.q"
 };
 
 // Tensors that a forward keeps for what comes later.
@@ -45,10 +45,10 @@ struct StageMemory {
 struct AliveRow {
   enum class Kind { weights, inputs, tensor, other };
   Kind kind = Kind::tensor;
-  std::string what;   // of weights: whose
+  std::string what;  // of weights: whose
   int64_t bytes = 0;
   std::string dtype, shape, role;
-  bool grown = false; // it grows with a repetition: the shape is that of the first, the bytes those of the last
+  bool grown = false;  // it grows with a repetition: the shape is that of the first, the bytes those of the last
   MemoryOp made_by;
 };
 

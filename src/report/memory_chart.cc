@@ -16,7 +16,6 @@ struct Column {
   bool peak = false;
 };
 
-
 // A stage is as wide as the square root of its number of ops: a long one leaves room for the short.
 std::vector<int> columns_of_stages(const MemoryReport& r, int width) {
   double sum = 0;
@@ -62,11 +61,12 @@ std::string memory_chart(const MemoryReport& r, ChartSize size) {
     columns.insert(columns.end(), own.begin(), own.end());
     const char letter = static_cast<char>('a' + i % 26);
     axis += letter + std::string(static_cast<size_t>(counts[i] - 1), '-');
-    legend += fmt::format("  {}  {}: {}, {}{}\n", letter, s.id,
-                          s.live.empty() ? "no ops"
-                                         : fmt::format("ops {} to {}", s.first_op, s.first_op + static_cast<int32_t>(s.live.size()) - 1),
-                          s.forwards == 1 ? "once" : fmt::format("{} times", s.forwards),
-                          s.residents.on_device ? "" : ", not on the device");
+    legend += fmt::format(
+        "  {}  {}: {}, {}{}\n", letter, s.id,
+        s.live.empty() ? "no ops"
+                       : fmt::format("ops {} to {}", s.first_op, s.first_op + static_cast<int32_t>(s.live.size()) - 1),
+        s.forwards == 1 ? "once" : fmt::format("{} times", s.forwards),
+        s.residents.on_device ? "" : ", not on the device");
   }
   std::string out;
   for (int row = size.height; row >= 1; --row) {
@@ -82,8 +82,9 @@ std::string memory_chart(const MemoryReport& r, ChartSize size) {
   mark.erase(mark.find_last_not_of(' ') + 1);
   out += fmt::format("{:>11} +{}\n", "0", axis);
   if (!mark.empty()) out += fmt::format("{:>11}  {} peak\n", "", mark);
-  out += fmt::format("\n  # activations   : weights and inputs   {} ops recorded of {} run: what repeats is drawn once\n",
-                     grouped(r.ops_recorded), grouped(r.ops_run));
+  out +=
+      fmt::format("\n  # activations   : weights and inputs   {} ops recorded of {} run: what repeats is drawn once\n",
+                  grouped(r.ops_recorded), grouped(r.ops_run));
   return out + legend;
 }
 

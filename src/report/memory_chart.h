@@ -1,5 +1,5 @@
-// Live memory over the sequence of ops as lines of text: weights and inputs below, activations above, the stages under the
-// axis. An op that repeats is drawn once, at its highest.
+// Live memory over the sequence of ops as lines of text: weights and inputs below, activations above, the stages under
+// the axis. An op that repeats is drawn once, at its highest.
 #pragma once
 
 #include <string>

@@ -61,24 +61,22 @@ std::string memory_json(const MemoryReport& r) {
   for (const auto& [name, value] : r.runtime) {
     std::visit([&, &key = name](const auto& v) { runtime[key] = v; }, value);
   }
-  const Json out = {{"model", r.model},
-                    {"workload", r.workload},
-                    {"runtime", runtime},
-                    {"ops_recorded", r.ops_recorded},
-                    {"ops_run", r.ops_run},
-                    {"stages", stages},
-                    {"peak",
-                     {{"stage", r.peak().id},
-                      {"live_bytes", r.peak().live_bytes()},
-                      {"op", json(r.peak().peak)},
-                      {"alive", alive}}},
-                    {"device",
-                     {{"modelled_live_bytes", r.device.live},
-                      {"in_the_allocator", json(r.device.allocator)},
-                      {"max_memory_allocated_bytes", r.device.max_memory_allocated()},
-                      {"outside_the_allocator", json(r.device.driver)},
-                      {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
-                    {"notes", r.notes}};
+  const Json out = {
+      {"model", r.model},
+      {"workload", r.workload},
+      {"runtime", runtime},
+      {"ops_recorded", r.ops_recorded},
+      {"ops_run", r.ops_run},
+      {"stages", stages},
+      {"peak",
+       {{"stage", r.peak().id}, {"live_bytes", r.peak().live_bytes()}, {"op", json(r.peak().peak)}, {"alive", alive}}},
+      {"device",
+       {{"modelled_live_bytes", r.device.live},
+        {"in_the_allocator", json(r.device.allocator)},
+        {"max_memory_allocated_bytes", r.device.max_memory_allocated()},
+        {"outside_the_allocator", json(r.device.driver)},
+        {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
+      {"notes", r.notes}};
   return out.dump(2);
 }
 

@@ -28,12 +28,13 @@ std::string roles_text(const StageMemory& s) {
 }
 
 std::string stages_table(const MemoryReport& r) {
-  Table table({"Stage", "Weights", "Inputs", "Activations", "of which kept", "Live at its peak", "Op at the peak", "in"},
-              {Align::left, Align::right, Align::right, Align::right, Align::left, Align::right, Align::left, Align::left});
+  Table table(
+      {"Stage", "Weights", "Inputs", "Activations", "of which kept", "Live at its peak", "Op at the peak", "in"},
+      {Align::left, Align::right, Align::right, Align::right, Align::left, Align::right, Align::left, Align::left});
   for (const StageMemory& s : r.stages) {
     const std::string op = s.residents.on_device ? op_text(s.peak) : "runs on the CPU";
-    table.add({s.id, gibibytes_text(s.weight_bytes()), gibibytes_text(s.input_bytes), gibibytes_text(s.activation_bytes),
-               roles_text(s), gibibytes_text(s.live_bytes()), op, where(s.peak)});
+    table.add({s.id, gibibytes_text(s.weight_bytes()), gibibytes_text(s.input_bytes),
+               gibibytes_text(s.activation_bytes), roles_text(s), gibibytes_text(s.live_bytes()), op, where(s.peak)});
   }
   return table.markdown();
 }
@@ -61,10 +62,11 @@ std::string alive_table(const MemoryReport& r) {
     }
     grown |= row.grown;
     const std::string maker = !tensor ? "" : row.made_by.index < 0 ? "not traced" : op_text(row.made_by);
-    table.add({grouped(row.bytes), gibibytes_text(row.bytes), what, row.dtype, row.shape + (row.grown ? " *" : ""), maker,
-               where(row.made_by)});
+    table.add({grouped(row.bytes), gibibytes_text(row.bytes), what, row.dtype, row.shape + (row.grown ? " *" : ""),
+               maker, where(row.made_by)});
   }
-  if (left > 0) table.add({grouped(rest), gibibytes_text(rest), fmt::format("{} smaller tensors", left), "", "", "", ""});
+  if (left > 0)
+    table.add({grouped(rest), gibibytes_text(rest), fmt::format("{} smaller tensors", left), "", "", "", ""});
   std::string out = table.markdown();
   if (grown) out += "\n\\* grows with a repetition: the shape is that of the first, the bytes are those of the last.\n";
   return out;
@@ -111,7 +113,8 @@ std::string memory_text(const MemoryReport& r) {
   std::string out = fmt::format("# Memory: {}, {}{}\n\n", r.model, r.workload, runtime_line(r));
   out += fmt::format("The peak is {} in {}", gibibytes_text(peak.live_bytes()), peak.id);
   if (peak.peak.index >= 0) {
-    out += fmt::format(", right after {}{}", op_text(peak.peak), peak.peak.scope.empty() ? "" : " in " + peak.peak.scope);
+    out +=
+        fmt::format(", right after {}{}", op_text(peak.peak), peak.peak.scope.empty() ? "" : " in " + peak.peak.scope);
   }
   out += ".\n\n## Stages\n\n" + stages_table(r);
   out += "\n## Over the ops\n\n" + memory_chart(r);

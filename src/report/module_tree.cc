@@ -31,7 +31,12 @@ std::string looked_up(const std::vector<std::pair<std::string, std::string>>& ta
 class Builder {
  public:
   Builder(const AnalyticModel& model, const Trace& trace, const Rollup& rollup, const ModuleTreeOptions& options)
-      : model_(model), trace_(trace), rollup_(rollup), options_(options), names_(model.names()), categories_(model.categories()) {
+      : model_(model),
+        trace_(trace),
+        rollup_(rollup),
+        options_(options),
+        names_(model.names()),
+        categories_(model.categories()) {
     root_ = std::make_unique<Node>();
     root_->id = root_->name = root_->raw_name = names_.root_id;
     root_->name = names_.root_id.substr(names_.root_id.rfind('/') + 1);
@@ -94,9 +99,8 @@ class Builder {
   static void add(Cost& sum, const Cost& cost, int64_t share) {
     if (share == 1) return sum.add(cost);
     Cost part = cost;
-    for (int64_t* figure :
-         {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written,
-          &part.flops_unknown}) {
+    for (int64_t* figure : {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read,
+                            &part.bytes_written, &part.flops_unknown}) {
       *figure /= share;
     }
     sum.add(part);
@@ -359,9 +363,9 @@ class Builder {
 
   std::string category_of(const Node& leaf) const {
     for (const OperatorCategory& category : categories_) {
-      const bool matches = category.match.empty() ||
-                           (category.by_part ? has_part(nearest_class(leaf), category.match)
-                                             : contains(category.match, leaf.klass) || contains(category.match, leaf.raw_name));
+      const bool matches = category.match.empty() || (category.by_part ? has_part(nearest_class(leaf), category.match)
+                                                                       : contains(category.match, leaf.klass) ||
+                                                                             contains(category.match, leaf.raw_name));
       if (matches && (category.within.empty() || is_within(leaf, category.within))) return category.id;
     }
     return "other";
@@ -375,7 +379,8 @@ class Builder {
 
   static bool has_part(std::string klass, const std::vector<std::string>& parts) {
     std::transform(klass.begin(), klass.end(), klass.begin(), [](unsigned char c) { return std::tolower(c); });
-    return std::any_of(parts.begin(), parts.end(), [&](const std::string& p) { return klass.find(p) != std::string::npos; });
+    return std::any_of(parts.begin(), parts.end(),
+                       [&](const std::string& p) { return klass.find(p) != std::string::npos; });
   }
 
   static bool is_within(const Node& leaf, const std::vector<std::string>& names) {
@@ -394,9 +399,9 @@ class Builder {
   std::map<std::string, const Stage*> stages_;
   std::map<std::string, Node*> by_id_;  // groups, stages and placed nodes
   std::map<const Node*, Cost> own_;
-  std::map<const BaseLayer*, std::string> first_origin_;  // of the stages that run it
+  std::map<const BaseLayer*, std::string> first_origin_;              // of the stages that run it
   std::set<std::tuple<const Node*, const BaseLayer*, int64_t>> ran_;  // caller, layer, index
-  std::map<std::string, int64_t> caches_;                 // how many layers have one, by origin
+  std::map<std::string, int64_t> caches_;                             // how many layers have one, by origin
   std::unique_ptr<Node> root_;
 };
 

@@ -102,9 +102,9 @@ std::map<std::string, std::string> categories_by_class(const ModuleTreeNode& roo
   walk(walk, root);
   std::map<std::string, std::string> out;
   for (const auto& [klass, categories] : sums) {
-    out[klass] = std::max_element(categories.begin(), categories.end(),
-                                  [](const auto& a, const auto& b) { return a.second < b.second; })
-                     ->first;
+    out[klass] = std::max_element(categories.begin(), categories.end(), [](const auto& a, const auto& b) {
+                   return a.second < b.second;
+                 })->first;
   }
   return out;
 }
@@ -142,7 +142,8 @@ TargetOperatorList target_operators(const AnalyticModel& model, const std::strin
     spec.is_pytorch_builtin = name.compare(0, 6, "torch.") == 0;
     spec.children_classes.assign(entry.below.begin(), entry.below.end());
     const auto category = categories.find(entry.klass);
-    spec.default_category_id = category == categories.end() ? category_by_name(model.categories(), entry.klass) : category->second;
+    spec.default_category_id =
+        category == categories.end() ? category_by_name(model.categories(), entry.klass) : category->second;
     spec.count = entry.count;
     spec.parameters = entry.parameters;
     out.operators.push_back(std::move(spec));
@@ -180,7 +181,8 @@ std::string operators_markdown(const TargetOperatorList& list) {
   return table.markdown();
 }
 
-std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticModel& model, const TargetOperatorList& list) {
+std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticModel& model,
+                                                                const TargetOperatorList& list) {
   Json layers = Json::array();
   for (const OperatorSpec& o : list.operators) {
     layers.push_back({{"class_name", o.class_name},

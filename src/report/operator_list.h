@@ -13,12 +13,13 @@ namespace modelmeter {
 
 struct OperatorSpec {
   std::string class_name;
-  std::string class_name_qualified;           // "torch.nn.modules.linear.Linear"
+  std::string class_name_qualified;  // "torch.nn.modules.linear.Linear"
   bool is_pytorch_builtin = false;
   std::vector<std::string> children_classes;  // qualified, of every layer below, sorted
-  std::string default_category_id;            // where most of its FLOPs are; of one that only holds others: by its name, or "other"
-  int64_t count = 0;                          // layers of this class in the model
-  int64_t parameters = 0;                     // of all of them, with what is below
+  std::string
+      default_category_id;  // where most of its FLOPs are; of one that only holds others: by its name, or "other"
+  int64_t count = 0;        // layers of this class in the model
+  int64_t parameters = 0;   // of all of them, with what is below
 };
 
 struct TargetOperatorList {
@@ -32,7 +33,9 @@ TargetOperatorList target_operators(const AnalyticModel& model, const std::strin
 std::string operators_json(const TargetOperatorList& list);      // one object, as printed
 std::string operators_markdown(const TargetOperatorList& list);  // a table
 
-// The files that the forerunner's reader looks for in a folder: torchinfo-unique-layers.json and .md, torchinfo-stages.json.
-std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticModel& model, const TargetOperatorList& list);
+// The files that the forerunner's reader looks for in a folder: torchinfo-unique-layers.json and .md,
+// torchinfo-stages.json.
+std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticModel& model,
+                                                                const TargetOperatorList& list);
 
 }  // namespace modelmeter

@@ -65,9 +65,10 @@ class Writer {
     for (int i = 0; i < op.outputs && !op.in_place; ++i) append(outputs, shapes, trace_.output(op, i), named);
     if (op.in_place) shapes = described(trace_.input(op, 0));
     const std::string_view kernel = info(op.kernel).name;
-    lines_.push_back(fmt::format("{}{}{}{}({})  # {}", indent, outputs, outputs.empty() ? "" : " = ",
-                                 kernel.find('.') == std::string_view::npos ? fmt::format("torch.{}", kernel) : std::string(kernel),
-                                 inputs, shapes));
+    lines_.push_back(
+        fmt::format("{}{}{}{}({})  # {}", indent, outputs, outputs.empty() ? "" : " = ",
+                    kernel.find('.') == std::string_view::npos ? fmt::format("torch.{}", kernel) : std::string(kernel),
+                    inputs, shapes));
   }
 
   // A call of a child: what comes in from outside, and what it leaves alive.
@@ -79,7 +80,8 @@ class Writer {
       const Op& op = trace_.ops[i];
       for (int k = 0; k < op.inputs; ++k) {
         const Storage* storage = trace_.input(op, k).storage;
-        const bool outside = names_.count(storage) > 0 || (storage->place == Place::device && storage->born < static_cast<int32_t>(first));
+        const bool outside = names_.count(storage) > 0 ||
+                             (storage->place == Place::device && storage->born < static_cast<int32_t>(first));
         if (outside && named.size() < 4 && named.insert(storage).second) {
           inputs += (inputs.empty() ? "" : ", ") + name_of(trace_.input(op, k));
         }
@@ -97,7 +99,8 @@ class Writer {
                                  ? std::string(s.name)
                                  : fmt::format("self.{}{}", s.name, s.index < 0 ? "" : fmt::format("[{}]", s.index));
     const std::string klass = s.klass.empty() ? "" : std::string(s.klass) + (shapes.empty() ? "" : ": ");
-    lines_.push_back(fmt::format("{}{}{}{}({})  # {}{}", indent, outputs, outputs.empty() ? "" : " = ", name, inputs, klass, shapes));
+    lines_.push_back(fmt::format("{}{}{}{}({})  # {}{}", indent, outputs, outputs.empty() ? "" : " = ", name, inputs,
+                                 klass, shapes));
   }
 
   void append(std::string& outputs, std::string& shapes, const TensorMeta& output, std::set<const Storage*>& made) {

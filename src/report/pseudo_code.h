@@ -1,5 +1,5 @@
-// The forward of a module as the trace has it, in the manner of PyTorch code: calls of its children and its own kernels,
-// in order, with the shapes of what they make.
+// The forward of a module as the trace has it, in the manner of PyTorch code: calls of its children and its own
+// kernels, in order, with the shapes of what they make.
 #pragma once
 
 #include <string>

@@ -7,14 +7,15 @@ namespace {
 
 // torch 2.15, torch/nn/modules.
 const std::map<std::string, std::string> torch_modules = {
-    {"Linear", "linear"},           {"Conv2d", "conv"},        {"Conv3d", "conv"},         {"LayerNorm", "normalization"},
-    {"RMSNorm", "normalization"},   {"GELU", "activation"},    {"SiLU", "activation"},     {"Embedding", "sparse"},
-    {"Sequential", "container"},    {"ModuleList", "container"}, {"Dropout", "dropout"},   {"Identity", "linear"},
-    {"ZeroPad2d", "padding"},       {"Upsample", "upsampling"}};
+    {"Linear", "linear"},         {"Conv2d", "conv"},          {"Conv3d", "conv"},     {"LayerNorm", "normalization"},
+    {"RMSNorm", "normalization"}, {"GELU", "activation"},      {"SiLU", "activation"}, {"Embedding", "sparse"},
+    {"Sequential", "container"},  {"ModuleList", "container"}, {"Dropout", "dropout"}, {"Identity", "linear"},
+    {"ZeroPad2d", "padding"},     {"Upsample", "upsampling"}};
 
 }  // namespace
 
-std::string qualified_class_name(const ReportNames& names, const std::string& klass, const std::string& stage_id, bool leaf) {
+std::string qualified_class_name(const ReportNames& names, const std::string& klass, const std::string& stage_id,
+                                 bool leaf) {
   const auto found = torch_modules.find(klass);
   if (found != torch_modules.end() && (leaf || found->second == "container")) {
     return "torch.nn.modules." + found->second + "." + klass;

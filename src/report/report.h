@@ -1,7 +1,7 @@
 // The analytic report: the types that all models share and that the forerunner's consumers read, with its names.
 //
-// Field by field this is docs/report.schema.json. TFLOP = 1e12 FLOP, TB = 1e12 bytes, GB = 1e9 bytes; beside every float
-// stands the exact integer in base units (Figures).
+// Field by field this is docs/report.schema.json. TFLOP = 1e12 FLOP, TB = 1e12 bytes, GB = 1e9 bytes; beside every
+// float stands the exact integer in base units (Figures).
 #pragma once
 
 #include <cstdint>
@@ -58,8 +58,9 @@ struct ModuleMetricsSnapshot {
   Figures exact;
 };
 
-// What one stage of the run costs. FLOPs, bytes and kernels of stages add up to the run, but for those nested in another.
-// Weights are those that the stage's layers hold, shared with other stages or not; the KV cache is that at its end.
+// What one stage of the run costs. FLOPs, bytes and kernels of stages add up to the run, but for those nested in
+// another. Weights are those that the stage's layers hold, shared with other stages or not; the KV cache is that at its
+// end.
 struct StageFigures {
   std::string stage;
   std::optional<std::string> nested_in;

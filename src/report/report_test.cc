@@ -160,10 +160,14 @@ TEST(ReportJson, IsStrictWhenItReads) {
   EXPECT_EQ(error_of(text.substr(0, text.size() / 2)), "r.json: not a JSON file");
   EXPECT_EQ(error_of("{}"), "r.json: not a modelmeter report");
   EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/1"})"), "r.json: no field \"report_id\"");
-  EXPECT_EQ(error_of(replaced(text, "\"report_id\": \"run\"", "\"report_id\": null")), "r.json: \"report_id\" is not a string");
-  EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")), "r.json: no field \"notes\"");  // an extra field of the model
-  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": -1")), "r.json: \"kv_cache_bytes\" is not a count");
-  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": 0.5")), "r.json: \"kv_cache_bytes\" is not a count");
+  EXPECT_EQ(error_of(replaced(text, "\"report_id\": \"run\"", "\"report_id\": null")),
+            "r.json: \"report_id\" is not a string");
+  EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")),
+            "r.json: no field \"notes\"");  // an extra field of the model
+  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": -1")),
+            "r.json: \"kv_cache_bytes\" is not a count");
+  EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": 0.5")),
+            "r.json: \"kv_cache_bytes\" is not a count");
   EXPECT_EQ(error_of(replaced(text, "\"share_of_model_time\": 1.0", "\"share_of_model_time\": null")),
             "r.json: \"share_of_model_time\" is not a number of 0 or more");
   EXPECT_EQ(error_of(replaced(text, "\"total_time_ms\": 0.0", "\"total_time_ms\": -1.0")),
@@ -185,10 +189,10 @@ TEST(ReportYaml, IsTheSameDocument) {
 TEST(Summary, ShowsIdModelWorkloadTotalsAndRankings) {
   const Report r = report_of({});
   const std::string text = summary_markdown(r);
-  for (const char* part : {"# run\n", "model_id test/wan", "profile_id test", "total FLOPs:", "## Totals", "FLOPs (torch)",
-                           "FLOPs (full)", "Bytes read", "Bytes written", "Arithmetic intensity", "Kernels", "Parameters",
-                           "Weights", "Activation peak", "KV cache", "Peak live memory", "## Top 10 layers",
-                           "## Top 5 categories", "attention_proj"}) {
+  for (const char* part :
+       {"# run\n", "model_id test/wan", "profile_id test", "total FLOPs:", "## Totals", "FLOPs (torch)", "FLOPs (full)",
+        "Bytes read", "Bytes written", "Arithmetic intensity", "Kernels", "Parameters", "Weights", "Activation peak",
+        "KV cache", "Peak live memory", "## Top 10 layers", "## Top 5 categories", "attention_proj"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(text, HasSubstr(top_leaves(r, 1).front()->module_id));
@@ -231,7 +235,8 @@ TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {
   EXPECT_EQ(d.inputs[1].a, "48");
   EXPECT_EQ(d.inputs[1].b, "96");
   ASSERT_FALSE(d.layers.empty());
-  for (const LayerDifference& l : d.layers) EXPECT_THAT(l.module_id, testing::StartsWith("diffusion/dit/block_00/mlp/"));
+  for (const LayerDifference& l : d.layers)
+    EXPECT_THAT(l.module_id, testing::StartsWith("diffusion/dit/block_00/mlp/"));
   EXPECT_EQ(d.layers.front().flops_b, 2 * d.layers.front().flops_a);
 }
 

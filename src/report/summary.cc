@@ -18,8 +18,9 @@ std::string fields_line(const Fields& fields) {
 }
 
 std::string totals_table(const Report& r) {
-  Table table({"", "whole run", "one forward", "exact, whole run"}, {Align::left, Align::right, Align::right, Align::right});
-  const auto row = [&](const char* name, std::string (*text_of)(int64_t), int64_t Figures::*figure) {
+  Table table({"", "whole run", "one forward", "exact, whole run"},
+              {Align::left, Align::right, Align::right, Align::right});
+  const auto row = [&](const char* name, std::string (*text_of)(int64_t), int64_t Figures::* figure) {
     table.add({name, text_of(r.totals.*figure), text_of(r.per_forward.*figure), grouped(r.totals.*figure)});
   };
   row("FLOPs (torch)", flops_text, &Figures::flops_torch);
@@ -36,7 +37,8 @@ std::string totals_table(const Report& r) {
   row("Activation peak", bytes_text, &Figures::activation_peak_bytes);
   row("KV cache", bytes_text, &Figures::kv_cache_bytes);
   const int64_t peak = r.totals.peak_live_bytes.value_or(0);
-  table.add({"Peak live memory", bytes_text(peak), bytes_text(r.per_forward.peak_live_bytes.value_or(0)), grouped(peak)});
+  table.add(
+      {"Peak live memory", bytes_text(peak), bytes_text(r.per_forward.peak_live_bytes.value_or(0)), grouped(peak)});
   return table.markdown();
 }
 
@@ -75,9 +77,10 @@ std::string top_tables(const Report& r, size_t layers, size_t categories) {
 
 std::string summary_markdown(const Report& r) {
   std::string out = fmt::format("# {}\n\n", r.report_id);
-  out += fmt::format("- report: {}\n- model: {}\n- workload: {}\n- runtime: {}\n- total FLOPs: {} (torch), {} (full)\n\n",
-                     r.report_id, fields_line(r.model), fields_line(r.workload), fields_line(r.runtime),
-                     flops_text(r.totals.flops_torch), flops_text(r.totals.flops_full));
+  out +=
+      fmt::format("- report: {}\n- model: {}\n- workload: {}\n- runtime: {}\n- total FLOPs: {} (torch), {} (full)\n\n",
+                  r.report_id, fields_line(r.model), fields_line(r.workload), fields_line(r.runtime),
+                  flops_text(r.totals.flops_torch), flops_text(r.totals.flops_full));
   out += "## Totals\n\n" + totals_table(r) + "\n";
   if (r.stages.size() > 1) out += "## Stages\n\n" + stages_table(r) + "\n";
   out += top_tables(r, 10, 5);
@@ -85,8 +88,9 @@ std::string summary_markdown(const Report& r) {
     out += "\n## Notes\n\n";
     for (const std::string& note : r.notes) out += "- " + note + "\n";
   }
-  out += "\nFLOPs (torch): matrix products, convolutions and attention, as torch.utils.flop_counter counts. FLOPs (full): "
-         "all arithmetic. Layers that repeat are counted with all their repetitions.\n";
+  out +=
+      "\nFLOPs (torch): matrix products, convolutions and attention, as torch.utils.flop_counter counts. FLOPs (full): "
+      "all arithmetic. Layers that repeat are counted with all their repetitions.\n";
   return out;
 }
 

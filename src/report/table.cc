@@ -19,7 +19,8 @@ std::string Table::markdown() const {
   };
   line(rows_.front());
   for (size_t i = 0; i < widths.size(); ++i) {
-    out += align_[i] == Align::right ? "| " + std::string(widths[i] - 1, '-') + ": " : "| " + std::string(widths[i], '-') + " ";
+    out += align_[i] == Align::right ? "| " + std::string(widths[i] - 1, '-') + ": "
+                                     : "| " + std::string(widths[i], '-') + " ";
   }
   out += "|\n";
   for (size_t r = 1; r < rows_.size(); ++r) line(rows_[r]);

@@ -93,7 +93,8 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask) {
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), d = v.size(3);
   Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
-  tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(2)});
+  tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
+                {b, sq, k.size(2)});
   q.reset();
   k.reset();
   v.reset();
@@ -105,7 +106,8 @@ Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q,
   Tracer& tracer = q.tracer();
   Tensor out = tracer.allocate({q.size(0), q.size(1), v.size(2)}, q.dtype());
   FlashExtras extras(tracer, {q.size(1), q.size(0)});
-  tracer.record(Kernel::flash_attention_forward, {&q, &k, &v, &cu_seqlens_q, &cu_seqlens_k}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
+  tracer.record(Kernel::flash_attention_forward, {&q, &k, &v, &cu_seqlens_q, &cu_seqlens_k},
+                {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
                 {cu_seqlens_q.size(0) - 1, max_seqlen_q, max_seqlen_k});
   q.reset();
   k.reset();

@@ -14,9 +14,7 @@ Category category(DType dtype) {
   return is_floating_point(dtype) ? Category::floating : Category::integer;
 }
 
-DType floating_result(DType dtype) {
-  return is_floating_point(dtype) || is_complex(dtype) ? dtype : DType::float32;
-}
+DType floating_result(DType dtype) { return is_floating_point(dtype) || is_complex(dtype) ? dtype : DType::float32; }
 
 // The stride of dimension `dim` of the result as the operand sees it: 0 where the operand is broadcast.
 int64_t operand_stride(const Tensor& x, const Shape& sizes, int dim) {
@@ -122,9 +120,8 @@ Tensor binary(Kernel kernel, Tensor a, Tensor b) {
   const Shape sizes = broadcast(a.sizes(), b.sizes());
   // The first operand decides where it is not broadcast.
   const bool contiguous = a.is_contiguous() && (b.is_contiguous() || a.sizes() == sizes);
-  Tensor out = contiguous
-                   ? tracer.allocate(sizes, dtype)
-                   : tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype);
+  Tensor out =
+      contiguous ? tracer.allocate(sizes, dtype) : tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype);
   tracer.record(kernel, {&a, &b}, {&out});
   a.reset();
   b.reset();

@@ -16,13 +16,13 @@
 namespace modelmeter::torch {
 
 // --- elementwise -----------------------------------------------------------------------------------------------------
-Tensor unary(Kernel kernel, Tensor x);                 // one floating-point result per element; integers become float32
-Tensor unary_(Kernel kernel, Tensor x);                // in place; returns x
-Tensor binary(Kernel kernel, Tensor a, Tensor b);      // broadcasts and promotes
-Tensor unary_same(Kernel kernel, Tensor x);            // one result per element, of x's own type
-Tensor compare(Kernel kernel, Tensor a);               // with a scalar; gives bool
+Tensor unary(Kernel kernel, Tensor x);             // one floating-point result per element; integers become float32
+Tensor unary_(Kernel kernel, Tensor x);            // in place; returns x
+Tensor binary(Kernel kernel, Tensor a, Tensor b);  // broadcasts and promotes
+Tensor unary_same(Kernel kernel, Tensor x);        // one result per element, of x's own type
+Tensor compare(Kernel kernel, Tensor a);           // with a scalar; gives bool
 Tensor compare(Kernel kernel, Tensor a, Tensor b);
-Tensor binary_(Kernel kernel, Tensor a, Tensor b);     // a op= b; returns a
+Tensor binary_(Kernel kernel, Tensor a, Tensor b);  // a op= b; returns a
 
 inline Tensor add(Tensor a, Tensor b) { return binary(Kernel::add, std::move(a), std::move(b)); }
 inline Tensor sub(Tensor a, Tensor b) { return binary(Kernel::sub, std::move(a), std::move(b)); }
@@ -83,7 +83,7 @@ inline Tensor clamp_min(Tensor x) { return unary(Kernel::clamp_min, std::move(x)
 inline Tensor sqrt(Tensor x) { return unary(Kernel::sqrt, std::move(x)); }
 inline Tensor tanh(Tensor x) { return unary(Kernel::tanh, std::move(x)); }
 inline Tensor sigmoid(Tensor x) { return unary(Kernel::sigmoid, std::move(x)); }
-Tensor pow(Tensor x, double exponent);   // autocasts to float32
+Tensor pow(Tensor x, double exponent);  // autocasts to float32
 Tensor pow(double base, Tensor exponent);
 Tensor rsqrt(Tensor x);
 Tensor exp(Tensor x);
@@ -108,7 +108,7 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias);  // x [..., in], weight [ou
 Tensor matmul(Tensor a, Tensor b);                    // batched; both of at least two dimensions
 // Of the rows up to offsets[i] by the i-th matrix: x [rows, k], weights [groups, k, n], offsets i32 [groups].
 Tensor grouped_mm(Tensor x, Tensor weights, Tensor offsets);
-Tensor linalg_solve(Tensor a, Tensor b);              // a [n, n], b [n]
+Tensor linalg_solve(Tensor a, Tensor b);  // a [n, n], b [n]
 struct ConvParams {
   Shape stride, padding, dilation;  // one number per spatial dimension
   int64_t groups = 1;
@@ -134,13 +134,13 @@ Tensor layer_norm(Tensor x, Tensor weight, Tensor bias);  // over the last dimen
 Tensor rms_norm(Tensor x, Tensor weight);                 // torch.nn.functional.rms_norm: one fused kernel
 
 // --- copies, casts, layout -------------------------------------------------------------------------------------------
-Tensor to(Tensor x, DType dtype);           // no kernel where it has that type
+Tensor to(Tensor x, DType dtype);  // no kernel where it has that type
 Tensor type_as(Tensor x, const Tensor& other);
-Tensor to_device(Tensor x, DType dtype);    // from host memory
-Tensor to_host(Tensor x);                   // .cpu()
-Tensor contiguous(Tensor x);                // no kernel where it is
+Tensor to_device(Tensor x, DType dtype);      // from host memory
+Tensor to_host(Tensor x);                     // .cpu()
+Tensor contiguous(Tensor x);                  // no kernel where it is
 Tensor repeat(Tensor x, const Shape& times);  // x.repeat(*times), as many as dimensions
-Tensor clone(Tensor x);                     // keeps the strides of a dense tensor
+Tensor clone(Tensor x);                       // keeps the strides of a dense tensor
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
 Tensor flatten(Tensor x, int start, int end = -1);
@@ -153,10 +153,10 @@ inline Tensor fill_(Tensor x, double) { return unary_(Kernel::fill_, std::move(x
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
 
 // --- gathers ---------------------------------------------------------------------------------------------------------
-Tensor embedding(Tensor weight, Tensor ids);      // rows of weight [n, d]
+Tensor embedding(Tensor weight, Tensor ids);          // rows of weight [n, d]
 Tensor index(Tensor x, Tensor rows, Tensor columns);  // x [n, m] at broadcast integer positions
 
-Tensor index(Tensor x, Tensor rows);              // x [n, ...] at rows of any shape: [rows..., ...]
+Tensor index(Tensor x, Tensor rows);                      // x [n, ...] at rows of any shape: [rows..., ...]
 Tensor index_put_(Tensor x, Tensor rows, Tensor values);  // x[rows] = values
 Tensor scatter_(Tensor x, Tensor indices);                // a number to the indices of each row
 Tensor masked_scatter_(Tensor x, Tensor mask, Tensor source);
@@ -170,16 +170,16 @@ struct Sorted {
 };
 Sorted sort(Tensor x);
 Tensor argsort(Tensor x);
-Tensor argmax(Tensor x);                      // along the last dimension
-Tensor nonzero(Tensor x, int64_t found);      // the places of so many elements: [found, dimensions]
+Tensor argmax(Tensor x);                       // along the last dimension
+Tensor nonzero(Tensor x, int64_t found);       // the places of so many elements: [found, dimensions]
 Tensor index_fill_(Tensor x, Tensor indices);  // a number to these places along the first dimension
 
 // --- resampling ------------------------------------------------------------------------------------------------------
-Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);    // x [n, c, h, w]
+Tensor upsample_nearest_exact2d(Tensor x, int64_t height, int64_t width);                  // x [n, c, h, w]
 Tensor upsample_nearest_exact3d(Tensor x, int64_t frames, int64_t height, int64_t width);  // x [n, c, f, h, w]
-Tensor upsample_bicubic2d(Tensor x, int64_t height, int64_t width);          // x [n, c, h, w]
-Tensor upsample_linear1d(Tensor x, int64_t size);                            // x [n, c, l]
-Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);       // x [n, c, h, w], antialiased
+Tensor upsample_bicubic2d(Tensor x, int64_t height, int64_t width);                        // x [n, c, h, w]
+Tensor upsample_linear1d(Tensor x, int64_t size);                                          // x [n, c, l]
+Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width);  // x [n, c, h, w], antialiased
 
 // --- factories -------------------------------------------------------------------------------------------------------
 Tensor zeros_like(Tensor x);

@@ -73,9 +73,9 @@ TEST_F(FunctionalTest, FunctionsOfIntegersGiveFloats) {
 TEST_F(FunctionalTest, AutocastLowersMatrixProductsAndLeavesFloat64) {
   AutocastGuard autocast(D::bfloat16);
   torch::linear(make({2, 3}), make({4, 3}), make({4}));
-  EXPECT_THAT(kernels(), ElementsAre("_to_copy f32[4] -> bf16[4]", "_to_copy f32[4, 3] -> bf16[4, 3]",
-                                     "_to_copy f32[2, 3] -> bf16[2, 3]",
-                                     "addmm bf16[4] bf16[2, 3] bf16[3, 4] -> bf16[2, 4]"));
+  EXPECT_THAT(kernels(),
+              ElementsAre("_to_copy f32[4] -> bf16[4]", "_to_copy f32[4, 3] -> bf16[4, 3]",
+                          "_to_copy f32[2, 3] -> bf16[2, 3]", "addmm bf16[4] bf16[2, 3] bf16[3, 4] -> bf16[2, 4]"));
   EXPECT_EQ(torch::autocast_low(make({2}, D::float64)).dtype(), D::float64);
   EXPECT_EQ(torch::autocast_low(make({2}, D::int64)).dtype(), D::int64);
 }
@@ -108,9 +108,9 @@ TEST_F(FunctionalTest, ElementwiseResultsKeepTheOrderOfTheirOperands) {
   EXPECT_EQ(torch::neg(x).strides(), Shape({1, 4, 12}));                   // dense: kept
   EXPECT_EQ(torch::add(x, make({4, 3, 2})).strides(), Shape({1, 4, 12}));  // the first operand decides
   EXPECT_EQ(torch::add(make({4, 3, 2}), x).strides(), Shape({6, 2, 1}));
-  const Tensor sliced = make({2, 3, 8}).slice(2, 0, 4);                    // strides [24, 8, 1]
-  EXPECT_EQ(torch::neg(sliced).strides(), Shape({12, 4, 1}));              // gaps are closed
-  const Tensor row = make({4}).expand({3, 4});                             // strides [0, 1]
+  const Tensor sliced = make({2, 3, 8}).slice(2, 0, 4);        // strides [24, 8, 1]
+  EXPECT_EQ(torch::neg(sliced).strides(), Shape({12, 4, 1}));  // gaps are closed
+  const Tensor row = make({4}).expand({3, 4});                 // strides [0, 1]
   EXPECT_EQ(torch::neg(row).strides(), Shape({4, 1}));
   EXPECT_EQ(torch::mul(x, make({1, 3, 1})).strides(), Shape({1, 4, 12}));  // a broadcast operand has no say
 }
@@ -131,7 +131,8 @@ TEST_F(FunctionalTest, LinearWithoutABiasIsAMatrixProduct) {
 TEST_F(FunctionalTest, LinearOfRowsThatDoNotFoldIsBatchedAndAddsItsBias) {
   const Tensor x = make({2, 8, 3}).slice(1, 0, 5);
   torch::linear(x, make({4, 3}), make({4}));
-  EXPECT_THAT(kernels(), ElementsAre("bmm f32[2, 5, 3] f32[2, 3, 4] -> f32[2, 5, 4]", "add f32[2, 5, 4] f32[4] -> f32[2, 5, 4]"));
+  EXPECT_THAT(kernels(),
+              ElementsAre("bmm f32[2, 5, 3] f32[2, 3, 4] -> f32[2, 5, 4]", "add f32[2, 5, 4] f32[4] -> f32[2, 5, 4]"));
 }
 
 TEST_F(FunctionalTest, MatmulBroadcastsBatches) {
@@ -147,7 +148,8 @@ TEST_F(FunctionalTest, ConvolutionsHaveTorchsOutputSizeAndAddTheirBiasInPlace) {
   const Tensor y = torch::conv3d(make({1, 16, 4, 90, 160}), make({5120, 16, 1, 2, 2}), make({5120}), {1, 2, 2});
   EXPECT_EQ(y.sizes(), Shape({1, 5120, 4, 45, 80}));
   EXPECT_THAT(names(), ElementsAre("convolution", "add_"));
-  EXPECT_EQ(torch::conv2d(make({2, 3, 7, 8}), make({4, 3, 3, 3}), Tensor(), {2, 2}, {1, 1}).sizes(), Shape({2, 4, 4, 4}));
+  EXPECT_EQ(torch::conv2d(make({2, 3, 7, 8}), make({4, 3, 3, 3}), Tensor(), {2, 2}, {1, 1}).sizes(),
+            Shape({2, 4, 4, 4}));
 }
 
 TEST_F(FunctionalTest, ConvolutionCopiesWhatIsNotDenseAndKeepsChannelsLast) {
@@ -315,8 +317,8 @@ TEST_F(FunctionalTest, SortsAndCountsKeepTheTypeOfTheirElements) {
   const torch::Sorted sorted = torch::sort(make({9}, D::int32));
   torch::histc(sorted.values, 4);
   torch::new_zeros(sorted.values, {}, D::boolean);
-  EXPECT_THAT(kernels(), ElementsAre("sort i32[9] -> i32[9] i64[9]", "histc i32[9] -> i32[4]",
-                                     "new_zeros i32[9] -> bool[]"));
+  EXPECT_THAT(kernels(),
+              ElementsAre("sort i32[9] -> i32[9] i64[9]", "histc i32[9] -> i32[4]", "new_zeros i32[9] -> bool[]"));
 }
 
 TEST_F(FunctionalTest, InPlaceKernelsMakeNothing) {

@@ -3,8 +3,9 @@
 namespace modelmeter {
 namespace {
 
-constexpr std::string_view kind_names[] = {"matmul", "attention", "conv",     "norm",   "elementwise", "reduction", "softmax",
-                                           "gather", "copy",      "resample", "random", "collective",  "transfer",  "allocate"};
+constexpr std::string_view kind_names[] = {"matmul",    "attention",  "conv",     "norm",    "elementwise",
+                                           "reduction", "softmax",    "gather",   "copy",    "resample",
+                                           "random",    "collective", "transfer", "allocate"};
 
 }  // namespace
 

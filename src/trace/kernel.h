@@ -17,7 +17,7 @@ enum class OpKind : uint8_t {
   reduction,
   softmax,
   gather,
-  copy,      // copies, casts and layout changes, on the device
+  copy,  // copies, casts and layout changes, on the device
   resample,
   random,
   collective,
@@ -27,10 +27,10 @@ enum class OpKind : uint8_t {
 
 // How a kernel treats its inputs (reference: the byte rules of the recordings of real PyTorch runs).
 enum class Reads : uint8_t {
-  all,      // every distinct element of every distinct input
-  none,     // fills: the inputs are only shapes
-  source,   // copy_: overwrites its first input, reads the others
-  gathered, // embedding, index: as many elements of the table as are returned, plus the indices
+  all,       // every distinct element of every distinct input
+  none,      // fills: the inputs are only shapes
+  source,    // copy_: overwrites its first input, reads the others
+  gathered,  // embedding, index: as many elements of the table as are returned, plus the indices
 };
 
 enum class Kernel : uint8_t {

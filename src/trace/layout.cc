@@ -16,8 +16,8 @@ Shape preserved_strides(const Tensor& x) {
 
 Tensor copied(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out = x.is_contiguous() ? tracer.allocate(x.sizes(), dtype)
-                                 : tracer.allocate(x.sizes(), preserved_strides(x), dtype);
+  Tensor out =
+      x.is_contiguous() ? tracer.allocate(x.sizes(), dtype) : tracer.allocate(x.sizes(), preserved_strides(x), dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;

@@ -34,7 +34,7 @@ TEST(Shape, CountsDimensionsFromTheEndWhereNegative) {
   EXPECT_EQ(shape.dim(0), 0);
   EXPECT_EQ(shape.dim(-1), 2);
   EXPECT_EQ(shape.dim(-3), 0);
-  EXPECT_EQ(shape.dim(3, 1), 3);   // unsqueeze may add one behind the last
+  EXPECT_EQ(shape.dim(3, 1), 3);  // unsqueeze may add one behind the last
   EXPECT_EQ(shape.dim(-1, 1), 3);
   EXPECT_THROW(shape.dim(3), Error);
   EXPECT_THROW(shape.dim(-4), Error);
@@ -79,7 +79,7 @@ TEST(Strides, DimensionsOfSizeOneDoNotMatterForContiguity) {
 }
 
 TEST(Strides, ChannelsLastPutsChannelsInnermost) {
-  EXPECT_EQ(channels_last_strides({2, 3, 4, 5}), Shape({60, 1, 15, 3}));  // torch.channels_last
+  EXPECT_EQ(channels_last_strides({2, 3, 4, 5}), Shape({60, 1, 15, 3}));          // torch.channels_last
   EXPECT_EQ(channels_last_strides({2, 3, 4, 5, 6}), Shape({360, 1, 90, 18, 3}));  // torch.channels_last_3d
   EXPECT_TRUE(is_channels_last({2, 3, 4, 5}, {60, 1, 15, 3}));
   EXPECT_FALSE(is_channels_last({2, 3, 4, 5}, {60, 20, 5, 1}));

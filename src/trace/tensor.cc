@@ -23,8 +23,7 @@ Shape inferred(Shape sizes, int64_t numel) {
   }
   if (unknown >= 0 && known != 0) sizes[unknown] = numel / known;
   if (sizes.numel() != numel) {
-    throw Error(ErrorCode::internal,
-                fmt::format("{} elements do not fit the shape {}", numel, sizes.to_string()));
+    throw Error(ErrorCode::internal, fmt::format("{} elements do not fit the shape {}", numel, sizes.to_string()));
   }
   return sizes;
 }
@@ -194,8 +193,8 @@ Tensor Tensor::slice(int at, int64_t start, int64_t end, int64_t step) const {
 Tensor Tensor::narrow(int at, int64_t start, int64_t length) const {
   at = sizes().dim(at);
   if (start < 0 || length < 0 || start + length > sizes()[at]) {
-    throw Error(ErrorCode::internal, fmt::format("{} elements from {} on in dimension {} of a tensor of shape {}", length,
-                                                 start, at, sizes().to_string()));
+    throw Error(ErrorCode::internal, fmt::format("{} elements from {} on in dimension {} of a tensor of shape {}",
+                                                 length, start, at, sizes().to_string()));
   }
   return slice(at, start, start + length);
 }

@@ -1,8 +1,8 @@
 // A torch.Tensor without its data: sizes, strides, dtype and a storage.
 //
 // A Tensor is a handle. Its storage counts the handles on it and is freed when the last one goes, exactly as in eager
-// PyTorch; that is where live memory comes from. Views share storage and launch no kernel. Functions that launch kernels
-// are in trace/functional.h.
+// PyTorch; that is where live memory comes from. Views share storage and launch no kernel. Functions that launch
+// kernels are in trace/functional.h.
 #pragma once
 
 #include <cstdint>

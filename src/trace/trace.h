@@ -21,7 +21,7 @@ struct Op {
   uint8_t outputs;
   bool in_place;  // its output is its first input
   int32_t scope;
-  int32_t operands;  // index of the first one
+  int32_t operands;   // index of the first one
   int32_t last = -1;  // index in Trace::last_ops of the same op in the last repetition, where the two differ
   // Shape parameters that operands do not show, by kernel (attention: sequences, longest query, longest key).
   std::array<int64_t, 3> params;
@@ -43,32 +43,32 @@ struct Scope {
   int64_t count;           // how often it runs each time its parent runs (a repetition)
   int64_t calls;           // how often it was entered in the trace
   int64_t live_step;       // bytes by which live memory grows from one repetition to the next
-  int64_t own_weights;     // bytes of the parameters and buffers that the module itself declares, without its children's
-  int32_t parent;          // -1 for the root
+  int64_t own_weights;  // bytes of the parameters and buffers that the module itself declares, without its children's
+  int32_t parent;       // -1 for the root
   int32_t first_child;
   int32_t next_sibling;
   ScopeKind kind;
-  bool growing = false;    // of its ops whose operands grow, the last repetition is recorded too
+  bool growing = false;  // of its ops whose operands grow, the last repetition is recorded too
 };
 
 // A part of the run with memory of its own: a stage of a pipeline, and what is resident while it runs.
 struct Residence {
   int32_t scope;
-  int64_t given_bytes;     // weights, buffers and inputs on the device
-  bool on_device = true;   // false: it runs on the host, and its activations are there
-  bool streamed = false;   // weights of a module are on the device only while it runs (Scope::own_weights)
+  int64_t given_bytes;    // weights, buffers and inputs on the device
+  bool on_device = true;  // false: it runs on the host, and its activations are there
+  bool streamed = false;  // weights of a module are on the device only while it runs (Scope::own_weights)
 };
 
 // What a growing repetition carries on: its size in the last one.
 struct Grown {
   const Storage* first;  // as the recorded repetition finds or leaves it
   int64_t last_bytes;
-  int32_t scope;         // the repetition
+  int32_t scope;  // the repetition
 };
 
-// What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by the
-// same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and costs
-// of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
+// What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by
+// the same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and
+// costs of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 class Trace {
  public:
   std::vector<Op> ops;
@@ -76,7 +76,7 @@ class Trace {
   std::vector<const TensorMeta*> operands;
   std::vector<Scope> scopes;
   std::vector<Grown> grown;
-  int64_t given_bytes = 0;  // parameters, buffers and inputs: live before and after
+  int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
   const TensorMeta& input(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }

@@ -98,8 +98,8 @@ void compare_kernels(const Recording& ours, const Recording& reference, Comparis
     if (both && equal(ours.ops[i], reference.ops[i])) continue;
     ++out.kernels_different;
     if (out.first_kernels.size() == most_shown) continue;
-    out.first_kernels.push_back({i, i < ours.ops.size() ? shown(ours.ops[i]) : "",
-                                 i < reference.ops.size() ? shown(reference.ops[i]) : ""});
+    out.first_kernels.push_back(
+        {i, i < ours.ops.size() ? shown(ours.ops[i]) : "", i < reference.ops.size() ? shown(reference.ops[i]) : ""});
   }
 }
 
@@ -120,7 +120,9 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
   for (const RecordedModule& theirs : reference.modules) {
     const auto found = by_name.find(theirs.name);
     const RecordedModule mine = found == by_name.end() ? RecordedModule() : *found->second;
-    out.modules.push_back({theirs.name, mine.klass, theirs.klass,
+    out.modules.push_back({theirs.name,
+                           mine.klass,
+                           theirs.klass,
                            {{"calls", mine.calls, theirs.calls},
                             {"params", mine.params, theirs.params},
                             {"param_bytes", mine.param_bytes, theirs.param_bytes},
@@ -130,11 +132,13 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
                             {"kernels", mine.kernels, theirs.kernels}}});
     const ComparedModule& m = out.modules.back();
     if (found == by_name.end()) {
-      out.module_differences.push_back(fmt::format("{}: a {} that modelmeter does not have", theirs.name, theirs.klass));
+      out.module_differences.push_back(
+          fmt::format("{}: a {} that modelmeter does not have", theirs.name, theirs.klass));
       continue;
     }
     if (!same_class(m)) {
-      out.module_differences.push_back(fmt::format("{}: class {}, reference {}", theirs.name, mine.klass, theirs.klass));
+      out.module_differences.push_back(
+          fmt::format("{}: class {}, reference {}", theirs.name, mine.klass, theirs.klass));
     }
     for (const ComparedFigure& f : m.figures) {
       if (f.equal()) continue;
@@ -152,8 +156,8 @@ void compare_parameters(const Recording& ours, const Recording& reference, Compa
     if (found == by_name.end()) {
       out.parameter_differences.push_back(fmt::format("{}: modelmeter does not have it", theirs.name));
     } else if (!(*found->second == theirs.tensor)) {
-      out.parameter_differences.push_back(fmt::format("{}: {}, reference {}", theirs.name, shown({*found->second}),
-                                                      shown({theirs.tensor})));
+      out.parameter_differences.push_back(
+          fmt::format("{}: {}, reference {}", theirs.name, shown({*found->second}), shown({theirs.tensor})));
     }
   }
 }

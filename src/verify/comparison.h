@@ -18,7 +18,7 @@ struct ComparedFigure {
 
 // The first difference of a run of kernels that differ, with its place.
 struct KernelDifference {
-  size_t index = 0;  // in the list of kernels
+  size_t index = 0;             // in the list of kernels
   std::string ours, reference;  // "" where one side has none
 };
 

@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 
 // As a pipeline runs them, parts before what they are parts of; stages of other names come last.
 const std::vector<std::string> pipeline_order = {
-    "text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode",                    // video
-    "sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"};  // pages
+    "text_encoder", "image_encoder", "vae/encode", "diffusion",   "vae/decode",  // video
+    "sam",          "clip",          "vision",     "layer-dense", "layer-moe",
+    "head",         "prefill",       "decode",     "infer"};  // pages
 // Forwards of a whole model: the diffusion transformer, the prompt, a token, and a run of such.
 const std::vector<std::string> whole_forwards = {"diffusion/dit", "prefill", "decode", "infer"};
 
@@ -35,7 +36,8 @@ size_t place_in_pipeline(const std::string& stage) {
 }
 
 bool is_whole_forward(const std::string& stage) {
-  return std::any_of(whole_forwards.begin(), whole_forwards.end(), [&](const auto& whole) { return within(stage, whole); });
+  return std::any_of(whole_forwards.begin(), whole_forwards.end(),
+                     [&](const auto& whole) { return within(stage, whole); });
 }
 
 // A line of figures: ours, and where the reference has others, its own and the difference below.
@@ -59,7 +61,8 @@ std::string table_of(const std::vector<Row>& rows) {
                             fmt::format("{:+}", f.ours - f.reference).size()});
     }
   }
-  const auto line = [&](const std::string& name, const std::string& klass, const auto& cell, const std::string& verdict) {
+  const auto line = [&](const std::string& name, const std::string& klass, const auto& cell,
+                        const std::string& verdict) {
     std::string out = fmt::format("{:<{}}", name, name_width);
     if (class_width > 0) out += fmt::format("  {:<{}}", klass, class_width);
     for (size_t i = 0; i < widths.size(); ++i) out += fmt::format("  {:>{}}", cell(i), widths[i]);
@@ -74,8 +77,9 @@ std::string table_of(const std::vector<Row>& rows) {
     const bool equal = std::all_of(f.begin(), f.end(), [](const ComparedFigure& x) { return x.equal(); });
     if (equal && row.klass == row.reference_klass) continue;
     out += line("  reference", row.reference_klass, [&](size_t i) { return fmt::format("{}", f[i].reference); }, "");
-    out += line("  difference", "", [&](size_t i) { return f[i].equal() ? "" : fmt::format("{:+}", f[i].ours - f[i].reference); },
-                "");
+    out += line(
+        "  difference", "",
+        [&](size_t i) { return f[i].equal() ? "" : fmt::format("{:+}", f[i].ours - f[i].reference); }, "");
   }
   return out;
 }

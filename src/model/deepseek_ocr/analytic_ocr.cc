@@ -16,8 +16,9 @@ constexpr DType cache_dtype = DType::bfloat16;
 std::string page_note(const Workload& w) {
   const Page& p = w.page;
   if (p.columns > 0) {
-    return fmt::format("a page of {} x {} pixels is {} x {} tiles of {} pixels and the whole at {}: {} image tokens, {} of text",
-                       p.width, p.height, p.columns, p.rows, p.image_size, p.base_size, p.image_tokens, w.prompt_tokens);
+    return fmt::format(
+        "a page of {} x {} pixels is {} x {} tiles of {} pixels and the whole at {}: {} image tokens, {} of text",
+        p.width, p.height, p.columns, p.rows, p.image_size, p.base_size, p.image_tokens, w.prompt_tokens);
   }
   const int64_t side = p.crop_mode ? p.base_size : p.image_size;
   return fmt::format("a page is seen at {} x {} pixels: {} image tokens, {} of text", side, side, p.image_tokens,
@@ -89,7 +90,8 @@ int64_t AnalyticOcr::active_parameters() const {
   const DecoderArchitecture& d = decoder();
   int64_t active = parameter_count() - vision_parameters() - d.vocab_size * d.hidden_size;
   for (int64_t i = 0; i < d.num_hidden_layers; ++i) {
-    if (d.is_moe(i)) active -= (d.n_routed_experts - d.num_experts_per_tok) * 3 * d.hidden_size * d.moe_intermediate_size;
+    if (d.is_moe(i))
+      active -= (d.n_routed_experts - d.num_experts_per_tok) * 3 * d.hidden_size * d.moe_intermediate_size;
   }
   return active;
 }

@@ -14,7 +14,7 @@ using config::View;
 // What the remote code would run otherwise has no twin here.
 void require_known_code(const View& config) {
   if (config.get_or<bool>("use_mla", true)) {
-    throw (config.has("use_mla") ? config.at("use_mla") : config)
+    throw(config.has("use_mla") ? config.at("use_mla") : config)
         .error("multi-head latent attention (use_mla) is not modelled; DeepSeek-OCR has it off");
   }
   for (const char* key : {"attention_bias", "tie_word_embeddings"}) {
@@ -36,8 +36,8 @@ void check(const DecoderArchitecture& d, const View& config) {
   }
   if (d.num_attention_heads % d.num_key_value_heads != 0) {
     throw config.at("num_key_value_heads")
-        .error(fmt::format("{} key and value heads do not divide {} heads", d.num_key_value_heads,
-                           d.num_attention_heads));
+        .error(
+            fmt::format("{} key and value heads do not divide {} heads", d.num_key_value_heads, d.num_attention_heads));
   }
   if (d.head_dim() % 2 != 0) {
     throw config.at("hidden_size")
@@ -63,8 +63,9 @@ Architecture read_architecture(const View& config) {
   a.decoder = read_decoder(config);
   if (a.decoder.hidden_size != a.n_embed) {
     throw config.at("hidden_size")
-        .error(fmt::format("{} values a token do not go with image tokens of {}, which are a constant of the model's code",
-                           a.decoder.hidden_size, a.n_embed));
+        .error(
+            fmt::format("{} values a token do not go with image tokens of {}, which are a constant of the model's code",
+                        a.decoder.hidden_size, a.n_embed));
   }
   return a;
 }
@@ -76,8 +77,8 @@ DecoderArchitecture read_decoder(const View& config) {
   d.intermediate_size = config.get_positive<int64_t>("intermediate_size");
   d.num_hidden_layers = config.get_non_negative<int64_t>("num_hidden_layers");
   d.num_attention_heads = config.get_positive<int64_t>("num_attention_heads");
-  d.num_key_value_heads = config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads")
-                                                            : d.num_attention_heads;
+  d.num_key_value_heads =
+      config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads") : d.num_attention_heads;
   d.max_position_embeddings = config.get_positive<int64_t>("max_position_embeddings");
   d.n_routed_experts = config.has("n_routed_experts") ? config.get_non_negative<int64_t>("n_routed_experts") : 0;
   if (d.n_routed_experts > 0) {

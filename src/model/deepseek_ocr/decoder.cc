@@ -23,9 +23,8 @@ void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t expert
   int64_t sum = 0;
   for (int64_t n : tokens_per_expert) sum += n;
   if (static_cast<int64_t>(tokens_per_expert.size()) == experts && sum == assignments) return;
-  throw Error(ErrorCode::internal,
-              fmt::format("{} tokens for {} experts are given; the layer routes {} to {}", sum,
-                          tokens_per_expert.size(), assignments, experts));
+  throw Error(ErrorCode::internal, fmt::format("{} tokens for {} experts are given; the layer routes {} to {}", sum,
+                                               tokens_per_expert.size(), assignments, experts));
 }
 
 }  // namespace

@@ -1,9 +1,8 @@
-#include "model/deepseek_ocr/sampling.h"
-
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 #include "cost/recording.h"
+#include "model/deepseek_ocr/sampling.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {
@@ -104,9 +103,8 @@ TEST(Routing, IsEvenUnlessGiven) {
     return roll_up(tracer.trace()).total();
   };
   const Cost even = flops({});
-  const Cost uneven = flops([](int64_t assignments) {
-    return std::vector<int64_t>{assignments - 2, 0, 0, 1, 0, 1, 0, 0};
-  });
+  const Cost uneven =
+      flops([](int64_t assignments) { return std::vector<int64_t>{assignments - 2, 0, 0, 1, 0, 1, 0, 0}; });
   EXPECT_EQ(even.flops_tensor, uneven.flops_tensor);
   EXPECT_LT(uneven.kernels, even.kernels);  // experts without tokens launch nothing
   EXPECT_LT(uneven.bytes_read, even.bytes_read);

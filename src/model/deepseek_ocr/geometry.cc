@@ -13,7 +13,7 @@ namespace modelmeter::deepseek_ocr {
 namespace {
 
 constexpr PageMode modes[] = {
-    {"tiny", 512, 512, false},   {"small", 640, 640, false},  {"base", 1024, 1024, false},
+    {"tiny", 512, 512, false},    {"small", 640, 640, false},  {"base", 1024, 1024, false},
     {"large", 1280, 1280, false}, {"gundam", 1024, 640, true},
 };
 

@@ -27,7 +27,8 @@ SyntheticKVCache::SyntheticKVCache(int64_t batch, int64_t num_layers, int64_t nu
   lengths_.assign(static_cast<size_t>(num_layers), context_len);
 }
 
-SyntheticKVCache SyntheticKVCache::from_config(const DecoderArchitecture& a, int64_t batch, int64_t context_len, DType dtype) {
+SyntheticKVCache SyntheticKVCache::from_config(const DecoderArchitecture& a, int64_t batch, int64_t context_len,
+                                               DType dtype) {
   return SyntheticKVCache(batch, a.num_hidden_layers, a.num_key_value_heads, a.head_dim(), context_len, dtype);
 }
 

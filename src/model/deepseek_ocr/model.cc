@@ -15,8 +15,9 @@ Runtime Runtime::read(const config::View& config) {
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
   Runtime r;
-  r.attention = runtime.get_choice("attention", {"flash", "eager"}) == "eager" ? AttentionImplementation::eager
-                                                                               : AttentionImplementation::flash_attention_2;
+  r.attention = runtime.get_choice("attention", {"flash", "eager"}) == "eager"
+                    ? AttentionImplementation::eager
+                    : AttentionImplementation::flash_attention_2;
   r.autocast = runtime.get_choice("precision", {"autocast", "bf16"}) == "autocast";
   r.sampling = runtime.get_or<bool>("sampling", false);
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
@@ -58,7 +59,8 @@ GenerationInputs DeepSeekOCR::generation(int64_t decode_steps) const {
   in.prompt_tokens = workload_.prompt_tokens;
   in.decode_steps = decode_steps;
   in.last_logits_only = runtime_.last_logits_only;
-  in.routing = [routing = runtime_.routing, k = d.num_experts_per_tok, experts = d.n_routed_experts](int64_t assignments) {
+  in.routing = [routing = runtime_.routing, k = d.num_experts_per_tok,
+                experts = d.n_routed_experts](int64_t assignments) {
     return experts == 0 ? std::vector<int64_t>() : tokens_per_expert(routing, assignments / k, k, experts);
   };
   return in;
@@ -87,7 +89,8 @@ PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_
   o.cached_tokens = cached_tokens;
   o.last_logits_only = runtime_.last_logits_only;
   if (kind != PartKind::vision && d.n_routed_experts > 0) {
-    o.tokens_per_expert = tokens_per_expert(runtime_.routing, batch * new_tokens, d.num_experts_per_tok, d.n_routed_experts);
+    o.tokens_per_expert =
+        tokens_per_expert(runtime_.routing, batch * new_tokens, d.num_experts_per_tok, d.n_routed_experts);
   }
   return o;
 }
@@ -109,8 +112,8 @@ void DeepSeekOCR::add_routing_note() {
 int64_t DeepSeekOCR::vision_parameters() const {
   const DeepseekOCRModel& body = model_->model();
   const int64_t newline_and_separator = 2 * architecture().n_embed;
-  return body.sam_model().parameter_count() + body.vision_model().parameter_count() + body.projector().parameter_count() +
-         newline_and_separator;
+  return body.sam_model().parameter_count() + body.vision_model().parameter_count() +
+         body.projector().parameter_count() + newline_and_separator;
 }
 
 }  // namespace modelmeter::deepseek_ocr

@@ -13,8 +13,8 @@ namespace modelmeter::deepseek_ocr {
 
 struct Runtime {
   AttentionImplementation attention = AttentionImplementation::flash_attention_2;  // of the decoder
-  bool autocast = true;           // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
-  bool sampling = false;          // with what generate() runs between two forwards
+  bool autocast = true;   // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
+  bool sampling = false;  // with what generate() runs between two forwards
   bool last_logits_only = false;
   Routing routing = Routing::uniform;
 

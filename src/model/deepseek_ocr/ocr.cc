@@ -49,10 +49,9 @@ DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementatio
     : Module("DeepseekOCRModel"),
       implementation_(implementation),
       embed_tokens_({a.decoder.vocab_size, a.decoder.hidden_size, dtype}),
-      layers_(a.decoder,
-              [&](bool moe) {
-                return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype);
-              }),
+      layers_(
+          a.decoder,
+          [&](bool moe) { return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype); }),
       norm_(a.decoder.hidden_size, dtype),
       sam_model_(a.sam, dtype),
       vision_model_(a.clip, dtype),

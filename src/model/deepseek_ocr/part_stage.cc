@@ -53,7 +53,8 @@ class SamPart : public PartStage::Part {
 class ClipPart : public PartStage::Part {
  public:
   explicit ClipPart(const PartOptions& o)
-      : clip_(o.architecture.clip, o.dtype), projector_(o.architecture.projector_input_dim, o.architecture.n_embed, o.dtype) {
+      : clip_(o.architecture.clip, o.dtype),
+        projector_(o.architecture.projector_input_dim, o.architecture.n_embed, o.dtype) {
     above_.register_module("model.vision_model", clip_);
     above_.register_module("model.projector", projector_);
   }
@@ -138,7 +139,8 @@ class HeadPart : public PartStage::Part {
 
 // What a forward of the model is given, whether it looks at it or not.
 struct ModelInputs {
-  ModelInputs(Tracer& tracer, const PartOptions& o) : cache(cache_of(o.architecture.decoder, o.batch, o.cached_tokens, o.dtype)) {
+  ModelInputs(Tracer& tracer, const PartOptions& o)
+      : cache(cache_of(o.architecture.decoder, o.batch, o.cached_tokens, o.dtype)) {
     const int64_t prompt = o.page.image_tokens() + o.prompt_tokens;
     for (int64_t i = 0; i < o.batch; ++i) in.images.push_back(page_images(o.page, o.dtype));
     in.input_ids = tracer.input({o.batch, o.new_tokens}, DType::int64);
@@ -261,7 +263,8 @@ int64_t PartStage::kv_cache_bytes() const {
   if (!layer && !whole) return 0;
   const int64_t tokens = o.cached_tokens + o.new_tokens + (o.kind == PartKind::infer ? o.max_new_tokens - 1 : 0);
   const DecoderArchitecture& d = o.architecture.decoder;
-  return d.kv_cache_bytes_per_token(o.dtype) / d.num_hidden_layers * (layer ? 1 : d.num_hidden_layers) * o.batch * tokens;
+  return d.kv_cache_bytes_per_token(o.dtype) / d.num_hidden_layers * (layer ? 1 : d.num_hidden_layers) * o.batch *
+         tokens;
 }
 
 RecordedInputs PartStage::recorded_inputs() const {
@@ -273,16 +276,17 @@ RecordedInputs PartStage::recorded_inputs() const {
   out.part = part_name(o.kind);
   const bool decoder = o.kind != PartKind::sam && o.kind != PartKind::clip && o.kind != PartKind::head;
   out.attention = o.kind == PartKind::head ? "none" : o.attention == AttentionImplementation::eager ? "eager" : "flash";
-  out.config = !decoder ? "{}"
-                        : fmt::format(R"({{"hidden_size":{},"intermediate_size":{},"moe_intermediate_size":{},"n_routed_experts":{},)"
-                                      R"("n_shared_experts":{},"num_experts_per_tok":{},"num_hidden_layers":{},)"
-                                      R"("num_attention_heads":{},"num_key_value_heads":{},"first_k_dense_replace":{},)"
-                                      R"("vocab_size":{},"max_position_embeddings":{}}})",
-                                      d.hidden_size, d.intermediate_size, d.moe_intermediate_size, d.n_routed_experts,
-                                      d.n_shared_experts, d.num_experts_per_tok,
-                                      o.kind == PartKind::vision ? 0 : d.num_hidden_layers, d.num_attention_heads,
-                                      d.num_key_value_heads, d.first_k_dense_replace, d.vocab_size,
-                                      d.max_position_embeddings);
+  out.config =
+      !decoder
+          ? "{}"
+          : fmt::format(R"({{"hidden_size":{},"intermediate_size":{},"moe_intermediate_size":{},"n_routed_experts":{},)"
+                        R"("n_shared_experts":{},"num_experts_per_tok":{},"num_hidden_layers":{},)"
+                        R"("num_attention_heads":{},"num_key_value_heads":{},"first_k_dense_replace":{},)"
+                        R"("vocab_size":{},"max_position_embeddings":{}}})",
+                        d.hidden_size, d.intermediate_size, d.moe_intermediate_size, d.n_routed_experts,
+                        d.n_shared_experts, d.num_experts_per_tok, o.kind == PartKind::vision ? 0 : d.num_hidden_layers,
+                        d.num_attention_heads, d.num_key_value_heads, d.first_k_dense_replace, d.vocab_size,
+                        d.max_position_embeddings);
   const std::string experts = o.tokens_per_expert.empty()
                                   ? ""
                                   : fmt::format(R"(,"tokens_per_expert":[{}])", fmt::join(o.tokens_per_expert, ","));
@@ -295,10 +299,11 @@ RecordedInputs PartStage::recorded_inputs() const {
                                o.cached_tokens, experts);
   } else {
     const std::string tiles = o.page.has_tiles() ? fmt::format("[{},{}]", o.page.columns, o.page.rows) : "null";
-    out.workload = fmt::format(R"({{"batch_size":{},"base":{},"tile":{},"tiles":{},"image_tokens":{},"prompt_tokens":{},)"
-                               R"("new_tokens":{},"cached_tokens":{},"max_new_tokens":{},"last_logits_only":{}{}}})",
-                               o.batch, o.page.base_size, o.page.tile_size, tiles, o.page.image_tokens(),
-                               o.prompt_tokens, o.new_tokens, o.cached_tokens, o.max_new_tokens, o.last_logits_only, experts);
+    out.workload =
+        fmt::format(R"({{"batch_size":{},"base":{},"tile":{},"tiles":{},"image_tokens":{},"prompt_tokens":{},)"
+                    R"("new_tokens":{},"cached_tokens":{},"max_new_tokens":{},"last_logits_only":{}{}}})",
+                    o.batch, o.page.base_size, o.page.tile_size, tiles, o.page.image_tokens(), o.prompt_tokens,
+                    o.new_tokens, o.cached_tokens, o.max_new_tokens, o.last_logits_only, experts);
   }
   return out;
 }

@@ -25,11 +25,11 @@ struct PartOptions {
   bool autocast = true;  // torch.autocast(cuda, bfloat16), as infer() runs it
   DType dtype = DType::bfloat16;
   int64_t batch = 1;
-  int64_t image = 1024;              // sam, clip: side of the images in pixels
-  PageLayout page{1024, 1024};       // vision, prefill, decode
-  int64_t prompt_tokens = 10;        // of text, beside the page's
-  int64_t new_tokens = 1;            // of each sample that the forward reads
-  int64_t cached_tokens = 0;         // behind so many
+  int64_t image = 1024;                    // sam, clip: side of the images in pixels
+  PageLayout page{1024, 1024};             // vision, prefill, decode
+  int64_t prompt_tokens = 10;              // of text, beside the page's
+  int64_t new_tokens = 1;                  // of each sample that the forward reads
+  int64_t cached_tokens = 0;               // behind so many
   std::vector<int64_t> tokens_per_expert;  // of a layer with experts
   int64_t max_new_tokens = 2;              // infer: the first comes out of the prompt's forward
   bool last_logits_only = false;

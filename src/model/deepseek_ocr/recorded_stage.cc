@@ -39,7 +39,8 @@ std::unique_ptr<Stage> recorded_stage(const Recording& recording) {
 
   PartOptions o;
   o.kind = parse_part_kind(recording.part);
-  o.attention = recording.attention == "eager" ? AttentionImplementation::eager : AttentionImplementation::flash_attention_2;
+  o.attention =
+      recording.attention == "eager" ? AttentionImplementation::eager : AttentionImplementation::flash_attention_2;
   o.autocast = recording.precision == "autocast";
   if (!recording.parameters.empty()) o.dtype = parse_dtype(recording.parameters.front().tensor.dtype);
   o.batch = workload.get_or<int64_t>("batch_size", 1);

@@ -7,22 +7,28 @@ namespace {
 // By class, or by the name of a part that no class is.
 std::vector<std::pair<std::string, std::string>> descriptions() {
   return {
-      {"DeepseekOCRModel", "The decoder with the image encoders: embeddings of the prompt, image tokens in their places, layers, final norm."},
+      {"DeepseekOCRModel",
+       "The decoder with the image encoders: embeddings of the prompt, image tokens in their places, layers, final norm."},
       {"DeepseekOCRForCausalLM", "One forward: hidden states of the new tokens, then logits in float32."},
-      {"ImageEncoderViT", "SAM's ViT-B: windowed and global attention with relative positions, then a neck and two convolutions that leave 1/64 of the pixels."},
+      {"ImageEncoderViT",
+       "SAM's ViT-B: windowed and global attention with relative positions, then a neck and two convolutions that leave 1/64 of the pixels."},
       {"PatchEmbed", "A convolution that makes a token of each 16 x 16 pixels."},
-      {"Block", "A transformer block of SAM: attention in windows of 14 x 14 tokens, or over the whole image, and an MLP."},
-      {"Attention", "Attention of SAM with decomposed relative positions, whose bias is written out for every pair of tokens."},
+      {"Block",
+       "A transformer block of SAM: attention in windows of 14 x 14 tokens, or over the whole image, and an MLP."},
+      {"Attention",
+       "Attention of SAM with decomposed relative positions, whose bias is written out for every pair of tokens."},
       {"MLPBlock", "Two linear layers with a GELU between."},
       {"LayerNorm2d", "Layer norm over the channels of an image, written in elementwise operations."},
       {"VitModel", "CLIP-L on SAM's features: its own patch convolution is there but does not run."},
-      {"CLIPVisionEmbeddings", "The class token before SAM's features, and positions added, resampled where the grid is another."},
+      {"CLIPVisionEmbeddings",
+       "The class token before SAM's features, and positions added, resampled where the grid is another."},
       {"NoTPTransformer", "The blocks of CLIP-L."},
       {"NoTPTransformerBlock", "Layer norm, attention, layer norm, feed-forward, each with a residual addition."},
       {"NoTPAttention", "Attention with one projection for queries, keys and values."},
       {"NoTPFeedForward", "Two linear layers with a quick GELU between."},
       {"MlpProjector", "One linear layer from the features of both encoders to the width of the decoder."},
-      {"DeepseekV2DecoderLayer", "RMS norm, attention behind a KV cache, RMS norm, a dense MLP (layer 0) or a mixture of experts."},
+      {"DeepseekV2DecoderLayer",
+       "RMS norm, attention behind a KV cache, RMS norm, a dense MLP (layer 0) or a mixture of experts."},
       {"LlamaAttention", "Attention with rotary positions and a KV cache; scores and softmax written out."},
       {"LlamaFlashAttention2", "Attention with rotary positions and a KV cache, by the fused kernel."},
       {"LlamaRotaryEmbedding", "Cosines and sines of the positions, computed anew in every layer."},
@@ -60,18 +66,29 @@ Fields DeepSeekOCR::runtime_fields() const {
 ReportNames DeepSeekOCR::names() const {
   ReportNames out = common_names("DeepseekV2DecoderLayer");
   out.class_prefix = "deepencoder.";
-  for (const char* klass : {"DeepseekOCRModel", "DeepseekOCRForCausalLM"}) out.class_modules.emplace_back(klass, "modeling_deepseekocr");
-  for (const char* klass : {"DeepseekV2DecoderLayer", "DeepseekV2RMSNorm", "DeepseekV2MLP", "DeepseekV2MoE", "MoEGate"}) {
+  for (const char* klass : {"DeepseekOCRModel", "DeepseekOCRForCausalLM"})
+    out.class_modules.emplace_back(klass, "modeling_deepseekocr");
+  for (const char* klass :
+       {"DeepseekV2DecoderLayer", "DeepseekV2RMSNorm", "DeepseekV2MLP", "DeepseekV2MoE", "MoEGate"}) {
     out.class_modules.emplace_back(klass, "modeling_deepseekv2");
   }
   for (const char* klass : {"LlamaAttention", "LlamaFlashAttention2", "LlamaRotaryEmbedding"}) {
     out.class_modules.emplace_back(klass, "transformers.models.llama.modeling_llama");
   }
-  out.modules = {{"sam_model", "image_encoder_vit"}, {"vision_model", "vit_model"}, {"projector", "mlp_projector"},
-                 {"layers[]", "layer"},              {"blocks[]", "block"},         {"experts[]", "expert"}};
-  out.own = {{"DeepseekOCRModel", "masks_and_splicing"}, {"LlamaAttention", "layout"}, {"LlamaFlashAttention2", "layout"},
-             {"DeepseekV2DecoderLayer", "residual"},     {"Block", "residual"},        {"NoTPTransformerBlock", "residual"},
-             {"MoEGate", "gate"},                        {"DeepseekV2MoE", "residual"}};
+  out.modules = {{"sam_model", "image_encoder_vit"},
+                 {"vision_model", "vit_model"},
+                 {"projector", "mlp_projector"},
+                 {"layers[]", "layer"},
+                 {"blocks[]", "block"},
+                 {"experts[]", "expert"}};
+  out.own = {{"DeepseekOCRModel", "masks_and_splicing"},
+             {"LlamaAttention", "layout"},
+             {"LlamaFlashAttention2", "layout"},
+             {"DeepseekV2DecoderLayer", "residual"},
+             {"Block", "residual"},
+             {"NoTPTransformerBlock", "residual"},
+             {"MoEGate", "gate"},
+             {"DeepseekV2MoE", "residual"}};
   const std::string layers = layers_id;
   out.placed = {{"prefill/model/vision", "vision", "vision"},
                 {"prefill/model/decoder", layers + "/prefill", "prefill"},

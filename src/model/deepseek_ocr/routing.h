@@ -14,7 +14,8 @@ enum class Routing : uint8_t {
   best,     // as few as can be: every token takes the same top_k
 };
 
-// E (1 - (1 - k / E)^n): the expected number of distinct experts of E that n tokens touch, k each, to the nearest integer.
+// E (1 - (1 - k / E)^n): the expected number of distinct experts of E that n tokens touch, k each, to the nearest
+// integer.
 int64_t expected_experts(int64_t tokens, int64_t top_k, int64_t experts);
 
 // tokens x top_k assignments spread evenly over the experts that are touched, the first of all.

@@ -18,9 +18,11 @@ void Session::start_vision(int64_t batch_size) {
 const SyntheticKVCache& Session::start_prefill(int64_t context_len, int64_t batch_size) {
   const int64_t image_tokens = model_.workload().page.image_tokens;
   if (context_len <= image_tokens) {
-    throw Error(fmt::format("a context of {} tokens leaves none for the text: the page has {}", context_len, image_tokens));
+    throw Error(
+        fmt::format("a context of {} tokens leaves none for the text: the page has {}", context_len, image_tokens));
   }
-  cache_ = SyntheticKVCache::from_config(model_.architecture().decoder, batch_size, context_len, model_.model().dtype());
+  cache_ =
+      SyntheticKVCache::from_config(model_.architecture().decoder, batch_size, context_len, model_.model().dtype());
   mode_ = Mode::prefill;
   batch_ = batch_size;
   run(PartKind::prefill, context_len, 0);

@@ -6,8 +6,8 @@
 //   session.start_decode();
 //   for (…) { sum += session.get_forward_cost(); session.decode_one_token(); }
 //
-// get_forward_cost() answers for the next forward: of the vision part alone, of the prompt with its page, or of one more
-// token behind the cache as it stands. The sum over a loop is what DeepSeekOCR::trace() counts in closed form.
+// get_forward_cost() answers for the next forward: of the vision part alone, of the prompt with its page, or of one
+// more token behind the cache as it stands. The sum over a loop is what DeepSeekOCR::trace() counts in closed form.
 #pragma once
 
 #include <memory>

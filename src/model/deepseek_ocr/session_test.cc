@@ -7,8 +7,8 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-using testing_models::OcrSpec;
 using testing_models::ocr_model;
+using testing_models::OcrSpec;
 
 TEST(Session, OneTokenAfterAnotherIsWhatTheRunCounts) {
   for (const char* attention : {"flash", "eager"}) {

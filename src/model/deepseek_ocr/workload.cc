@@ -12,13 +12,15 @@ constexpr int64_t most_pages = 65'536;    // in one forward
 void read_tokens(const config::View& view, Workload& w) {
   const int64_t image = w.page.image_tokens;
   const auto no_room = [&](const char* key, const std::string& what) {
-    return view.at(key).error(what, {"workload.seq_len=null takes the length from the page and workload.prompt_tokens"});
+    return view.at(key).error(what,
+                              {"workload.seq_len=null takes the length from the page and workload.prompt_tokens"});
   };
   if (view.has("seq_len")) {
     w.seq_len = view.get_positive<int64_t>("seq_len");
     w.prompt_tokens = w.seq_len - image;
     if (w.prompt_tokens < 1) {
-      throw no_room("seq_len", fmt::format("the page alone has {} tokens; {} leave none for the text", image, w.seq_len));
+      throw no_room("seq_len",
+                    fmt::format("the page alone has {} tokens; {} leave none for the text", image, w.seq_len));
     }
     if (view.has("prompt_tokens") && view.get_positive<int64_t>("prompt_tokens") != w.prompt_tokens) {
       throw no_room("prompt_tokens", fmt::format("{} tokens less the page's {} are {}, not {}", w.seq_len, image,
@@ -42,8 +44,8 @@ void read_page(const config::View& view, Page& page) {
   if (view.has("crop_mode")) mode.crop_mode = view.get<bool>("crop_mode");
   for (const auto& [key, side] : {std::pair{"base_size", mode.base_size}, std::pair{"image_size", mode.image_size}}) {
     if (side % pixels_per_token != 0) {
-      throw view.at(key).error(fmt::format("{} is no multiple of {} pixels, which one image token stands for", side,
-                                           pixels_per_token));
+      throw view.at(key).error(
+          fmt::format("{} is no multiple of {} pixels, which one image token stands for", side, pixels_per_token));
     }
   }
   if (mode.base_size != published.base_size || mode.image_size != published.image_size ||
@@ -84,11 +86,13 @@ Workload Workload::read(const config::View& view, PageReader read_page) {
   w.num_pages = view.get_positive<int64_t>("num_pages");
   w.doc_kind = view.get_choice("doc_kind", {"text_heavy", "mixed_layout", "image_rich", "synthetic"});
   if (w.batch_size > most_pages) {
-    throw view.at("batch_size").error(fmt::format("at most {} pages are read in one forward, not {}", most_pages, w.batch_size));
+    throw view.at("batch_size")
+        .error(fmt::format("at most {} pages are read in one forward, not {}", most_pages, w.batch_size));
   }
   if (w.num_pages % w.batch_size != 0) {
-    throw view.at("num_pages").error(
-        fmt::format("{} pages do not fill batches of {}; allowed: a multiple of workload.batch_size", w.num_pages, w.batch_size));
+    throw view.at("num_pages")
+        .error(fmt::format("{} pages do not fill batches of {}; allowed: a multiple of workload.batch_size",
+                           w.num_pages, w.batch_size));
   }
   return w;
 }

@@ -12,8 +12,8 @@ namespace modelmeter::deepseek_ocr {
 
 // A page as the image encoders see it.
 struct Page {
-  int64_t width = 0, height = 0;  // pixels
-  std::string mode;               // "gundam", or "custom" where a size of it is overridden
+  int64_t width = 0, height = 0;          // pixels
+  std::string mode;                       // "gundam", or "custom" where a size of it is overridden
   int64_t base_size = 0, image_size = 0;  // sides of the whole page and of a tile, scaled
   bool crop_mode = false;                 // whether it may be cut into tiles
   int64_t columns = 0, rows = 0;          // of tiles; 0 x 0: none
@@ -28,7 +28,7 @@ struct Workload {
   int64_t max_new_tokens = 0;  // the first of which comes out of the prompt's forward
   int64_t num_pages = 1;       // in all, batch_size at a time
   int64_t batch_size = 1;
-  std::string doc_kind;        // text_heavy, mixed_layout, image_rich, synthetic
+  std::string doc_kind;  // text_heavy, mixed_layout, image_rich, synthetic
 
   int64_t decode_steps() const { return max_new_tokens - 1; }
   int64_t runs() const { return num_pages / batch_size; }

@@ -48,9 +48,8 @@ Architecture read_official(const View& config) {
   read_common(config, a);
   a.in_dim = config.get_or<int64_t>("in_dim", a.in_dim);
   a.out_dim = config.get_or<int64_t>("out_dim", a.out_dim);
-  a.model_type = config.has("model_type")
-                     ? config.get_choice("model_type", {"t2v", "i2v", "flf2v", "vace", "ti2v"})
-                     : (a.in_dim == 36 ? "i2v" : "t2v");
+  a.model_type = config.has("model_type") ? config.get_choice("model_type", {"t2v", "i2v", "flf2v", "vace", "ti2v"})
+                                          : (a.in_dim == 36 ? "i2v" : "t2v");
   a.vace_in_dim = config.get_or<int64_t>("vace_in_dim", 0);
   const bool image = a.model_type == "i2v" || a.model_type == "flf2v";
   if (image) a.image_dim = 1280;
@@ -86,7 +85,8 @@ Architecture read_architecture(const View& config) {
 void check_architecture(const Architecture& a, const View& where) {
   const auto positive = [&](const char* name, int64_t value) {
     if (value <= 0) {
-      throw (where.has(name) ? where.at(name) : where).error(fmt::format("{} is {}; it must be at least 1", name, value));
+      throw(where.has(name) ? where.at(name) : where)
+          .error(fmt::format("{} is {}; it must be at least 1", name, value));
     }
   };
   positive("dim", a.dim);

@@ -24,16 +24,16 @@ struct Architecture {
   int64_t in_dim = 16;             // latent channels in (36 where an image conditions it)
   int64_t dim = 0;                 // width
   int64_t ffn_dim = 0;
-  int64_t freq_dim = 256;          // sinusoidal time features
-  int64_t text_dim = 4096;         // width of the text encoder
-  int64_t out_dim = 16;            // latent channels out
+  int64_t freq_dim = 256;   // sinusoidal time features
+  int64_t text_dim = 4096;  // width of the text encoder
+  int64_t out_dim = 16;     // latent channels out
   int64_t num_heads = 0;
   int64_t num_layers = 0;
   bool qk_norm = true;
   bool cross_attn_norm = true;
   int64_t rope_max_seq_len = 1024;
-  int64_t image_dim = 0;          // width of the image encoder; 0 without one
-  int64_t pos_embed_seq_len = 0;  // image positions with an embedding of their own (flf2v); 0 for none
+  int64_t image_dim = 0;             // width of the image encoder; 0 without one
+  int64_t pos_embed_seq_len = 0;     // image positions with an embedding of their own (flf2v); 0 for none
   std::vector<int64_t> vace_layers;  // blocks that a VACE block's hint is added to, ascending from 0; empty without
   int64_t vace_in_dim = 0;           // channels of VACE's control (96); 0 without
 
@@ -41,8 +41,8 @@ struct Architecture {
   bool image_conditioned() const { return image_dim > 0; }
 };
 
-// Reads either format. Errors name the file and the field: a missing or mistyped one, heads that do not divide the width,
-// an odd head size, sizes that are not positive.
+// Reads either format. Errors name the file and the field: a missing or mistyped one, heads that do not divide the
+// width, an odd head size, sizes that are not positive.
 Architecture read_architecture(const config::View& config);
 
 // Throws the errors above for an architecture that did not come from a file; `where` makes them.

@@ -60,11 +60,13 @@ TEST(Architecture, TheMetadataThatComesWithModelmeterIsThe14B) {
 TEST(Architecture, KnowsWhatAnImageConditions) {
   EXPECT_TRUE(read(R"({"dim": 64, "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "in_dim": 36})").image_conditioned());
   EXPECT_EQ(read(R"({"dim": 64, "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "in_dim": 36})").model_type, "i2v");
-  EXPECT_EQ(read(R"({"dim": 64, "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "model_type": "flf2v"})").pos_embed_seq_len,
-            514);
-  EXPECT_EQ(read(R"({"num_attention_heads": 2, "attention_head_dim": 8, "ffn_dim": 8, "num_layers": 1, "image_dim": 1280})")
-                .model_type,
-            "i2v");
+  EXPECT_EQ(
+      read(R"({"dim": 64, "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "model_type": "flf2v"})").pos_embed_seq_len,
+      514);
+  EXPECT_EQ(
+      read(R"({"num_attention_heads": 2, "attention_head_dim": 8, "ffn_dim": 8, "num_layers": 1, "image_dim": 1280})")
+          .model_type,
+      "i2v");
 }
 
 TEST(Architecture, ReadsNormsAsTruthValuesNamesOrNull) {
@@ -94,17 +96,26 @@ TEST(Architecture, ErrorsNameFileLineAndField) {
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4}", "num_layers", 1},
       {"{\"num_attention_heads\": 4, \"ffn_dim\": 8, \"num_layers\": 1}", "attention_head_dim", 1},
       {"{\"attention_head_dim\": 4, \"ffn_dim\": 8, \"num_layers\": 1}", "num_attention_heads", 1},
-      {"{\n\"dim\": \"64\",\n\"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1}", "dim: expected an integer, got '64'", 2},
-      {"{\"dim\": 64,\n\n\"ffn_dim\": 8.5, \"num_heads\": 4, \"num_layers\": 1}", "ffn_dim: expected an integer, got 8.5", 3},
-      {"{\"dim\": 64, \"ffn_dim\": 8,\n\"num_heads\": 0, \"num_layers\": 1}", "num_heads is 0; it must be at least 1", 2},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4,\n\"num_layers\": -1}", "num_layers is -1; it must be at least 1", 2},
+      {"{\n\"dim\": \"64\",\n\"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1}",
+       "dim: expected an integer, got '64'", 2},
+      {"{\"dim\": 64,\n\n\"ffn_dim\": 8.5, \"num_heads\": 4, \"num_layers\": 1}",
+       "ffn_dim: expected an integer, got 8.5", 3},
+      {"{\"dim\": 64, \"ffn_dim\": 8,\n\"num_heads\": 0, \"num_layers\": 1}", "num_heads is 0; it must be at least 1",
+       2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4,\n\"num_layers\": -1}",
+       "num_layers is -1; it must be at least 1", 2},
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 5, \"num_layers\": 1}", "5 heads do not divide the width 64", 1},
       {"{\"dim\": 12, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1}", "the head size 3 is odd", 1},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"freq_dim\": 255}", "freq_dim 255 is odd", 1},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"patch_size\": [1, 2]}", "patch_size: expected three", 2},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"patch_size\": [1, 0, 2]}", "patch_size is 0", 2},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"model_type\": \"t2w\"}", "model_type: unknown value 't2w'", 2},
-      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"cross_attn_norm\": 1}", "cross_attn_norm: expected", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"freq_dim\": 255}", "freq_dim 255 is odd",
+       1},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"patch_size\": [1, 2]}",
+       "patch_size: expected three", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"patch_size\": [1, 0, 2]}",
+       "patch_size is 0", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"model_type\": \"t2w\"}",
+       "model_type: unknown value 't2w'", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"cross_attn_norm\": 1}",
+       "cross_attn_norm: expected", 2},
   };
   for (const Broken& broken : cases) {
     try {
@@ -120,8 +131,9 @@ TEST(Architecture, ErrorsNameFileLineAndField) {
 }
 
 TEST(Architecture, ASizeThatOverflowsIsAnError) {
-  EXPECT_THROW(read(R"({"num_attention_heads": 4000000000, "attention_head_dim": 4000000000, "ffn_dim": 8, "num_layers": 1})"),
-               Error);
+  EXPECT_THROW(
+      read(R"({"num_attention_heads": 4000000000, "attention_head_dim": 4000000000, "ffn_dim": 8, "num_layers": 1})"),
+      Error);
 }
 
 // --- parameters: the figures of the published checkpoints ---
@@ -179,9 +191,8 @@ TEST(ParameterTotals, OfOneBlock) {
 
 TEST(ParameterTotals, NamesAreThoseOfTheCheckpoint) {
   std::vector<std::string> names;
-  official::WanModel(wan(64, 128, 4, 1), DType::float32).for_each_parameter([&](const std::string& name, const TensorSpec&) {
-    names.push_back(name);
-  });
+  official::WanModel(wan(64, 128, 4, 1), DType::float32)
+      .for_each_parameter([&](const std::string& name, const TensorSpec&) { names.push_back(name); });
   for (const char* name : {"patch_embedding.weight", "text_embedding.0.weight", "time_embedding.2.bias",
                            "time_projection.1.weight", "blocks.0.modulation", "blocks.0.self_attn.q.weight",
                            "blocks.0.self_attn.norm_k.weight", "blocks.0.norm3.weight", "blocks.0.cross_attn.o.bias",

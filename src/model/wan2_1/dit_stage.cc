@@ -18,22 +18,24 @@ int64_t images(const Architecture& a) { return a.pos_embed_seq_len > 0 ? 2 : 1; 
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "weight_dtype", "autocast_dtype", "residency", "t5_cpu", "vae_tiling",
-                           "allow_unsupported"});
+  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "weight_dtype", "autocast_dtype",
+                           "residency", "t5_cpu", "vae_tiling", "allow_unsupported"});
   Runtime r;
   const bool official = view.get_choice("implementation", {"official", "diffusers"}) == "official";
   r.implementation = official ? Implementation::official : Implementation::diffusers;
-  r.attention = view.get_choice("attention", {"flash", "math"}) == "flash" ? AttentionKernel::flash : AttentionKernel::math;
+  r.attention =
+      view.get_choice("attention", {"flash", "math"}) == "flash" ? AttentionKernel::flash : AttentionKernel::math;
   if (official && r.attention == AttentionKernel::math) {
-    throw view.at("attention").error("the official code runs flash attention only",
-                                     {"runtime.implementation=diffusers has both kernels"});
+    throw view.at("attention")
+        .error("the official code runs flash attention only", {"runtime.implementation=diffusers has both kernels"});
   }
   r.cfg = view.get_or<bool>("cfg", true);
   if (view.has("scheduler") && view.get_choice("scheduler", {"unipc", "dpm++"}) == "dpm++") {
     r.scheduler = Scheduler::dpm_solver;
     if (!official) {
-      throw view.at("scheduler").error("diffusers' Wan pipelines come with UniPC; their DPM-Solver++ is not modelled",
-                                       {"runtime.implementation=official has both schedulers"});
+      throw view.at("scheduler")
+          .error("diffusers' Wan pipelines come with UniPC; their DPM-Solver++ is not modelled",
+                 {"runtime.implementation=official has both schedulers"});
     }
   }
   const auto dtype = [&](const char* key, DType otherwise) {
@@ -84,32 +86,35 @@ RecordedInputs DiTStage::recorded_inputs() const {
   const DiTWorkload& w = workload_;
   const std::string attention = runtime_.attention == AttentionKernel::flash ? "flash" : "math";
   const auto vace = [&](const char* channels) {
-    return a.vace_layers.empty() ? std::string()
-                                 : fmt::format(R"(,"vace_layers":[{}],"{}":{})", fmt::join(a.vace_layers, ","), channels,
-                                               a.vace_in_dim);
+    return a.vace_layers.empty()
+               ? std::string()
+               : fmt::format(R"(,"vace_layers":[{}],"{}":{})", fmt::join(a.vace_layers, ","), channels, a.vace_in_dim);
   };
-  const std::string timesteps =
-      !w.token_timesteps ? "" : fmt::format(R"(,"token_timesteps":true,"timestep_dtype":"{}")", short_name(w.timestep_dtype));
+  const std::string timesteps = !w.token_timesteps ? ""
+                                                   : fmt::format(R"(,"token_timesteps":true,"timestep_dtype":"{}")",
+                                                                 short_name(w.timestep_dtype));
   if (official_) {
-      return {"official", attention,
-            fmt::format(R"({{"model_type":"{}","patch_size":{},"text_len":{},"in_dim":{},"dim":{},"ffn_dim":{},"freq_dim":{},)"
-                        R"("text_dim":{},"out_dim":{},"num_heads":{},"num_layers":{},"qk_norm":{},"cross_attn_norm":{}{}}})",
-                        a.model_type, a.patch_size.to_string(), a.text_len, a.in_dim, a.dim, a.ffn_dim, a.freq_dim,
-                        a.text_dim, a.out_dim, a.num_heads, a.num_layers, a.qk_norm, a.cross_attn_norm, vace("vace_in_dim")),
+    return {"official", attention,
+            fmt::format(
+                R"({{"model_type":"{}","patch_size":{},"text_len":{},"in_dim":{},"dim":{},"ffn_dim":{},"freq_dim":{},)"
+                R"("text_dim":{},"out_dim":{},"num_heads":{},"num_layers":{},"qk_norm":{},"cross_attn_norm":{}{}}})",
+                a.model_type, a.patch_size.to_string(), a.text_len, a.in_dim, a.dim, a.ffn_dim, a.freq_dim, a.text_dim,
+                a.out_dim, a.num_heads, a.num_layers, a.qk_norm, a.cross_attn_norm, vace("vace_in_dim")),
             fmt::format(R"({{"batch_size":{},"latent":{},"text_len":{},"prompt_tokens":{},"seq_len":{}{}}})", w.batch,
                         w.latent.to_string(), w.text_len, w.prompt_tokens, w.seq_len, timesteps)};
   }
   const auto or_null = [](int64_t value) { return value > 0 ? std::to_string(value) : "null"; };
-  return {"diffusers", attention,
-          fmt::format(R"({{"patch_size":{},"num_attention_heads":{},"attention_head_dim":{},"in_channels":{},"out_channels":{},)"
-                      R"("text_dim":{},"freq_dim":{},"ffn_dim":{},"num_layers":{},"cross_attn_norm":{},"image_dim":{},)"
-                      R"("rope_max_seq_len":{},"pos_embed_seq_len":{}{}}})",
-                      a.patch_size.to_string(), a.num_heads, a.head_dim(), a.in_dim, a.out_dim, a.text_dim, a.freq_dim,
-                      a.ffn_dim, a.num_layers, a.cross_attn_norm, or_null(a.image_dim), a.rope_max_seq_len,
-                      or_null(a.pos_embed_seq_len), vace("vace_in_channels")),
-          fmt::format(R"({{"batch_size":{},"latent":{},"text_len":{}{}}})", w.batch,
-                      Shape{w.batch, a.in_dim, w.latent[1], w.latent[2], w.latent[3]}.to_string(), w.text_len,
-                      timesteps)};
+  return {
+      "diffusers", attention,
+      fmt::format(
+          R"({{"patch_size":{},"num_attention_heads":{},"attention_head_dim":{},"in_channels":{},"out_channels":{},)"
+          R"("text_dim":{},"freq_dim":{},"ffn_dim":{},"num_layers":{},"cross_attn_norm":{},"image_dim":{},)"
+          R"("rope_max_seq_len":{},"pos_embed_seq_len":{}{}}})",
+          a.patch_size.to_string(), a.num_heads, a.head_dim(), a.in_dim, a.out_dim, a.text_dim, a.freq_dim, a.ffn_dim,
+          a.num_layers, a.cross_attn_norm, or_null(a.image_dim), a.rope_max_seq_len, or_null(a.pos_embed_seq_len),
+          vace("vace_in_channels")),
+      fmt::format(R"({{"batch_size":{},"latent":{},"text_len":{}{}}})", w.batch,
+                  Shape{w.batch, a.in_dim, w.latent[1], w.latent[2], w.latent[3]}.to_string(), w.text_len, timesteps)};
 }
 
 void DiTStage::forward(Tracer& tracer) const {

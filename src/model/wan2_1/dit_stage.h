@@ -19,13 +19,14 @@ enum class Implementation { official, diffusers };
 struct Runtime {
   Implementation implementation = Implementation::official;
   AttentionKernel attention = AttentionKernel::flash;
-  bool cfg = true;                             // classifier-free guidance: two forwards a step
+  bool cfg = true;  // classifier-free guidance: two forwards a step
   Scheduler scheduler = Scheduler::unipc;
-  DType weight_dtype = DType::float32;         // official: float32 (bfloat16 with --convert_model_dtype); diffusers: bfloat16
-  DType autocast_dtype = DType::bfloat16;      // official only
-  bool layer_norm_copies = true;               // see Tracer
+  DType weight_dtype = DType::float32;  // official: float32 (bfloat16 with --convert_model_dtype); diffusers: bfloat16
+  DType autocast_dtype = DType::bfloat16;  // official only
+  bool layer_norm_copies = true;           // see Tracer
 
-  // implementation, attention ("flash", "math"), cfg, scheduler ("unipc", "dpm++"), weight_dtype (null: the implementation's), autocast_dtype.
+  // implementation, attention ("flash", "math"), cfg, scheduler ("unipc", "dpm++"), weight_dtype (null: the
+  // implementation's), autocast_dtype.
   static Runtime read(const config::View& runtime);
   Fields fields() const;
 };
@@ -33,13 +34,13 @@ struct Runtime {
 // What one forward gets.
 struct DiTWorkload {
   int64_t batch = 1;
-  Shape latent;               // [C, F, H, W]; C is the latent's own
-  int64_t seq_len = 0;        // tokens the sequence is padded to (official)
+  Shape latent;         // [C, F, H, W]; C is the latent's own
+  int64_t seq_len = 0;  // tokens the sequence is padded to (official)
   int64_t text_len = 512;
-  int64_t prompt_tokens = 60; // real ones of text_len (official; diffusers always gets text_len)
-  int64_t forwards = 1;       // of a run: steps times guidance branches
-  DType image_dtype = DType::float16;    // of the image encoder's features (official)
-  bool token_timesteps = false;          // a time step per token (TI2V-5B)
+  int64_t prompt_tokens = 60;          // real ones of text_len (official; diffusers always gets text_len)
+  int64_t forwards = 1;                // of a run: steps times guidance branches
+  DType image_dtype = DType::float16;  // of the image encoder's features (official)
+  bool token_timesteps = false;        // a time step per token (TI2V-5B)
   DType timestep_dtype = DType::int64;
 };
 

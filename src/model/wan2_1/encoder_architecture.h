@@ -36,7 +36,8 @@ struct ImageEncoderArchitecture {
 };
 
 // The official CLIPModel also holds the XLM-RoBERTa text tower of its checkpoint, which no pipeline runs: 1,193,014,785
-// parameters in all less 632,076,800 of the vision tower (Wan2.1 @9737cba, wan/modules/clip.py, its real constructors), fp16.
+// parameters in all less 632,076,800 of the vision tower (Wan2.1 @9737cba, wan/modules/clip.py, its real constructors),
+// fp16.
 constexpr int64_t clip_text_tower_bytes = 2 * (1'193'014'785 - 632'076'800);
 
 }  // namespace modelmeter::wan2_1

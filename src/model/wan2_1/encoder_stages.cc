@@ -44,9 +44,10 @@ RecordedInputs TextEncoderStage::recorded_inputs() const {
   const std::string workload = fmt::format(R"({{"batch_size":{},"text_len":{}}})", options_.batch, options_.text_len);
   if (options_.implementation == Implementation::official) {
     return {"official", "explicit",
-            fmt::format(R"({{"vocab":{},"dim":{},"dim_attn":{},"dim_ffn":{},"num_heads":{},"num_layers":{},"num_buckets":{},)"
-                        R"("shared_pos":{}}})",
-                        a.vocab, a.dim, a.dim_attn, a.dim_ffn, a.num_heads, a.num_layers, a.num_buckets, a.shared_pos),
+            fmt::format(
+                R"({{"vocab":{},"dim":{},"dim_attn":{},"dim_ffn":{},"num_heads":{},"num_layers":{},"num_buckets":{},)"
+                R"("shared_pos":{}}})",
+                a.vocab, a.dim, a.dim_attn, a.dim_ffn, a.num_heads, a.num_layers, a.num_buckets, a.shared_pos),
             workload};
   }
   return {"transformers", name_of(options_.attention),
@@ -82,12 +83,13 @@ RecordedInputs ImageEncoderStage::recorded_inputs() const {
   const std::string workload =
       fmt::format(R"({{"batch_size":{},"height":{},"width":{}}})", options_.batch, a.image_size, a.image_size);
   if (options_.implementation == Implementation::diffusers) {
-    return {"transformers", name_of(options_.attention),
-            fmt::format(R"({{"image_size":{},"patch_size":{},"hidden_size":{},"intermediate_size":{},"projection_dim":{},)"
-                        R"("num_attention_heads":{},"num_hidden_layers":{},"hidden_act":"{}"}})",
-                        a.image_size, a.patch_size, a.dim, a.dim * a.mlp_ratio, a.out_dim, a.num_heads, a.num_layers,
-                        a.activation),
-            workload};
+    return {
+        "transformers", name_of(options_.attention),
+        fmt::format(R"({{"image_size":{},"patch_size":{},"hidden_size":{},"intermediate_size":{},"projection_dim":{},)"
+                    R"("num_attention_heads":{},"num_hidden_layers":{},"hidden_act":"{}"}})",
+                    a.image_size, a.patch_size, a.dim, a.dim * a.mlp_ratio, a.out_dim, a.num_heads, a.num_layers,
+                    a.activation),
+        workload};
   }
   return {"official", "flash",
           fmt::format(R"({{"image_size":{},"patch_size":{},"dim":{},"mlp_ratio":{},"out_dim":{},"num_heads":{},)"
@@ -159,8 +161,8 @@ RecordedInputs VaeStage::recorded_inputs() const {
   if (!official && latent.rank() == 4) latent.insert(0, options_.batch);
   std::string config =
       fmt::format(R"({{"{}":{},"{}":{},"z_dim":{},"dim_mult":[{}],"num_res_blocks":{},"temperal_downsample":[{}])",
-                  official ? "dim" : "base_dim", a.dim, official ? "dec_dim" : "decoder_base_dim", a.decoder_dim, a.z_dim,
-                  fmt::join(a.dim_mult, ","), a.num_res_blocks, fmt::join(a.temporal_downsample, ","));
+                  official ? "dim" : "base_dim", a.dim, official ? "dec_dim" : "decoder_base_dim", a.decoder_dim,
+                  a.z_dim, fmt::join(a.dim_mult, ","), a.num_res_blocks, fmt::join(a.temporal_downsample, ","));
   if (!official && a.is_residual) {
     config += fmt::format(R"(,"is_residual":true,"in_channels":{},"out_channels":{},"patch_size":{})", a.in_channels,
                           a.out_channels, a.patch_size);

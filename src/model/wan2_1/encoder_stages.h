@@ -44,7 +44,7 @@ class ImageEncoderStage : public Stage {
     Implementation implementation = Implementation::official;
     AttentionKernel attention = AttentionKernel::flash;  // of transformers; official has flash_attn
     int64_t batch = 1;
-    DType dtype = DType::float16;  // transformers: float32, as diffusers' documentation loads it
+    DType dtype = DType::float16;   // transformers: float32, as diffusers' documentation loads it
     bool layer_norm_copies = true;  // see Tracer
   };
   explicit ImageEncoderStage(const Options& options);
@@ -69,7 +69,7 @@ class VaeStage : public Stage {
     diffusers::VaeOptions tiling;  // diffusers only
     bool decode = true;
     int64_t batch = 1;
-    Shape latent;                             // [C, T, h, w], of what is decoded
+    Shape latent;                               // [C, T, h, w], of what is decoded
     int64_t frames = 0, height = 0, width = 0;  // of what is encoded
     int64_t forwards = 1;
   };

@@ -29,8 +29,9 @@ int64_t latent_side(int64_t pixels, int64_t stride, const char* name, std::vecto
 
 int64_t patches(int64_t latents, int64_t patch, const char* name, int64_t stride) {
   if (latents % patch != 0) {
-    throw Error(fmt::format("workload.{} gives {} latents, which do not divide into patches of {}", name, latents, patch),
-                {}, {fmt::format("the official code fails on it; use a multiple of {}", patch * stride)});
+    throw Error(
+        fmt::format("workload.{} gives {} latents, which do not divide into patches of {}", name, latents, patch), {},
+        {fmt::format("the official code fails on it; use a multiple of {}", patch * stride)});
   }
   return latents / patch;
 }

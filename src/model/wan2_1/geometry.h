@@ -27,8 +27,8 @@ struct Geometry {
 
 struct GeometryRules {
   int64_t latent_channels = 16;
-  Shape vae_stride{4, 8, 8};    // frames, height, width
-  Shape patch_size{1, 2, 2};    // of latents
+  Shape vae_stride{4, 8, 8};      // frames, height, width
+  Shape patch_size{1, 2, 2};      // of latents
   int64_t rope_positions = 1024;  // along each axis
   int64_t sequence_parallel = 1;
 };

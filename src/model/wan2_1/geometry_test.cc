@@ -40,19 +40,23 @@ TEST(Geometry, GivesLatentAndPatchGrid) {
 
 TEST(Geometry, CompressesTimeCausally) {
   const std::vector<int64_t> latents = {1, 1, 1, 1, 2, 2, 2, 2, 3};  // of 1 to 9 frames
-  for (size_t i = 0; i < latents.size(); ++i) EXPECT_EQ(of(static_cast<int64_t>(i) + 1, 256, 256).latent[1], latents[i]);
+  for (size_t i = 0; i < latents.size(); ++i)
+    EXPECT_EQ(of(static_cast<int64_t>(i) + 1, 256, 256).latent[1], latents[i]);
 }
 
 TEST(Geometry, FramesThatAreNot4nPlus1GetANote) {
   EXPECT_THAT(of(5, 256, 256).notes, ElementsAre());
-  EXPECT_THAT(of(6, 256, 256).notes,
-              ElementsAre("num_frames 6 is not 4n + 1; as in the official code the latent has 2 frames, those of a video of 5"));
+  EXPECT_THAT(
+      of(6, 256, 256).notes,
+      ElementsAre(
+          "num_frames 6 is not 4n + 1; as in the official code the latent has 2 frames, those of a video of 5"));
 }
 
 TEST(Geometry, SidesThatDoNotDivideGetANote) {
   const Geometry g = of(5, 263, 256);
   EXPECT_EQ(g.latent[2], 32);
-  EXPECT_THAT(g.notes, ElementsAre("height 263 is not a multiple of 8; as in the official code the latent is that of 256"));
+  EXPECT_THAT(g.notes,
+              ElementsAre("height 263 is not a multiple of 8; as in the official code the latent is that of 256"));
 }
 
 TEST(Geometry, PadsToTheSequenceParallelSize) {

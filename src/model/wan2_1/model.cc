@@ -18,12 +18,11 @@ const std::vector<std::string>& stage_names() {
 }
 
 Residency read_residency(const config::View& runtime, bool official) {
-  const std::string name = runtime.has("residency")
-                               ? runtime.get_choice("residency", {"all", "offload", "sequential"})
-                               : std::string("all");
+  const std::string name =
+      runtime.has("residency") ? runtime.get_choice("residency", {"all", "offload", "sequential"}) : std::string("all");
   if (name == "sequential" && official) {
-    throw runtime.at("residency").error("the official code has no sequential offload",
-                                        {"residency=offload is its --offload_model"});
+    throw runtime.at("residency")
+        .error("the official code has no sequential offload", {"residency=offload is its --offload_model"});
   }
   return name == "all" ? Residency::all : name == "offload" ? Residency::offload : Residency::sequential;
 }
@@ -60,10 +59,13 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   // The official code lists its samples, and so does its twin.
   if (workload_.batch_size > 255 && runtime_.implementation == Implementation::official) {
     const int64_t scores = checked_mul(geometry_.tokens, geometry_.tokens, "the number of attention scores");
-    checked_mul(checked_mul(scores, workload_.batch_size, "the number of FLOPs"), 4 * architecture_.dim, "the number of FLOPs");
-    throw config.child("workload").at("batch_size").error(
-        fmt::format("the official implementation is traced for at most 255 samples, got {}", workload_.batch_size),
-        {"runtime.implementation=diffusers has no such limit"});
+    checked_mul(checked_mul(scores, workload_.batch_size, "the number of FLOPs"), 4 * architecture_.dim,
+                "the number of FLOPs");
+    throw config.child("workload")
+        .at("batch_size")
+        .error(
+            fmt::format("the official implementation is traced for at most 255 samples, got {}", workload_.batch_size),
+            {"runtime.implementation=diffusers has no such limit"});
   }
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
   check_supported(config);
@@ -196,7 +198,8 @@ void Wan2_1Model::add_sampling() {
     }
     if (o.batch > 1) {
       notes_.push_back(fmt::format(
-          "the official code makes one video at a time: what runs around the transformer is counted {} times", o.batch));
+          "the official code makes one video at a time: what runs around the transformer is counted {} times",
+          o.batch));
     }
   }
 }

@@ -12,6 +12,6 @@ std::unique_ptr<Stage> recorded_dit(const Recording& recording);           // of
 std::unique_ptr<Stage> recorded_text_encoder(const Recording& recording);  // official, transformers
 std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording);
 std::unique_ptr<Stage> recorded_sampling(const Recording& recording);  // around the models: official, diffusers
-std::unique_ptr<Stage> recorded_vae(const Recording& recording);           // official of 2.1 and 2.2, diffusers; both ways
+std::unique_ptr<Stage> recorded_vae(const Recording& recording);       // official of 2.1 and 2.2, diffusers; both ways
 
 }  // namespace modelmeter::wan2_1

@@ -43,7 +43,9 @@ Fields Wan2_1Model::workload_fields() const {
 
 Fields Wan2_1Model::runtime_fields() const {
   Fields out = runtime_.fields();
-  const char* residency = residency_ == Residency::all ? "all" : residency_ == Residency::offload ? "offload" : "sequential";
+  const char* residency = residency_ == Residency::all       ? "all"
+                          : residency_ == Residency::offload ? "offload"
+                                                             : "sequential";
   out.emplace_back("residency", std::string(residency));
   out.emplace_back("t5_cpu", t5_cpu_);
   out.emplace_back("vae_tiling", vae_options_.tiling);
@@ -55,29 +57,53 @@ Fields Wan2_1Model::runtime_fields() const {
 
 std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
-                                              "WanAttention",       "T5Attention",          "ClipSelfAttention",
-                                              "UMT5Attention",      "CLIPAttention",        "SelfAttention"};
+                                              "WanAttention",     "T5Attention",          "ClipSelfAttention",
+                                              "UMT5Attention",    "CLIPAttention",        "SelfAttention"};
   return {
-      {"attention_core", "Attention core", "Scores, softmax and weighted sum, with the casts and copies around the kernel",
-       {"core"}, {}},
+      {"attention_core",
+       "Attention core",
+       "Scores, softmax and weighted sum, with the casts and copies around the kernel",
+       {"core"},
+       {}},
       {"rope", "Rotary embedding", "Rotary position embedding of queries and keys", {"rope", "WanRotaryPosEmbed"}, {}},
-      {"attention_proj", "Attention projections", "Query, key, value and output projections, with their weight casts",
-       {"Linear"}, attention},
-      {"mlp_proj", "MLP projections", "The two matrix products of the feed-forward layers, with their weight casts",
-       {"Linear"}, {"ffn", "mlp", "UMT5LayerFF", "CLIPMLP"}},
-      {"conv", "Convolution", "Patch embedding; all of the autoencoder's convolutions",
-       {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"}, {}},
-      {"embedding", "Embeddings and head", "Text and time embedding, output projection, token table",
-       {"Linear", "Embedding"}, {}},
-      {"norm", "Normalisation", "Layer norms and RMS norms",
-       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm", "RMS_norm",
-        "WanRMS_norm"}, {}},
-      {"activation", "Activation", "GELU and SiLU",
-       {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"}, {}},
+      {"attention_proj",
+       "Attention projections",
+       "Query, key, value and output projections, with their weight casts",
+       {"Linear"},
+       attention},
+      {"mlp_proj",
+       "MLP projections",
+       "The two matrix products of the feed-forward layers, with their weight casts",
+       {"Linear"},
+       {"ffn", "mlp", "UMT5LayerFF", "CLIPMLP"}},
+      {"conv",
+       "Convolution",
+       "Patch embedding; all of the autoencoder's convolutions",
+       {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"},
+       {}},
+      {"embedding",
+       "Embeddings and head",
+       "Text and time embedding, output projection, token table",
+       {"Linear", "Embedding"},
+       {}},
+      {"norm",
+       "Normalisation",
+       "Layer norms and RMS norms",
+       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm",
+        "RMS_norm", "WanRMS_norm"},
+       {}},
+      {"activation",
+       "Activation",
+       "GELU and SiLU",
+       {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"},
+       {}},
       {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
-      {"sampling", "Sampling", "Around the models: guidance, scheduler, conditions, transfers between host and device",
-       {}, {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline",
-            "WanVACEPipeline"}},
+      {"sampling",
+       "Sampling",
+       "Around the models: guidance, scheduler, conditions, transfers between host and device",
+       {},
+       {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline",
+        "WanVACEPipeline"}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };
 }
@@ -85,12 +111,19 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
 ReportNames Wan2_1Model::names() const {
   const bool official = runtime_.implementation == Implementation::official;
   ReportNames out;
-  out.modules = {{"blocks[]", "block"},      {"self_attn", "attn/self_attn"}, {"cross_attn", "attn/cross_attn"},
-                 {"attn1", "attn/self_attn"}, {"attn2", "attn/cross_attn"},    {"ffn", "mlp"},
+  out.modules = {{"blocks[]", "block"},
+                 {"self_attn", "attn/self_attn"},
+                 {"cross_attn", "attn/cross_attn"},
+                 {"attn1", "attn/self_attn"},
+                 {"attn2", "attn/cross_attn"},
+                 {"ffn", "mlp"},
                  {"token_embedding", "embedding"},
                  // of transformers' UMT5
-                 {"block[]", "block"},        {"layer.0", "attn"},             {"layer.1", "mlp"},
-                 {"SelfAttention", "self_attention"}, {"DenseReluDense", "dense"}};
+                 {"block[]", "block"},
+                 {"layer.0", "attn"},
+                 {"layer.1", "mlp"},
+                 {"SelfAttention", "self_attention"},
+                 {"DenseReluDense", "dense"}};
   out.own = {{"WanAttentionBlock", "modulation"}, {"WanTransformerBlock", "modulation"}, {"Head", "modulation"}};
   if (official) {
     out.class_prefix = "wan.modules.model.";

@@ -106,7 +106,8 @@ class ModelOffload {
       if (part == Part::text_encoder && rules.t5_cpu) continue;
       for (const auto& stage : stages) {
         const bool hooked = std::find(chain_.begin(), chain_.end(), &stage->layer()) != chain_.end();
-        if (part_of(*stage) == part && !runs_around_the_transformer(*stage) && !hooked) chain_.push_back(&stage->layer());
+        if (part_of(*stage) == part && !runs_around_the_transformer(*stage) && !hooked)
+          chain_.push_back(&stage->layer());
       }
     }
   }

@@ -1,9 +1,10 @@
 // Which models are on the device while each stage of a Wan pipeline runs: the moves of the original code, in order.
 //
 // Sources: Wan-Video/Wan2.1 @9737cba (wan/{text2video,image2video,first_last_frame2video,vace}.py) and Wan2.2 @42bf4cf
-// (wan/{text2video,image2video,textimage2video}.py), the constructors and generate(), for the first video of a process on
-// one GPU, as generate.py runs it; diffusers 0.42.1 (DiffusionPipeline.enable_model_cpu_offload and
-// enable_sequential_cpu_offload) with accelerate 1.15.0 (hooks.py). docs/memory.md has the table that follows from them.
+// (wan/{text2video,image2video,textimage2video}.py), the constructors and generate(), for the first video of a process
+// on one GPU, as generate.py runs it; diffusers 0.42.1 (DiffusionPipeline.enable_model_cpu_offload and
+// enable_sequential_cpu_offload) with accelerate 1.15.0 (hooks.py). docs/memory.md has the table that follows from
+// them.
 #pragma once
 
 #include <memory>

@@ -19,10 +19,10 @@ struct SamplingOptions {
   bool offload_model = false;  // official: weights, and with images the predictions, wait in host memory
   bool t5_cpu = false;         // official: the text is encoded on the host
   int64_t steps = 50;
-  int64_t batch = 1;                // diffusers; official makes one video at a time
-  int64_t height = 0, width = 0;    // of the image that conditions, in pixels: the video's
-  int64_t frames = 0;               // 4 n + 1
-  Shape latent;                     // [C, T, h, w]
+  int64_t batch = 1;              // diffusers; official makes one video at a time
+  int64_t height = 0, width = 0;  // of the image that conditions, in pixels: the video's
+  int64_t frames = 0;             // 4 n + 1
+  Shape latent;                   // [C, T, h, w]
   int64_t text_len = 512, prompt_tokens = 60, text_dim = 4096;
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
   int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale

@@ -72,9 +72,7 @@ SamplingStage::SamplingStage(Implementation implementation, const SamplingOption
   held_ = held_at_calls(*this);
 }
 
-int64_t SamplingStage::forwards() const {
-  return implementation_ == Implementation::official ? options_.batch : 1;
-}
+int64_t SamplingStage::forwards() const { return implementation_ == Implementation::official ? options_.batch : 1; }
 
 void SamplingStage::forward(Tracer&) const {
   if (implementation_ == Implementation::official) {
@@ -102,11 +100,11 @@ RecordedInputs SamplingStage::recorded_inputs() const {
   if (o.generation == Generation::wan2_2) config += R"(,"experts":2)";
   if (!official && o.task == Task::vace) config += fmt::format(R"(,"control_layers":{})", o.control_layers);
   if (!o.guidance) config += R"(,"guidance":false)";
-  return {official ? "official" : "diffusers", "none", "{" + config + "}",
-          fmt::format(R"({{"batch_size":{},"num_frames":{},"height":{},"width":{},"latent":{},"text_len":{},)"
-                      R"("prompt_tokens":{},"num_inference_steps":{}}})",
-                      o.batch, o.frames, o.height, o.width, o.latent.to_string(), o.text_len, o.prompt_tokens,
-                      o.steps)};
+  return {
+      official ? "official" : "diffusers", "none", "{" + config + "}",
+      fmt::format(R"({{"batch_size":{},"num_frames":{},"height":{},"width":{},"latent":{},"text_len":{},)"
+                  R"("prompt_tokens":{},"num_inference_steps":{}}})",
+                  o.batch, o.frames, o.height, o.width, o.latent.to_string(), o.text_len, o.prompt_tokens, o.steps)};
 }
 
 }  // namespace modelmeter::wan2_1

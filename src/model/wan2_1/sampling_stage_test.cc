@@ -21,8 +21,8 @@ SamplingOptions small(Task task, int64_t steps) {
   return o;
 }
 
-constexpr int64_t latent = 16 * 2 * 8 * 12 * 4;   // bytes, float32
-constexpr int64_t context = 64 * 4096 * 2;        // of one text, bfloat16
+constexpr int64_t latent = 16 * 2 * 8 * 12 * 4;  // bytes, float32
+constexpr int64_t context = 64 * 4096 * 2;       // of one text, bfloat16
 
 Cost cost_of(const SamplingStage& stage) {
   Tracer tracer;
@@ -73,7 +73,8 @@ TEST(SamplingStage, StepsAreFolded) {
 }
 
 // While the transformer runs for the negative prompt: both texts; noise, latents, the conditional prediction, the last
-// step's unconditional and guided ones, both converted predictions and the last sample; all time steps, and one stacked.
+// step's unconditional and guided ones, both converted predictions and the last sample; all time steps, and one
+// stacked.
 TEST(SamplingStage, HoldsWhatTheLoopKeeps) {
   const SamplingStage stage(Implementation::official, small(Task::t2v, 5));
   const int64_t held = stage.held_while(some_transformer());

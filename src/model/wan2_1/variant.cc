@@ -62,8 +62,8 @@ std::string refused(const Variant& variant, const VideoSize& video) {
   if (std::find(variant.sizes.begin(), variant.sizes.end(), size) != variant.sizes.end()) return "";
   std::string allowed;
   for (const auto& s : variant.sizes) allowed += fmt::format("{}{} x {}", allowed.empty() ? "" : ", ", s[1], s[0]);
-  return fmt::format("{} does not support {} x {} (height x width); allowed: {}", variant.name, video.height, video.width,
-                     allowed);
+  return fmt::format("{} does not support {} x {} (height x width); allowed: {}", variant.name, video.height,
+                     video.width, allowed);
 }
 
 int64_t high_noise_steps(int64_t steps, double shift, double boundary) {

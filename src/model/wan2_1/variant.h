@@ -20,7 +20,8 @@ struct Variant {
   std::string name;  // "t2v-14B"
   Task task;
   Generation generation;
-  std::vector<std::vector<int64_t>> sizes;  // [width, height] that generate.py accepts; empty: any area (I2V by size of area)
+  std::vector<std::vector<int64_t>>
+      sizes;                // [width, height] that generate.py accepts; empty: any area (I2V by size of area)
   bool second_vae = false;  // Wan2.2's autoencoder
   // Wan2.2 A14B: two experts, the first above this share of the noise schedule, with the schedule's shift; else 0.
   double boundary = 0, shift = 0;

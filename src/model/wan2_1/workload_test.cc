@@ -49,7 +49,8 @@ TEST(Workload, ReadsEveryField) {
 }
 
 TEST(Workload, EverySizeIsAnIntegerAboveZero) {
-  for (const char* key : {"batch_size", "num_frames", "height", "width", "num_inference_steps", "text_len", "prompt_tokens"}) {
+  for (const char* key :
+       {"batch_size", "num_frames", "height", "width", "num_inference_steps", "text_len", "prompt_tokens"}) {
     for (const char* value : {"0", "-1", "1.5", "abc", "true", "null", "[1]", "{}"}) {
       EXPECT_THAT(error_of(with(key, value)), HasSubstr(std::string("workload.") + key + ": expected")) << value;
     }

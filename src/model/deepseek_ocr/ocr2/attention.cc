@@ -79,10 +79,9 @@ Tensor boolean_mask(int64_t batch_size, int64_t q_length, int64_t kv_length, con
   Tensor kv_arange = torch::arange(kv_length, DType::int64);
   kv_arange = torch::add(std::move(kv_arange), 0);
   const Tensor q_idx = q_arange.view({1, 1, q_length, 1}), kv_idx = kv_arange.view({1, 1, 1, kv_length});
-  const Tensor mask = block_sequence_ids.defined()
-                          ? causal_or_same_block(batch_arange.view({batch_size, 1, 1, 1}), q_idx, kv_idx,
-                                                 block_sequence_ids)
-                          : torch::le(kv_idx, q_idx);
+  const Tensor mask = block_sequence_ids.defined() ? causal_or_same_block(batch_arange.view({batch_size, 1, 1, 1}),
+                                                                          q_idx, kv_idx, block_sequence_ids)
+                                                   : torch::le(kv_idx, q_idx);
   return mask.expand({batch_size, -1, q_length, kv_length});
 }
 

@@ -59,9 +59,8 @@ Tensor VisionEncoder::forward(Tensor inputs_embeds, int64_t num_patches) const {
 
   Tensor hidden_states = inputs_embeds;
   args.position_embeddings = rotary_emb_(hidden_states, position_ids);
-  hidden_states = repeat(a_.num_hidden_layers, std::move(hidden_states), [&](int64_t i, const Tensor& state) {
-    return layers_.call_as(i, state, args, i);
-  });
+  hidden_states = repeat(a_.num_hidden_layers, std::move(hidden_states),
+                         [&](int64_t i, const Tensor& state) { return layers_.call_as(i, state, args, i); });
   hidden_states = norm_(hidden_states);
   return hidden_states;
 }

@@ -12,8 +12,7 @@ Tensor pictures(int64_t count, int64_t side, const OcrForConditionalGeneration& 
 // A view of the encoder's output at its queries: as many follow the features.
 Tensor encoded(int64_t count, int64_t side, const OcrForConditionalGeneration& model) {
   const int64_t all = sam_features(side) + query_tokens(side);
-  const Tensor output =
-      Tracer::current().input({count, all, model.architecture().encoder.hidden_size}, model.dtype());
+  const Tensor output = Tracer::current().input({count, all, model.architecture().encoder.hidden_size}, model.dtype());
   return output.slice(1, sam_features(side), all);
 }
 

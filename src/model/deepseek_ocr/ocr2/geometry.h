@@ -1,8 +1,8 @@
 // From a page to the pictures that DeepSeek-OCR-2's encoders see and the tokens that its decoder reads.
 //
 // Source: transformers 5.23, models/deepseek_ocr2/image_processing_deepseek_ocr2.py and processing_deepseek_ocr2.py
-// with their defaults. The whole page is scaled to 1024 x 1024. One with a side above 768 pixels is also cut into 2 to 6
-// tiles of 768 x 768, in the grid whose shape is closest to the page's. Each picture becomes as many tokens as the
+// with their defaults. The whole page is scaled to 1024 x 1024. One with a side above 768 pixels is also cut into 2 to
+// 6 tiles of 768 x 768, in the grid whose shape is closest to the page's. Each picture becomes as many tokens as the
 // encoder has queries for it; a separator follows them all.
 #pragma once
 

@@ -14,7 +14,8 @@ PageLayout tiles_of(const Page& page) {
 
 void read_page(const config::View& view, Page& page) {
   for (const char* key : {"mode", "base_size", "image_size", "crop_mode"}) {
-    if (view.has(key)) throw view.at(key).error("DeepSeek-OCR-2 sees all pages in one way: whole, and in tiles where it is large");
+    if (view.has(key))
+      throw view.at(key).error("DeepSeek-OCR-2 sees all pages in one way: whole, and in tiles where it is large");
   }
   const PageLayout layout = page_layout(page.width, page.height);
   page.mode = "gundam";

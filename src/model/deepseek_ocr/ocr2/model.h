@@ -1,5 +1,5 @@
-// DeepSeek-OCR-2 as a whole, as transformers runs it: the images of a batch of pages before the forward that reads their
-// prompt.
+// DeepSeek-OCR-2 as a whole, as transformers runs it: the images of a batch of pages before the forward that reads
+// their prompt.
 #pragma once
 
 #include <memory>

@@ -29,8 +29,8 @@ TextDecoderLayer::TextDecoderLayer(const DecoderArchitecture& a, AttentionImplem
   if (sparse) {
     register_module("mlp", moe_.emplace(a, dtype));
   } else {
-    register_module("mlp", mlp_.emplace(a.hidden_size, a.intermediate_size, dtype, "DeepseekOcr2TextMLP",
-                                        "SiLUActivation"));
+    register_module("mlp",
+                    mlp_.emplace(a.hidden_size, a.intermediate_size, dtype, "DeepseekOcr2TextMLP", "SiLUActivation"));
   }
   register_module("input_layernorm", input_layernorm_);
   register_module("post_attention_layernorm", post_attention_layernorm_);

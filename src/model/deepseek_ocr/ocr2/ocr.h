@@ -43,9 +43,9 @@ class TextModel : public Module<TextModel> {
 
 // The pages of a batch, and the tiles of all of them.
 struct PixelValues {
-  Tensor global;          // [b, 3, n, n]
-  Tensor local;           // [b x tiles, 3, m, m]; undefined without tiles
-  int64_t tiles = 0;      // of each page
+  Tensor global;      // [b, 3, n, n]
+  Tensor local;       // [b x tiles, 3, m, m]; undefined without tiles
+  int64_t tiles = 0;  // of each page
 };
 
 // What get_image_features() returns; generate() holds it to the end.
@@ -55,8 +55,8 @@ struct ImageFeatures {
 };
 
 struct OcrInputs {
-  Tensor input_ids;     // [b, new tokens] int64
-  Tensor position_ids;  // [b, new tokens] int64
+  Tensor input_ids;                      // [b, new tokens] int64
+  Tensor position_ids;                   // [b, new tokens] int64
   const ImageFeatures* image = nullptr;  // of the prompt
   DynamicCache* past_key_values = nullptr;
   ExpertsImplementation experts = ExpertsImplementation::grouped_mm;

@@ -24,8 +24,7 @@ Partition window_partition(Tensor hidden_states, int64_t window_size) {
   const int64_t pad_w = (window_size - w % window_size) % window_size;
   hidden_states = torch::pad(hidden_states, {0, 0, 0, pad_w, 0, pad_h});
   const int64_t height = h + pad_h, width = w + pad_w;
-  hidden_states =
-      hidden_states.view({b, height / window_size, window_size, width / window_size, window_size, channel});
+  hidden_states = hidden_states.view({b, height / window_size, window_size, width / window_size, window_size, channel});
   Tensor windows = torch::contiguous(hidden_states.permute({0, 1, 3, 2, 4, 5}));
   return {windows.view({-1, window_size, window_size, channel}), height, width};
 }

@@ -1,6 +1,6 @@
 // The twin of the image encoder that diffusers' pipelines run: transformers 5.23.0, models/clip/modeling_clip.py
-// (CLIPVisionModel) with output_hidden_states, to be read beside it. The pipeline uses the last hidden state but one; the
-// last layer and its norm run all the same, and every hidden state stays until the forward returns.
+// (CLIPVisionModel) with output_hidden_states, to be read beside it. The pipeline uses the last hidden state but one;
+// the last layer and its norm run all the same, and every hidden state stays until the forward returns.
 //
 // float32 weights where the pipeline is loaded as its documentation says. The published checkpoint puts "vision_model."
 // before each name.

@@ -9,8 +9,8 @@ namespace {
 // dispatch_attention_fn with the native backend: q, k, v [b, s, h, d].
 Tensor dispatch_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
   FunctionScope scope("core");
-  Tensor out = torch::scaled_dot_product_attention(q.permute({0, 2, 1, 3}), k.permute({0, 2, 1, 3}),
-                                                   v.permute({0, 2, 1, 3}));
+  Tensor out =
+      torch::scaled_dot_product_attention(q.permute({0, 2, 1, 3}), k.permute({0, 2, 1, 3}), v.permute({0, 2, 1, 3}));
   return out.permute({0, 2, 1, 3});
 }
 
@@ -337,9 +337,9 @@ void WanTransformer3DModelBase::register_output() {
 
 WanTransformer3DModelBase::Condition WanTransformer3DModelBase::embed_condition(const DiTInputs& in) const {
   const bool per_token = in.timestep.dim() == 2;
-  WanTimeTextImageEmbedding::Result result = condition_embedder_(
-      per_token ? in.timestep.view({-1}) : in.timestep, in.encoder_hidden_states, in.encoder_hidden_states_image,
-      per_token ? in.timestep.size(1) : 0);
+  WanTimeTextImageEmbedding::Result result =
+      condition_embedder_(per_token ? in.timestep.view({-1}) : in.timestep, in.encoder_hidden_states,
+                          in.encoder_hidden_states_image, per_token ? in.timestep.size(1) : 0);
   Condition out;
   out.temb = std::move(result.temb);
   out.timestep_proj = result.timestep_proj.unflatten(per_token ? 2 : 1, {6, -1});

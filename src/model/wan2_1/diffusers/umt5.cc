@@ -207,9 +207,8 @@ UMT5Stack::UMT5Stack(const TextEncoderArchitecture& a, const Embedding& shared, 
 Tensor UMT5Stack::forward(Tensor input_ids, Tensor attention_mask) const {
   const Tensor inputs_embeds = embed_tokens_(input_ids);
   const Tensor mask = create_bidirectional_mask(inputs_embeds, attention_mask);
-  Tensor hidden_states = repeat(num_layers_, inputs_embeds, [&](int64_t i, const Tensor& state) {
-    return block_.call_as(i, state, mask);
-  });
+  Tensor hidden_states = repeat(num_layers_, inputs_embeds,
+                                [&](int64_t i, const Tensor& state) { return block_.call_as(i, state, mask); });
   hidden_states = final_layer_norm_(hidden_states);
   return hidden_states;
 }

@@ -1,5 +1,5 @@
-// The twin of diffusers' UniPCMultistepScheduler (0.42.1, scheduling_unipc_multistep.py) as Wan's pipelines configure it:
-// flow sigmas and prediction, order 2, bh2, predict_x0, lower_order_final.
+// The twin of diffusers' UniPCMultistepScheduler (0.42.1, scheduling_unipc_multistep.py) as Wan's pipelines configure
+// it: flow sigmas and prediction, order 2, bh2, predict_x0, lower_order_final.
 //
 // The steps of the official one, but the coefficients are computed on the device: noise levels are copied there one by
 // one, and everything made of them is a kernel of one number.

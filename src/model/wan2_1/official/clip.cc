@@ -70,8 +70,8 @@ Tensor ClipAttentionBlock::forward(Tensor x) const {
 VisionTransformer::VisionTransformer(const ImageEncoderArchitecture& a, DType dtype)
     : Module("VisionTransformer"),
       a_(a),
-      patch_embedding_({3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype,
-                        !a.pre_norm}),
+      patch_embedding_(
+          {3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, !a.pre_norm}),
       transformer_(a, dtype),
       post_norm_(a.dim, dtype) {
   register_parameter("cls_embedding", {1, 1, a.dim}, dtype);

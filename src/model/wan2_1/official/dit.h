@@ -1,4 +1,5 @@
-// The twin of the official diffusion transformer: Wan-Video/Wan2.1 @9737cba, wan/modules/model.py, to be read beside it.
+// The twin of the official diffusion transformer: Wan-Video/Wan2.1 @9737cba, wan/modules/model.py, to be read beside
+// it.
 //
 // fp32 weights under autocast(bfloat16), re-cast at every call; residual stream in fp32 after the first block; rotary
 // embedding in complex128; flash_attn's varlen kernel.
@@ -19,11 +20,11 @@ using GridSize = std::array<int64_t, 3>;  // patches along frames, height and wi
 
 // What forward() hands to every block unchanged.
 struct BlockArguments {
-  Tensor seq_lens;                    // [B] on the host
-  std::vector<GridSize> grid_sizes;   // one per sample
-  Tensor* freqs;                      // complex128 [1024, head_dim / 2]; on the device from its first use on
+  Tensor seq_lens;                   // [B] on the host
+  std::vector<GridSize> grid_sizes;  // one per sample
+  Tensor* freqs;                     // complex128 [1024, head_dim / 2]; on the device from its first use on
   Shape freqs_sizes;
-  Tensor context;                     // [B, text tokens (image tokens first), C]
+  Tensor context;  // [B, text tokens (image tokens first), C]
 };
 
 class WanRMSNorm : public Module<WanRMSNorm> {
@@ -129,12 +130,12 @@ class MLPProj : public Module<MLPProj> {
 };
 
 struct DiTInputs {
-  std::vector<Tensor> x;        // latents [C, F, H, W] float32
-  Tensor t;                     // time steps [B]; Wan2.2 also [B, seq_len], one per token, float32
-  std::vector<Tensor> context;  // text [L, text_dim] bfloat16
-  int64_t seq_len = 0;          // tokens the sequence is padded to
-  Tensor clip_fea;              // [B, 257, image_dim], image-conditioned models only
-  std::vector<Tensor> y;        // conditioning latents [C', F, H, W]
+  std::vector<Tensor> x;             // latents [C, F, H, W] float32
+  Tensor t;                          // time steps [B]; Wan2.2 also [B, seq_len], one per token, float32
+  std::vector<Tensor> context;       // text [L, text_dim] bfloat16
+  int64_t seq_len = 0;               // tokens the sequence is padded to
+  Tensor clip_fea;                   // [B, 257, image_dim], image-conditioned models only
+  std::vector<Tensor> y;             // conditioning latents [C', F, H, W]
   std::vector<Tensor> vace_context;  // control [vace_in_dim, F, H, W], VACE only
 };
 

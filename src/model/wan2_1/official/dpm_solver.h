@@ -1,6 +1,6 @@
 // The twin of the official DPM-Solver++ sampler: Wan-Video/Wan2.1 @9737cba, wan/utils/fm_solvers.py
-// (FlowDPMSolverMultistepScheduler), with the defaults that generate() leaves: order 2, dpmsolver++, midpoint. The first
-// and, as the last noise level is 0, the last step are of order 1.
+// (FlowDPMSolverMultistepScheduler), with the defaults that generate() leaves: order 2, dpmsolver++, midpoint. The
+// first and, as the last noise level is 0, the last step are of order 1.
 #pragma once
 
 #include "model/wan2_1/official/flow_scheduler.h"

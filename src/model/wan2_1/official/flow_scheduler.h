@@ -29,7 +29,7 @@ class FlowScheduler {
   virtual Tensor solve(int64_t i, const Tensor& model_output, Tensor sample) = 0;
 
   Tensor convert_model_output(const Tensor& model_output, const Tensor& sample) const;
-  void push(Tensor model_output);  // in place of the oldest
+  void push(Tensor model_output);                                               // in place of the oldest
   static Tensor sigma() { return Tracer::current().host({}, DType::float32); }  // or what is computed from some
 
   int64_t steps_;

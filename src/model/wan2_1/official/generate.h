@@ -4,8 +4,8 @@
 // conditions, the denoising loop with guidance and scheduler.
 //
 // Guidance and scheduler run under autocast as the transformer does. generate() makes one video and always guides;
-// without guidance its arithmetic and the negative prompt are left out here. Not modelled: the image's resampling on the
-// host, moving weights, VACE's reference images.
+// without guidance its arithmetic and the negative prompt are left out here. Not modelled: the image's resampling on
+// the host, moving weights, VACE's reference images.
 #pragma once
 
 #include "layer/base_layer.h"

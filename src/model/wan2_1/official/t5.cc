@@ -176,9 +176,8 @@ T5Encoder::T5Encoder(const TextEncoderArchitecture& a, DType dtype)
 Tensor T5Encoder::forward(Tensor ids, Tensor mask) const {
   Tensor x = token_embedding_(ids);
   const Tensor e = pos_embedding_ ? (*pos_embedding_)(x.size(1), x.size(1)) : Tensor();
-  x = repeat(a_.num_layers, std::move(x), [&](int64_t i, const Tensor& state) {
-    return blocks_.call_as(i, state, mask, e);
-  });
+  x = repeat(a_.num_layers, std::move(x),
+             [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, mask, e); });
   x = norm_(x);
   return x;
 }

@@ -1,8 +1,8 @@
 // The twin of the official UniPC sampler: Wan-Video/Wan2.1 @9737cba, wan/utils/fm_solvers_unipc.py
 // (FlowUniPCMultistepScheduler), with the defaults that generate() leaves: order 2, bh2, predict_x0, lower_order_final.
 //
-// A step corrects the latent with the new prediction (not the first), then predicts the next one. The first and the last
-// prediction are of order 1; a correction is of the order of the prediction before it.
+// A step corrects the latent with the new prediction (not the first), then predicts the next one. The first and the
+// last prediction are of order 1; a correction is of the order of the prediction before it.
 #pragma once
 
 #include "model/wan2_1/official/flow_scheduler.h"

@@ -55,8 +55,7 @@ std::vector<Tensor> VaceWanModel::forward_vace(const Tensor& x, const DiTInputs&
   };
   const auto skip = [&](int64_t) { hints.push_back(untraced_like(hints.back())); };
   body(0);
-  repeat_steadily(
-      static_cast<int64_t>(a_.vace_layers.size()) - 1, {{&c}, {}}, [&](int64_t i) { body(i + 1); }, skip);
+  repeat_steadily(static_cast<int64_t>(a_.vace_layers.size()) - 1, {{&c}, {}}, [&](int64_t i) { body(i + 1); }, skip);
   return hints;
 }
 

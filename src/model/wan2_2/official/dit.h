@@ -11,7 +11,7 @@ namespace modelmeter::wan2_2::official {
 
 class WanModel : public Module<WanModel, wan2_1::official::WanModelBase> {
  public:
-  WanModel(const wan2_1::Architecture& a, DType dtype);  // image_dim 0
+  WanModel(const wan2_1::Architecture& a, DType dtype);                      // image_dim 0
   std::vector<Tensor> forward(const wan2_1::official::DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
 
  private:
