@@ -2,7 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "config/compose.h"
-#include "model/deepseek_ocr/session.h"
+#include "model/deepseek_ocr/remote/session.h"
 #include "model/registry.h"
 
 namespace modelmeter {

@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "model/deepseek_ocr/model.h"
-#include "model/deepseek_ocr/ocr2/model.h"
-#include "model/deepseek_ocr/ocr2/recorded_stage.h"
-#include "model/deepseek_ocr/recorded_stage.h"
-#include "model/wan2_1/model.h"
-#include "model/wan2_1/recorded_stage.h"
+#include "model/deepseek_ocr/remote/model.h"
+#include "model/deepseek_ocr/remote/recorded_stage.h"
+#include "model/deepseek_ocr/transformers/model.h"
+#include "model/deepseek_ocr/transformers/recorded_stage.h"
+#include "model/wan/model.h"
+#include "model/wan/recorded_stage.h"
 
 namespace modelmeter {
 namespace {
@@ -20,7 +20,7 @@ const ModelRegistry& models() {
   static const ModelRegistry registry = [] {
     ModelRegistry r("model");
     r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
-      return std::make_unique<wan2_1::Wan2_1Model>(root, files);
+      return std::make_unique<wan::Wan2_1Model>(root, files);
     });
     r.add("modelmeter.deepseek_ocr.DeepSeekOCR",
           [](const config::View&, const config::View& root, const DataFiles& files) {
@@ -28,7 +28,7 @@ const ModelRegistry& models() {
           });
     r.add("modelmeter.deepseek_ocr.DeepSeekOCR2",
           [](const config::View&, const config::View& root, const DataFiles& files) {
-            return std::make_unique<deepseek_ocr::ocr2::DeepSeekOCR2>(root, files);
+            return std::make_unique<deepseek_ocr::transformers::DeepSeekOCR2>(root, files);
           });
     return r;
   }();
@@ -38,30 +38,30 @@ const ModelRegistry& models() {
 // By the class of the recorded root module.
 const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
   static const std::vector<std::pair<std::string, RecordedStage>> table = {
-      {"WanModel", wan2_1::recorded_dit},
-      {"VaceWanModel", wan2_1::recorded_dit},
-      {"WanTransformer3DModel", wan2_1::recorded_dit},
-      {"WanVACETransformer3DModel", wan2_1::recorded_dit},
-      {"T5Encoder", wan2_1::recorded_text_encoder},
-      {"UMT5EncoderModel", wan2_1::recorded_text_encoder},
-      {"VisionTransformer", wan2_1::recorded_image_encoder},
-      {"CLIPVisionModel", wan2_1::recorded_image_encoder},
-      {"WanVAE_", wan2_1::recorded_vae},
-      {"AutoencoderKLWan", wan2_1::recorded_vae},
+      {"WanModel", wan::recorded_dit},
+      {"VaceWanModel", wan::recorded_dit},
+      {"WanTransformer3DModel", wan::recorded_dit},
+      {"WanVACETransformer3DModel", wan::recorded_dit},
+      {"T5Encoder", wan::recorded_text_encoder},
+      {"UMT5EncoderModel", wan::recorded_text_encoder},
+      {"VisionTransformer", wan::recorded_image_encoder},
+      {"CLIPVisionModel", wan::recorded_image_encoder},
+      {"WanVAE_", wan::recorded_vae},
+      {"AutoencoderKLWan", wan::recorded_vae},
       {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
       {"DeepseekOCRModel", deepseek_ocr::recorded_stage},
       {"DeepseekV2DecoderLayer", deepseek_ocr::recorded_stage},
       {"ImageEncoderViT", deepseek_ocr::recorded_stage},
       {"VitModel", deepseek_ocr::recorded_stage},
-      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::ocr2::recorded_part},
-      {"WanT2V", wan2_1::recorded_sampling},
-      {"WanI2V", wan2_1::recorded_sampling},
-      {"WanFLF2V", wan2_1::recorded_sampling},
-      {"WanVace", wan2_1::recorded_sampling},
-      {"WanTI2V", wan2_1::recorded_sampling},
-      {"WanPipeline", wan2_1::recorded_sampling},
-      {"WanImageToVideoPipeline", wan2_1::recorded_sampling},
-      {"WanVACEPipeline", wan2_1::recorded_sampling},
+      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::transformers::recorded_part},
+      {"WanT2V", wan::recorded_sampling},
+      {"WanI2V", wan::recorded_sampling},
+      {"WanFLF2V", wan::recorded_sampling},
+      {"WanVace", wan::recorded_sampling},
+      {"WanTI2V", wan::recorded_sampling},
+      {"WanPipeline", wan::recorded_sampling},
+      {"WanImageToVideoPipeline", wan::recorded_sampling},
+      {"WanVACEPipeline", wan::recorded_sampling},
   };
   return table;
 }

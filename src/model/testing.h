@@ -12,7 +12,7 @@
 #include <string>
 
 #include "config/yaml.h"
-#include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/remote/model.h"
 #include "model/registry.h"
 
 namespace modelmeter::testing_models {

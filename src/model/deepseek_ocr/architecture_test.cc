@@ -6,7 +6,7 @@
 #include <string>
 
 #include "config/yaml.h"
-#include "model/deepseek_ocr/ocr.h"
+#include "model/deepseek_ocr/remote/ocr.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {

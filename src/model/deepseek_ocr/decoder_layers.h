@@ -6,7 +6,7 @@
 
 #include "layer/base_layer.h"
 #include "model/deepseek_ocr/architecture.h"
-#include "model/deepseek_ocr/decoder.h"
+#include "model/deepseek_ocr/remote/decoder.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {

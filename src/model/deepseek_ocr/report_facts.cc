@@ -1,5 +1,5 @@
 // What reports say of DeepSeek-OCR: runtime, names of nodes, what classes are.
-#include "model/deepseek_ocr/model.h"
+#include "model/deepseek_ocr/remote/model.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {

@@ -1,0 +1,367 @@
+#include "model/deepseek_ocr/remote/decoder.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "trace/repeat.h"
+
+namespace modelmeter::deepseek_ocr {
+namespace {
+
+LinearOptions without_bias(int64_t in, int64_t out, DType dtype) { return {in, out, dtype, false}; }
+
+Tensor rotate_half(const Tensor& x) {
+  const int64_t half = x.size(-1) / 2;
+  const Tensor x1 = x.slice(-1, 0, half);
+  Tensor x2 = torch::neg(x.slice(-1, half, x.size(-1)));
+  return torch::cat({x2, x1}, -1);
+}
+
+void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t experts, int64_t assignments) {
+  int64_t sum = 0;
+  for (int64_t n : tokens_per_expert) sum += n;
+  if (static_cast<int64_t>(tokens_per_expert.size()) == experts && sum == assignments) return;
+  throw Error(ErrorCode::internal, fmt::format("{} tokens for {} experts are given; the layer routes {} to {}", sum,
+                                               tokens_per_expert.size(), assignments, experts));
+}
+
+}  // namespace
+
+Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin) {
+  Tensor by_cos = torch::mul(x, cos);
+  Tensor by_sin = rotate_half(x);
+  by_sin = torch::mul(by_sin, sin);
+  return torch::add(std::move(by_cos), std::move(by_sin));
+}
+
+Tensor repeat_kv(const Tensor& x, int64_t n_rep) {
+  if (n_rep == 1) return x;
+  const int64_t b = x.size(0), heads = x.size(1), s = x.size(2), d = x.size(3);
+  return torch::reshape(x.unsqueeze(2).expand({b, heads, n_rep, s, d}), {b, heads * n_rep, s, d});
+}
+
+void DynamicCache::update_untraced(int64_t layer) {
+  for (std::vector<Tensor>* cache : {&key_cache, &value_cache}) {
+    const auto at = static_cast<size_t>(layer);
+    if (cache->size() <= at) cache->resize(at + 1);
+    (*cache)[at] = untraced_like((*cache)[at - 1]);
+    (*cache)[at].set_role("KV cache");
+  }
+}
+
+void DynamicCache::update(Tensor& key_states, Tensor& value_states, int64_t layer) {
+  const auto at = static_cast<size_t>(layer);
+  if (key_cache.size() <= at) {
+    key_cache.resize(at + 1);
+    value_cache.resize(at + 1);
+  }
+  if (!key_cache[at].defined()) {
+    key_cache[at] = key_states;
+    value_cache[at] = value_states;
+  } else {
+    key_cache[at] = torch::cat({key_cache[at], key_states}, -2);
+    value_cache[at] = torch::cat({value_cache[at], value_states}, -2);
+  }
+  key_states = key_cache[at];
+  value_states = value_cache[at];
+  key_states.set_role("KV cache");
+  value_states.set_role("KV cache");
+}
+
+DynamicCache cache_of(const DecoderArchitecture& a, int64_t batch, int64_t tokens, DType dtype) {
+  DynamicCache cache;
+  if (tokens == 0) return cache;
+  const Shape sizes{batch, a.num_key_value_heads, tokens, a.head_dim()};
+  for (int64_t i = 0; i < a.num_hidden_layers; ++i) {
+    cache.key_cache.push_back(Tracer::current().consumed_input(sizes, dtype));
+    cache.value_cache.push_back(Tracer::current().consumed_input(sizes, dtype));
+  }
+  return cache;
+}
+
+std::vector<int64_t> even_routing(int64_t assignments, int64_t experts) {
+  std::vector<int64_t> counts;
+  for (int64_t e = 0; e < experts; ++e) counts.push_back(assignments / experts + (e < assignments % experts ? 1 : 0));
+  return counts;
+}
+
+DeepseekV2RMSNorm::DeepseekV2RMSNorm(int64_t hidden_size, DType dtype, std::string_view class_name)
+    : Module(class_name) {
+  register_parameter("weight", {hidden_size}, dtype);
+}
+
+Tensor DeepseekV2RMSNorm::forward(Tensor hidden_states) const {
+  const DType input_dtype = hidden_states.dtype();
+  hidden_states = torch::to(hidden_states, DType::float32);
+  Tensor variance = torch::pow(hidden_states, 2);
+  variance = torch::mean(std::move(variance), -1, true);
+  {
+    Tensor scale = torch::add(variance, 1e-6);
+    scale = torch::rsqrt(std::move(scale));
+    hidden_states = torch::mul(hidden_states, std::move(scale));
+  }
+  Tensor narrow = torch::to(hidden_states, input_dtype);
+  return torch::mul(parameter(0), std::move(narrow));
+}
+
+LlamaRotaryEmbedding::LlamaRotaryEmbedding(int64_t dim, DType dtype) : Module("LlamaRotaryEmbedding") {
+  register_buffer("inv_freq", {dim / 2}, dtype);
+}
+
+std::array<Tensor, 2> LlamaRotaryEmbedding::forward(Tensor x, Tensor position_ids) const {
+  const int64_t b = position_ids.size(0);
+  const Tensor inv_freq = parameter(0);
+  const Tensor inv_freq_expanded =
+      torch::to(inv_freq.view({1, inv_freq.size(0), 1}), DType::float32).expand({b, -1, 1});
+  const Tensor position_ids_expanded = torch::to(position_ids.unsqueeze(1), DType::float32);
+  Tensor freqs, emb, cos, sin;
+  {
+    AutocastGuard autocast(DType::bfloat16, false);
+    freqs = torch::matmul(inv_freq_expanded, position_ids_expanded).transpose(1, 2);
+    emb = torch::cat({freqs, freqs}, -1);
+    cos = torch::cos(emb);
+    sin = torch::sin(emb);
+  }
+  cos = torch::mul(cos, 1.0);
+  sin = torch::mul(sin, 1.0);
+  Tensor narrow_cos = torch::to(cos, x.dtype());
+  Tensor narrow_sin = torch::to(sin, x.dtype());
+  return {narrow_cos, narrow_sin};
+}
+
+LlamaAttention::LlamaAttention(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype)
+    : Module(implementation == AttentionImplementation::eager ? "LlamaAttention" : "LlamaFlashAttention2"),
+      num_heads_(a.num_attention_heads),
+      num_key_value_heads_(a.num_key_value_heads),
+      head_dim_(a.head_dim()),
+      implementation_(implementation),
+      q_proj_(without_bias(a.hidden_size, a.num_attention_heads * a.head_dim(), dtype)),
+      k_proj_(without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim(), dtype)),
+      v_proj_(without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim(), dtype)),
+      o_proj_(without_bias(a.num_attention_heads * a.head_dim(), a.hidden_size, dtype)),
+      rotary_emb_(a.head_dim(), dtype) {
+  register_module("q_proj", q_proj_);
+  register_module("k_proj", k_proj_);
+  register_module("v_proj", v_proj_);
+  register_module("o_proj", o_proj_);
+  register_module("rotary_emb", rotary_emb_);
+}
+
+Tensor LlamaAttention::forward(Tensor hidden_states, const LayerArguments& args, int64_t layer) const {
+  const int64_t bsz = hidden_states.size(0), q_len = hidden_states.size(1);
+  Tensor query_states = q_proj_(hidden_states);
+  Tensor key_states = k_proj_(hidden_states);
+  Tensor value_states = v_proj_(hidden_states);
+  query_states = query_states.view({bsz, q_len, num_heads_, head_dim_}).transpose(1, 2);
+  key_states = key_states.view({bsz, q_len, num_key_value_heads_, head_dim_}).transpose(1, 2);
+  value_states = value_states.view({bsz, q_len, num_key_value_heads_, head_dim_}).transpose(1, 2);
+
+  const std::array<Tensor, 2> cos_sin = rotary_emb_(value_states, args.position_ids);
+  {
+    FunctionScope scope("rope");
+    const Tensor cos = cos_sin[0].unsqueeze(1), sin = cos_sin[1].unsqueeze(1);
+    Tensor q_embed = rotated(query_states, cos, sin);
+    Tensor k_embed = rotated(key_states, cos, sin);
+    query_states = std::move(q_embed);
+    key_states = std::move(k_embed);
+  }
+  {
+    FunctionScope scope("kv_cache");
+    args.cache->update(key_states, value_states, layer);
+  }
+
+  Tensor attn_weights;  // lives until the end in eager attention
+  Tensor attn_output;
+  if (implementation_ == AttentionImplementation::eager) {
+    FunctionScope scope("core");
+    key_states = repeat_kv(key_states, num_heads_ / num_key_value_heads_);
+    value_states = repeat_kv(value_states, num_heads_ / num_key_value_heads_);
+    attn_weights = eager_weights(query_states, key_states, args.attention_mask);
+    attn_output = torch::matmul(attn_weights, value_states);
+    attn_output = torch::contiguous(attn_output.transpose(1, 2));
+  } else {
+    FunctionScope scope("core");
+    attn_output = flash(query_states.transpose(1, 2), key_states.transpose(1, 2), value_states.transpose(1, 2),
+                        args.position_ids);
+  }
+  attn_output = torch::reshape(attn_output, {bsz, q_len, -1});
+  attn_output = o_proj_(attn_output);
+  return attn_output;
+}
+
+Tensor LlamaAttention::eager_weights(const Tensor& q, const Tensor& k, const Tensor& attention_mask) const {
+  Tensor attn_weights = torch::matmul(q, k.transpose(2, 3));
+  attn_weights = torch::div(attn_weights, std::sqrt(static_cast<double>(head_dim_)));
+  if (attention_mask.defined()) {
+    const Tensor causal_mask = attention_mask.slice(3, 0, k.size(-2));
+    attn_weights = torch::add(attn_weights, causal_mask);
+  }
+  Tensor probabilities = torch::softmax(attn_weights, -1, DType::float32);
+  attn_weights = torch::to(std::move(probabilities), q.dtype());
+  return attn_weights;
+}
+
+Tensor LlamaAttention::flash(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& position_ids) const {
+  if (q.size(1) != 1) {
+    // Whether the positions grow, as those of one sequence do, is read back to the host.
+    const int64_t n = position_ids.size(1);
+    Tensor grow = torch::sub(position_ids.slice(1, 1, n), position_ids.slice(1, 0, n - 1));
+    grow = torch::ge(std::move(grow), 0.0);
+    grow = torch::all(std::move(grow));
+  }
+  return torch::flash_attn_func(q, k, v);
+}
+
+DeepseekV2MLP::DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype, std::string_view class_name,
+                             std::string_view activation)
+    : Module(class_name),
+      gate_proj_(without_bias(hidden_size, intermediate_size, dtype)),
+      up_proj_(without_bias(hidden_size, intermediate_size, dtype)),
+      down_proj_(without_bias(intermediate_size, hidden_size, dtype)),
+      act_fn_(activation) {
+  register_module("gate_proj", gate_proj_);
+  register_module("up_proj", up_proj_);
+  register_module("down_proj", down_proj_);
+  register_module("act_fn", act_fn_);
+}
+
+Tensor DeepseekV2MLP::forward(Tensor x) const {
+  Tensor inner = gate_proj_(x);
+  inner = act_fn_(inner);
+  Tensor up = up_proj_(x);
+  inner = torch::mul(inner, std::move(up));
+  return down_proj_(inner);
+}
+
+MoEGate::MoEGate(const DecoderArchitecture& a, DType dtype)
+    : Module("MoEGate"), top_k_(a.num_experts_per_tok), norm_topk_prob_(a.norm_topk_prob) {
+  register_parameter("weight", {a.n_routed_experts, a.hidden_size}, dtype);
+}
+
+torch::TopK MoEGate::forward(Tensor hidden_states) const {
+  hidden_states = hidden_states.view({-1, hidden_states.size(2)});
+  Tensor logits;
+  {
+    const Tensor x = torch::to(hidden_states, DType::float32);
+    const Tensor weight = torch::to(parameter(0), DType::float32);
+    logits = torch::linear(x, weight, Tensor());
+  }
+  const Tensor scores = torch::softmax(logits, -1, DType::float32);
+  torch::TopK best = torch::topk(scores, top_k_);
+  if (top_k_ > 1 && norm_topk_prob_) {
+    Tensor denominator = torch::sum(best.values, -1, true);
+    denominator = torch::add(std::move(denominator), 1e-20);
+    Tensor normalised = torch::div(best.values, denominator);
+    best.values = torch::mul(std::move(normalised), 1.0);
+  } else {
+    best.values = torch::mul(best.values, 1.0);
+  }
+  return best;
+}
+
+DeepseekV2MoE::DeepseekV2MoE(const DecoderArchitecture& a, DType dtype)
+    : Module("DeepseekV2MoE"),
+      n_routed_experts_(a.n_routed_experts),
+      experts_(a.hidden_size, a.moe_intermediate_size, dtype),
+      gate_(a, dtype) {
+  register_module_list("experts", experts_, a.n_routed_experts);
+  register_module("gate", gate_);
+  if (a.n_shared_experts > 0) {
+    register_module("shared_experts",
+                    shared_experts_.emplace(a.hidden_size, a.n_shared_experts * a.moe_intermediate_size, dtype));
+  }
+}
+
+Tensor DeepseekV2MoE::forward(Tensor hidden_states, const std::vector<int64_t>& tokens_per_expert) const {
+  const Tensor identity = hidden_states;
+  const torch::TopK topk = gate_(hidden_states);
+  hidden_states = hidden_states.view({-1, hidden_states.size(-1)});
+  Tensor y = moe_infer(hidden_states, topk.indices, topk.values, tokens_per_expert).view(identity.sizes());
+  if (shared_experts_) {
+    Tensor shared = (*shared_experts_)(identity);
+    y = torch::add(y, std::move(shared));
+  }
+  return y;
+}
+
+Tensor DeepseekV2MoE::moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight,
+                                const std::vector<int64_t>& tokens_per_expert) const {
+  const int64_t tokens = topk_ids.size(0), k = topk_ids.size(1);
+  check_routing(tokens_per_expert, n_routed_experts_, tokens * k);
+  Tensor idxs, sorted_tokens;
+  Tensor cnts;
+  {
+    FunctionScope scope("dispatch");
+    cnts = torch::new_zeros(topk_ids, {tokens, n_routed_experts_});
+    torch::scatter_(cnts, topk_ids);
+    Tensor counts = torch::sum(cnts, 0, false);
+    idxs = torch::argsort(topk_ids.view({-1}));
+    Tensor rows = torch::floor_divide(idxs, static_cast<int>(k));
+    sorted_tokens = torch::index(x, std::move(rows));
+    torch::to_host(std::move(counts));
+  }
+
+  const std::vector<Tensor> outputs = run_experts(sorted_tokens, tokens_per_expert);
+  FunctionScope scope("combine");
+  const Tensor outs = torch::cat(outputs, 0);
+  const Tensor new_x = torch::empty_like(outs);
+  torch::index_put_(new_x, idxs, outs);
+  Tensor weighted = torch::to(new_x.view({tokens, k, -1}), topk_weight.dtype());
+  weighted = torch::mul_(std::move(weighted), topk_weight.unsqueeze(-1));
+  Tensor final_out = torch::sum(std::move(weighted), 1, false);
+  return torch::to(std::move(final_out), new_x.dtype());
+}
+
+std::vector<Tensor> DeepseekV2MoE::run_experts(const Tensor& sorted_tokens,
+                                               const std::vector<int64_t>& tokens_per_expert) const {
+  std::vector<Tensor> outputs;
+  int64_t start_idx = 0;
+  // Experts in a row with as many tokens each run alike; each leaves its output behind.
+  for (size_t i = 0, next; i < tokens_per_expert.size(); i = next) {
+    const int64_t num_tokens = tokens_per_expert[i];
+    for (next = i; next < tokens_per_expert.size() && tokens_per_expert[next] == num_tokens;) ++next;
+    if (num_tokens == 0) continue;
+    const auto first = static_cast<int64_t>(i), run = static_cast<int64_t>(next - i);
+    repeat_steadily(
+        run, {},
+        [&](int64_t k) {
+          const Tensor tokens = sorted_tokens.slice(0, start_idx, start_idx + num_tokens);
+          outputs.push_back(experts_.call_as(first + k, tokens));
+        },
+        [&](int64_t) { outputs.push_back(untraced_like(outputs.back())); });
+    start_idx += num_tokens * run;
+  }
+  return outputs;
+}
+
+DeepseekV2DecoderLayer::DeepseekV2DecoderLayer(const DecoderArchitecture& a, AttentionImplementation implementation,
+                                               bool moe, DType dtype)
+    : Module("DeepseekV2DecoderLayer"),
+      self_attn_(a, implementation, dtype),
+      input_layernorm_(a.hidden_size, dtype),
+      post_attention_layernorm_(a.hidden_size, dtype) {
+  register_module("self_attn", self_attn_);
+  if (moe) {
+    register_module("mlp", moe_.emplace(a, dtype));
+  } else {
+    register_module("mlp", mlp_.emplace(a.hidden_size, a.intermediate_size, dtype));
+  }
+  register_module("input_layernorm", input_layernorm_);
+  register_module("post_attention_layernorm", post_attention_layernorm_);
+}
+
+Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArguments& args, int64_t layer) const {
+  Tensor residual = hidden_states;
+  hidden_states = input_layernorm_(hidden_states);
+  hidden_states = self_attn_(hidden_states, args, layer);
+  hidden_states = torch::add(residual, hidden_states);
+
+  residual = hidden_states;
+  hidden_states = post_attention_layernorm_(hidden_states);
+  hidden_states = moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states);
+  return torch::add(residual, hidden_states);
+}
+
+}  // namespace modelmeter::deepseek_ocr

@@ -1,0 +1,14 @@
+// Builds what a reference recording of DeepSeek-OCR-2 is of, with the sizes that the recording names: the images, the
+// prompt's forward or one decode step (`workload.case`: vision, prefill, decode).
+#pragma once
+
+#include <memory>
+
+#include "cost/recording.h"
+#include "model/analytic_model.h"
+
+namespace modelmeter::deepseek_ocr::transformers {
+
+std::unique_ptr<Stage> recorded_part(const Recording& recording);
+
+}  // namespace modelmeter::deepseek_ocr::transformers

@@ -1,0 +1,230 @@
+#include "model/wan/diffusers/pipeline.h"
+
+namespace modelmeter::wan::diffusers {
+namespace {
+
+constexpr int64_t clip_size = 224, clip_tokens = 257, clip_dim = 1280;
+
+const char* pipeline_class(const SamplingOptions& o) {
+  if (o.first_frame_given()) return "WanImageToVideoPipeline";
+  return o.task == Task::vace ? "WanVACEPipeline" : "WanPipeline";
+}
+
+Tensor from_host(const Shape& sizes, DType dtype) {
+  return torch::to_device(Tracer::current().host(sizes, dtype), dtype);
+}
+
+// The autoencoder's latents_mean, and 1 / latents_std, put on the device with these sizes.
+struct Statistics {
+  explicit Statistics(const Shape& sizes) {
+    const int64_t channels = sizes.numel();
+    mean = from_host(sizes, DType::float32).view({1, channels, 1, 1, 1});
+    const Tensor std = from_host(sizes, DType::float32).view({1, channels, 1, 1, 1});
+    inverse_std = torch::reciprocal(std);
+    inverse_std = torch::mul(std::move(inverse_std), 1.0);
+  }
+  Tensor normalized(const Tensor& latents) const {
+    Tensor out = torch::sub(latents, mean);
+    return torch::mul(std::move(out), inverse_std);
+  }
+
+  Tensor mean, inverse_std;
+};
+
+}  // namespace
+
+WanPipeline::WanPipeline(const SamplingOptions& options) : Module(pipeline_class(options)), o_(options) {}
+
+Shape WanPipeline::batched(const Shape& sizes) const {
+  Shape out = sizes;
+  out.insert(0, o_.batch);
+  return out;
+}
+
+// --- text ------------------------------------------------------------------------------------------------------------
+
+// Cut to the real tokens, and filled up with zeros again.
+Tensor WanPipeline::get_t5_prompt_embeds() const {
+  Tensor prompt_embeds;
+  {
+    const Tensor ids = from_host({o_.batch, o_.text_len}, DType::int64);
+    const Tensor mask = from_host({o_.batch, o_.text_len}, DType::int64);
+    prompt_embeds = stand_in(stand_in_for::text_encoder, {o_.batch, o_.text_len, o_.text_dim}, DType::bfloat16);
+  }
+  std::vector<Tensor> padded;
+  for (int64_t i = 0; i < o_.batch; ++i) {
+    const Tensor u = prompt_embeds.select(0, i).narrow(0, 0, o_.prompt_tokens);
+    Tensor zeros = torch::new_zeros(u, {o_.text_len - o_.prompt_tokens, o_.text_dim});
+    padded.push_back(torch::cat({u, std::move(zeros)}, 0));
+  }
+  Tensor stacked = torch::stack(std::move(padded));
+  prompt_embeds = std::move(stacked);
+  return torch::repeat(prompt_embeds, {1, 1, 1});
+}
+
+WanPipeline::Embeds WanPipeline::encode_prompt() const {
+  FunctionScope scope("text");
+  Embeds out;
+  out.prompt = get_t5_prompt_embeds();
+  if (o_.guidance) out.negative = get_t5_prompt_embeds();
+  out.prompt = torch::to(std::move(out.prompt), o_.model_dtype);
+  if (o_.guidance) out.negative = torch::to(std::move(out.negative), o_.model_dtype);
+  return out;
+}
+
+// --- images ----------------------------------------------------------------------------------------------------------
+
+Tensor WanPipeline::encode_image() const {
+  Tensor image_embeds;
+  {
+    const Tensor image = from_host({o_.images(), 3, clip_size, clip_size}, DType::float32);
+    image_embeds = stand_in(stand_in_for::image_encoder, {o_.images(), clip_tokens, clip_dim}, DType::float32);
+  }
+  image_embeds = torch::repeat(image_embeds, {o_.batch, 1, 1});
+  return torch::to(std::move(image_embeds), o_.model_dtype);
+}
+
+// The mean of the encoder's distribution, the first half of what it gives.
+Tensor WanPipeline::encode_video(const Tensor& video) const {
+  Shape sizes{video.size(0)};
+  for (int64_t size : {2 * o_.latent[0], o_.latent[1], o_.latent[2], o_.latent[3]}) sizes.push_back(size);
+  return stand_in(stand_in_for::vae_encode, sizes, DType::float32).chunk(2, 1)[0];
+}
+
+// The rest of prepare_latents(): the latents of a video of the given frames, and which frames are given.
+Tensor WanPipeline::prepare_image_condition(const Tensor& image, const Tensor& last_image) const {
+  const Shape& l = o_.latent;
+  Tensor video_condition;
+  {
+    std::vector<Tensor> frames = {image.unsqueeze(2)};
+    frames.push_back(torch::new_zeros(frames[0], {1, 3, o_.frames - o_.images(), o_.height, o_.width}));
+    if (last_image.defined()) frames.push_back(last_image.unsqueeze(2));
+    video_condition = torch::cat(std::move(frames), 2);
+  }
+  const Statistics statistics({1, l[0], 1, 1, 1});
+  Tensor latent_condition = encode_video(video_condition);
+  latent_condition = torch::repeat(latent_condition, {o_.batch, 1, 1, 1, 1});
+  latent_condition = statistics.normalized(latent_condition);
+  const Tensor mask_lat_size = from_host({o_.batch, 4, l[1], l[2], l[3]}, DType::float32);
+  return torch::cat({mask_lat_size, latent_condition}, 1);
+}
+
+// --- VACE ------------------------------------------------------------------------------------------------------------
+
+Tensor WanPipeline::prepare_video_latents(const Tensor& video, Tensor mask) const {
+  const Statistics statistics({o_.latent[0]});
+  {
+    const Tensor marked = torch::gt(mask, 0.5);
+    const Tensor one = torch::scalar_tensor(DType::float32), zero = torch::scalar_tensor(DType::float32);
+    mask = torch::where(marked, one, zero);
+  }
+  Tensor inactive = torch::rsub(mask, 1);
+  inactive = torch::mul(video, std::move(inactive));
+  Tensor reactive = torch::mul(video, mask);
+  inactive = encode_video(inactive);
+  reactive = encode_video(reactive);
+  inactive = statistics.normalized(inactive);
+  reactive = statistics.normalized(reactive);
+  const Tensor latents = torch::cat({inactive, reactive}, 1);
+  return torch::stack({latents.select(0, 0)});
+}
+
+// The mask's 8 x 8 pixels of a latent as channels.
+Tensor WanPipeline::prepare_masks(const Tensor& mask) const {
+  const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
+  Tensor mask_ = mask.select(0, 0).select(0, 0).view({o_.frames, h, 8, w, 8});
+  mask_ = torch::flatten(mask_.permute({2, 4, 0, 1, 3}), 0, 1);
+  mask_ = torch::upsample_nearest_exact3d(mask_.unsqueeze(0), t, h, w).squeeze(0);
+  return torch::stack({mask_});
+}
+
+// --- the loop --------------------------------------------------------------------------------------------------------
+
+Tensor WanPipeline::guide(const Tensor& noise_pred, const Tensor& noise_uncond) const {
+  FunctionScope scope("guidance");
+  Tensor difference = torch::sub(noise_pred, noise_uncond);
+  difference = torch::mul(std::move(difference), 5.0);
+  return torch::add(noise_uncond, std::move(difference));
+}
+
+void WanPipeline::denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Conditions& conditions) const {
+  Tensor latent_model_input, temp_ts, noise_pred, noise_uncond;
+  const auto step = [&](int64_t i) {
+    const Tensor t = scheduler.timesteps().select(0, i);
+    if (two_experts()) torch::ge(t, 900.0);
+    if (o_.first_frame_given()) {
+      Tensor joined = torch::cat({latents, conditions.condition}, 1);
+      latent_model_input = torch::to(std::move(joined), o_.model_dtype);
+    } else {
+      latent_model_input = torch::to(latents, o_.model_dtype);
+    }
+    if (o_.task == Task::ti2v) {
+      const Tensor every = conditions.mask.select(0, 0).select(0, 0);
+      temp_ts = torch::mul(every.slice(1, 0, o_.latent[2], 2).slice(2, 0, o_.latent[3], 2), t);
+    }
+    noise_pred = stand_in(stand_in_for::transformer, batched(o_.latent), o_.model_dtype);
+    if (o_.guidance) {
+      noise_uncond = stand_in(stand_in_for::transformer, batched(o_.latent), o_.model_dtype);
+      noise_pred = guide(noise_pred, noise_uncond);
+    }
+    latents = scheduler.step(i, noise_pred, t, latents);
+  };
+  LoopState state;
+  state.same = {&latents, &latent_model_input, &temp_ts, &noise_pred, &noise_uncond};
+  scheduler.add_to(state);
+  repeat_steadily(o_.steps - 1, state, step);
+  step(o_.steps - 1);
+  decode(std::move(latents), conditions.video);
+}
+
+void WanPipeline::decode(Tensor latents, Tensor& video) const {
+  FunctionScope scope("output");
+  const Statistics statistics({1, o_.latent[0], 1, 1, 1});
+  Tensor scaled = torch::div(latents, statistics.inverse_std);
+  latents = torch::add(std::move(scaled), statistics.mean);
+  video = stand_in(stand_in_for::vae_decode, {o_.batch, 3, 4 * (o_.latent[1] - 1) + 1, o_.height, o_.width},
+                   DType::float32);
+  for (int64_t i = 0; i < o_.batch; ++i) {  // postprocess_video
+    Tensor image = torch::mul(video.select(0, i).permute({1, 0, 2, 3}), 0.5);
+    image = torch::add(std::move(image), 0.5);
+    image = torch::clamp(std::move(image));
+    torch::to_host(std::move(image));
+  }
+}
+
+void WanPipeline::forward() const {
+  Conditions c;
+  if (o_.task == Task::vace) {
+    c.scale = torch::to_device(Tracer::current().host({o_.control_layers}, DType::float32), o_.model_dtype);
+  }
+  c.embeds = encode_prompt();
+  if (o_.first_frame_given() && !two_experts()) c.embeds.image = encode_image();
+  UniPCMultistepScheduler scheduler(o_.steps);
+
+  const Shape pixels{o_.batch, 3, o_.height, o_.width}, frames{o_.batch, 3, o_.frames, o_.height, o_.width};
+  Tensor latents;
+  if (o_.first_frame_given()) {
+    c.image = from_host({1, 3, o_.height, o_.width}, DType::float32);
+    if (o_.images() == 2) c.last_image = from_host({1, 3, o_.height, o_.width}, DType::float32);
+    latents = torch::randn(batched(o_.latent), DType::float32);
+    c.condition = prepare_image_condition(c.image, c.last_image);
+  } else if (o_.task == Task::vace) {
+    c.video = from_host(frames, DType::float32);
+    c.mask = from_host(frames, DType::float32);
+    c.control = prepare_video_latents(c.video, c.mask);
+    c.mask = prepare_masks(c.mask);
+    Tensor joined = torch::cat({c.control, c.mask}, 1);
+    c.control = std::move(joined);
+    c.control = torch::to(std::move(c.control), o_.model_dtype);
+    latents = torch::randn(batched(o_.latent), DType::float32);
+  } else {
+    latents = torch::randn(batched(o_.latent), DType::float32);
+    c.mask = torch::ones(batched(o_.latent), DType::float32);
+    scheduler.set_begin_index();
+  }
+  // latents_outputs keeps the noise; else it goes with the first step.
+  const Tensor latents_outputs = o_.first_frame_given() ? latents : Tensor();
+  denoise(scheduler, std::move(latents), c);
+}
+
+}  // namespace modelmeter::wan::diffusers

@@ -1,0 +1,63 @@
+// Wan as a whole: the stages that a configuration asks for, what is resident while each runs, and what reports say.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/analytic_model.h"
+#include "model/data_files.h"
+#include "model/wan/diffusers/vae.h"
+#include "model/wan/dit_stage.h"
+#include "model/wan/geometry.h"
+#include "model/wan/residency.h"
+#include "model/wan/sampling_stage.h"
+#include "model/wan/variant.h"
+#include "model/wan/workload.h"
+
+namespace modelmeter::wan {
+
+class Wan2_1Model : public AnalyticModel {
+ public:
+  // config: the composed configuration with hf, runtime, workload, transformer and model nodes.
+  Wan2_1Model(const config::View& config, const DataFiles& files);
+
+  const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
+  std::string family() const override { return "wan2_1"; }
+  std::string class_name() const override { return "Wan2_1Model"; }
+  std::string profile_id() const override { return workload_.profile_id; }
+  Fields model_fields() const override;
+  Fields workload_fields() const override;
+  Fields runtime_fields() const override;
+  std::vector<std::string> notes() const override { return notes_; }
+  std::vector<OperatorCategory> categories() const override;
+  ReportNames names() const override;
+  Residents residents(const Stage& running) const override;
+  int64_t held_bytes(const Stage& running) const override;
+
+ private:
+  void read_metadata(const config::View& hf, const DataFiles& files);
+  void check_supported(const config::View& config);
+  void add_stage(const std::string& name, const config::View& where);
+  void add_text_encoder();
+  void add_image_encoder();
+  void add_diffusion();
+  void add_sampling();
+  void add_vae(bool decode);
+
+  std::string model_id_, model_variant_, config_path_, model_notes_;
+  const Variant* variant_ = nullptr;
+  bool known_variant_ = false;  // hf.variant was given: what its command line accepts is known
+  Architecture architecture_;
+  Runtime runtime_;
+  Residency residency_ = Residency::all;
+  bool t5_cpu_ = false;
+  diffusers::VaeOptions vae_options_;
+  Workload workload_;
+  Geometry geometry_;
+  std::vector<std::string> notes_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  const SamplingStage* sampling_ = nullptr;  // of stages_, or null
+};
+
+}  // namespace modelmeter::wan

@@ -1,0 +1,31 @@
+#include "model/wan/official/dit2_2.h"
+
+#include "trace/repeat.h"
+
+namespace modelmeter::wan::official {
+
+WanModel2_2::WanModel2_2(const Architecture& a, DType dtype)
+    : Module("WanModel", a, dtype), blocks_(a, dtype, "WanCrossAttention") {
+  register_module_list("blocks", blocks_, a.num_layers);
+  register_head();
+}
+
+std::vector<Tensor> WanModel2_2::forward(const DiTInputs& in) const {
+  std::vector<Tensor> latents = in.x;
+  if (!in.y.empty()) {
+    for (size_t i = 0; i < latents.size(); ++i) latents[i] = torch::cat({latents[i], in.y[i]}, 0);
+  }
+
+  std::vector<GridSize> grid_sizes;
+  Tensor x = embed_latents(patch_embedding_, std::move(latents), in.seq_len, &grid_sizes);
+  const auto [e, e0] = embed_time(in.t.dim() == 1 ? in.t.unsqueeze(1).expand({-1, in.seq_len}) : in.t);
+  Tensor context = embed_text(in.context);
+
+  Tensor freqs;
+  const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
+  x = repeat(a_.num_layers, std::move(x),
+             [&, &e0 = e0](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, e0, args); });
+  return to_latents(std::move(x), e, grid_sizes);
+}
+
+}  // namespace modelmeter::wan::official

@@ -1,0 +1,41 @@
+#include "model/wan/official/flow_scheduler.h"
+
+#include "model/wan/official/dpm_solver.h"
+#include "model/wan/official/unipc.h"
+
+namespace modelmeter::wan::official {
+
+FlowScheduler::FlowScheduler(int64_t steps) : steps_(steps) {
+  timesteps_ = torch::to_device(Tracer::current().host({steps}, DType::float64), DType::int64);
+}
+
+std::unique_ptr<FlowScheduler> FlowScheduler::make(Scheduler scheduler, int64_t steps) {
+  if (scheduler == Scheduler::unipc) return std::make_unique<FlowUniPCMultistepScheduler>(steps);
+  return std::make_unique<FlowDPMSolverMultistepScheduler>(steps);
+}
+
+void FlowScheduler::add_to(LoopState& state) const {
+  for (const Tensor& output : model_outputs_) state.same.push_back(&output);
+}
+
+Tensor FlowScheduler::step(int64_t i, const Tensor& model_output, const Tensor& timestep, const Tensor& sample) {
+  FunctionScope scope("scheduler");
+  if (i == 0) {  // index_for_timestep
+    Tensor equal = torch::compare(Kernel::eq, timesteps_, timestep);
+    torch::nonzero(std::move(equal), 1);
+  }
+  if (sample.on_host()) return sample;
+  return solve(i, model_output, sample);
+}
+
+Tensor FlowScheduler::convert_model_output(const Tensor& model_output, const Tensor& sample) const {
+  Tensor noise = torch::mul(sigma(), model_output);
+  return torch::sub(sample, std::move(noise));
+}
+
+void FlowScheduler::push(Tensor model_output) {
+  model_outputs_[0] = model_outputs_[1];
+  model_outputs_[1] = std::move(model_output);
+}
+
+}  // namespace modelmeter::wan::official

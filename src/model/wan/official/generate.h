@@ -1,0 +1,42 @@
+// The twin of generate() of the official pipelines without the models: Wan-Video/Wan2.1 @9737cba, wan/text2video.py,
+// image2video.py, first_last_frame2video.py, vace.py; Wan2.2 @42bf4cf, wan/text2video.py, image2video.py,
+// textimage2video.py (text to video). From the prompt to the decoded video: transfers between host and device,
+// conditions, the denoising loop with guidance and scheduler.
+//
+// Guidance and scheduler run under autocast as the transformer does. generate() makes one video and always guides;
+// without guidance its arithmetic and the negative prompt are left out here. Not modelled: the image's resampling on
+// the host, moving weights, VACE's reference images.
+#pragma once
+
+#include "layer/base_layer.h"
+#include "model/wan/official/flow_scheduler.h"
+
+namespace modelmeter::wan::official {
+
+class Generate : public Module<Generate> {
+ public:
+  explicit Generate(const SamplingOptions& options);  // called as the pipeline's class
+  void forward() const;
+
+ private:
+  struct Contexts {
+    Tensor prompt, negative;
+  };
+  void text_to_video() const;
+  void image_to_video() const;
+
+  Contexts encode_texts() const;
+  Tensor encode_text() const;
+  Tensor visual(const std::vector<Tensor>& images) const;
+  Tensor frame_mask() const;
+  Tensor encode_image(const std::vector<Tensor>& images, const Tensor& mask) const;
+  std::vector<Tensor> encode_frames(const Tensor& frames, const Tensor& mask) const;
+  Tensor encode_mask(Tensor mask) const;
+  void token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const;
+  Tensor guide(const Tensor& conditional, const Tensor& unconditional) const;
+  Tensor decode() const;
+
+  SamplingOptions o_;
+};
+
+}  // namespace modelmeter::wan::official

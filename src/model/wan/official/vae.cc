@@ -1,0 +1,221 @@
+#include "model/wan/official/vae.h"
+
+#include <algorithm>
+
+#include "model/wan/vae_loop.h"
+
+namespace modelmeter::wan::official {
+namespace {
+
+constexpr const VaeClassNames& names = official_vae_names;
+
+// dim times 1 and each of dim_mult.
+std::vector<int64_t> widths(const VaeArchitecture& a) {
+  std::vector<int64_t> out{a.dim};
+  for (int64_t mult : a.dim_mult) out.push_back(a.dim * mult);
+  return out;
+}
+
+}  // namespace
+
+void add_middle(VaeLayers& middle, int64_t dim, DType dtype) {
+  middle.add<ResidualBlock>(dim, dim, dtype);
+  middle.add<VaeAttentionBlock>(names, dim, dtype);
+  middle.add<ResidualBlock>(dim, dim, dtype);
+}
+
+ResidualBlock::ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype)
+    : Module(names.residual_block),
+      norm1_(names, in_dim, false, dtype),
+      conv1_(names.causal_conv, conv_3x3x3(in_dim, out_dim), dtype),
+      norm2_(names, out_dim, false, dtype),
+      conv2_(names.causal_conv, conv_3x3x3(out_dim, out_dim), dtype) {
+  register_module("residual.0", norm1_);
+  register_module("residual.1", silu1_);
+  register_module("residual.2", conv1_);
+  register_module("residual.3", norm2_);
+  register_module("residual.4", silu2_);
+  register_module("residual.6", conv2_);
+  if (in_dim == out_dim) return;
+  register_module("shortcut", shortcut_.emplace(names.causal_conv, conv_1x1x1(in_dim, out_dim), dtype));
+}
+
+Tensor ResidualBlock::forward(Tensor x, FeatCache& cache) const {
+  const Tensor h = shortcut_ ? (*shortcut_)(x) : x;
+  x = norm1_(x);
+  x = silu1_(x);
+  conv1_.call_cached(x, cache);
+  x = norm2_(x);
+  x = silu2_(x);
+  conv2_.call_cached(x, cache);
+  return torch::add(std::move(x), h);
+}
+
+Tensor VaeLayers::run(Tensor x, FeatCache& cache) const {
+  for (size_t i = 0; i < layers_.size();) {
+    const auto index = static_cast<int64_t>(i);
+    if (const auto* attention = std::get_if<VaeAttentionBlock>(&layers_[i])) {
+      x = attention->call_as(index, x);
+      ++i;
+    } else if (const auto* resample = std::get_if<VaeResample>(&layers_[i])) {
+      x = resample->call_as(index, x, cache);
+      ++i;
+    } else {
+      const int64_t n = residual_blocks_from(i);
+      x = run_residual_blocks(n, std::move(x), cache, [&](int64_t k, const Tensor& state) {
+        return std::get<ResidualBlock>(layers_[i + static_cast<size_t>(k)]).call_as(index + k, state, cache);
+      });
+      i += static_cast<size_t>(n);
+    }
+  }
+  return x;
+}
+
+// How many of them follow each other that keep the width; 1 for one that does not.
+int64_t VaeLayers::residual_blocks_from(size_t first) const {
+  const auto keeps_width = [&](size_t i) {
+    const auto* block = i < layers_.size() ? std::get_if<ResidualBlock>(&layers_[i]) : nullptr;
+    return block != nullptr && block->keeps_width();
+  };
+  size_t end = first;
+  while (keeps_width(end)) ++end;
+  return std::max<int64_t>(static_cast<int64_t>(end - first), 1);
+}
+
+VaeHead::VaeHead(int64_t dim, int64_t out_dim, DType dtype)
+    : norm(names, dim, false, dtype), conv(names.causal_conv, conv_3x3x3(dim, out_dim), dtype) {}
+
+void VaeHead::run(Tensor& x, FeatCache& cache) const {
+  x = norm(x);
+  x = silu(x);
+  conv.call_cached(x, cache);
+}
+
+Encoder3d::Encoder3d(const VaeArchitecture& a)
+    : Module("Encoder3d"),
+      conv1_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
+      head_(widths(a).back(), 2 * a.z_dim, a.dtype) {
+  const std::vector<int64_t> dims = widths(a);
+  for (size_t i = 0; i + 1 < dims.size(); ++i) {
+    for (int64_t j = 0; j < a.num_res_blocks; ++j) {
+      downsamples_.add<ResidualBlock>(j == 0 ? dims[i] : dims[i + 1], dims[i + 1], a.dtype);
+    }
+    if (i + 2 == dims.size()) continue;
+    const auto mode = a.temporal_downsample[i] ? ResampleMode::downsample3d : ResampleMode::downsample2d;
+    downsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1], mode, a.dtype);
+  }
+  add_middle(middle_, dims.back(), a.dtype);
+  register_module("conv1", conv1_);
+  downsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("downsamples", layer, 1, i); });
+  middle_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("middle", layer, 1, i); });
+  register_module("head.0", head_.norm);
+  register_module("head.1", head_.silu);
+  register_module("head.2", head_.conv);
+}
+
+Tensor Encoder3d::forward(Tensor x, FeatCache& cache) const {
+  conv1_.call_cached(x, cache);
+  x = downsamples_.run(std::move(x), cache);
+  x = middle_.run(std::move(x), cache);
+  head_.run(x, cache);
+  return x;
+}
+
+Decoder3d::Decoder3d(const VaeArchitecture& a)
+    : Module("Decoder3d"),
+      conv1_(names.causal_conv, conv_3x3x3(a.z_dim, widths(a).back()), a.dtype),
+      head_(a.dim * a.dim_mult.front(), a.out_channels, a.dtype) {
+  std::vector<int64_t> dims = widths(a);
+  dims.front() = dims.back();
+  std::reverse(dims.begin() + 1, dims.end());
+  for (size_t i = 0; i + 1 < dims.size(); ++i) {
+    // Resampling has halved the width (the original says so of these three levels only).
+    const int64_t in_dim = i >= 1 && i <= 3 ? dims[i] / 2 : dims[i];
+    for (int64_t j = 0; j < a.num_res_blocks + 1; ++j) {
+      upsamples_.add<ResidualBlock>(j == 0 ? in_dim : dims[i + 1], dims[i + 1], a.dtype);
+    }
+    if (i + 2 == dims.size()) continue;
+    const bool temporal = a.temporal_downsample[a.temporal_downsample.size() - 1 - i];
+    const auto mode = temporal ? ResampleMode::upsample3d : ResampleMode::upsample2d;
+    upsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1] / 2, mode, a.dtype);
+  }
+  add_middle(middle_, dims.front(), a.dtype);
+  register_module("conv1", conv1_);
+  middle_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("middle", layer, 1, i); });
+  upsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("upsamples", layer, 1, i); });
+  register_module("head.0", head_.norm);
+  register_module("head.1", head_.silu);
+  register_module("head.2", head_.conv);
+}
+
+Tensor Decoder3d::forward(Tensor x, FeatCache& cache) const {
+  conv1_.call_cached(x, cache);
+  x = middle_.run(std::move(x), cache);
+  x = upsamples_.run(std::move(x), cache);
+  head_.run(x, cache);
+  return x;
+}
+
+WanVAE::WanVAE(const VaeArchitecture& a)
+    : Module("WanVAE_"),
+      a_(a),
+      encoder_(a),
+      conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
+      conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
+      decoder_(a),
+      encoder_convs_(count_conv3d(encoder_)),
+      decoder_convs_(count_conv3d(decoder_)) {
+  register_module("encoder", encoder_);
+  register_module("conv1", conv1_);
+  register_module("conv2", conv2_);
+  register_module("decoder", decoder_);
+}
+
+std::vector<Tensor> WanVAE::decode(const std::vector<Tensor>& zs) const {
+  ModuleCall call(*this);
+  Tracer& tracer = Tracer::current();
+  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  std::vector<Tensor> videos;
+  for (const Tensor& z : zs) {
+    Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
+    video = torch::clamp_(torch::to(std::move(video), DType::float32));
+    videos.push_back(video.squeeze(0));
+  }
+  return videos;
+}
+
+Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const {
+  z = torch::div(z, inverse_std.view({1, a_.z_dim, 1, 1, 1}));
+  z = torch::add(z, mean.view({1, a_.z_dim, 1, 1, 1}));
+  const Tensor x = conv2_(z);
+  FeatCache cache(decoder_convs_);
+  Tensor out_;
+  return grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache); });
+}
+
+std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
+  ModuleCall call(*this);
+  Tracer& tracer = Tracer::current();
+  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  std::vector<Tensor> latents;
+  for (const Tensor& video : videos) {
+    Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);
+    latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
+  }
+  return latents;
+}
+
+Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const {
+  FeatCache cache(encoder_convs_);
+  Tensor out_;
+  Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
+    return encoder_(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);
+  });
+  const std::vector<Tensor> moments = conv1_(out).chunk(2, 1);
+  Tensor mu = torch::sub(moments[0], mean.view({1, a_.z_dim, 1, 1, 1}));
+  return torch::mul(std::move(mu), inverse_std.view({1, a_.z_dim, 1, 1, 1}));
+}
+
+}  // namespace modelmeter::wan::official

@@ -1,0 +1,82 @@
+// The twin of Wan2.2's autoencoder: Wan-Video/Wan2.2 @42bf4cf, wan/modules/vae2_2.py, to be read beside it.
+//
+// As Wan2.1's, but pixels become channels two by two (patchify), each level has a parameter-free shortcut, and
+// resampling keeps the width.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "model/wan/official/vae.h"
+
+namespace modelmeter::wan::official {
+
+class DownResidualBlock : public Module<DownResidualBlock> {
+ public:
+  DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample, bool down_flag,
+                    DType dtype);
+  Tensor forward(Tensor x, FeatCache& cache) const;
+
+ private:
+  AvgDown3D avg_shortcut_;
+  VaeLayers downsamples_;
+};
+
+class UpResidualBlock : public Module<UpResidualBlock> {
+ public:
+  UpResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample, bool up_flag, DType dtype);
+  Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;
+
+ private:
+  std::optional<DupUp3D> avg_shortcut_;
+  VaeLayers upsamples_;
+};
+
+class Encoder3d_2_2 : public Module<Encoder3d_2_2> {
+ public:
+  explicit Encoder3d_2_2(const VaeArchitecture& a);
+  Tensor forward(Tensor x, FeatCache& cache) const;  // [b, 12, t, H, W] to [b, 2 z_dim, t', h, w]
+
+ private:
+  CausalConv3d conv1_;
+  std::deque<DownResidualBlock> downsamples_;
+  VaeLayers middle_;
+  VaeHead head_;
+};
+
+class Decoder3d_2_2 : public Module<Decoder3d_2_2> {
+ public:
+  explicit Decoder3d_2_2(const VaeArchitecture& a);
+  Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, 12, t, H, W]
+
+ private:
+  CausalConv3d conv1_;
+  VaeLayers middle_;
+  std::deque<UpResidualBlock> upsamples_;
+  VaeHead head_;
+};
+
+// WanVAE_ of vae2_2.py with what the wrapper Wan2_2_VAE does around it.
+class Wan2_2_VAE : public Module<Wan2_2_VAE> {
+ public:
+  explicit Wan2_2_VAE(const VaeArchitecture& a = VaeArchitecture::wan2_2());
+
+  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  std::vector<Tensor> encode(
+      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
+
+  const VaeArchitecture& architecture() const { return a_; }
+
+ private:
+  Tensor decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const;
+  Tensor encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const;
+
+  VaeArchitecture a_;
+  Encoder3d_2_2 encoder_;
+  CausalConv3d conv1_, conv2_;
+  Decoder3d_2_2 decoder_;
+  int64_t encoder_convs_, decoder_convs_;  // feature caches
+};
+
+}  // namespace modelmeter::wan::official

@@ -1,0 +1,163 @@
+// What reports say of Wan: facts of model, workload and runtime, the names of nodes, the categories of operators.
+#include "model/wan/model.h"
+
+namespace modelmeter::wan {
+
+Fields Wan2_1Model::model_fields() const {
+  const Architecture& a = architecture_;
+  const VaeArchitecture vae = variant_->vae();
+  return {{"model_id", model_id_},
+          {"model_variant", model_variant_},
+          {"config_path", config_path_},
+          {"hidden_size", a.dim},
+          {"num_layers", a.num_layers},
+          {"num_attention_heads", a.num_heads},
+          {"head_dim", a.head_dim()},
+          {"mlp_intermediate_size", a.ffn_dim},
+          {"vae_downsample_factor", vae.spatial_compression},
+          {"vae_temporal_downsample_factor", vae.temporal_compression()},
+          {"patch_size", a.patch_size[1]},
+          {"patch_size_temporal", a.patch_size[0]},
+          {"latent_channels", geometry_.latent[0]},
+          {"text_dim", a.text_dim},
+          {"freq_dim", a.freq_dim},
+          {"notes", model_notes_}};
+}
+
+Fields Wan2_1Model::workload_fields() const {
+  return {{"profile_id", workload_.profile_id},
+          {"description", workload_.description},
+          {"batch_size", workload_.batch_size},
+          {"num_frames", workload_.num_frames},
+          {"height", workload_.height},
+          {"width", workload_.width},
+          {"num_inference_steps", workload_.num_inference_steps},
+          {"text_len", workload_.text_len},
+          {"prompt_tokens", workload_.prompt_tokens},
+          {"guidance_branches", int64_t{runtime_.cfg ? 2 : 1}},
+          {"latent_frames", geometry_.latent[1]},
+          {"latent_height", geometry_.latent[2]},
+          {"latent_width", geometry_.latent[3]},
+          {"tokens", geometry_.tokens}};
+}
+
+Fields Wan2_1Model::runtime_fields() const {
+  Fields out = runtime_.fields();
+  const char* residency = residency_ == Residency::all       ? "all"
+                          : residency_ == Residency::offload ? "offload"
+                                                             : "sequential";
+  out.emplace_back("residency", std::string(residency));
+  out.emplace_back("t5_cpu", t5_cpu_);
+  out.emplace_back("vae_tiling", vae_options_.tiling);
+  if (sampling_ != nullptr) {
+    out.emplace_back("scheduler", std::string(runtime_.scheduler == Scheduler::unipc ? "unipc" : "dpm++"));
+  }
+  return out;
+}
+
+std::vector<OperatorCategory> Wan2_1Model::categories() const {
+  const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
+                                              "WanAttention",     "T5Attention",          "ClipSelfAttention",
+                                              "UMT5Attention",    "CLIPAttention",        "SelfAttention"};
+  return {
+      {"attention_core",
+       "Attention core",
+       "Scores, softmax and weighted sum, with the casts and copies around the kernel",
+       {"core"},
+       {}},
+      {"rope", "Rotary embedding", "Rotary position embedding of queries and keys", {"rope", "WanRotaryPosEmbed"}, {}},
+      {"attention_proj",
+       "Attention projections",
+       "Query, key, value and output projections, with their weight casts",
+       {"Linear"},
+       attention},
+      {"mlp_proj",
+       "MLP projections",
+       "The two matrix products of the feed-forward layers, with their weight casts",
+       {"Linear"},
+       {"ffn", "mlp", "UMT5LayerFF", "CLIPMLP"}},
+      {"conv",
+       "Convolution",
+       "Patch embedding; all of the autoencoder's convolutions",
+       {"Conv3d", "Conv2d", "CausalConv3d", "WanCausalConv3d"},
+       {}},
+      {"embedding",
+       "Embeddings and head",
+       "Text and time embedding, output projection, token table",
+       {"Linear", "Embedding"},
+       {}},
+      {"norm",
+       "Normalisation",
+       "Layer norms and RMS norms",
+       {"WanLayerNorm", "WanRMSNorm", "FP32LayerNorm", "LayerNorm", "RMSNorm", "T5LayerNorm", "UMT5LayerNorm",
+        "RMS_norm", "WanRMS_norm"},
+       {}},
+      {"activation",
+       "Activation",
+       "GELU and SiLU",
+       {"GELU", "SiLU", "QuickGELU", "NewGELUActivation", "GELUActivation"},
+       {}},
+      {"modulation", "Modulation and residuals", "Scale, shift, gate and the residual additions", {"modulation"}, {}},
+      {"sampling",
+       "Sampling",
+       "Around the models: guidance, scheduler, conditions, transfers between host and device",
+       {},
+       {"WanT2V", "WanI2V", "WanFLF2V", "WanVace", "WanTI2V", "WanPipeline", "WanImageToVideoPipeline",
+        "WanVACEPipeline"}},
+      {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
+  };
+}
+
+ReportNames Wan2_1Model::names() const {
+  const bool official = runtime_.implementation == Implementation::official;
+  ReportNames out;
+  out.modules = {{"blocks[]", "block"},
+                 {"self_attn", "attn/self_attn"},
+                 {"cross_attn", "attn/cross_attn"},
+                 {"attn1", "attn/self_attn"},
+                 {"attn2", "attn/cross_attn"},
+                 {"ffn", "mlp"},
+                 {"token_embedding", "embedding"},
+                 // of transformers' UMT5
+                 {"block[]", "block"},
+                 {"layer.0", "attn"},
+                 {"layer.1", "mlp"},
+                 {"SelfAttention", "self_attention"},
+                 {"DenseReluDense", "dense"}};
+  out.own = {{"WanAttentionBlock", "modulation"}, {"WanTransformerBlock", "modulation"}, {"Head", "modulation"}};
+  if (official) {
+    out.class_prefix = "wan.modules.model.";
+    out.stage_class_prefix = {{"text_encoder/", "wan.modules.t5."},
+                              {"image_encoder/", "wan.modules.clip."},
+                              {"vae/", variant_->second_vae ? "wan.modules.vae2_2." : "wan.modules.vae."}};
+    out.class_modules = {{"VaceWanModel", "wan.modules.vace_model"},
+                         {"VaceWanAttentionBlock", "wan.modules.vace_model"},
+                         {"BaseWanAttentionBlock", "wan.modules.vace_model"},
+                         {"WanT2V", "wan.text2video"},
+                         {"WanI2V", "wan.image2video"},
+                         {"WanFLF2V", "wan.first_last_frame2video"},
+                         {"WanVace", "wan.vace"},
+                         {"WanTI2V", "wan.textimage2video"}};
+    return out;
+  }
+  out.class_prefix = "diffusers.models.transformers.transformer_wan.";
+  out.stage_class_prefix = {{"text_encoder/", "transformers.models.umt5.modeling_umt5."},
+                            {"image_encoder/", "transformers.models.clip.modeling_clip."},
+                            {"vae/", "diffusers.models.autoencoders.autoencoder_kl_wan."}};
+  out.class_modules = {{"WanVACETransformer3DModel", "diffusers.models.transformers.transformer_wan_vace"},
+                       {"WanVACETransformerBlock", "diffusers.models.transformers.transformer_wan_vace"},
+                       {"FeedForward", "diffusers.models.attention"},
+                       {"FP32LayerNorm", "diffusers.models.normalization"},
+                       {"PixArtAlphaTextProjection", "diffusers.models.embeddings"},
+                       {"TimestepEmbedding", "diffusers.models.embeddings"},
+                       {"Timesteps", "diffusers.models.embeddings"},
+                       {"GELU", "diffusers.models.activations"},
+                       {"NewGELUActivation", "transformers.activations"},
+                       {"GELUActivation", "transformers.activations"},
+                       {"WanPipeline", "diffusers.pipelines.wan.pipeline_wan"},
+                       {"WanImageToVideoPipeline", "diffusers.pipelines.wan.pipeline_wan_i2v"},
+                       {"WanVACEPipeline", "diffusers.pipelines.wan.pipeline_wan_vace"}};
+  return out;
+}
+
+}  // namespace modelmeter::wan

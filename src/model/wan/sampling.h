@@ -1,0 +1,50 @@
+// What runs around the models of a Wan run: the sizes of it, and what stands where a model is called.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "model/wan/variant.h"
+#include "trace/functional.h"
+
+namespace modelmeter::wan {
+
+enum class Scheduler { unipc, dpm_solver };
+
+struct SamplingOptions {
+  Task task = Task::t2v;
+  Generation generation = Generation::wan2_1;
+  Scheduler scheduler = Scheduler::unipc;
+  bool guidance = true;
+  bool offload_model = false;  // official: weights, and with images the predictions, wait in host memory
+  bool t5_cpu = false;         // official: the text is encoded on the host
+  int64_t steps = 50;
+  int64_t batch = 1;              // diffusers; official makes one video at a time
+  int64_t height = 0, width = 0;  // of the image that conditions, in pixels: the video's
+  int64_t frames = 0;             // 4 n + 1
+  Shape latent;                   // [C, T, h, w]
+  int64_t text_len = 512, prompt_tokens = 60, text_dim = 4096;
+  DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
+  int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
+
+  bool first_frame_given() const { return task == Task::i2v || task == Task::flf2v; }
+  int64_t images() const { return task == Task::flf2v ? 2 : 1; }
+};
+
+// The models that are called; SamplingStage knows their stages.
+namespace stand_in_for {
+inline constexpr std::string_view text_encoder = "text_encoder", image_encoder = "image_encoder",
+                                  vae_encode = "vae_encode", transformer = "transformer", vae_decode = "vae_decode";
+}
+
+// Where a model is called: takes memory for its result. All else that is alive then is held while the model runs.
+inline Tensor stand_in(std::string_view model, const Shape& sizes, DType dtype) {
+  FunctionScope scope(model);
+  return torch::empty(sizes, dtype);
+}
+inline Tensor stand_in_like(std::string_view model, const Tensor& x) {
+  FunctionScope scope(model);
+  return torch::empty_like(x);
+}
+
+}  // namespace modelmeter::wan
