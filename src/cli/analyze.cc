@@ -3,8 +3,8 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
@@ -65,11 +65,11 @@ int analyze(const CommandLine& line) {
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   if (arguments.has("--json")) {
-    const nlohmann::ordered_json document = nlohmann::ordered_json::parse(json);
-    nlohmann::ordered_json out = {{"report_id", report.report_id}, {"files", nlohmann::ordered_json::array()}};
+    const Json document = parse_json(json);
+    Json out = {{"report_id", report.report_id}, {"files", Json::array()}};
     for (const auto& [path, content] : files) out["files"].push_back(path);
     for (const char* key : {"model", "workload", "runtime", "totals", "per_forward", "notes"}) out[key] = document[key];
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", dump_json(out, 2));
   } else {
     fmt::print("{}\n", summary);
   }

@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
@@ -31,7 +31,7 @@ int operators(const CommandLine& line) {
     write_files(files);
   }
   if (arguments.has("--json")) {
-    nlohmann::ordered_json document = nlohmann::ordered_json::parse(operators_json(list));
+    Json document = parse_json(operators_json(list));
     if (!folder.empty()) {
       const std::string absolute = std::filesystem::absolute(folder).lexically_normal().string();
       document["source_artifact_dir"] = absolute;
@@ -39,7 +39,7 @@ int operators(const CommandLine& line) {
       document["layers_json_path"] = absolute + "/torchinfo-unique-layers.json";
       document["stages_json_path"] = absolute + "/torchinfo-stages.json";
     }
-    fmt::print("{}\n", document.dump(2));
+    fmt::print("{}\n", dump_json(document, 2));
   } else {
     fmt::print("{}", operators_markdown(list));
   }

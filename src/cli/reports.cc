@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "report/difference.h"
@@ -14,8 +14,6 @@
 
 namespace modelmeter::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Report load(const std::string& file) { return report_from_json(read_file(file), file); }
 
@@ -55,7 +53,7 @@ int top(const CommandLine& line) {
                                  {"share", m.share_of_module_flops},
                                  {"io_tb", m.io_tb}});
   }
-  fmt::print("{}\n", out.dump(2));
+  fmt::print("{}\n", dump_json(out, 2));
   return 0;
 }
 
@@ -85,7 +83,7 @@ int compare(const CommandLine& line) {
                              {"bytes_moved_a", l.bytes_a},
                              {"bytes_moved_b", l.bytes_b}});
   }
-  fmt::print("{}\n", out.dump(2));
+  fmt::print("{}\n", dump_json(out, 2));
   return 0;
 }
 

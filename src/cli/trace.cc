@@ -1,10 +1,9 @@
 // modelmeter trace: writes the trace of one forward in the form of the reference recordings.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
@@ -55,10 +54,10 @@ int trace(const CommandLine& line) {
   recording.variant = field(model->model_fields(), "model_variant");
   write_files({{out, write_recording(recording)}});
   if (arguments.has("--json")) {
-    const nlohmann::ordered_json document = {{"trace", out}, {"kernels", recording.totals.kernels}};
-    fmt::print("{}\n", document.dump(2));
+    const Json document = {{"trace", out}, {"kernels", recording.totals.kernels}};
+    fmt::print("{}\n", dump_json(document, 2));
   }
-  note(arguments, fmt::format("trace of {} kernels: {}", recording.totals.kernels, out));
+  note(arguments, fmt::format("trace of {} kernels: {}", to_string(recording.totals.kernels), out));
   return 0;
 }
 

@@ -2,9 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
@@ -12,8 +12,6 @@
 
 namespace modelmeter::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json json(const std::vector<ComparedFigure>& figures) {
   Json out = Json::array();
@@ -77,7 +75,7 @@ int verify_files(const Arguments& arguments) {
   if (arguments.has("--json")) {
     Json out = {{"equal", all_equal(references)}, {"references", Json::array()}};
     for (const VerifiedReference& r : references) out["references"].push_back(json(r));
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", dump_json(out, 2));
   }
   return all_equal(references) ? 0 : 1;
 }
@@ -104,7 +102,7 @@ int verify_folder(const Arguments& arguments) {
       out["references"].push_back(json(r));
       if (view == SuiteView::layers) out["references"].back()["modules"] = json(r.comparison.modules);
     }
-    fmt::print("{}\n", out.dump(2));
+    fmt::print("{}\n", dump_json(out, 2));
   } else {
     fmt::print("{}", suite_text(references, view));
   }

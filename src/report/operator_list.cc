@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/checked.h"
 #include "base/format.h"
+#include "base/json.h"
 #include "report/builder.h"
 #include "report/module_tree.h"
 #include "report/qualified_name.h"
@@ -17,8 +17,6 @@
 
 namespace modelmeter {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr char overflow[] = "the number of layers";
 
@@ -90,7 +88,7 @@ std::string stage_of(const AnalyticModel& model, const BaseLayer& root) {
 
 // The category that takes most of what the leaves of a class cost.
 std::map<std::string, std::string> categories_by_class(const ModuleTreeNode& root) {
-  std::map<std::string, std::map<std::string, std::pair<int64_t, int64_t>>> sums;  // class, category: FLOPs, bytes
+  std::map<std::string, std::map<std::string, std::pair<Count, Count>>> sums;  // class, category: FLOPs, bytes
   const auto walk = [&](const auto& self, const ModuleTreeNode& node) -> void {
     if (node.leaf() && !node.klass.empty()) {
       auto& [flops, bytes] = sums[node.klass][node.category];
@@ -164,7 +162,7 @@ std::string operators_json(const TargetOperatorList& list) {
                          {"parameters", o.parameters}});
   }
   const Json document = {{"snapshot_id", list.snapshot_id}, {"operators", operators}};
-  return document.dump(2) + "\n";
+  return dump_json(document, 2) + "\n";
 }
 
 std::string operators_markdown(const TargetOperatorList& list) {
@@ -204,9 +202,9 @@ std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticMo
                            {"macs", stage->get_forward_cost().cost.flops_tensor / 2}};
   }
   const Json stage_document = {{"generated_at", list.snapshot_id}, {"stages", stages}};
-  return {{"torchinfo-unique-layers.json", unique.dump(2) + "\n"},
+  return {{"torchinfo-unique-layers.json", dump_json(unique, 2) + "\n"},
           {"torchinfo-unique-layers.md", "# Unique layers\n\n" + operators_markdown(list)},
-          {"torchinfo-stages.json", stage_document.dump(2) + "\n"}};
+          {"torchinfo-stages.json", dump_json(stage_document, 2) + "\n"}};
 }
 
 }  // namespace modelmeter

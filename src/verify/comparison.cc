@@ -208,7 +208,7 @@ Recording recording_of(const Stage& stage) {
       m.flops += op.flops;
       m.read += op.read;
       m.write += op.write;
-      m.kernels += op.counted;
+      m.kernels += op.counted ? 1 : 0;
     });
   }
   for (auto& [path, module] : modules) {
@@ -245,7 +245,8 @@ std::string table_of(const Comparison& comparison, const Recording& reference) {
   std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", "modelmeter",
                                 "reference", "difference");
   for (const ComparedFigure& f : comparison.totals) {
-    out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, f.ours, f.reference, f.ours - f.reference);
+    out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, to_string(f.ours), to_string(f.reference),
+                       to_string(f.ours - f.reference));
   }
   return out + differences_of(comparison);
 }
