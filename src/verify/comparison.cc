@@ -144,7 +144,8 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
     }
     for (const ComparedFigure& f : m.figures) {
       if (f.equal()) continue;
-      out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", m.name, f.name, f.ours, f.reference));
+      out.module_differences.push_back(
+          fmt::format("{}: {} {}, reference {}", m.name, f.name, to_string(f.ours), to_string(f.reference)));
     }
   }
 }
