@@ -5,11 +5,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
 #include "report/builder.h"
-#include "report/files.h"
 #include "report/json.h"
 #include "report/layer_docs.h"
 #include "report/summary.h"

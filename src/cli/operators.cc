@@ -4,10 +4,10 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
-#include "report/files.h"
 #include "report/operator_list.h"
 
 namespace modelmeter::cli {

@@ -5,10 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "report/difference.h"
-#include "report/files.h"
 #include "report/json.h"
 #include "report/summary.h"
 

@@ -5,10 +5,10 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
-#include "report/files.h"
 #include "verify/comparison.h"
 
 namespace modelmeter::cli {

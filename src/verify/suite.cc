@@ -8,8 +8,8 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "model/registry.h"
-#include "report/files.h"
 
 namespace modelmeter {
 namespace {
