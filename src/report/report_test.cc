@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "config/yaml.h"
 #include "model/testing.h"
 #include "report/builder.h"
 #include "report/difference.h"
 #include "report/json.h"
 #include "report/summary.h"
 #include "report/table.h"
+#include "report/top.h"
 
 namespace modelmeter {
 namespace {
@@ -182,6 +184,10 @@ TEST(ReportYaml, IsTheSameDocument) {
   const std::string yaml = to_yaml(report_of({}));
   EXPECT_THAT(yaml, testing::StartsWith("schema: modelmeter.report/1\nreport_id: run\n"));
   EXPECT_THAT(yaml, HasSubstr("\npredicted_total_time_ms: 0.0\n"));
+  for (const bool expanded : {false, true}) {
+    const Report r = report_of({}, {expanded});
+    EXPECT_EQ(to_yaml(r), config::to_yaml(config::parse_yaml(to_json(r), "report.json")));
+  }
 }
 
 // --- summary ---
@@ -223,7 +229,7 @@ TEST(Difference, OfAReportToItselfIsEmpty) {
   EXPECT_TRUE(d.layers.empty());
   EXPECT_EQ(d.totals.size(), 12u);
   for (const FigureDifference& f : d.totals) EXPECT_EQ(f.a, f.b) << f.name;
-  EXPECT_THAT(markdown(d, 10), HasSubstr("The same."));
+  EXPECT_THAT(difference_markdown(d, 10), HasSubstr("The same."));
 }
 
 TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {

@@ -181,6 +181,11 @@ std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView
   return out;
 }
 
+bool all_equal(const std::vector<VerifiedReference>& references) {
+  return std::all_of(references.begin(), references.end(),
+                     [](const VerifiedReference& r) { return r.comparison.equal(); });
+}
+
 std::string suite_text(const std::vector<VerifiedReference>& references, SuiteView view) {
   std::string out;
   if (view == SuiteView::pipeline) out = pipeline_text(references) + "\n";
