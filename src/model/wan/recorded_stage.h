@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "cost/recording.h"
 #include "model/analytic_model.h"
+#include "recording/recording.h"
 
 namespace modelmeter::wan {
 
