@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "cost/recording.h"
+#include "recording/recording.h"
 
 namespace modelmeter {
 
