@@ -84,6 +84,14 @@ int64_t bytes_written(const Trace& trace, const Op& op) {
   return total;
 }
 
+bool launches(const Trace& trace, const Op& op) {
+  if (info(op.kernel).kind == OpKind::allocate) return false;
+  for (int i = 0; i < op.outputs; ++i) {
+    if (trace.output(op, i).numel > 0) return true;
+  }
+  return false;
+}
+
 OpCost cost_of(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   OpCost cost;

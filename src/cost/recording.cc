@@ -114,7 +114,7 @@ class Expansion {
     r.read = cost.bytes_read;
     r.write = cost.bytes_written;
     r.live = op.live;
-    r.counted = info(op.kernel).kind != OpKind::allocate;
+    r.counted = launches(trace_, op);
     return r;
   }
 
@@ -240,7 +240,7 @@ class Reader {
     out.read = integer(row[5], "read");
     out.write = integer(row[6], "write");
     out.live = integer(row[7], "live");
-    out.counted = out.kernel.find("empty") == std::string::npos;
+    out.counted = out.kernel.find("empty") == std::string::npos && !out.outputs.empty();
     return out;
   }
 
