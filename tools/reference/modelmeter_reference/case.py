@@ -49,7 +49,6 @@ class Run:
     repeated: tuple[str, ...] = ()
     roots: tuple[str, ...] = ("",)  # the parts of the module that the forward uses
     host: Host | None = None  # answers what the model reads back
-    finer: bool = False  # write out more operations
     context: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)  # closed after the record
 
 

@@ -310,7 +310,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         host = _GenerationAnswers(batch, bool(tiles), experts, of_token, work["max_new_tokens"])
     else:
         host = _Answers(batch, bool(work.get("tiles")), experts)
-    return Run(module, forward, inputs, head, roots=roots, host=host, finer=True, context=context)
+    return Run(module, forward, inputs, head, roots=roots, host=host, context=context)
 
 
 def _generate(module: torch.nn.Module, **inputs):
