@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     comparison = commands.add_parser("compare", help="print the differences of two references; exit 1 if there are any")
     comparison.add_argument("first", type=Path)
     comparison.add_argument("second", type=Path)
+    comparison.add_argument("--new-fields", action="store_true",
+                            help="what only the header of the second says is no difference")
     comparison.add_argument("--most", type=int, default=20, help="how many differences to print")
     comparison.set_defaults(run=_compare)
 
@@ -77,7 +79,7 @@ def _list(options) -> int:
 
 def _compare(options) -> int:
     found = list(compare.differences(*(json.loads(path.read_text(encoding="utf-8"))
-                                       for path in (options.first, options.second))))
+                                       for path in (options.first, options.second)), options.new_fields))
     for line in found[:options.most]:
         print(line)
     if len(found) > options.most:
