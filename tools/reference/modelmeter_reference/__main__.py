@@ -1,11 +1,13 @@
-"""python -m modelmeter_reference record CASE | list | compare A B | selftest"""
+"""python -m modelmeter_reference record CASE | batch | list | compare A B | selftest"""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
 import json
+import shlex
 import sys
+import traceback
 from pathlib import Path
 
 from . import compare
@@ -24,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     record.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", type=_assignment,
                         help="change the case: config.num_layers=2, workload.width=640, attention=math …; repeatable")
     record.set_defaults(run=_record)
+
+    batch = commands.add_parser("batch", help="record several, each a line of standard input: the arguments of `record`")
+    batch.set_defaults(run=lambda _: _batch(parser))
 
     listing = commands.add_parser("list", help="the cases")
     listing.add_argument("pattern", nargs="?", default="*", help="a shell pattern")
@@ -67,6 +72,17 @@ def _record(options) -> int:
     out = options.out or Path(f"{options.case}.json")
     out.write_text(text, encoding="utf-8")
     return 0
+
+
+def _batch(parser: argparse.ArgumentParser) -> int:
+    failed = 0
+    for line in sys.stdin:
+        try:
+            _record(parser.parse_args(["record", *shlex.split(line)]))
+        except (Exception, SystemExit):  # of a case: the others can be recorded all the same
+            traceback.print_exc()
+            failed += 1
+    return 1 if failed else 0
 
 
 def _list(options) -> int:
