@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "config/registry.h"
-#include "cost/recording.h"
 #include "model/analytic_model.h"
 #include "model/data_files.h"
+#include "recording/recording.h"
 
 namespace modelmeter {
 

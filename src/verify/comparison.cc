@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "recording/expansion.h"
+
 namespace modelmeter {
 namespace {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cost/recording.h"
+#include "recording/recording.h"
 #include "model/analytic_model.h"
 
 namespace modelmeter {

@@ -3,8 +3,8 @@
 
 #include <memory>
 
-#include "cost/recording.h"
 #include "model/analytic_model.h"
+#include "recording/recording.h"
 
 namespace modelmeter::wan {
 

@@ -6,12 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "cost/rollup.h"
+#include "trace/shape.h"
 
 namespace modelmeter {
 
@@ -61,12 +59,6 @@ struct Recording {
   std::vector<RecordedParameter> parameters;
   std::vector<RecordedOp> ops;
 };
-
-// Every execution of every op, in order, repetitions written out. Error above ten million.
-std::vector<RecordedOp> recorded_ops(const Trace& trace);
-
-// How often each module was called, by path, repetitions written out.
-std::map<std::string, int64_t> module_calls(const Trace& trace);
 
 // Reads the JSON form. Errors name the file and what is missing or mistyped.
 Recording read_recording(const std::string& text, const std::string& file);
