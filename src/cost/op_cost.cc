@@ -95,6 +95,7 @@ bool launches(const Trace& trace, const Op& op) {
 OpCost cost_of(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   OpCost cost;
+  if (!launches(trace, op)) return cost;
   if (op.kernel == Kernel::grouped_mm) {
     cost.flops_tensor = cost.flops_unknown = grouped_mm_flops(trace, op);
   } else if (kernel.kind == OpKind::matmul) {

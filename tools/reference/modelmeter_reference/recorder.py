@@ -161,7 +161,7 @@ class Recorder(TorchDispatchMode):
             return result  # a view
         written = made + targets
         name = kernels.kernel_name(func)
-        empty = name in kernels.EMPTY
+        launched = name not in kernels.EMPTY and any(tensor.numel() for tensor in written)
         listed = [kernels.describe(tensor) for tensor in written if tensor.untyped_storage().nbytes()]
         self.kernels.append(Kernel(
             name=name,
@@ -169,12 +169,12 @@ class Recorder(TorchDispatchMode):
             inputs=[row for row in map(kernels.describe, operands) if row],
             outputs=[row for row in listed if row],
             flops=kernels.flops(func, args, kwargs, result),
-            read=0 if empty else kernels.bytes_read(name, operands, targets, outputs),
-            write=0 if empty else sum(map(kernels.nbytes, written)),
+            read=kernels.bytes_read(name, operands, targets, outputs) if launched else 0,
+            write=sum(map(kernels.nbytes, written)) if launched else 0,
             live=self.live.bytes - self.live_at_start,
             modules=self.scopes.names,
             section=self.scopes.section,
-            launched=not empty and any(tensor.numel() for tensor in written),
+            launched=launched,
         ))
         if self._host is not None and func is aten._to_copy.default and result.device.type == "cpu":
             return self._host.values(result)
