@@ -8,7 +8,7 @@
 #include "model/deepseek_ocr/transformers/model.h"
 #include "model/deepseek_ocr/transformers/recorded_stage.h"
 #include "model/wan/model.h"
-#include "model/wan/recorded_stage.h"
+#include "model/wan/recorded.h"
 
 namespace modelmeter {
 namespace {
@@ -29,7 +29,7 @@ struct Family {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), nullptr, wan::recorded_stage},
+      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), wan::configuration_of, nullptr},
       {"modelmeter.deepseek_ocr.DeepSeekOCR",
        make<deepseek_ocr::DeepSeekOCR>,
        {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
