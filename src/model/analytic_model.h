@@ -1,5 +1,5 @@
-// What a report, a command or a sweep needs of any model: its stages, what is resident while each runs, and the facts of
-// model and workload. One implementation per model family.
+// What a report, a command or a sweep needs of any model: its stages, what is resident while each runs, and the facts
+// of model and workload. One implementation per model family.
 #pragma once
 
 #include <memory>

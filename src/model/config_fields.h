@@ -1,5 +1,5 @@
-// Sizes that a configuration or a published config.json names, as a table: a row for each, which reads it and writes it.
-// A size has a name in the original code and one in Hugging Face's; who reads or writes says which.
+// Sizes that a configuration or a published config.json names, as a table: a row for each, which reads it and writes
+// it. A size has a name in the original code and one in Hugging Face's; who reads or writes says which.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -29,7 +29,8 @@ struct Family {
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), wan::configuration_of, nullptr},
+      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), wan::configuration_of,
+       nullptr},
       {"modelmeter.deepseek_ocr.DeepSeekOCR",
        make<deepseek_ocr::DeepSeekOCR>,
        {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},

@@ -85,11 +85,34 @@ Architecture read_architecture(const View& config) {
 }
 
 void require_known_architecture_keys(const View& config) {
-  config.require_known_keys(
-      {"_class_name", "_diffusers_version", "model_type", "patch_size", "text_len", "window_size", "in_dim", "dim",
-       "ffn_dim", "freq_dim", "text_dim", "out_dim", "num_heads", "num_layers", "qk_norm", "cross_attn_norm", "eps",
-       "vace_layers", "vace_in_dim", "num_attention_heads", "attention_head_dim", "in_channels", "out_channels",
-       "image_dim", "added_kv_proj_dim", "rope_max_seq_len", "pos_embed_seq_len", "vace_in_channels"});
+  config.require_known_keys({"_class_name",
+                             "_diffusers_version",
+                             "model_type",
+                             "patch_size",
+                             "text_len",
+                             "window_size",
+                             "in_dim",
+                             "dim",
+                             "ffn_dim",
+                             "freq_dim",
+                             "text_dim",
+                             "out_dim",
+                             "num_heads",
+                             "num_layers",
+                             "qk_norm",
+                             "cross_attn_norm",
+                             "eps",
+                             "vace_layers",
+                             "vace_in_dim",
+                             "num_attention_heads",
+                             "attention_head_dim",
+                             "in_channels",
+                             "out_channels",
+                             "image_dim",
+                             "added_kv_proj_dim",
+                             "rope_max_seq_len",
+                             "pos_embed_seq_len",
+                             "vace_in_channels"});
   if (config.has("window_size") && config.get<std::vector<int64_t>>("window_size") != std::vector<int64_t>{-1, -1}) {
     throw config.at("window_size").error("attention within a window is not modelled; [-1, -1] is all of it");
   }
@@ -102,10 +125,18 @@ nlohmann::ordered_json json_of(const Architecture& a, KeyNames names) {
   const bool official = names == KeyNames::original;
   Json out;
   if (official) {
-    out = {{"model_type", a.model_type}, {"patch_size", patch},     {"text_len", a.text_len},
-           {"in_dim", a.in_dim},         {"dim", a.dim},             {"ffn_dim", a.ffn_dim},
-           {"freq_dim", a.freq_dim},     {"text_dim", a.text_dim},   {"out_dim", a.out_dim},
-           {"num_heads", a.num_heads},   {"num_layers", a.num_layers}, {"qk_norm", a.qk_norm},
+    out = {{"model_type", a.model_type},
+           {"patch_size", patch},
+           {"text_len", a.text_len},
+           {"in_dim", a.in_dim},
+           {"dim", a.dim},
+           {"ffn_dim", a.ffn_dim},
+           {"freq_dim", a.freq_dim},
+           {"text_dim", a.text_dim},
+           {"out_dim", a.out_dim},
+           {"num_heads", a.num_heads},
+           {"num_layers", a.num_layers},
+           {"qk_norm", a.qk_norm},
            {"cross_attn_norm", a.cross_attn_norm}};
   } else {
     out = {{"patch_size", patch},

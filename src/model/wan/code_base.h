@@ -35,12 +35,12 @@ struct TransformerOptions {
   DType weight_dtype = DType::float32;
   Autocast autocast = {true, DType::bfloat16};  // official only
   int64_t batch = 1;
-  Shape latent;               // [C, T, h, w]; C is the latent's own
-  int64_t seq_len = 0;        // tokens the sequence is padded to (official)
+  Shape latent;                // [C, T, h, w]; C is the latent's own
+  int64_t seq_len = 0;         // tokens the sequence is padded to (official)
   int64_t prompt_tokens = 60;  // real ones of text_len (official; diffusers always gets text_len)
-  int64_t image_tokens = 0;   // of each image, from the image encoder
+  int64_t image_tokens = 0;    // of each image, from the image encoder
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
-  bool token_timesteps = false;        // a time step per token, not per sample
+  bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
 };
 
@@ -63,6 +63,7 @@ struct ImageEncoderOptions {
 // Latents [C, T, h, w] to a video [3, frames, height, width], or back.
 struct AutoencoderOptions {
   VaeArchitecture architecture;
+  DType weight_dtype = DType::float32;
   AttentionKernel attention = AttentionKernel::flash;
   bool tiling = false, slicing = false;
   bool decode = true;
@@ -72,17 +73,17 @@ struct AutoencoderOptions {
 };
 
 struct CodeBase {
-  std::string_view name;           // in runtime.implementation, and in recordings of its own models
-  std::string_view encoders_from;  // what recordings of its text and image encoders call it
+  std::string_view name;               // in runtime.implementation, and in recordings of its own models
+  std::string_view encoders_from;      // what recordings of its text and image encoders call it
   const char* text_encoder_attention;  // and how its attention runs; null: as runtime.attention says
   bool names_generation;               // recordings say whose code it is: Wan2.1's or 2.2's
   KeyNames key_names;                  // of sizes in the groups text_encoder, image_encoder and vae
   // Of the weights, where a configuration gives none.
   DType transformer_dtype, text_encoder_dtype, image_encoder_dtype;
-  bool autocasts;            // the transformer runs under autocast over its weights
-  bool pads_sequence;        // the transformer's tokens are padded to seq_len, its text comes unpadded
+  bool autocasts;               // the transformer runs under autocast over its weights
+  bool pads_sequence;           // the transformer's tokens are padded to seq_len, its text comes unpadded
   bool autoencoder_in_float32;  // and in no other dtype
-  bool one_video_at_a_time;  // its pipeline makes a batch one after another
+  bool one_video_at_a_time;     // its pipeline makes a batch one after another
 
   BoundModel (*transformer)(const TransformerOptions& options);
   BoundModel (*text_encoder)(const TextEncoderOptions& options);

@@ -125,8 +125,8 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   vae.require_known_keys(vae_keys({"weight_dtype"}, code.key_names));
   vae_ = variant_->vae();
   read_architecture(vae, code.key_names, vae_);
-  vae_.dtype = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_.dtype);
-  if (code.autoencoder_in_float32 && vae_.dtype != DType::float32) {
+  vae_dtype_ = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_dtype_);
+  if (code.autoencoder_in_float32 && vae_dtype_ != DType::float32) {
     throw vae.at("weight_dtype").error(fmt::format("the {} autoencoder runs in float32", code.name));
   }
 }
@@ -172,7 +172,8 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   const config::View workload = config.child("workload");
   const bool vae_runs = runs("vae_encode") || runs("vae_decode");
   if (has_transformer_) {
-    if (workload.has("latent")) require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
+    if (workload.has("latent"))
+      require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
     const config::View vae = node_or_none(config, "vae");
     if (vae.has("z_dim")) require(vae.at("z_dim"), "the number of latent channels", vae_.z_dim, a.out_dim);
   }
@@ -308,6 +309,7 @@ void Wan2_1Model::add_sampling() {
 void Wan2_1Model::add_vae(bool decode) {
   AutoencoderOptions o;
   o.architecture = vae_;
+  o.weight_dtype = vae_dtype_;
   o.attention = runtime_.attention;
   o.tiling = runtime_.vae_tiling;
   o.slicing = runtime_.vae_slicing;

@@ -56,7 +56,7 @@ class Wan2_1Model : public AnalyticModel {
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
   const Variant* variant_ = nullptr;
-  bool known_variant_ = false;  // hf.variant was given: what its command line accepts is known
+  bool known_variant_ = false;    // hf.variant was given: what its command line accepts is known
   bool has_transformer_ = false;  // its metadata was given
   Architecture architecture_;
   Runtime runtime_;
@@ -64,6 +64,7 @@ class Wan2_1Model : public AnalyticModel {
   TextEncoderOptions text_encoder_;
   ImageEncoderOptions image_encoder_;
   VaeArchitecture vae_;
+  DType vae_dtype_ = DType::float32;
   VideoSize video_{};
   Geometry geometry_;
   std::vector<std::string> wanted_;  // stages by name

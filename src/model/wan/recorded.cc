@@ -224,15 +224,16 @@ void describe_sampling(const CodeBase& code, const SamplingOptions& o, Recording
   if (o.text_dim != transformers::TextEncoderArchitecture().dim) config["text_dim"] = o.text_dim;
   header.attention = "none";
   header.config = config.dump();
-  header.workload = Json{{"batch_size", o.batch},
-                         {"num_frames", o.frames},
-                         {"height", o.height},
-                         {"width", o.width},
-                         {"latent", list_of(o.latent)},
-                         {"text_len", o.text_len},
-                         {"prompt_tokens", o.prompt_tokens},
-                         {"num_inference_steps", o.steps}}
-                        .dump();
+  header.workload = Json{
+      {"batch_size", o.batch},
+      {"num_frames", o.frames},
+      {"height", o.height},
+      {"width", o.width},
+      {"latent", list_of(o.latent)},
+      {"text_len", o.text_len},
+      {"prompt_tokens", o.prompt_tokens},
+      {"num_inference_steps",
+       o.steps}}.dump();
 }
 
 }  // namespace
@@ -285,15 +286,14 @@ void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
 void Wan2_1Model::describe_autoencoder(bool decode, Recording& header) const {
   const CodeBase& code = *runtime_.code_base;
   const Shape& latent = geometry_.latent;
-  header.weights = short_dtype(vae_.dtype);
+  header.weights = short_dtype(vae_dtype_);
   header.config = json_of(vae_, code.key_names).dump();
-  Json workload = {
-      {"direction", decode ? "decode" : "encode"},
-      {"batch_size", workload_.batch_size},
-      {"num_frames", (latent[1] - 1) * vae_.temporal_compression() + 1},
-      {"height", latent[2] * vae_.spatial_compression()},
-      {"width", latent[3] * vae_.spatial_compression()},
-      {"latent", code.one_video_at_a_time ? list_of(latent) : batched(latent, workload_.batch_size)}};
+  Json workload = {{"direction", decode ? "decode" : "encode"},
+                   {"batch_size", workload_.batch_size},
+                   {"num_frames", (latent[1] - 1) * vae_.temporal_compression() + 1},
+                   {"height", latent[2] * vae_.spatial_compression()},
+                   {"width", latent[3] * vae_.spatial_compression()},
+                   {"latent", code.one_video_at_a_time ? list_of(latent) : batched(latent, workload_.batch_size)}};
   if (runtime_.vae_tiling) workload["tiling"] = true;
   if (runtime_.vae_slicing) workload["slicing"] = true;
   header.workload = workload.dump();

@@ -1,5 +1,7 @@
 #include "model/wan/runtime.h"
 
+#include <fmt/format.h>
+
 namespace modelmeter::wan {
 
 const char* name_of(Residency residency) {

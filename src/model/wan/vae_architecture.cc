@@ -62,9 +62,7 @@ std::vector<std::string> vae_keys(std::vector<std::string> keys, KeyNames names)
 
 void read_architecture(const config::View& view, KeyNames names, VaeArchitecture& a) {
   if (view.has("is_residual") && view.get<bool>("is_residual") != a.is_residual) {
-    const DType dtype = a.dtype;
     a = a.is_residual ? VaeArchitecture() : VaeArchitecture::wan2_2();
-    a.dtype = dtype;
   }
   read_fields(view, fields(), names, a);
   read_fields(view, patch_fields(), names, a);

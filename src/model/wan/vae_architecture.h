@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/dtype.h"
 #include "model/config_fields.h"
 
 namespace modelmeter::wan {
@@ -24,7 +23,6 @@ struct VaeArchitecture {
   int64_t out_channels = 3;                                  // of the decoder
   int64_t patch_size = 1;                                    // pixels of a side that become channels
   bool is_residual = false;                                  // levels have a parameter-free shortcut (Wan2.2)
-  DType dtype = DType::float32;
 
   static VaeArchitecture wan2_2();
 

@@ -50,7 +50,8 @@ Workload Workload::read(const config::View& view) {
   }
   if (view.has("seq_len")) w.seq_len = view.get_positive<int64_t>("seq_len");
   w.token_timesteps = view.optional<bool>("token_timesteps");
-  if (view.has("timestep_dtype")) w.timestep_dtype = parse_dtype(view.get_choice("timestep_dtype", {"float32", "int64"}));
+  if (view.has("timestep_dtype"))
+    w.timestep_dtype = parse_dtype(view.get_choice("timestep_dtype", {"float32", "int64"}));
   if (view.has("image_dtype")) {
     w.image_dtype = parse_dtype(view.get_choice("image_dtype", {"float32", "bfloat16", "float16"}));
   }

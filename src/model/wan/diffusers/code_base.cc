@@ -31,7 +31,7 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
 
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
-  const auto model = std::make_shared<const Model>(o.architecture, o.weight_dtype);
+  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             const DiTInputs in = inputs_of(tracer, o);
@@ -45,7 +45,8 @@ BoundModel transformer(const TransformerOptions& o) {
 }
 
 BoundModel text_encoder(const TextEncoderOptions& o) {
-  const auto model = std::make_shared<const transformers::UMT5EncoderModel>(o.architecture, o.weight_dtype);
+  const auto model =
+      std::make_shared<const transformers::UMT5EncoderModel>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
@@ -55,7 +56,8 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
 }
 
 BoundModel image_encoder(const ImageEncoderOptions& o) {
-  const auto model = std::make_shared<const transformers::CLIPVisionModel>(o.architecture, o.weight_dtype);
+  const auto model =
+      std::make_shared<const transformers::CLIPVisionModel>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             const int64_t side = o.architecture.image_size;
@@ -68,13 +70,14 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   VaeOptions options;
   options.tiling = o.tiling;
   options.slicing = o.slicing;
-  const auto model = shared ? std::static_pointer_cast<const AutoencoderKLWan>(std::move(shared))
-                            : std::make_shared<const AutoencoderKLWan>(o.architecture, options);
+  const auto model =
+      shared ? std::static_pointer_cast<const AutoencoderKLWan>(std::move(shared))
+             : std::make_shared<const AutoencoderKLWan>(BuildContext{o.weight_dtype}, o.architecture, options);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             Shape sizes = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
             sizes.insert(0, o.batch);
-            const Tensor x = tracer.input(sizes, o.architecture.dtype);
+            const Tensor x = tracer.input(sizes, o.weight_dtype);
             if (o.decode) {
               m->decode(x);
             } else {

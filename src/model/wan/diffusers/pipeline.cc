@@ -75,8 +75,10 @@ WanPipeline::Embeds WanPipeline::encode_prompt() const {
 Tensor WanPipeline::encode_image() const {
   Tensor image_embeds;
   {
-    const Tensor image = from_host({o_.images(), 3, o_.image_encoder.image_size, o_.image_encoder.image_size}, DType::float32);
-    image_embeds = stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim}, o_.image_dtype);
+    const Tensor image =
+        from_host({o_.images(), 3, o_.image_encoder.image_size, o_.image_encoder.image_size}, DType::float32);
+    image_embeds = stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim},
+                            o_.image_dtype);
   }
   image_embeds = torch::repeat(image_embeds, {o_.batch, 1, 1});
   return torch::to(std::move(image_embeds), o_.model_dtype);

@@ -9,29 +9,30 @@ constexpr const VaeClassNames& names = official_vae_names;
 
 template <class Variant>
 auto& layer_of(Variant& layer) {
-  return std::visit([](auto& l) -> std::conditional_t<std::is_const_v<Variant>, const BaseLayer&, BaseLayer&> { return l; },
-                    layer);
+  return std::visit(
+      [](auto& l) -> std::conditional_t<std::is_const_v<Variant>, const BaseLayer&, BaseLayer&> { return l; }, layer);
 }
 
 }  // namespace
 
-WanVAE::Encoder WanVAE::make_encoder(const VaeArchitecture& a) {
-  if (a.is_residual) return Encoder(std::in_place_type<Encoder3d_2_2>, a);
-  return Encoder(std::in_place_type<Encoder3d>, a);
+WanVAE::Encoder WanVAE::make_encoder(const BuildContext& context, const VaeArchitecture& a) {
+  if (a.is_residual) return Encoder(std::in_place_type<Encoder3d_2_2>, context, a);
+  return Encoder(std::in_place_type<Encoder3d>, context, a);
 }
 
-WanVAE::Decoder WanVAE::make_decoder(const VaeArchitecture& a) {
-  if (a.is_residual) return Decoder(std::in_place_type<Decoder3d_2_2>, a);
-  return Decoder(std::in_place_type<Decoder3d>, a);
+WanVAE::Decoder WanVAE::make_decoder(const BuildContext& context, const VaeArchitecture& a) {
+  if (a.is_residual) return Decoder(std::in_place_type<Decoder3d_2_2>, context, a);
+  return Decoder(std::in_place_type<Decoder3d>, context, a);
 }
 
-WanVAE::WanVAE(const VaeArchitecture& a)
+WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
     : Module("WanVAE_"),
       a_(a),
-      encoder_(make_encoder(a)),
-      conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
-      conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
-      decoder_(make_decoder(a)),
+      dtype_(context.dtype),
+      encoder_(make_encoder(context, a)),
+      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
+      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
+      decoder_(make_decoder(context, a)),
       encoder_convs_(count_conv3d(layer_of(encoder_))),
       decoder_convs_(count_conv3d(layer_of(decoder_))) {
   register_module("encoder", layer_of(encoder_));
@@ -43,8 +44,8 @@ WanVAE::WanVAE(const VaeArchitecture& a)
 std::vector<Tensor> WanVAE::decode(const std::vector<Tensor>& zs) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   std::vector<Tensor> videos;
   for (const Tensor& z : zs) {
     Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
@@ -62,7 +63,7 @@ Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_st
   Tensor out_;
   Tensor out = grow_by_chunks(z.size(2), cache, out_,
                               [&](int64_t i) { return decode_chunk(x.slice(2, i, i + 1), cache, i == 0); });
-  return unpatchify(std::move(out), a_.patch_size);
+  return unpatchify(out, a_.patch_size);
 }
 
 Tensor WanVAE::decode_chunk(const Tensor& x, FeatCache& cache, bool first_chunk) const {
@@ -73,8 +74,8 @@ Tensor WanVAE::decode_chunk(const Tensor& x, FeatCache& cache, bool first_chunk)
 std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   std::vector<Tensor> latents;
   for (const Tensor& video : videos) {
     Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);

@@ -1,5 +1,7 @@
 #include "model/wan/official/code_base.h"
 
+#include <fmt/format.h>
+
 #include "base/checked.h"
 #include "model/wan/official/autoencoder.h"
 #include "model/wan/official/clip.h"
@@ -37,7 +39,7 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
 
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
-  const auto model = std::make_shared<const Model>(o.architecture, o.weight_dtype);
+  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
@@ -52,7 +54,7 @@ BoundModel transformer(const TransformerOptions& o) {
 }
 
 BoundModel text_encoder(const TextEncoderOptions& o) {
-  const auto model = std::make_shared<const T5Encoder>(o.architecture, o.weight_dtype);
+  const auto model = std::make_shared<const T5Encoder>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
@@ -62,7 +64,7 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
 }
 
 BoundModel image_encoder(const ImageEncoderOptions& o) {
-  const auto model = std::make_shared<const VisionTransformer>(o.architecture, o.weight_dtype);
+  const auto model = std::make_shared<const VisionTransformer>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             AutocastGuard autocast(o.weight_dtype);
@@ -74,7 +76,7 @@ BoundModel image_encoder(const ImageEncoderOptions& o) {
 
 BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLayer> shared) {
   const auto model = shared ? std::static_pointer_cast<const WanVAE>(std::move(shared))
-                            : std::make_shared<const WanVAE>(o.architecture);
+                            : std::make_shared<const WanVAE>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
             tracer.attention = o.attention;
             const Shape sample = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
@@ -134,8 +136,7 @@ void check_workload(const config::View& view, const Workload& w, const Architect
 std::vector<std::string> sampling_notes(const SamplingOptions& o) {
   std::vector<std::string> out;
   if (!o.guidance) {
-    out.emplace_back(
-        "the official code always guides: what runs around the transformer is counted without guidance");
+    out.emplace_back("the official code always guides: what runs around the transformer is counted without guidance");
   }
   if (o.batch > 1) {
     out.push_back(fmt::format(

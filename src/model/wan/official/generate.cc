@@ -65,13 +65,15 @@ Generate::Contexts Generate::encode_texts() const {
 Tensor Generate::visual(const std::vector<Tensor>& images) const {
   std::vector<Tensor> resampled;
   for (const Tensor& u : images) {
-    resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), o_.image_encoder.image_size, o_.image_encoder.image_size));
+    resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), o_.image_encoder.image_size,
+                                                  o_.image_encoder.image_size));
   }
   Tensor videos = torch::cat(std::move(resampled), 0);
   videos = torch::mul_(std::move(videos), 0.5);
   videos = torch::add_(std::move(videos), 0.5);
   videos = normalize(videos);
-  return stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim}, o_.image_dtype);
+  return stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim},
+                  o_.image_dtype);
 }
 
 // Which frames are given, four to a latent frame. (flf2v's code says 81 for the number of frames.)

@@ -14,7 +14,7 @@ namespace modelmeter::wan::official {
 
 class ResidualBlock : public Module<ResidualBlock> {
  public:
-  ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype);
+  ResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, in_dim, t, h, w]
 
   bool keeps_width() const { return !shortcut_; }
@@ -51,12 +51,12 @@ class VaeLayers {
 };
 
 // Residual block, attention, residual block.
-void add_middle(VaeLayers& middle, int64_t dim, DType dtype);
+void add_middle(const BuildContext& context, VaeLayers& middle, int64_t dim);
 
 // Norm, SiLU, convolution.
 class VaeHead {
  public:
-  VaeHead(int64_t dim, int64_t out_dim, DType dtype);
+  VaeHead(const BuildContext& context, int64_t dim, int64_t out_dim);
   void run(Tensor& x, FeatCache& cache) const;
 
   VaeRmsNorm norm;
@@ -66,7 +66,7 @@ class VaeHead {
 
 class Encoder3d : public Module<Encoder3d> {
  public:
-  explicit Encoder3d(const VaeArchitecture& a);
+  Encoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, 3, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
@@ -77,7 +77,7 @@ class Encoder3d : public Module<Encoder3d> {
 
 class Decoder3d : public Module<Decoder3d> {
  public:
-  explicit Decoder3d(const VaeArchitecture& a);
+  Decoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, z_dim, t', h, w] to [b, 3, t, H, W]
 
  private:

@@ -15,8 +15,8 @@ namespace modelmeter::wan::official {
 
 class DownResidualBlock : public Module<DownResidualBlock> {
  public:
-  DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample, bool down_flag,
-                    DType dtype);
+  DownResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult,
+                    bool temporal_downsample, bool down_flag);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -26,7 +26,8 @@ class DownResidualBlock : public Module<DownResidualBlock> {
 
 class UpResidualBlock : public Module<UpResidualBlock> {
  public:
-  UpResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample, bool up_flag, DType dtype);
+  UpResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample,
+                  bool up_flag);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;
 
  private:
@@ -36,7 +37,7 @@ class UpResidualBlock : public Module<UpResidualBlock> {
 
 class Encoder3d_2_2 : public Module<Encoder3d_2_2> {
  public:
-  explicit Encoder3d_2_2(const VaeArchitecture& a);
+  Encoder3d_2_2(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, 12, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
@@ -48,7 +49,7 @@ class Encoder3d_2_2 : public Module<Encoder3d_2_2> {
 
 class Decoder3d_2_2 : public Module<Decoder3d_2_2> {
  public:
-  explicit Decoder3d_2_2(const VaeArchitecture& a);
+  Decoder3d_2_2(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, 12, t, H, W]
 
  private:
