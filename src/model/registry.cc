@@ -25,24 +25,36 @@ struct Family {
   std::vector<std::string> recorded_classes;
   config::Node (*configuration)(const Recording& recording, const std::string& root_class);
   std::unique_ptr<Stage> (*stage)(const Recording& recording, const std::string& root_class);  // without the above
+  // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
+  // "diffusion/dit" too.
+  std::vector<std::string> stage_order, whole_forwards;
 };
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), wan::configuration_of,
-       nullptr},
+      {"modelmeter.wan2_1.Wan2_1Model",
+       make<wan::Wan2_1Model>,
+       wan::recorded_classes(),
+       wan::configuration_of,
+       nullptr,
+       {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
+       {"diffusion/dit"}},
       {"modelmeter.deepseek_ocr.DeepSeekOCR",
        make<deepseek_ocr::DeepSeekOCR>,
        {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
        nullptr,
-       [](const Recording& recording, const std::string&) { return deepseek_ocr::recorded_stage(recording); }},
+       [](const Recording& recording, const std::string&) { return deepseek_ocr::recorded_stage(recording); },
+       {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"},
+       {"prefill", "decode", "infer"}},
       {"modelmeter.deepseek_ocr.DeepSeekOCR2",
        make<deepseek_ocr::transformers::DeepSeekOCR2>,
        {"DeepseekOcr2ForConditionalGeneration"},
        nullptr,
        [](const Recording& recording, const std::string&) {
          return deepseek_ocr::transformers::recorded_part(recording);
-       }},
+       },
+       {},
+       {}},
   };
   return table;
 }
@@ -85,6 +97,11 @@ RecordedRoot root_of(const Recording& recording) {
               name_notes(klass, known, "known"));
 }
 
+// "diffusion/dit" is within "diffusion", as "diffusion" is.
+bool within(const std::string& stage, const std::string& whole) {
+  return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
+}
+
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
@@ -94,6 +111,26 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
 config::Node configuration_of(const Recording& recording) {
   const RecordedRoot root = root_of(recording);
   return root.family->configuration(recording, root.klass);
+}
+
+size_t place_in_pipeline(const std::string& stage) {
+  size_t place = 0;
+  for (const Family& family : families()) {
+    for (const std::string& name : family.stage_order) {
+      if (within(stage, name)) return place;
+      ++place;
+    }
+  }
+  return place;
+}
+
+bool is_whole_forward(const std::string& stage) {
+  for (const Family& family : families()) {
+    for (const std::string& name : family.whole_forwards) {
+      if (within(stage, name)) return true;
+    }
+  }
+  return false;
 }
 
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
