@@ -40,6 +40,7 @@ function(modelmeter_module name)
 
   if(MODELMETER_BUILD_TESTS AND tests)
     add_executable(${name}_test ${tests})
+    target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR}/tests)  # testing/: fixtures
     target_link_libraries(${name}_test PRIVATE mm_${name} ${ARG_TEST_LINKS} GTest::gmock_main GTest::gtest
                                                ${RAPIDCHECK_LIBRARY})
     modelmeter_flags(${name}_test)

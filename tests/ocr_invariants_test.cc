@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-#include "model/testing.h"
+#include "testing/models.h"
 #include "report/builder.h"
 #include "report/json.h"
 #include "report/layer_docs.h"

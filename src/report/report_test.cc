@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "config/yaml.h"
-#include "model/testing.h"
+#include "testing/models.h"
 #include "report/builder.h"
 #include "report/difference.h"
 #include "report/json.h"

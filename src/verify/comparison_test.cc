@@ -5,7 +5,7 @@
 
 #include <functional>
 
-#include "model/testing.h"
+#include "testing/models.h"
 
 namespace modelmeter {
 namespace {
