@@ -115,7 +115,7 @@ TEST(TopLeaves, AreSortedByFlopsThenById) {
   const auto leaves = top_leaves(r, 1000);
   ASSERT_GT(leaves.size(), 10u);
   for (size_t i = 1; i < leaves.size(); ++i) {
-    const int64_t before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
+    const Count before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
     EXPECT_TRUE(before > here || (before == here && leaves[i - 1]->module_id < leaves[i]->module_id));
     EXPECT_TRUE(module(r, leaves[i]->module_id).children.empty());
   }
