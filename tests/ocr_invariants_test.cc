@@ -96,7 +96,7 @@ TEST(OcrInvariants, StagesAddUpAndVisionIsInsidePrefill) {
       if (row.of == nullptr) continue;
       const Count parts = *row.get(prefill) + *row.get(decode), whole = *row.get(r.totals);
       // What generate() does before the first forward is of no stage.
-      RC_ASSERT(s.sampling ? parts <= whole : parts == whole);
+      RC_ASSERT((s.sampling ? parts <= whole : parts == whole));
       RC_ASSERT(*row.get(vision) <= *row.get(prefill));
     }
     RC_ASSERT(prefill.weight_bytes == r.totals.weight_bytes);

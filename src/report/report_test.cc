@@ -234,6 +234,12 @@ Report numbered_report(int64_t first) {
   return r;
 }
 
+// The line of a Markdown table that begins with this cell.
+std::string line_of(const std::string& text, const std::string& cell) {
+  const size_t at = text.find("\n| " + cell + " ");
+  return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+}
+
 TEST(FigureTable, EveryRowIsWrittenReadSummedUpAndCompared) {
   const Report a = numbered_report(1000000000), b = numbered_report(5000000000);
   const auto json = nlohmann::json::parse(to_json(a));
@@ -252,12 +258,11 @@ TEST(FigureTable, EveryRowIsWrittenReadSummedUpAndCompared) {
     EXPECT_EQ(row.get(back.per_forward), row.get(a.per_forward));
     EXPECT_EQ(row.get(back.stages.back().figures), row.get(a.stages.back().figures));
     EXPECT_EQ(row.get(back.module_metrics.back().exact), row.get(a.module_metrics.back().exact));
-    EXPECT_THAT(summary,
-                testing::ContainsRegex("\n\\| " + std::string(row.title) + " .*\\| *" + grouped(total) + " \\|\n"));
+    EXPECT_THAT(line_of(summary, row.title), HasSubstr(" " + grouped(total) + " |"));
     EXPECT_EQ(d.totals[i].name, row.name);
     EXPECT_EQ(d.totals[i].a, total);
     EXPECT_EQ(d.totals[i].b, other);
-    EXPECT_THAT(compared, testing::ContainsRegex("\n\\| " + std::string(row.name) + " .*" + grouped(total)));
+    EXPECT_THAT(line_of(compared, row.name), HasSubstr(" " + grouped(total) + " |"));
     if (row.snapshot_field == nullptr) continue;
     const Count of_root = *row.get(a.module_metrics.front().exact);
     EXPECT_EQ(json["module_metrics"][0][row.snapshot_field], static_cast<double>(of_root) / row.snapshot_unit);
