@@ -129,7 +129,6 @@ bool is_whole_forward(const std::string& stage) {
 }
 
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
-  const RecordedRoot root = root_of(recording);
   const config::Node configuration = configuration_of(recording);
   const std::shared_ptr<const AnalyticModel> model = build_model(config::View(configuration), {});
   return {model, model->stages().front().get()};
