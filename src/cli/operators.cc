@@ -27,7 +27,7 @@ int operators(const CommandLine& line) {
   if (!folder.empty()) {
     std::vector<std::pair<std::string, std::string>> files;
     for (auto& [name, content] : operator_files(*model, list))
-      files.emplace_back(folder + "/" + name, std::move(content));
+      files.emplace_back(fmt::format("{}/{}", folder, name), std::move(content));
     write_files(files);
   }
   if (arguments.has("--json")) {

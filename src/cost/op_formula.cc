@@ -86,7 +86,7 @@ Formula attention(const Trace& trace, const Op& op, bool vector) {
 Formula elementwise(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   const TensorMeta& basis = kernel.basis == Basis::output ? trace.output(op, 0) : trace.input(op, 0);
-  const int64_t each = kernel.vector_flops * (is_complex(basis.dtype) ? 6 : 1);
+  const int64_t each = int64_t{kernel.vector_flops} * (is_complex(basis.dtype) ? 6 : 1);
   std::vector<Factor> factors = {{"", each}};
   for (int64_t size : basis.sizes) factors.push_back({"", size});
   Formula out = product(factors);

@@ -79,6 +79,8 @@ class Trace {
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
+  // Inputs, then outputs.
+  const TensorMeta& operand(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }
   const TensorMeta& input(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }
   const TensorMeta& output(const Op& op, int i) const {
     return *operands[static_cast<size_t>(op.operands + op.inputs + i)];

@@ -5,7 +5,7 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-constexpr std::string_view norm_class = "DeepseekOcr2VisionRMSNorm";
+constexpr std::string_view encoder_norm = "DeepseekOcr2VisionRMSNorm";
 
 }  // namespace
 
@@ -15,8 +15,8 @@ VisionEncoderLayer::VisionEncoderLayer(const EncoderArchitecture& a, AttentionIm
       self_attn_(AttentionOptions{"DeepseekOcr2VisionAttention", a.hidden_size, a.num_attention_heads,
                                   a.num_key_value_heads, true, implementation, dtype}),
       mlp_(a.hidden_size, a.intermediate_size, dtype, "DeepseekOcr2VisionMLP", "SiLUActivation"),
-      input_layernorm_(a.hidden_size, dtype, norm_class),
-      post_attention_layernorm_(a.hidden_size, dtype, norm_class) {
+      input_layernorm_(a.hidden_size, dtype, encoder_norm),
+      post_attention_layernorm_(a.hidden_size, dtype, encoder_norm) {
   register_module("self_attn", self_attn_);
   register_module("mlp", mlp_);
   register_module("input_layernorm", input_layernorm_);
@@ -42,7 +42,7 @@ VisionEncoder::VisionEncoder(const EncoderArchitecture& a, AttentionImplementati
       a_(a),
       implementation_(implementation),
       layers_(a, implementation, dtype),
-      norm_(a.hidden_size, dtype, norm_class),
+      norm_(a.hidden_size, dtype, encoder_norm),
       rotary_emb_("DeepseekOcr2VisionRotaryEmbedding", a.head_dim()) {
   register_module_list("layers", layers_, a.num_hidden_layers);
   register_module("norm", norm_);

@@ -3,7 +3,7 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-constexpr std::string_view norm_class = "DeepseekOcr2TextRMSNorm";
+constexpr std::string_view text_norm = "DeepseekOcr2TextRMSNorm";
 
 // DeepseekOcr2Model.get_placeholder_mask: where the image tokens are, and whether they are as many as there are
 // features, which is read back to the host.
@@ -23,8 +23,8 @@ TextDecoderLayer::TextDecoderLayer(const DecoderArchitecture& a, AttentionImplem
     : Module("DeepseekOcr2TextDecoderLayer"),
       self_attn_(AttentionOptions{"DeepseekOcr2TextAttention", a.hidden_size, a.num_attention_heads,
                                   a.num_key_value_heads, false, implementation, dtype}),
-      input_layernorm_(a.hidden_size, dtype, norm_class),
-      post_attention_layernorm_(a.hidden_size, dtype, norm_class) {
+      input_layernorm_(a.hidden_size, dtype, text_norm),
+      post_attention_layernorm_(a.hidden_size, dtype, text_norm) {
   register_module("self_attn", self_attn_);
   if (sparse) {
     register_module("mlp", moe_.emplace(a, dtype));
@@ -55,7 +55,7 @@ TextModel::TextModel(const DecoderArchitecture& a, AttentionImplementation imple
       implementation_(implementation),
       embed_tokens_({a.vocab_size, a.hidden_size, dtype}),
       layers_(a, [&](bool sparse) { return std::make_unique<TextDecoderLayer>(a, implementation, sparse, dtype); }),
-      norm_(a.hidden_size, dtype, norm_class),
+      norm_(a.hidden_size, dtype, text_norm),
       rotary_emb_("DeepseekOcr2TextRotaryEmbedding", a.head_dim()) {
   register_module("embed_tokens", embed_tokens_);
   layers_.for_each_row(
