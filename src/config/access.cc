@@ -95,7 +95,8 @@ void View::require_known_keys(const std::vector<std::string>& known) const {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     if (std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved)) continue;
     const Mark& mark = entry.key_mark.source ? entry.key_mark : entry.value.mark();
-    throw Error(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(), name_notes(key, known, "known keys"));
+    throw Error(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(),
+                name_notes(key, known, "known keys"));
   }
 }
 

@@ -163,8 +163,8 @@ std::string DefaultItem::final_package(bool use_header) const {
     own = dots(relative_group());
   }
   std::string full = parent_package.empty() ? own
-                           : own.empty()          ? parent_package
-                                                  : fmt::format("{}.{}", parent_package, own);
+                     : own.empty()          ? parent_package
+                                            : fmt::format("{}.{}", parent_package, own);
   const size_t global = full.rfind(kGlobal);
   if (global == std::string::npos) return full;
   const size_t rest = global + kGlobal.size() + 1;

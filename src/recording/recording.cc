@@ -193,6 +193,8 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.attention = document.contains("attention") ? reader.text(document, "attention") : "flash";
   out.variant = document.contains("variant") ? reader.text(document, "variant") : "";
   out.precision = document.contains("precision") ? reader.text(document, "precision") : "";
+  out.weights = document.contains("weights") ? reader.text(document, "weights") : "";
+  out.generation = document.contains("generation") ? reader.text(document, "generation") : "";
   out.part = document.contains("case") ? reader.text(document, "case") : "";
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
@@ -224,9 +226,11 @@ std::string write_recording(const Recording& r) {
                    {"code", r.code},
                    {"implementation", r.implementation},
                    {"attention", r.attention},
-                   {"variant", r.variant},
-                   {"config", Json::parse(r.config)},
-                   {"workload", Json::parse(r.workload)}};
+                   {"variant", r.variant}};
+  if (!r.weights.empty()) document["weights"] = r.weights;
+  if (!r.generation.empty()) document["generation"] = r.generation;
+  document["config"] = Json::parse(r.config);
+  document["workload"] = Json::parse(r.workload);
   if (!r.precision.empty()) document["precision"] = r.precision;
   if (!r.part.empty()) document["case"] = r.part;
   Json totals = {{"params", r.totals.params},

@@ -53,6 +53,8 @@ struct RecordedTotals {
 struct Recording {
   std::string code, implementation, attention, variant;
   std::string precision, part;   // of families that are recorded in several precisions and parts; else ""
+  std::string weights;           // dtype that most parameters have ("bf16"); "" in older ones
+  std::string generation;        // of Wan: "2.1", "2.2"; "" in older ones, which are of 2.1
   std::string config, workload;  // JSON texts: what ran, with which sizes
   RecordedTotals totals;
   std::vector<RecordedModule> modules;

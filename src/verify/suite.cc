@@ -8,8 +8,8 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "model/registry.h"
-#include "report/files.h"
 
 namespace modelmeter {
 namespace {
@@ -127,7 +127,7 @@ VerifiedReference verify_reference(const std::string& file) {
   out.name = fs::path(file).stem().string();
   out.reference = read_recording(read_file(file), file);
   try {
-    const std::unique_ptr<Stage> stage = stage_of_recording(out.reference);
+    const std::shared_ptr<const Stage> stage = stage_of_recording(out.reference);
     out.stage = stage->id();
     out.comparison = compare(recording_of(*stage), out.reference);
   } catch (const Error& error) {
@@ -179,6 +179,11 @@ std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView
     return place_in_pipeline(a.stage) < place_in_pipeline(b.stage);
   });
   return out;
+}
+
+bool all_equal(const std::vector<VerifiedReference>& references) {
+  return std::all_of(references.begin(), references.end(),
+                     [](const VerifiedReference& r) { return r.comparison.equal(); });
 }
 
 std::string suite_text(const std::vector<VerifiedReference>& references, SuiteView view) {

@@ -5,8 +5,6 @@
 namespace modelmeter::wan::official {
 namespace {
 
-constexpr const VaeClassNames& names = official_vae_names;
-
 ShortcutOptions shortcut(int64_t in_dim, int64_t out_dim, bool temporal, bool spatial) {
   return {in_dim, out_dim, temporal ? 2 : 1, spatial ? 2 : 1};
 }
@@ -19,7 +17,7 @@ DownResidualBlock::DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mu
   for (int64_t i = 0; i < mult; ++i) downsamples_.add<ResidualBlock>(i == 0 ? in_dim : out_dim, out_dim, dtype);
   if (down_flag) {
     const auto mode = temporal_downsample ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    downsamples_.add<VaeResample>(names, out_dim, out_dim, mode, dtype);
+    downsamples_.add<VaeResample>(official_vae_names, out_dim, out_dim, mode, dtype);
   }
   register_module("avg_shortcut", avg_shortcut_);
   downsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("downsamples", layer, 1, i); });
@@ -38,7 +36,7 @@ UpResidualBlock::UpResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, 
   for (int64_t i = 0; i < mult; ++i) upsamples_.add<ResidualBlock>(i == 0 ? in_dim : out_dim, out_dim, dtype);
   if (up_flag) {
     const auto mode = temporal_upsample ? ResampleMode::upsample3d : ResampleMode::upsample2d;
-    upsamples_.add<VaeResample>(names, out_dim, out_dim, mode, dtype);
+    upsamples_.add<VaeResample>(official_vae_names, out_dim, out_dim, mode, dtype);
     register_module("avg_shortcut", avg_shortcut_.emplace(shortcut(in_dim, out_dim, temporal_upsample, true)));
   }
   upsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("upsamples", layer, 1, i); });
@@ -54,7 +52,7 @@ Tensor UpResidualBlock::forward(Tensor x, FeatCache& cache, bool first_chunk) co
 
 Encoder3d_2_2::Encoder3d_2_2(const VaeArchitecture& a)
     : Module("Encoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
+      conv1_(official_vae_names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
       head_(a.dim * a.dim_mult.back(), 2 * a.z_dim, a.dtype) {
   int64_t in_dim = a.dim;
   for (size_t i = 0; i < a.dim_mult.size(); ++i) {
@@ -85,7 +83,7 @@ Tensor Encoder3d_2_2::forward(Tensor x, FeatCache& cache) const {
 
 Decoder3d_2_2::Decoder3d_2_2(const VaeArchitecture& a)
     : Module("Decoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back()), a.dtype),
+      conv1_(official_vae_names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back()), a.dtype),
       head_(a.decoder_dim * a.dim_mult.front(), a.out_channels, a.dtype) {
   const size_t levels = a.dim_mult.size(), temporal_levels = a.temporal_downsample.size();
   int64_t in_dim = a.decoder_dim * a.dim_mult.back();
@@ -117,8 +115,8 @@ Wan2_2_VAE::Wan2_2_VAE(const VaeArchitecture& a)
     : Module("WanVAE_"),
       a_(a),
       encoder_(a),
-      conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
-      conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
+      conv1_(official_vae_names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
+      conv2_(official_vae_names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
       decoder_(a),
       encoder_convs_(count_conv3d(encoder_)),
       decoder_convs_(count_conv3d(decoder_)) {
