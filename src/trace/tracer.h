@@ -56,6 +56,9 @@ class Tracer {
   // inside native_layer_norm.
   bool layer_norm_copies = true;
 
+  // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
+  bool folds = true;
+
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
   Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes
