@@ -43,9 +43,11 @@ void repeat_alike(int64_t n, Body body) {
   Tracer& tracer = Tracer::current();
   const int64_t traced = tracer.folds ? 1 : n;
   for (int64_t i = 0; i < traced; ++i) {
+    const int64_t given = tracer.trace().given_bytes;
     tracer.enter_repetition(n / traced);
     body();
     tracer.leave();
+    if (i > 0) tracer.trace().given_bytes = given;  // the same inputs again
   }
 }
 

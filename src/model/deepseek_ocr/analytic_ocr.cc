@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/checked.h"
+#include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {
@@ -63,14 +64,14 @@ void AnalyticOcr::record(Tracer& tracer, int64_t runs, int64_t decode_steps) con
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(layer().parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
-  const int32_t repetition = tracer.enter_repetition(runs);
-  run(decode_steps);
-  tracer.leave();
+  const auto first = static_cast<int32_t>(trace.scopes.size());
+  repeat_alike(runs, [&] { run(decode_steps); });
   // Each stage has the weights and inputs of the whole.
-  for (int32_t child = trace.scopes[static_cast<size_t>(repetition)].first_child; child >= 0;
-       child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
-    if (trace.scopes[static_cast<size_t>(child)].kind == ScopeKind::function) {
-      trace.residences.push_back({child, trace.given_bytes});
+  for (auto at = first; at < static_cast<int32_t>(trace.scopes.size()); ++at) {
+    const Scope& stage = trace.scopes[static_cast<size_t>(at)];
+    if (stage.kind != ScopeKind::function || stage.parent < first) continue;
+    if (trace.scopes[static_cast<size_t>(stage.parent)].parent == tracer.scope()) {
+      trace.residences.push_back({at, trace.given_bytes});
     }
   }
 }
