@@ -52,9 +52,6 @@ class Tracer {
   // Execution context.
   Autocast autocast;
   AttentionKernel attention = AttentionKernel::flash;
-  // Whether layer_norm's copy of a strided input shows as a kernel of its own, as on a GPU. Recordings of Wan have it
-  // inside native_layer_norm.
-  bool layer_norm_copies = true;
 
   // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
   bool folds = true;
