@@ -4,6 +4,7 @@
 
 #include "base/checked.h"
 #include "recording/recording.h"
+#include "trace/repeat.h"
 
 namespace modelmeter {
 
@@ -11,9 +12,7 @@ void Stage::record(Tracer& tracer, int64_t times) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(trace.given_bytes, weight_and_buffer_bytes(), "the size of the weights");
-  tracer.enter_repetition(times);
-  forward(tracer);
-  tracer.leave();
+  repeat_alike(times, [&] { forward(tracer); });
 }
 
 int64_t Stage::weight_and_buffer_bytes() const {

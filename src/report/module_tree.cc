@@ -28,9 +28,9 @@ std::string looked_up(const std::vector<std::pair<std::string, std::string>>& ta
   return otherwise;
 }
 
-class Builder {
+class TreeBuilder {
  public:
-  Builder(const AnalyticModel& model, const Trace& trace, const Rollup& rollup, const ModuleTreeOptions& options)
+  TreeBuilder(const AnalyticModel& model, const Trace& trace, const Rollup& rollup, const ModuleTreeOptions& options)
       : model_(model),
         trace_(trace),
         rollup_(rollup),
@@ -410,7 +410,7 @@ Figures figures_of(const ModuleTreeNode& node) {
 
 std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Trace& trace, const Rollup& rollup,
                                             const ModuleTreeOptions& options) {
-  return Builder(model, trace, rollup, options).take();
+  return TreeBuilder(model, trace, rollup, options).take();
 }
 
 }  // namespace modelmeter
