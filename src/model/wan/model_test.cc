@@ -52,7 +52,8 @@ class Settings {
 };
 
 struct Figures {
-  int64_t parameters, bytes, kernels, traffic;
+  int64_t parameters, bytes;
+  Count kernels, traffic;
   bool operator==(const Figures&) const = default;
 };
 
@@ -61,8 +62,7 @@ Figures figures_of(const Settings& settings) {
   Tracer tracer;
   model->trace(tracer);
   const Cost cost = roll_up(tracer.trace()).total();
-  return {model->parameter_count(), model->parameter_bytes(), static_cast<int64_t>(cost.kernels),
-          static_cast<int64_t>(cost.bytes())};
+  return {model->parameter_count(), model->parameter_bytes(), cost.kernels, cost.bytes()};
 }
 
 struct Setting {
