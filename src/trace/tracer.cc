@@ -52,6 +52,7 @@ void Tracer::clear() {
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
   autocast = {};
   folds = true;
+  attention = AttentionKernel::flash;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;
