@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "base/error.h"
-#include "model/deepseek_ocr/remote/model.h"
-#include "model/deepseek_ocr/remote/recorded_stage.h"
-#include "model/deepseek_ocr/transformers/model.h"
-#include "model/deepseek_ocr/transformers/recorded_stage.h"
+#include "model/deepseek_ocr/code_base.h"
 #include "model/wan/model.h"
 #include "model/wan/recorded.h"
 
@@ -23,39 +22,35 @@ struct Family {
   std::unique_ptr<AnalyticModel> (*build)(const config::View& config, const DataFiles& files);
   // Of recordings: the classes of their root modules, and the configuration that their header says.
   std::vector<std::string> recorded_classes;
-  config::Node (*configuration)(const Recording& recording, const std::string& root_class);
-  std::unique_ptr<Stage> (*stage)(const Recording& recording, const std::string& root_class);  // without the above
+  std::function<config::Node(const Recording& recording, const std::string& root_class)> configuration;
   // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
   // "diffusion/dit" too.
   std::vector<std::string> stage_order, whole_forwards;
 };
 
-const std::vector<Family>& families() {
-  static const std::vector<Family> table = {
+std::vector<Family> all_families() {
+  std::vector<Family> table = {
       {"modelmeter.wan2_1.Wan2_1Model",
        make<wan::Wan2_1Model>,
        wan::recorded_classes(),
        wan::configuration_of,
-       nullptr,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
        {"diffusion/dit"}},
-      {"modelmeter.deepseek_ocr.DeepSeekOCR",
-       make<deepseek_ocr::DeepSeekOCR>,
-       {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
-       nullptr,
-       [](const Recording& recording, const std::string&) { return deepseek_ocr::recorded_stage(recording); },
-       {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"},
-       {"prefill", "decode", "infer"}},
-      {"modelmeter.deepseek_ocr.DeepSeekOCR2",
-       make<deepseek_ocr::transformers::DeepSeekOCR2>,
-       {"DeepseekOcr2ForConditionalGeneration"},
-       nullptr,
-       [](const Recording& recording, const std::string&) {
-         return deepseek_ocr::transformers::recorded_part(recording);
-       },
-       {},
-       {}},
   };
+  for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
+    table.push_back(
+        {code->target.c_str(),
+         code->build,
+         code->recorded_classes,
+         [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
+         {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"},
+         {"prefill", "decode", "infer"}});
+  }
+  return table;
+}
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> table = all_families();
   return table;
 }
 
@@ -134,8 +129,6 @@ bool is_whole_forward(const std::string& stage) {
 }
 
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
-  const RecordedRoot root = root_of(recording);
-  if (root.family->configuration == nullptr) return root.family->stage(recording, root.klass);
   const config::Node configuration = configuration_of(recording);
   const std::shared_ptr<const AnalyticModel> model = build_model(config::View(configuration), {});
   return {model, model->stages().front().get()};
