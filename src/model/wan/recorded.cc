@@ -218,12 +218,9 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, Rec
 }
 
 void describe_sampling(const CodeBase& code, const SamplingOptions& o, Recording& header) {
-  const bool official = code.one_video_at_a_time;
   Json config = {{"task", o.task == Task::t2i ? "t2v" : name_of(o.task)}, {"scheduler", name_of(o.scheduler)}};
-  if (official) config.update({{"offload_model", o.offload_model}, {"t5_cpu", o.t5_cpu}});
-  if (!official) config["dtype"] = short_dtype(o.model_dtype);
+  config.update(code.sampling_config(o));
   if (o.generation == Generation::wan2_2) config["experts"] = 2;
-  if (!official && o.task == Task::vace) config["control_layers"] = o.control_layers;
   if (!o.guidance) config["guidance"] = false;
   if (o.text_dim != transformers::TextEncoderArchitecture().dim) config["text_dim"] = o.text_dim;
   if (o.text_dtype != code.text_encoder_dtype) config["text_dtype"] = short_dtype(o.text_dtype);
@@ -301,7 +298,7 @@ void Wan2_1Model::describe_autoencoder(bool decode, Recording& header) const {
                    {"num_frames", (latent[1] - 1) * vae_.temporal_compression() + 1},
                    {"height", latent[2] * vae_.spatial_compression()},
                    {"width", latent[3] * vae_.spatial_compression()},
-                   {"latent", code.one_video_at_a_time ? list_of(latent) : batched(latent, workload_.batch_size)}};
+                   {"latent", code.lists_samples ? list_of(latent) : batched(latent, workload_.batch_size)}};
   if (runtime_.vae_tiling) workload["tiling"] = true;
   if (runtime_.vae_slicing) workload["slicing"] = true;
   header.workload = workload.dump();
