@@ -92,14 +92,15 @@ TEST(Recording, WritesRepeatedSectionsOnce) {
   EXPECT_THAT(text, HasSubstr("same_as"));
 }
 
-// A name stands for the last section of that name: one that ran as an earlier one did is written again.
-TEST(Recording, AModuleThatIsCalledAgainIsTheSameAfterReading) {
-  Recording r = small();
-  RecordedOp other = r.ops[0];
+// A module that runs several times has several sections of one name; a reference to the name means the last of them.
+TEST(Recording, SectionsOfOneNameAreToldApart) {
+  Recording recording = small();
+  const RecordedOp first = recording.ops[0];
+  RecordedOp other = first;
   other.kernel = "aten.add";
-  RecordedOp between = r.ops[2];
-  r.ops = {r.ops[0], between, other, between, r.ops[0]};
-  expect_equal(r, read_recording(write_recording(r), "r.json"));
+  RecordedOp between = recording.ops[2];
+  recording.ops = {first, between, other, between, first, between, other};
+  expect_equal(read_recording(write_recording(recording), "r.json"), recording);
 }
 
 TEST(Recording, AnUnknownEndIsNotWritten) {
