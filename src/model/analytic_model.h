@@ -16,13 +16,6 @@ namespace modelmeter {
 
 struct Recording;
 
-// What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
-struct RecordedInputs {
-  std::string implementation, attention, config, workload;
-  std::string precision = {};  // "autocast" or the dtype, of families that are recorded in several; else ""
-  std::string part = {};       // of recordings of parts of one model, which; else ""
-};
-
 // A part of the run that can be analysed alone.
 class Stage : public StageCostMixin {
  public:
@@ -35,8 +28,6 @@ class Stage : public StageCostMixin {
 
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer) const = 0;
-
-  virtual RecordedInputs recorded_inputs() const { return {}; }
 
   void trace(Tracer& tracer) const override { record(tracer, forwards()); }
   void trace_forward(Tracer& tracer) const override { record(tracer, 1); }
@@ -85,7 +76,7 @@ class AnalyticModel : public StageCostMixin {
   virtual ReportNames names() const = 0;
   // Writes the header of a recording of a stage: implementation, attention, config, workload …, what configuration_of()
   // (registry.h) makes a configuration of.
-  virtual void describe(const Stage& stage, Recording& header) const;
+  virtual void describe(const Stage& stage, Recording& header) const = 0;
 
   // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running) const;

@@ -83,6 +83,7 @@ struct CodeBase {
   bool autocasts;               // the transformer runs under autocast over its weights
   bool pads_sequence;           // the transformer's tokens are padded to seq_len, its text comes unpadded
   bool autoencoder_in_float32;  // and in no other dtype
+  bool lists_samples;           // its transformer and autoencoder take a list of samples, not a batch
   bool one_video_at_a_time;     // its pipeline makes a batch one after another
 
   BoundModel (*transformer)(const TransformerOptions& options);
@@ -103,6 +104,9 @@ struct CodeBase {
   void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,
                          int64_t tokens);
   std::vector<std::string> (*sampling_notes)(const SamplingOptions& options);
+
+  // What the config of recordings of its pipeline says beside the task and the scheduler.
+  nlohmann::ordered_json (*sampling_config)(const SamplingOptions& options);
 
   // Of recordings: the classes of their root modules and the stage that each is a forward of.
   struct RecordedRoot {

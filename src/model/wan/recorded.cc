@@ -67,7 +67,7 @@ class Configuration {
     out.set("runtime", std::move(runtime_));
     out.set("workload", std::move(workload_));
     out.set("transformer", std::move(transformer_));
-    if (!part_.empty()) out.set(part_, std::move(sizes_));
+    for (config::Entry& group : groups_.entries()) out.set(group.key, std::move(group.value));
     out.set("model", std::move(model));
     return out;
   }
@@ -76,9 +76,10 @@ class Configuration {
   static void copy(const View& from, const char* key, Node& to) {
     if (from.has(key)) to.set(key, from.at(key).node());
   }
-  void copy_dtype(const View& from, const char* key, Node& to) const {
-    if (from.has(key)) to.set(key, dtype(from.get<std::string>(key)));
+  static void copy_dtype(const View& from, const char* key, const char* as, Node& to) {
+    if (from.has(key)) to.set(as, dtype(from.get<std::string>(key)));
   }
+  static void copy_dtype(const View& from, const char* key, Node& to) { copy_dtype(from, key, key, to); }
 
   // [C, T, h, w], of four sizes or five with the batch. The smallest where the header names none: what it is of has
   // no video.
@@ -89,12 +90,17 @@ class Configuration {
     return {sizes.end() - 4, sizes.end()};
   }
 
-  // The group of configuration that gives the sizes of a part: the recorded ones, without those that decide nothing.
-  void set_part(std::string name, const std::vector<std::string>& without) {
-    part_ = std::move(name);
-    sizes_ = config_node_;
-    for (const std::string& key : without) sizes_.erase(key);
-    if (!recording_.weights.empty()) sizes_.set("weight_dtype", dtype(recording_.weights));
+  Node& group(const char* name) {
+    Node* found = groups_.find(name);
+    return found != nullptr ? *found : groups_.set(name, Node::map());
+  }
+
+  // The group of configuration that gives the sizes of a model: the recorded ones, without those that decide nothing.
+  Node& set_group(const char* name, const std::vector<std::string>& without) {
+    Node& sizes = groups_.set(name, config_node_);
+    for (const std::string& key : without) sizes.erase(key);
+    if (!recording_.weights.empty()) sizes.set("weight_dtype", dtype(recording_.weights));
+    return sizes;
   }
 
   bool second_generation() const { return recording_.generation == "2.2"; }
@@ -114,18 +120,18 @@ class Configuration {
     copy(given_, "token_timesteps", workload_);
     copy_dtype(given_, "timestep_dtype", workload_);
     copy_dtype(given_, "image_dtype", workload_);
+    copy_dtype(given_, "text_dtype", "weight_dtype", group("text_encoder"));
   }
 
   void read_text_encoder() {
     stage_ = "text_encoder";
-    set_part("text_encoder", {"dropout", "feed_forward_proj"});
+    set_group("text_encoder", {"dropout", "feed_forward_proj"});
   }
 
   void read_image_encoder() {
     stage_ = "image_encoder";
     hf_.set("variant", text("i2v-14B"));
-    set_part("image_encoder", {"pool_type", "post_norm"});
-    copy(given_, "batch_size", sizes_);
+    copy(given_, "batch_size", set_group("image_encoder", {"pool_type", "post_norm"}));
   }
 
   // Older recordings name the direction in `code` alone: "… WanVAE.encode (fp32)".
@@ -138,8 +144,8 @@ class Configuration {
     const bool decode = decodes();
     stage_ = decode ? "vae_decode" : "vae_encode";
     hf_.set("variant", text("i2v-14B"));
-    set_part("vae", {"attn_scales", "dropout", "scale_factor_spatial", "scale_factor_temporal"});
-    if (recording_.variant == "wan-vae-2.2") sizes_.set("is_residual", Node::boolean(true));
+    Node& sizes = set_group("vae", {"attn_scales", "dropout", "scale_factor_spatial", "scale_factor_temporal"});
+    if (recording_.variant == "wan-vae-2.2") sizes.set("is_residual", Node::boolean(true));
     if (given_.has("tiling")) runtime_.set("vae_tiling", given_.at("tiling").node());
     if (given_.has("slicing")) runtime_.set("vae_slicing", given_.at("slicing").node());
   }
@@ -155,17 +161,14 @@ class Configuration {
     copy_dtype(config_, "dtype", "weight_dtype", runtime_);
     copy(config_, "t5_cpu", runtime_);
     if (config_.get_or("offload_model", false)) runtime_.set("residency", text("offload"));
-    if (config_.has("text_dim")) {
-      part_ = "text_encoder";
-      sizes_.set(code_.key_names == KeyNames::original ? "dim" : "d_model", config_.at("text_dim").node());
-    }
+    if (config_.has("image_encoder")) groups_.set("image_encoder", config_.at("image_encoder").node());
+    copy_dtype(config_, "image_dtype", "weight_dtype", group("image_encoder"));
+    copy_dtype(config_, "text_dtype", "weight_dtype", group("text_encoder"));
+    const char* text_dim = code_.key_names == KeyNames::original ? "dim" : "d_model";
+    if (config_.has("text_dim")) group("text_encoder").set(text_dim, config_.at("text_dim").node());
     std::vector<int64_t> layers;
     for (int64_t i = 0; i < config_.get_or<int64_t>("control_layers", 0); ++i) layers.push_back(i);
     if (!layers.empty()) transformer_.set("vace_layers", list(layers));
-  }
-
-  void copy_dtype(const View& from, const char* key, const char* as, Node& to) const {
-    if (from.has(key)) to.set(as, dtype(from.get<std::string>(key)));
   }
 
   const Recording& recording_;
@@ -173,8 +176,8 @@ class Configuration {
   Node config_node_, workload_node_;
   View config_, given_;
   Node hf_ = Node::map(), runtime_ = Node::map(), workload_ = Node::map(), transformer_ = Node::map();
-  std::string stage_, part_;
-  Node sizes_ = Node::map();
+  Node groups_ = Node::map();  // text_encoder, image_encoder, vae
+  std::string stage_;
 };
 
 // --- the other way ---------------------------------------------------------------------------------------------------
@@ -202,9 +205,10 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, Rec
     workload["latent"] = batched({a.in_dim, o.latent[1], o.latent[2], o.latent[3]}, o.batch);
     workload["text_len"] = a.text_len;
   }
-  if (o.token_timesteps) workload["token_timesteps"] = true;
+  if (o.token_timesteps || a.model_type == "ti2v") workload["token_timesteps"] = o.token_timesteps;
   workload["timestep_dtype"] = short_dtype(o.timestep_dtype);
   if (code.pads_sequence && a.image_conditioned()) workload["image_dtype"] = short_dtype(o.image_dtype);
+  if (code.pads_sequence && o.text_dtype != code.text_encoder_dtype) workload["text_dtype"] = short_dtype(o.text_dtype);
   if (code.autocasts && !o.autocast.enabled) workload["autocast"] = false;
   if (o.autocast.enabled && o.autocast.dtype != DType::bfloat16) {
     workload["autocast_dtype"] = short_dtype(o.autocast.dtype);
@@ -214,14 +218,15 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, Rec
 }
 
 void describe_sampling(const CodeBase& code, const SamplingOptions& o, Recording& header) {
-  const bool official = code.one_video_at_a_time;
   Json config = {{"task", o.task == Task::t2i ? "t2v" : name_of(o.task)}, {"scheduler", name_of(o.scheduler)}};
-  if (official) config.update({{"offload_model", o.offload_model}, {"t5_cpu", o.t5_cpu}});
-  if (!official) config["dtype"] = short_dtype(o.model_dtype);
+  config.update(code.sampling_config(o));
   if (o.generation == Generation::wan2_2) config["experts"] = 2;
-  if (!official && o.task == Task::vace) config["control_layers"] = o.control_layers;
   if (!o.guidance) config["guidance"] = false;
   if (o.text_dim != transformers::TextEncoderArchitecture().dim) config["text_dim"] = o.text_dim;
+  if (o.text_dtype != code.text_encoder_dtype) config["text_dtype"] = short_dtype(o.text_dtype);
+  if (o.image_dtype != code.image_encoder_dtype) config["image_dtype"] = short_dtype(o.image_dtype);
+  const Json encoder = json_of(o.image_encoder, code.key_names);
+  if (encoder != json_of(transformers::ImageEncoderArchitecture(), code.key_names)) config["image_encoder"] = encoder;
   header.attention = "none";
   header.config = config.dump();
   header.workload = Json{
@@ -293,7 +298,7 @@ void Wan2_1Model::describe_autoencoder(bool decode, Recording& header) const {
                    {"num_frames", (latent[1] - 1) * vae_.temporal_compression() + 1},
                    {"height", latent[2] * vae_.spatial_compression()},
                    {"width", latent[3] * vae_.spatial_compression()},
-                   {"latent", code.one_video_at_a_time ? list_of(latent) : batched(latent, workload_.batch_size)}};
+                   {"latent", code.lists_samples ? list_of(latent) : batched(latent, workload_.batch_size)}};
   if (runtime_.vae_tiling) workload["tiling"] = true;
   if (runtime_.vae_slicing) workload["slicing"] = true;
   header.workload = workload.dump();

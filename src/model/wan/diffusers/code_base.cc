@@ -108,6 +108,12 @@ void check_workload(const config::View& view, const Workload& w, const Architect
 
 std::vector<std::string> sampling_notes(const SamplingOptions&) { return {}; }
 
+nlohmann::ordered_json sampling_config(const SamplingOptions& o) {
+  nlohmann::ordered_json out = {{"dtype", short_name(o.model_dtype)}};
+  if (o.task == Task::vace) out["control_layers"] = o.control_layers;
+  return out;
+}
+
 void name_classes(const VaeArchitecture&, ReportNames& names) {
   names.class_prefix = "diffusers.models.transformers.transformer_wan.";
   names.stage_class_prefix = {{"text_encoder/", "transformers.models.umt5.modeling_umt5."},
@@ -143,6 +149,7 @@ const CodeBase& code_base() {
       .autocasts = false,
       .pads_sequence = false,
       .autoencoder_in_float32 = false,
+      .lists_samples = false,
       .one_video_at_a_time = false,
       .transformer = transformer,
       .text_encoder = text_encoder,
@@ -154,6 +161,7 @@ const CodeBase& code_base() {
       .check_runtime = check_runtime,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
+      .sampling_config = sampling_config,
       .recorded_roots = {{"WanTransformer3DModel", Role::transformer},
                          {"WanVACETransformer3DModel", Role::transformer},
                          {"UMT5EncoderModel", Role::text_encoder},

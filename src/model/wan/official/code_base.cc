@@ -145,6 +145,10 @@ std::vector<std::string> sampling_notes(const SamplingOptions& o) {
   return out;
 }
 
+nlohmann::ordered_json sampling_config(const SamplingOptions& o) {
+  return {{"offload_model", o.offload_model}, {"t5_cpu", o.t5_cpu}};
+}
+
 void name_classes(const VaeArchitecture& vae, ReportNames& names) {
   names.class_prefix = "wan.modules.model.";
   names.stage_class_prefix = {{"text_encoder/", "wan.modules.t5."},
@@ -175,6 +179,7 @@ const CodeBase& code_base() {
       .autocasts = true,
       .pads_sequence = true,
       .autoencoder_in_float32 = true,
+      .lists_samples = true,
       .one_video_at_a_time = true,
       .transformer = transformer,
       .text_encoder = text_encoder,
@@ -186,6 +191,7 @@ const CodeBase& code_base() {
       .check_runtime = check_runtime,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
+      .sampling_config = sampling_config,
       .recorded_roots = {{"WanModel", Role::transformer},
                          {"VaceWanModel", Role::transformer},
                          {"T5Encoder", Role::text_encoder},

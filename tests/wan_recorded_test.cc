@@ -92,8 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
             Spec{"Experts", two_experts, "sampling, diffusion", ", attention: flash", video, ""},
             Spec{"Batch", t2v, "sampling, diffusion, vae_decode", ", attention: flash",
                  ", batch_size: 2, latent: [16, 2, 4, 6]", "text_encoder: {weight_dtype: float32}\n"},
-            Spec{"SecondAutoencoder", t2v, "vae_decode", ", attention: flash", ", batch_size: 1, latent: [48, 2, 4, 6]",
-                 "vae: {is_residual: true, num_res_blocks: 1, z_dim: 48}\n"}),
+            Spec{"SecondAutoencoder", "notes: ''", "vae_decode", ", attention: flash",
+                 ", batch_size: 1, latent: [48, 2, 4, 6]", "vae: {is_residual: true, num_res_blocks: 1}\n"}),
         testing::Values("official", "diffusers")),
     name_of);
 
