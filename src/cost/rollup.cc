@@ -91,7 +91,7 @@ void roll_up(const Trace& trace, Rollup& out) {
       out.peak_live = live;
       out.peak_op = static_cast<int32_t>(i);
     }
-    if (info(op.kernel).kind == OpKind::allocate) continue;
+    if (!launches(trace, op)) continue;
     if (op.last < 0) {
       scope.own.add(cost_of(trace, op));
     } else {

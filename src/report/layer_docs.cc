@@ -40,7 +40,7 @@ class Pages {
       : trace_(trace), rollup_(rollup), names_(model.names()), ops_(trace.scopes.size()) {
     for (const AnalyticModuleNode& m : report.modules) modules_[m.module_id] = &m;
     for (const Op& op : trace.ops) {
-      if (info(op.kernel).kind != OpKind::allocate) ops_[static_cast<size_t>(op.scope)].push_back(&op);
+      if (launches(trace, op)) ops_[static_cast<size_t>(op.scope)].push_back(&op);
     }
   }
 
