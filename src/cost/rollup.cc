@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "cost/executions.h"
 #include "cost/live_memory.h"
 
 namespace modelmeter {
@@ -45,18 +46,6 @@ bool operator==(const Cost& a, const Cost& b) {
 
 namespace {
 
-void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, std::vector<Rise>& rises) {
-  executions.assign(trace.scopes.size(), 1);
-  rises.assign(trace.scopes.size(), {});
-  for (size_t i = 0; i < trace.scopes.size(); ++i) {
-    const Scope& scope = trace.scopes[i];
-    const auto parent = static_cast<size_t>(std::max(scope.parent, 0));
-    const bool root = scope.parent < 0;
-    executions[i] = checked_mul(root ? 1 : executions[parent], scope.count, "the number of repetitions");
-    rises[i] = rise_within(scope, root ? Rise() : rises[parent]);
-  }
-}
-
 // The highest live memory of what a residence is about, with the weights that are streamed through.
 int64_t highest_streamed(const Trace& trace, int32_t scope) {
   const std::vector<int64_t> weights = streamed_weights(trace);
@@ -76,29 +65,24 @@ void roll_up(const Trace& trace, Rollup& out) {
   out.scopes.assign(trace.scopes.size(), {});
   out.peak_live = 0;
   out.peak_op = -1;
-  std::vector<Rise> rises;
-  executions_and_rises(trace, out.executions, rises);
+  executions_of_scopes(trace, out.executions);
+  const std::vector<Rise> rise = rises(trace);
   // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
   // execution is half of the first and the last.
   std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
-  for (size_t i = 0; i < trace.ops.size(); ++i) {
-    const Op& op = trace.ops[i];
-    const auto at = static_cast<size_t>(op.scope);
+  for_each_execution(trace, out.executions, [&](const Executions& e) {
+    const auto at = static_cast<size_t>(e.op.scope);
     ScopeCost& scope = out.scopes[at];
-    const int64_t live = highest_live(trace, op, rises[at]);
+    const int64_t live = highest_live(trace, e.op, rise[at]);
     scope.peak_live = std::max(scope.peak_live, live);
     if (live > out.peak_live) {
       out.peak_live = live;
-      out.peak_op = static_cast<int32_t>(i);
+      out.peak_op = e.index;
     }
-    if (!launches(trace, op)) continue;
-    if (op.last < 0) {
-      scope.own.add(cost_of(trace, op));
-    } else {
-      first_and_last[at].add(cost_of(trace, op));
-      first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
-    }
-  }
+    if (!launches(trace, e.op)) return;
+    (e.last == nullptr ? scope.own : first_and_last[at]).add(cost_of(trace, e.op));
+    if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
+  });
   // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
   for (size_t i = out.scopes.size(); i-- > 0;) {
     ScopeCost& scope = out.scopes[i];

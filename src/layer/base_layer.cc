@@ -6,6 +6,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "cost/executions.h"
 
 namespace modelmeter {
 namespace {
@@ -34,15 +35,10 @@ struct Run {
   Rollup rollup;
 };
 
-// Of what grows with a repetition: the sum of an arithmetic progression, from its first and last member.
+// What is linear in the size of what an op takes and makes, over all executions.
 Count sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
-  Count total = 0;
-  for (const Op& op : trace.ops) {
-    const int64_t times = trace.executions(op.scope);
-    Count all = Count(of(trace, op)) * times;
-    if (op.last >= 0) all = (all + Count(of(trace, trace.last_ops[static_cast<size_t>(op.last)])) * times) / 2;
-    total += all;
-  }
+  Count total;
+  for_each_execution(trace, [&](const Executions& e) { total += e.sum([&](const Op& op) { return of(trace, op); }); });
   return total;
 }
 
