@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -145,6 +146,29 @@ class PendingFolder : public Pending {
   bool exchange_ = false;  // all that is there is in the new one
 };
 
+// Whether the file is there as it would be written.
+bool holds(const File& file) {
+  const auto& [path, content] = file;
+  const int opened = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (opened < 0) return false;
+  std::string found(content.size() + 1, '\0');
+  size_t size = 0;
+  for (ssize_t n = 1; n > 0 && size < found.size(); size += n > 0 ? static_cast<size_t>(n) : 0) {
+    n = ::read(opened, found.data() + size, found.size() - size);
+  }
+  ::close(opened);
+  return size == content.size() && found.compare(0, size, content) == 0;
+}
+
+// A file in whose place there is a folder is not written.
+void refuse_folders(const std::string& folder, const std::vector<const File*>& files) {
+  std::error_code ignored;
+  if (!folder.empty() && !fs::exists(folder, ignored)) return;
+  for (const File* file : files) {
+    if (fs::is_directory(file->first, ignored)) fail("cannot write", file->first, EISDIR);
+  }
+}
+
 void make_folder(const fs::path& folder) {
   std::error_code error;
   if (!folder.empty()) fs::create_directories(folder, error);
@@ -160,11 +184,9 @@ void write_files(const std::vector<File>& files) {
   for (const auto& [folder, inside] : folders) {
     const bool whole = inside.size() >= many_files && !folder.empty();
     make_folder(whole ? fs::path(folder).parent_path() : fs::path(folder));
-    std::error_code ignored;
-    for (const File* file : inside) {
-      if (fs::is_directory(file->first, ignored)) fail("cannot write", file->first, EISDIR);
-    }
+    refuse_folders(folder, inside);
     if (whole) {
+      if (std::all_of(inside.begin(), inside.end(), [](const File* file) { return holds(*file); })) continue;
       pending.push_back(std::make_unique<PendingFolder>(folder, inside));
     } else {
       for (const File* file : inside) pending.push_back(std::make_unique<PendingFile>(file->first, file->second));

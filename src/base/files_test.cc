@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -121,6 +122,26 @@ TEST_F(FolderTest, KeepWhatIsNotReplaced) {
   EXPECT_EQ(read_file(path("a/pages/mine")), "m");
   EXPECT_EQ(fs::status(folder / "a/pages").permissions(), fs::perms::owner_all);
   EXPECT_EQ(std::distance(fs::directory_iterator(folder / "a"), {}), 1);  // nothing beside it is left
+}
+
+TEST_F(FolderTest, AreLeftAloneWhereTheyAreTheSame) {
+  const auto inode = [&] {
+    struct stat status;
+    EXPECT_EQ(::stat(path("a/pages/7").c_str(), &status), 0);
+    return status.st_ino;
+  };
+  write_files(pages("1"));
+  const auto before = inode();
+  write_files(pages("1"));
+  EXPECT_EQ(inode(), before);
+  auto other = pages("1");
+  other[19].second = "10";
+  write_files(other);
+  EXPECT_NE(inode(), before);
+  EXPECT_EQ(read_file(path("a/pages/19")), "10");
+  other[19].second = "";
+  write_files(other);
+  EXPECT_EQ(read_file(path("a/pages/19")), "");
 }
 
 TEST_F(FolderTest, KeepFoldersInThem) {

@@ -37,8 +37,11 @@ struct KernelRow {
 class Pages {
  public:
   Pages(const AnalyticModel& model, const Report& report, const Trace& trace, const Rollup& rollup)
-      : trace_(trace), rollup_(rollup), names_(model.names()) {
+      : trace_(trace), rollup_(rollup), names_(model.names()), ops_(trace.scopes.size()) {
     for (const AnalyticModuleNode& m : report.modules) modules_[m.module_id] = &m;
+    for (const Op& op : trace.ops) {
+      if (launches(trace, op)) ops_[static_cast<size_t>(op.scope)].push_back(&op);
+    }
   }
 
   std::string page(const ModuleTreeNode& node) const {
@@ -144,19 +147,26 @@ class Pages {
     return out;
   }
 
+  // The ops of a node with how many nodes their scope is spread over, in the order in which they run.
+  std::vector<std::pair<const Op*, int64_t>> ops_of(const ModuleTreeNode& node) const {
+    std::vector<std::pair<const Op*, int64_t>> out;
+    for (const auto& [scope, share] : node.scopes) {
+      for (const Op* op : ops_[static_cast<size_t>(scope)]) out.emplace_back(op, share);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
   std::vector<KernelRow> kernel_rows(const ModuleTreeNode& node) const {
     std::vector<KernelRow> rows;
     std::map<std::string, size_t> known;
-    for (const Op& op : trace_.ops) {
-      const auto at = std::find_if(node.scopes.begin(), node.scopes.end(),
-                                   [&](const ScopeShare& s) { return s.scope == op.scope; });
-      if (at == node.scopes.end() || !launches(trace_, op)) continue;
-      const int64_t runs = rollup_.executions[static_cast<size_t>(op.scope)] / at->share;
-      KernelRow row{std::string(info(op.kernel).name), formula_of(trace_, op), std::nullopt, 0, {}};
+    for (const auto& [op, share] : ops_of(node)) {
+      const int64_t runs = rollup_.executions[static_cast<size_t>(op->scope)] / share;
+      KernelRow row{std::string(info(op->kernel).name), formula_of(trace_, *op), std::nullopt, 0, {}};
       Cost cost;
-      cost.add(cost_of(trace_, op));
-      if (op.last >= 0) {
-        const Op& last = trace_.last_ops[static_cast<size_t>(op.last)];
+      cost.add(cost_of(trace_, *op));
+      if (op->last >= 0) {
+        const Op& last = trace_.last_ops[static_cast<size_t>(op->last)];
         row.last = formula_of(trace_, last);
         cost.add(cost_of(trace_, last));
       }
@@ -203,6 +213,7 @@ class Pages {
   const Trace& trace_;
   const Rollup& rollup_;
   const ReportNames names_;
+  std::vector<std::vector<const Op*>> ops_;  // by scope, in the order in which they run
   std::map<std::string, const AnalyticModuleNode*> modules_;
 };
 
