@@ -1,7 +1,7 @@
 // What reports say of DeepSeek-OCR: runtime, names of nodes, what classes are.
 #include "model/deepseek_ocr/remote/model.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 // By class, or by the name of a part that no class is.
@@ -98,4 +98,4 @@ ReportNames DeepSeekOCR::names() const {
   return out;
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote
