@@ -12,7 +12,7 @@ namespace modelmeter {
 // One row of the table: a figure of both sides.
 struct ComparedFigure {
   std::string name;
-  int64_t ours = 0, reference = 0;
+  Count ours = 0, reference = 0;
   bool equal() const { return ours == reference; }
 };
 
