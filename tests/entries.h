@@ -12,6 +12,8 @@
 
 namespace modelmeter::entries {
 
+using Overrides = std::vector<std::string>;
+
 inline const std::string source = MODELMETER_SOURCE_DIR;
 
 // The names of all, in order.
@@ -29,6 +31,47 @@ inline const std::vector<std::string>& all() {
 
 inline bool is_wan(const std::string& entry) { return entry.rfind("wan", 0) == 0; }
 inline bool is_pipeline(const std::string& entry) { return entry.find("_pipeline") != std::string::npos; }
+
+// Ways to run an entry: implementations, and variants of how they run.
+inline std::vector<Overrides> variants_of(const std::string& entry) {
+  if (entry == "deepseek_ocr_2") {
+    return {{},
+            {"workload.profile_id=dsocr2-small"},
+            {"runtime.attention=eager"},
+            {"workload.batch_size=2"},
+            {"decoder.num_hidden_layers=3"}};
+  }
+  if (entry == "deepseek_ocr") {
+    return {{},
+            {"workload.profile_id=dsocr-tiny"},
+            {"workload.profile_id=dsocr-small"},
+            {"workload.profile_id=dsocr-base"},
+            {"workload.profile_id=dsocr-large"},
+            {"workload.profile_id=dsocr-gundam"},
+            {"runtime.attention=eager"},
+            {"runtime.precision=bf16"},
+            {"runtime.sampling=true"},
+            {"decoder.routing=worst"},
+            {"decoder.routing=best"},
+            {"head.logits=last"},
+            {"workload.max_new_tokens=9000"},
+            {"workload.batch_size=2", "workload.num_pages=4"}};
+  }
+  std::vector<Overrides> out = {{"runtime=official"},
+                                {"runtime=diffusers"},
+                                {"runtime=diffusers", "runtime.attention=math"},
+                                {"runtime=official", "transformer.num_layers=3"}};
+  if (!is_pipeline(entry)) return out;
+  for (const char* more :
+       {"runtime.residency=offload", "runtime.scheduler=dpm++", "runtime.cfg=false", "runtime.t5_cpu=true"}) {
+    out.push_back({"runtime=official", more});
+  }
+  for (const char* more : {"runtime.residency=offload", "runtime.residency=sequential", "runtime.vae_tiling=true",
+                           "runtime.cfg=false", "workload.batch_size=2"}) {
+    out.push_back({"runtime=diffusers", more});
+  }
+  return out;
+}
 
 // Error as the program reports it.
 inline std::unique_ptr<AnalyticModel> model(const std::string& entry, const std::vector<std::string>& overrides) {

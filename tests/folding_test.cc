@@ -11,7 +11,7 @@
 namespace modelmeter {
 namespace {
 
-using Overrides = std::vector<std::string>;
+using entries::Overrides;
 
 // A run small enough to be traced whole.
 struct SmallRun {
