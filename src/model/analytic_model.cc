@@ -55,7 +55,7 @@ void AnalyticModel::describe(const Stage& stage, Recording& header) const {
   header.config = std::move(inputs.config);
   header.workload = std::move(inputs.workload);
   header.precision = std::move(inputs.precision);
-  header.part = std::move(inputs.part);
+  header.case_name = std::move(inputs.part);
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
