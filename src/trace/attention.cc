@@ -1,5 +1,6 @@
 // torch's attention: the fused kernels, and the composition of matrix products that runs without them
 // (aten/src/ATen/native/transformers/attention.cpp).
+#include "base/error.h"
 #include "trace/functional.h"
 
 namespace modelmeter::torch {
@@ -42,7 +43,7 @@ struct FlashExtras {
 
 // at::_scaled_dot_product_efficient_attention: q, k, v [b, h, s, d]. A mask whose rows do not start at multiples of 8
 // elements is padded and cut. Beside the result come the seed and the offset of the random generator.
-Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask) {
+Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask, bool is_causal) {
   Tracer& tracer = q.tracer();
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), sk = k.size(2), d = v.size(3);
   if (mask.defined()) {
@@ -53,7 +54,8 @@ Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask) {
   Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
   const Tensor seed = tracer.allocate({}, DType::int64);
   const Tensor offset = tracer.allocate({}, DType::int64);
-  tracer.record(Kernel::sdpa_efficient, {&q, &k, &v, &mask}, {&out, &seed, &offset}, {b, sq, sk});
+  Op& op = tracer.record(Kernel::sdpa_efficient, {&q, &k, &v, &mask}, {&out, &seed, &offset}, {b, sq, sk});
+  op.causal = is_causal;
   return out;
 }
 
@@ -71,17 +73,20 @@ bool runs_flash(const Tensor& q, const Tensor& mask) {
 
 }  // namespace
 
-Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask) {
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask, bool is_causal) {
   Tracer& tracer = q.tracer();
   mask = autocast_low(std::move(mask));
   v = autocast_low(std::move(v));
   k = autocast_low(std::move(k));
   q = autocast_low(std::move(q));
   if (mask.defined() && mask.dtype() == DType::boolean) mask = additive(std::move(mask), q.dtype());
-  if (tracer.attention == AttentionKernel::math) {
+  if (tracer.context.attention == AttentionKernel::math) {
+    if (is_causal) throw Error(ErrorCode::internal, "causal attention by the math kernel is not modelled");
     return attention_math(std::move(q), std::move(k), std::move(v), std::move(mask));
   }
-  if (!runs_flash(q, mask)) return attention_efficient(std::move(q), std::move(k), std::move(v), std::move(mask));
+  if (!runs_flash(q, mask)) {
+    return attention_efficient(std::move(q), std::move(k), std::move(v), std::move(mask), is_causal);
+  }
   // The kernel takes heads of a multiple of 8; narrower ones are padded and the result is cut.
   const int64_t head_dim = v.size(3);
   if (const int64_t missing = (8 - head_dim % 8) % 8; missing > 0) {
@@ -93,8 +98,9 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask) {
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), d = v.size(3);
   Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
-  tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
-                {b, sq, k.size(2)});
+  Op& op = tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
+                         {b, sq, k.size(2)});
+  op.causal = is_causal;
   q.reset();
   k.reset();
   v.reset();
@@ -117,13 +123,14 @@ Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q,
   return out;
 }
 
-Tensor flash_attn_func(Tensor q, Tensor k, Tensor v) {
+Tensor flash_attn_func(Tensor q, Tensor k, Tensor v, bool causal) {
   Tracer& tracer = q.tracer();
   const int64_t b = q.size(0), sq = q.size(1), h = q.size(2);
   Tensor out = tracer.allocate({b, sq, h, v.size(3)}, q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
-  tracer.record(Kernel::flash_attention_forward, {&q, &k, &v},
-                {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(1)});
+  Op& op = tracer.record(Kernel::flash_attention_forward, {&q, &k, &v},
+                         {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(1)});
+  op.causal = causal;
   q.reset();
   k.reset();
   v.reset();

@@ -72,13 +72,13 @@ Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor
 
 Tensor autocast_low(Tensor x) {
   if (!x.defined()) return x;
-  const Autocast& autocast = x.tracer().autocast;
+  const Autocast& autocast = x.tracer().context.autocast;
   if (!autocast.enabled || !is_floating_point(x.dtype()) || x.dtype() == DType::float64) return x;
   return to(std::move(x), autocast.dtype);
 }
 
 Tensor autocast_float32(Tensor x) {
-  if (!x.defined() || !x.tracer().autocast.enabled) return x;
+  if (!x.defined() || !x.tracer().context.autocast.enabled) return x;
   if (x.dtype() != DType::bfloat16 && x.dtype() != DType::float16) return x;
   return to(std::move(x), DType::float32);
 }
@@ -188,7 +188,7 @@ Tensor masked_fill(Tensor x, Tensor mask) {
 
 Tensor quick_gelu(Tensor x) {
   Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate(x.sizes(), tracer.autocast.enabled ? DType::float32 : x.dtype());
+  Tensor out = tracer.allocate(x.sizes(), tracer.context.autocast.enabled ? DType::float32 : x.dtype());
   tracer.record(Kernel::quick_gelu, {&x}, {&out});
   x.reset();
   return out;

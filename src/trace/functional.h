@@ -119,13 +119,15 @@ Tensor conv3d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const S
 Tensor conv2d(Tensor x, Tensor weight, Tensor bias, const Shape& stride, const Shape& padding = {0, 0});
 // q [b, h, sq, d], k and v [b, h, sk, d]; by the Tracer's attention kernel. A mask, broadcast to
 // [b, h, sq, sk], is added to the scores if it has the type of q, or says which of them count if it is bool: the
-// memory-efficient kernel runs then.
-Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask = Tensor());
+// memory-efficient kernel runs then. `is_causal`, which goes with no mask, lets a query see the keys up to its own
+// place; the math kernel's mask for it is not modelled (Error).
+Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask = Tensor(), bool is_causal = false);
 // flash_attn's varlen function: q [sum of queries, h, d], k and v [sum of keys, h, d], offsets i32 [sequences + 1].
 Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q, Tensor cu_seqlens_k,
                               int64_t max_seqlen_q, int64_t max_seqlen_k);
-// flash_attn's function for sequences of one length: q [b, sq, h, d], k and v [b, sk, h, d].
-Tensor flash_attn_func(Tensor q, Tensor k, Tensor v);
+// flash_attn's function for sequences of one length: q [b, sq, h, d], k and v [b, sk, h, d]. `causal`: the last query
+// sees all keys, each before it one less.
+Tensor flash_attn_func(Tensor q, Tensor k, Tensor v, bool causal = false);
 
 // --- normalisation ---------------------------------------------------------------------------------------------------
 Tensor linalg_vector_norm(Tensor x, int dim);             // keeps the dimension

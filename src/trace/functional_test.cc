@@ -188,7 +188,7 @@ TEST_F(FunctionalTest, FlashAttentionPadsHeadsToMultiplesOfEight) {
 }
 
 TEST_F(FunctionalTest, MathAttentionIsProductsAndASoftmaxInFloat32) {
-  tracer.attention = AttentionKernel::math;
+  tracer.context.attention = AttentionKernel::math;
   const Tensor q = make({1, 2, 16, 8}, D::bfloat16), k = make({1, 2, 24, 8}, D::bfloat16);
   const Tensor y = torch::scaled_dot_product_attention(q, k, k);
   EXPECT_EQ(y.dtype(), D::bfloat16);

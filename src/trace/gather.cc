@@ -90,9 +90,9 @@ Tensor argsort(Tensor x) { return sort(std::move(x)).indices; }
 
 Tensor sum(Tensor x) {
   const bool low = x.dtype() == DType::bfloat16 || x.dtype() == DType::float16;
-  const DType dtype = !is_floating_point(x.dtype())        ? DType::int64
-                      : low && x.tracer().autocast.enabled ? DType::float32
-                                                           : x.dtype();
+  const DType dtype = !is_floating_point(x.dtype())                ? DType::int64
+                      : low && x.tracer().context.autocast.enabled ? DType::float32
+                                                                   : x.dtype();
   return reduced_to_scalar(Kernel::sum, std::move(x), dtype);
 }
 

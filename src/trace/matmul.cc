@@ -7,7 +7,8 @@ namespace {
 Tensor addmm(Tensor bias, Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   Tensor out = tracer.allocate({a.size(0), b.size(1)}, a.dtype());
-  tracer.record(Kernel::addmm, {&bias, &a, &b}, {&out});
+  Op& op = tracer.record(Kernel::addmm, {&bias, &a, &b}, {&out});
+  op.tf32 = out.dtype() == DType::float32 && tracer.context.matmul_allow_tf32;
   bias.reset();
   a.reset();
   b.reset();
@@ -17,7 +18,8 @@ Tensor addmm(Tensor bias, Tensor a, Tensor b) {
 Tensor mm(Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   Tensor out = tracer.allocate({a.size(0), b.size(1)}, a.dtype());
-  tracer.record(Kernel::mm, {&a, &b}, {&out});
+  Op& op = tracer.record(Kernel::mm, {&a, &b}, {&out});
+  op.tf32 = out.dtype() == DType::float32 && tracer.context.matmul_allow_tf32;
   a.reset();
   b.reset();
   return out;
@@ -26,7 +28,8 @@ Tensor mm(Tensor a, Tensor b) {
 Tensor bmm(Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   Tensor out = tracer.allocate({a.size(0), a.size(1), b.size(2)}, a.dtype());
-  tracer.record(Kernel::bmm, {&a, &b}, {&out});
+  Op& op = tracer.record(Kernel::bmm, {&a, &b}, {&out});
+  op.tf32 = out.dtype() == DType::float32 && tracer.context.matmul_allow_tf32;
   a.reset();
   b.reset();
   return out;
@@ -128,7 +131,9 @@ Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
   }
   const Shape strides = channels_last ? channels_last_strides(sizes) : contiguous_strides(sizes);
   Tensor out = tracer.allocate(sizes, strides, x.dtype());
-  tracer.record(Kernel::convolution, {&x, &weight}, {&out}, {params.groups, 0, 0});
+  Op& op = tracer.record(Kernel::convolution, {&x, &weight}, {&out},
+                         conv_params({params.stride, params.padding, params.dilation}));
+  op.tf32 = x.dtype() == DType::float32 && tracer.context.cudnn_allow_tf32;
   if (bias.defined()) {
     Shape bias_sizes{1, sizes[1]};
     for (int i = 2; i < sizes.rank(); ++i) bias_sizes.push_back(1);

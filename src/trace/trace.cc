@@ -1,8 +1,49 @@
 #include "trace/trace.h"
 
 #include "base/checked.h"
+#include "base/error.h"
 
 namespace modelmeter {
+namespace {
+
+constexpr int conv_bits = 20;  // for each spatial dimension, of which there are three at most
+constexpr int64_t conv_limit = int64_t{1} << conv_bits;
+
+int64_t packed(const Shape& numbers) {
+  int64_t out = 0;
+  for (int i = numbers.rank(); i-- > 0;) {
+    if (numbers[i] < 0 || numbers[i] >= conv_limit || i >= 3) {
+      throw Error(ErrorCode::internal, "a convolution has a stride, padding or dilation of " + numbers.to_string());
+    }
+    out = out << conv_bits | numbers[i];
+  }
+  return out;
+}
+
+Shape unpacked(int64_t numbers, int rank) {
+  Shape out;
+  for (int i = 0; i < rank; ++i) out.push_back(numbers >> (conv_bits * i) & (conv_limit - 1));
+  return out;
+}
+
+}  // namespace
+
+std::array<int64_t, 3> conv_params(const ConvGeometry& geometry) {
+  return {packed(geometry.stride), packed(geometry.padding), packed(geometry.dilation)};
+}
+
+ConvGeometry Trace::conv_geometry(const Op& op) const {
+  const int rank = input(op, 0).sizes.rank() - 2;
+  return {unpacked(op.params[0], rank), unpacked(op.params[1], rank), unpacked(op.params[2], rank)};
+}
+
+Transfer Trace::transfer_of(const Op& op) const {
+  if (info(op.kernel).kind != OpKind::copy || op.inputs == 0 || op.outputs == 0) return Transfer::none;
+  const bool from_host = input(op, op.inputs - 1).storage->place == Place::host;  // copy_ has its target first
+  const bool to_host = output(op, 0).storage->place == Place::host;
+  if (from_host == to_host) return Transfer::none;
+  return to_host ? Transfer::to_host : Transfer::to_device;
+}
 
 int64_t Trace::executions(int32_t scope) const {
   int64_t n = 1;

@@ -19,14 +19,25 @@ struct Op {
   Kernel kernel;
   uint8_t inputs;
   uint8_t outputs;
-  bool in_place;  // its output is its first input
+  bool in_place;   // its output is its first input
+  bool causal;     // attention: a query sees the keys up to its own place, the last query all of them
+  bool tf32;       // a matrix product or convolution of float32 that may compute in TF32
+  uint8_t stream;  // Context::stream
   int32_t scope;
   int32_t operands;   // index of the first one
   int32_t last = -1;  // index in Trace::last_ops of the same op in the last repetition, where the two differ
-  // Shape parameters that operands do not show, by kernel (attention: sequences, longest query, longest key).
+  // Shape parameters that operands do not show, by kernel. Attention: sequences, longest query, longest key;
+  // convolution: conv_params().
   std::array<int64_t, 3> params;
   int64_t live;  // bytes of device memory above the start, right after the kernel
 };
+
+// How a convolution goes over its input, one number for each spatial dimension. Its groups are the channels of the
+// input over those of a filter.
+struct ConvGeometry {
+  Shape stride, padding, dilation;
+};
+std::array<int64_t, 3> conv_params(const ConvGeometry& geometry);  // Error for numbers past 20 bits
 
 enum class ScopeKind : uint8_t {
   module,      // a call of a module
@@ -66,6 +77,9 @@ struct Grown {
   int32_t scope;  // the repetition
 };
 
+// Which memories a copy is between.
+enum class Transfer : uint8_t { none, to_device, to_host };
+
 // What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by
 // the same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and
 // costs of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
@@ -86,6 +100,14 @@ class Trace {
   }
   const TensorMeta& input(const Op& op, int i) const { return operand(op, i); }
   const TensorMeta& output(const Op& op, int i) const { return operand(op, op.inputs + i); }
+  // Of an op of kind conv.
+  ConvGeometry conv_geometry(const Op& op) const;
+  // Whether a copy goes over the bus, and which way.
+  Transfer transfer_of(const Op& op) const;
+  // The kind of its kernel; `transfer` for a copy between host and device.
+  OpKind kind_of(const Op& op) const {
+    return transfer_of(op) != Transfer::none ? OpKind::transfer : info(op.kernel).kind;
+  }
   // How often the scope runs in one run of the whole: the product of the counts up to the root. Error on overflow.
   int64_t executions(int32_t scope) const;
   bool is_within(int32_t scope, int32_t ancestor) const;  // or the ancestor itself

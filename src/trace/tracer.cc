@@ -50,9 +50,8 @@ Tracer::Guard::~Guard() { current_tracer = previous_; }
 void Tracer::clear() {
   trace_.clear();
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
-  autocast = {};
+  context = {};
   folds = true;
-  attention = AttentionKernel::flash;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;
@@ -153,9 +152,9 @@ Op& Tracer::record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs
   return op;
 }
 
-void Tracer::record(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                    std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
-  record_op(kernel, inputs, outputs, params);
+Op& Tracer::record(Kernel kernel, std::initializer_list<const Tensor*> inputs,
+                   std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
+  return record_op(kernel, inputs, outputs, params);
 }
 
 void Tracer::record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output) {

@@ -1,5 +1,5 @@
 // The Tracer records a Trace while a model's forward runs on abstract tensors, and carries the execution context that
-// layers ask for: autocast and the attention kernel.
+// layers ask for (trace/context.h).
 //
 // One Tracer serves one thread; it is current between construction of a Tracer::Guard and its end. All Tensor handles
 // must be gone before the Tracer is cleared or destroyed.
@@ -11,17 +11,10 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "trace/context.h"
 #include "trace/trace.h"
 
 namespace modelmeter {
-
-// Which kernel F.scaled_dot_product_attention and flash_attn run: PyTorch's fused one, or matmul, softmax, matmul.
-enum class AttentionKernel : uint8_t { flash, math };
-
-struct Autocast {
-  bool enabled = false;
-  DType dtype = DType::bfloat16;
-};
 
 class Tracer {
  public:
@@ -49,9 +42,7 @@ class Tracer {
   Trace& trace() { return trace_; }
   int64_t live() const { return live_; }
 
-  // Execution context.
-  Autocast autocast;
-  AttentionKernel attention = AttentionKernel::flash;
+  Context context;  // clear() resets it
 
   // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
   bool folds = true;
@@ -68,8 +59,8 @@ class Tracer {
   }
 
   // Records a kernel that made `outputs` out of `inputs`.
-  void record(Kernel kernel, std::initializer_list<const Tensor*> inputs, std::initializer_list<const Tensor*> outputs,
-              std::array<int64_t, 3> params = {});
+  Op& record(Kernel kernel, std::initializer_list<const Tensor*> inputs, std::initializer_list<const Tensor*> outputs,
+             std::array<int64_t, 3> params = {});
   void record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output);
   // Records a kernel that wrote into its first input.
   void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs);
@@ -147,19 +138,28 @@ class FunctionScope {
   Tracer& tracer_;
 };
 
-// `with torch.autocast(dtype=...)`; enabled = false is `autocast(enabled=False)`.
-class AutocastGuard {
+// Changes the context for as long as it lives; then it is again what it was.
+class ContextGuard {
  public:
-  AutocastGuard(DType dtype, bool enabled = true) : tracer_(Tracer::current()), previous_(tracer_.autocast) {
-    tracer_.autocast = {enabled, dtype};
-  }
-  ~AutocastGuard() { tracer_.autocast = previous_; }
-  AutocastGuard(const AutocastGuard&) = delete;
-  AutocastGuard& operator=(const AutocastGuard&) = delete;
+  ContextGuard() : tracer_(Tracer::current()), previous_(tracer_.context) {}
+  ~ContextGuard() { tracer_.context = previous_; }
+  ContextGuard(const ContextGuard&) = delete;
+  ContextGuard& operator=(const ContextGuard&) = delete;
+
+  Context* operator->() const { return &tracer_.context; }
 
  private:
   Tracer& tracer_;
-  Autocast previous_;
+  Context previous_;
+};
+
+// `with torch.autocast(dtype=...)`; enabled = false is `autocast(enabled=False)`.
+class AutocastGuard {
+ public:
+  AutocastGuard(DType dtype, bool enabled = true) { context_->autocast = {enabled, dtype}; }
+
+ private:
+  ContextGuard context_;
 };
 
 }  // namespace modelmeter

@@ -134,7 +134,7 @@ Tensor LlamaAttention::flash(const Tensor& q, const Tensor& k, const Tensor& v, 
     grow = torch::ge(std::move(grow), 0.0);
     grow = torch::all(std::move(grow));
   }
-  return torch::flash_attn_func(q, k, v);
+  return torch::flash_attn_func(q, k, v, true);
 }
 
 MoEGate::MoEGate(const BuildContext& context, const DecoderArchitecture& a)

@@ -31,7 +31,8 @@ Tensor sdpa_attention(Tensor query, Tensor key, Tensor value, const Tensor& atte
     key = repeat_kv(key, groups);
     value = repeat_kv(value, groups);
   }
-  const Tensor attn_output = torch::scaled_dot_product_attention(query, key, value, attention_mask);
+  const bool is_causal = query.size(2) > 1 && !attention_mask.defined();
+  const Tensor attn_output = torch::scaled_dot_product_attention(query, key, value, attention_mask, is_causal);
   return torch::contiguous(attn_output.transpose(1, 2));
 }
 

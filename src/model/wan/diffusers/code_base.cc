@@ -33,7 +33,8 @@ template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
   const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             const DiTInputs in = inputs_of(tracer, o);
             (*m)(in);
           }};
@@ -48,7 +49,8 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
   const auto model =
       std::make_shared<const transformers::UMT5EncoderModel>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
             const Tensor mask = tracer.input({o.batch, o.text_len}, DType::int64);
             (*m)(ids, mask);
@@ -59,7 +61,8 @@ BoundModel image_encoder(const ImageEncoderOptions& o) {
   const auto model =
       std::make_shared<const transformers::CLIPVisionModel>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             const int64_t side = o.architecture.image_size;
             const Tensor images = tracer.input({o.batch, 3, side, side}, DType::float32);
             (*m)(images);
@@ -74,7 +77,8 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
       shared ? std::static_pointer_cast<const AutoencoderKLWan>(std::move(shared))
              : std::make_shared<const AutoencoderKLWan>(BuildContext{o.weight_dtype}, o.architecture, options);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             Shape sizes = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
             sizes.insert(0, o.batch);
             const Tensor x = tracer.input(sizes, o.weight_dtype);

@@ -41,7 +41,8 @@ template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
   const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
             const DiTInputs in = inputs_of(tracer, o);
             (*m)(in);
@@ -56,7 +57,8 @@ BoundModel transformer(const TransformerOptions& o) {
 BoundModel text_encoder(const TextEncoderOptions& o) {
   const auto model = std::make_shared<const T5Encoder>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
             const Tensor mask = tracer.input({o.batch, o.text_len}, DType::int64);
             (*m)(ids, mask);
@@ -66,7 +68,8 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
 BoundModel image_encoder(const ImageEncoderOptions& o) {
   const auto model = std::make_shared<const VisionTransformer>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             AutocastGuard autocast(o.weight_dtype);
             const int64_t side = o.architecture.image_size;
             const Tensor images = tracer.input({o.batch, 3, side, side}, DType::float32);
@@ -78,7 +81,8 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   const auto model = shared ? std::static_pointer_cast<const WanVAE>(std::move(shared))
                             : std::make_shared<const WanVAE>(BuildContext{o.weight_dtype}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer) {
-            tracer.attention = o.attention;
+            const ContextGuard context;
+            context->attention = o.attention;
             const Shape sample = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
             std::vector<Tensor> samples;
             for (int64_t i = 0; i < o.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));

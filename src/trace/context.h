@@ -1,0 +1,37 @@
+// What a forward runs under, beside its inputs: what torch keeps as global state, and which rank runs it. Functions and
+// layers ask the Tracer for it; nothing of a model's sizes is in here.
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+
+namespace modelmeter {
+
+// Which kernel F.scaled_dot_product_attention and flash_attn run: PyTorch's fused one, or matmul, softmax, matmul.
+enum class AttentionKernel : uint8_t { flash, math };
+
+// torch.autocast of the device.
+struct Autocast {
+  bool enabled = false;
+  DType dtype = DType::bfloat16;
+};
+
+// This process among those that run the model together (torch.distributed's rank and world size).
+struct Rank {
+  int32_t index = 0;
+  int32_t count = 1;
+};
+
+struct Context {
+  Autocast autocast;
+  AttentionKernel attention = AttentionKernel::flash;
+  // Whether kernels of float32 may compute in TF32: torch.backends.cudnn.allow_tf32 (convolutions) and
+  // torch.backends.cuda.matmul.allow_tf32, with torch's defaults.
+  bool cudnn_allow_tf32 = true;
+  bool matmul_allow_tf32 = false;
+  uint8_t stream = 0;  // the CUDA stream that kernels are launched on; 0 is the default one
+  Rank rank;
+};
+
+}  // namespace modelmeter
