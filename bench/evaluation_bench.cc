@@ -1,40 +1,25 @@
-// How long one warm evaluation takes: trace, count, live memory and roll-up of a whole model. No report is written.
+// How long one warm evaluation takes, and what stands around it.
 #include <benchmark/benchmark.h>
 
-#include "config/compose.h"
-#include "model/registry.h"
+#include "evaluation.h"
 #include "report/builder.h"
 
 namespace {
 
 using namespace modelmeter;
 
-std::unique_ptr<AnalyticModel> model_of(const std::string& name, const std::vector<std::string>& overrides) {
-  const std::string root = MODELMETER_SOURCE_DIR;
-  const config::Repository repository(root + "/configs");
-  const config::Node config = config::resolve(config::compose(repository, name, overrides));
-  return build_model(config::View(config), DataFiles{root});
-}
-
 void evaluate(benchmark::State& state, const std::string& name, const std::vector<std::string>& overrides) {
-  const std::unique_ptr<AnalyticModel> model = model_of(name, overrides);
-  Tracer tracer;
-  Rollup rollup;
-  for (auto _ : state) {
-    tracer.clear();
-    model->trace(tracer);
-    roll_up(tracer.trace(), rollup);
-    benchmark::DoNotOptimize(model->cost_of_trace(tracer.trace(), rollup));
-  }
-  state.counters["ops"] = static_cast<double>(tracer.trace().ops.size());
+  bench::Evaluator evaluate(name, overrides);
+  for (auto _ : state) benchmark::DoNotOptimize(evaluate());
+  state.counters["ops"] = static_cast<double>(evaluate.ops());
 }
 
 void compose_configuration(benchmark::State& state) {
-  for (auto _ : state) benchmark::DoNotOptimize(model_of("wan2_1_t2v_14b", {}));
+  for (auto _ : state) benchmark::DoNotOptimize(bench::model_of("wan2_1_t2v_14b", {}));
 }
 
 void build_whole_report(benchmark::State& state) {
-  const std::unique_ptr<AnalyticModel> model = model_of("wan2_1_t2v_14b", {});
+  const std::unique_ptr<AnalyticModel> model = bench::model_of("wan2_1_t2v_14b", {});
   for (auto _ : state) benchmark::DoNotOptimize(build_report(*model, "bench"));
 }
 

@@ -131,15 +131,17 @@ int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inp
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
-  parameters_.push_back({std::move(name), {sizes, dtype}, true});
-  size_.add({sizes.numel(), parameters_.back().spec.bytes(), 0}, 1);
-  own_bytes_ += parameters_.back().spec.bytes();
+  const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
+  parameters_.push_back({std::move(name), {sizes, dtype}, true, numel, bytes});
+  size_.add({numel, bytes, 0}, 1);
+  own_bytes_ += bytes;
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
-  parameters_.push_back({std::move(name), {sizes, dtype}, false});
-  size_.add({0, 0, parameters_.back().spec.bytes()}, 1);
-  own_bytes_ += parameters_.back().spec.bytes();
+  const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
+  parameters_.push_back({std::move(name), {sizes, dtype}, false, numel, bytes});
+  size_.add({0, 0, bytes}, 1);
+  own_bytes_ += bytes;
 }
 
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {

@@ -35,7 +35,8 @@ class BaseLayer {
   struct Parameter {
     std::string name;
     TensorSpec spec;
-    bool persistent;  // false: a buffer that the checkpoint does not hold
+    bool persistent;       // false: a buffer that the checkpoint does not hold
+    int64_t numel, bytes;  // of the spec
   };
   struct Child {
     std::string name;
@@ -99,8 +100,8 @@ class BaseLayer {
 
   // The parameter as a tensor of the current trace.
   Tensor parameter(size_t index) const {
-    const TensorSpec& spec = parameters_[index].spec;
-    return Tracer::current().parameter(spec.sizes, spec.dtype);
+    const Parameter& p = parameters_[index];
+    return Tracer::current().parameter(p.spec.sizes, p.spec.dtype, p.numel, p.bytes);
   }
 
  private:

@@ -16,8 +16,8 @@ Shape preserved_strides(const Tensor& x) {
 
 Tensor copied(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out =
-      x.is_contiguous() ? tracer.allocate(x.sizes(), dtype) : tracer.allocate(x.sizes(), preserved_strides(x), dtype);
+  Tensor out = x.is_contiguous() ? tracer.allocate_like(x, dtype)
+                                 : tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;
@@ -25,7 +25,7 @@ Tensor copied(Kernel kernel, Tensor x, DType dtype) {
 
 Tensor contiguous_copy(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate(x.sizes(), dtype);
+  Tensor out = tracer.allocate_like(x, dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;
@@ -101,7 +101,7 @@ Tensor flatten(Tensor x, int start, int end) {
   return reshape(std::move(x), sizes);
 }
 
-Tensor cat(std::vector<Tensor> parts, int dim) {
+Tensor cat(TensorList parts, int dim) {
   Tracer& tracer = parts.front().tracer();
   // torch skips tensors of shape [0] here; they set neither the shape nor the type.
   const Tensor* first = &parts.front();
@@ -126,7 +126,7 @@ Tensor cat(std::vector<Tensor> parts, int dim) {
   return out;
 }
 
-Tensor cat_by_copies(std::vector<Tensor> parts, int dim) {
+Tensor cat_by_copies(TensorList parts, int dim) {
   const Tensor* widest = &parts.front();
   bool mixed = false;
   for (const Tensor& part : parts) {
@@ -151,7 +151,7 @@ Tensor cat_by_copies(std::vector<Tensor> parts, int dim) {
   return out;
 }
 
-Tensor stack(std::vector<Tensor> parts, int dim) {
+Tensor stack(TensorList parts, int dim) {
   Tracer& tracer = parts.front().tracer();
   Shape sizes = parts.front().sizes();
   sizes.insert(sizes.dim(dim, 1), static_cast<int64_t>(parts.size()));

@@ -10,14 +10,14 @@ namespace {
 bool same_layout(const TensorMeta* a, const TensorMeta* b) {
   if (a == nullptr || b == nullptr) return a == b;
   if (a->storage->place != b->storage->place) return false;
-  return a == b || (a->dtype == b->dtype && a->sizes == b->sizes && a->strides() == b->strides());
+  return a == b || a->same_layout(*b);
 }
 
 // Whether `after` is `before`, or `before` made longer along one dimension, in storage of its own.
 bool grown(const TensorMeta* before, const TensorMeta* after) {
   if (before == nullptr || after == nullptr || before->dtype != after->dtype) return false;
   if (before->storage->place != after->storage->place) return false;
-  if (before->sizes.rank() != after->sizes.rank() || !before->contiguous || !after->contiguous) return false;
+  if (before->sizes.rank() != after->sizes.rank() || !before->contiguous() || !after->contiguous()) return false;
   if (after->storage->bytes != after->numel * size_of(after->dtype)) return false;
   int growing = 0;
   for (int i = 0; i < before->sizes.rank(); ++i) growing += before->sizes[i] != after->sizes[i];

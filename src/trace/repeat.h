@@ -9,9 +9,7 @@
 namespace modelmeter {
 
 // Whether two tensors look the same to a kernel: sizes, strides and dtype.
-inline bool same_layout(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.sizes() == b.sizes() && a.strides() == b.strides();
-}
+inline bool same_layout(const Tensor& a, const Tensor& b) { return a.meta().same_layout(b.meta()); }
 
 // A tensor of new memory that no traced kernel made: stands for what an untraced iteration leaves behind.
 inline Tensor untraced_like(const Tensor& x) { return x.tracer().allocate(x.sizes(), x.strides(), x.dtype()); }

@@ -37,6 +37,7 @@ void Trace::clear() {
   grown.clear();
   residences.clear();
   metas.clear();
+  strides.clear();
   storages.clear();
 }
 

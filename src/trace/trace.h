@@ -21,8 +21,8 @@ struct Op {
   uint8_t outputs;
   bool in_place;  // its output is its first input
   int32_t scope;
-  int32_t operands;   // index of the first one
-  int32_t last = -1;  // index in Trace::last_ops of the same op in the last repetition, where the two differ
+  int32_t operands;  // index of the first one
+  int32_t last;      // index in Trace::last_ops of the same op in the last repetition, where the two differ; or -1
   // Shape parameters that operands do not show, by kernel (attention: sequences, longest query, longest key).
   std::array<int64_t, 3> params;
   int64_t live;  // bytes of device memory above the start, right after the kernel
@@ -48,7 +48,7 @@ struct Scope {
   int32_t first_child;
   int32_t next_sibling;
   ScopeKind kind;
-  bool growing = false;  // of its ops whose operands grow, the last repetition is recorded too
+  bool growing;  // of its ops whose operands grow, the last repetition is recorded too
 };
 
 // A part of the run with memory of its own: a stage of a pipeline, and what is resident while it runs.
@@ -71,10 +71,10 @@ struct Grown {
 // costs of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 class Trace {
  public:
-  std::vector<Op> ops;
-  std::vector<Op> last_ops;
-  std::vector<const TensorMeta*> operands;
-  std::vector<Scope> scopes;
+  Buffer<Op> ops;
+  Buffer<Op> last_ops;
+  Buffer<const TensorMeta*> operands;
+  Buffer<Scope> scopes;
   std::vector<Grown> grown;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
@@ -92,6 +92,7 @@ class Trace {
   void clear();
 
   Arena<TensorMeta> metas;
+  Arena<Shape> strides;  // of those that are not contiguous
   Arena<Storage> storages;
 };
 

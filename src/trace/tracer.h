@@ -29,12 +29,15 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  static Tracer& current();  // Error where there is none
+  static Tracer& current() {  // Error where there is none
+    if (current_ == nullptr) throw_none();
+    return *current_;
+  }
 
   class Guard {
    public:
-    explicit Guard(Tracer& tracer);
-    ~Guard();
+    explicit Guard(Tracer& tracer) : previous_(std::exchange(current_, &tracer)) {}
+    ~Guard() { current_ = previous_; }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
@@ -58,21 +61,32 @@ class Tracer {
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
+  // The same where it was prepared: numel and bytes are those of sizes and dtype.
+  Tensor parameter(const Shape& sizes, DType dtype, int64_t numel, int64_t bytes) {
+    return make(sizes, numel, bytes, dtype, Place::given);
+  }
   Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes
   // An input that the forward itself lets go, as a cache that it replaces: live memory falls below that at the start.
   Tensor consumed_input(const Shape& sizes, DType dtype);
   Tensor host(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::host); }
   Tensor allocate(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::device); }
-  Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype) {
-    return make(sizes, strides, dtype, Place::device);
+  Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype);
+  // Contiguous, of the sizes of another.
+  Tensor allocate_like(const Tensor& x, DType dtype) {
+    const int64_t bytes = checked_mul(x.numel(), size_of(dtype), "the size of a tensor in bytes");
+    return make(x.sizes(), x.numel(), bytes, dtype, Place::device);
   }
 
-  // Records a kernel that made `outputs` out of `inputs`.
+  // Records a kernel that made `outputs` out of `inputs`, of which some may be undefined.
   void record(Kernel kernel, std::initializer_list<const Tensor*> inputs, std::initializer_list<const Tensor*> outputs,
-              std::array<int64_t, 3> params = {});
-  void record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output);
+              std::array<int64_t, 3> params = {}) {
+    record_op(kernel, inputs, outputs, params, false);
+  }
+  void record(Kernel kernel, const TensorList& inputs, const Tensor& output);
   // Records a kernel that wrote into its first input.
-  void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs);
+  void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
+    record_op(kernel, inputs, {*inputs.begin()}, {}, true);
+  }
 
   // Scopes. A module or function scope is found again when it is entered again from the same parent; a repetition is
   // always new. `name` and `klass` must outlive the trace.
@@ -105,22 +119,32 @@ class Tracer {
   };
   Parts* parts = nullptr;  // of the innermost growing loop
 
-  TensorMeta* new_meta() { return trace_.metas.add(); }
-  void release(Storage& storage);
+  void release(Storage& storage) {
+    if (storage.place != Place::device) return;
+    live_ -= storage.bytes;
+    storage.died = static_cast<int32_t>(trace_.ops.size());
+  }
 
  private:
-  friend class Tensor;
-  Tensor make(const Shape& sizes, const Shape& strides, DType dtype, Place place);
+  [[noreturn]] static void throw_none();
   Tensor make(const Shape& sizes, DType dtype, Place place);
-  Tensor make(TensorMeta* meta, DType dtype, Place place);
+  Tensor make(const Shape& sizes, int64_t numel, int64_t bytes, DType dtype, Place place);
   int32_t enter(std::string_view name, std::string_view klass, const void* module, int64_t index, ScopeKind kind);
   int32_t enter_recorded_repetition();
   int32_t add_scope(std::string_view name, std::string_view klass, const void* module, int64_t index, int64_t count,
                     ScopeKind kind);
-  Op& begin_op(Kernel kernel);
+  Op& begin_op(Kernel kernel) {
+    Op& op = replay_.active ? begin_last_op(kernel) : *trace_.ops.add();
+    op.kernel = kernel;
+    op.scope = scope_;
+    op.operands = static_cast<int32_t>(trace_.operands.size());
+    op.last = -1;
+    op.live = live_;
+    return op;
+  }
   Op& begin_last_op(Kernel kernel);
-  Op& record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params);
+  void record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
+                 std::initializer_list<const Tensor*> outputs, const std::array<int64_t, 3>& params, bool in_place);
 
   struct Replay {
     bool active = false;
@@ -128,6 +152,8 @@ class Tracer {
     int32_t next_scope = 0;
     int32_t outer_scope = 0;
   };
+
+  static inline constinit thread_local Tracer* current_ = nullptr;
 
   Trace trace_;
   int64_t live_ = 0;

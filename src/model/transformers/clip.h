@@ -72,7 +72,7 @@ class CLIPEncoder : public Module<CLIPEncoder> {
  public:
   CLIPEncoder(const ImageEncoderArchitecture& a, DType dtype);
   // Gives the last hidden state; `kept` is left with all, the given one first.
-  Tensor forward(Tensor inputs_embeds, std::vector<Tensor>& kept) const;
+  Tensor forward(Tensor inputs_embeds, TensorList& kept) const;
 
  private:
   int64_t num_layers_;

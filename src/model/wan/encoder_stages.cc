@@ -129,7 +129,7 @@ VaeStage::VaeStage(const Options& options, const VaeStage* other)
 template <class Model>
 void VaeStage::hold_official(const VaeStage* other) {
   const auto model = shared_or_new<Model>(other ? other->layer_ : nullptr, options_.architecture);
-  official_ = [m = model.get(), decode = options_.decode](const std::vector<Tensor>& x) {
+  official_ = [m = model.get(), decode = options_.decode](const TensorList& x) {
     if (decode) {
       m->decode(x);
     } else {
@@ -149,7 +149,7 @@ void VaeStage::forward(Tracer& tracer) const {
     diffusers_(tracer.input(sizes, options_.architecture.dtype));
     return;
   }
-  std::vector<Tensor> samples;
+  TensorList samples;
   for (int64_t i = 0; i < options_.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
   official_(samples);
 }

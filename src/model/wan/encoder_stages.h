@@ -90,7 +90,7 @@ class VaeStage : public Stage {
 
   Options options_;
   std::shared_ptr<BaseLayer> layer_;
-  std::function<void(const std::vector<Tensor>&)> official_;
+  std::function<void(const TensorList&)> official_;
   std::function<void(const Tensor&)> diffusers_;
 };
 

@@ -170,7 +170,7 @@ Tensor VaeAttentionBlock::forward(Tensor x) const {
   Tensor qkv = to_qkv_(x);
   qkv = torch::reshape(std::move(qkv), {b * t, 1, c * 3, h * w}).permute({0, 1, 3, 2});
   qkv = torch::contiguous(std::move(qkv));
-  const std::vector<Tensor> parts = qkv.chunk(3, -1);
+  const TensorList parts = qkv.chunk(3, -1);
   {
     FunctionScope scope("core");
     x = torch::scaled_dot_product_attention(parts[0], parts[1], parts[2]);

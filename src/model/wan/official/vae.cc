@@ -171,12 +171,12 @@ WanVAE::WanVAE(const VaeArchitecture& a)
   register_module("decoder", decoder_);
 }
 
-std::vector<Tensor> WanVAE::decode(const std::vector<Tensor>& zs) const {
+TensorList WanVAE::decode(const TensorList& zs) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
   const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
   const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
-  std::vector<Tensor> videos;
+  TensorList videos;
   for (const Tensor& z : zs) {
     Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
     video = torch::clamp_(torch::to(std::move(video), DType::float32));
@@ -194,12 +194,12 @@ Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_st
   return grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache); });
 }
 
-std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
+TensorList WanVAE::encode(const TensorList& videos) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
   const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
   const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
-  std::vector<Tensor> latents;
+  TensorList latents;
   for (const Tensor& video : videos) {
     Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);
     latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
@@ -213,7 +213,7 @@ Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_st
   Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
     return encoder_(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);
   });
-  const std::vector<Tensor> moments = conv1_(out).chunk(2, 1);
+  const TensorList moments = conv1_(out).chunk(2, 1);
   Tensor mu = torch::sub(moments[0], mean.view({1, a_.z_dim, 1, 1, 1}));
   return torch::mul(std::move(mu), inverse_std.view({1, a_.z_dim, 1, 1, 1}));
 }

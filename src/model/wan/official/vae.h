@@ -94,9 +94,8 @@ class WanVAE : public Module<WanVAE> {
  public:
   explicit WanVAE(const VaeArchitecture& a);
 
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(
-      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
+  TensorList decode(const TensorList& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  TensorList encode(const TensorList& videos) const;  // and back; F = 4 n + 1, what is over is dropped
 
   const VaeArchitecture& architecture() const { return a_; }
 

@@ -62,9 +62,8 @@ class Wan2_2_VAE : public Module<Wan2_2_VAE> {
  public:
   explicit Wan2_2_VAE(const VaeArchitecture& a = VaeArchitecture::wan2_2());
 
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(
-      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
+  TensorList decode(const TensorList& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  TensorList encode(const TensorList& videos) const;  // and back; F = 4 n + 1, what is over is dropped
 
   const VaeArchitecture& architecture() const { return a_; }
 
