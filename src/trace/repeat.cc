@@ -35,7 +35,9 @@ void Loop::begin() {
   live_before_ = tracer_.live();
   first_op_ = tracer_.trace().ops.size();
   if (!state_.growing.empty()) {
-    parts_ = {};
+    // The last repetition is recorded against this one, kernel by kernel: all have to be there.
+    outer_shares_calls_ = tracer_.exchange_shares_calls(false);
+    parts_ = {{}, 0, outer_shares_calls_};
     outer_parts_ = std::exchange(tracer_.parts, &parts_);
   }
   scope_ = tracer_.enter_repetition(1);
@@ -43,7 +45,10 @@ void Loop::begin() {
 
 bool Loop::end() {
   tracer_.leave();
-  if (!state_.growing.empty()) tracer_.parts = outer_parts_;
+  if (!state_.growing.empty()) {
+    tracer_.parts = outer_parts_;
+    tracer_.exchange_shares_calls(outer_shares_calls_);
+  }
   live_step_ = tracer_.live() - live_before_;
   size_t at = 0;
   for (const Tensor* x : state_.same) {
@@ -80,6 +85,7 @@ void Loop::begin_last() {
     grown.push_back({before.storage, last, scope_});
     grown.push_back({after.storage, last + after.bytes - before.bytes, scope_});
   }
+  tracer_.exchange_shares_calls(false);
   tracer_.begin_replay(scope_, first_op_, tracer_.trace().ops.size());
   outer_parts_ = std::exchange(tracer_.parts, &parts_);
 }
@@ -87,6 +93,11 @@ void Loop::begin_last() {
 void Loop::end_last() {
   tracer_.end_replay();
   tracer_.parts = outer_parts_;
+  tracer_.exchange_shares_calls(outer_shares_calls_);
+}
+
+void throw_not_skippable() {
+  throw Error(ErrorCode::internal, "a part of a loop leaves more behind than its result, and its calls were shared");
 }
 
 void Loop::check_live() const {

@@ -66,6 +66,21 @@ struct Grown {
   int32_t scope;  // the repetition
 };
 
+// A recorded call of a pure function (trace/shared_call.h), in the order in which they ended.
+struct RecordedCall {
+  int32_t scope;  // in which it was called
+  int32_t first_op, end_op;
+  int32_t first_shared, end_shared;  // of Trace::shared_calls
+  int64_t live;                      // live memory when it began
+};
+
+// A call like a recorded one, not recorded again: it runs the same kernels and leaves the same result.
+struct SharedCall {
+  int32_t like;   // index in Trace::calls
+  int32_t scope;  // in which it was called
+  int64_t live;   // live memory when it began
+};
+
 // What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by
 // the same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and
 // costs of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
@@ -76,6 +91,9 @@ class Trace {
   Buffer<const TensorMeta*> operands;
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
+  // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
+  Buffer<RecordedCall> calls;
+  Buffer<SharedCall> shared_calls;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 

@@ -41,6 +41,8 @@ void Tracer::throw_none() { throw Error(ErrorCode::internal, "a forward ran with
 
 void Tracer::clear() {
   trace_.clear();
+  calls_.clear();
+  shares_calls_now_ = shares_calls_;
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
   autocast = {};
   parts = nullptr;
@@ -85,6 +87,16 @@ Tensor Tracer::allocate(const Shape& sizes, const Shape& strides, DType dtype) {
     *own = strides;
     const_cast<TensorMeta&>(out.meta()).own_strides = own;
   }
+  return out;
+}
+
+Tensor Tracer::allocate_result(const TensorMeta& like) {
+  Tensor out = make(like.sizes, like.numel, like.bytes, like.dtype, Place::device);
+  auto& meta = const_cast<TensorMeta&>(out.meta());
+  meta.offset = like.offset;
+  meta.own_strides = like.own_strides;
+  live_ += like.storage->bytes - like.bytes;
+  meta.storage->bytes = like.storage->bytes;
   return out;
 }
 

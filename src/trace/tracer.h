@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "trace/calls.h"
 #include "trace/trace.h"
 
 namespace modelmeter {
@@ -112,12 +113,28 @@ class Tracer {
     int32_t end_scope;
     const TensorMeta* result;
     bool skippable;  // it left nothing behind but its result
+    bool shared;     // calls in it were shared
   };
   struct Parts {
     std::vector<Part> list;
-    size_t next = 0;  // while replaying
+    size_t next = 0;             // while replaying
+    bool shares_calls = false;  // as outside the loop: parts are not recorded against the last repetition
   };
   Parts* parts = nullptr;  // of the innermost growing loop
+
+  // Calls of pure functions that are like an earlier one are not recorded again (trace/shared_call.h), where only sums
+  // and peaks are wanted. Off by default; clear() does not change it.
+  void share_calls(bool on) { shares_calls_ = shares_calls_now_ = on; }
+  bool shares_calls() const { return shares_calls_now_; }
+  // For a part of the forward; clear() ends it.
+  bool exchange_shares_calls(bool on) { return std::exchange(shares_calls_now_, on && shares_calls_); }
+  Calls& calls() { return calls_; }
+  uint32_t context_key() const {
+    return (autocast.enabled ? 1u + static_cast<uint32_t>(autocast.dtype) : 0u) * 256u +
+           static_cast<uint32_t>(attention);
+  }
+  // A tensor like another that a call left behind, in memory of its own.
+  Tensor allocate_result(const TensorMeta& like);
 
   void release(Storage& storage) {
     if (storage.place != Place::device) return;
@@ -159,6 +176,8 @@ class Tracer {
   int64_t live_ = 0;
   int32_t scope_ = 0;
   Replay replay_;
+  Calls calls_;
+  bool shares_calls_ = false, shares_calls_now_ = false;
 };
 
 // A part of a forward that reports show by itself.
