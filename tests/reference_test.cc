@@ -39,7 +39,7 @@ std::vector<std::string> recordings() {
 }
 
 // The stage that a recording is of; null where we have no twin of it.
-std::unique_ptr<Stage> stage_of(const Recording& recording) {
+std::shared_ptr<const Stage> stage_of(const Recording& recording) {
   try {
     return stage_of_recording(recording);
   } catch (const Error& error) {
@@ -61,7 +61,7 @@ class Reference : public testing::TestWithParam<std::string> {};
 
 TEST_P(Reference, IsWhatWeTrace) {
   const Recording recording = read_recording(read_file(GetParam()), GetParam());
-  const std::unique_ptr<Stage> stage = stage_of(recording);
+  const std::shared_ptr<const Stage> stage = stage_of(recording);
   if (stage == nullptr) GTEST_SKIP() << "skipped: no twin of " << recording.modules.front().klass;
   const Comparison comparison = compare(recording_of(*stage), recording);
   EXPECT_GT(comparison.kernels_compared, 0);

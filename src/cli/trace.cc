@@ -51,6 +51,7 @@ int trace(const CommandLine& line) {
   const std::unique_ptr<AnalyticModel> model = session.model();
   const Stage& stage = chosen_stage(*model, arguments.value("--stage"));
   Recording recording = recording_of(stage);
+  model->describe(stage, recording);
   recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
   recording.variant = field(model->model_fields(), "model_variant");
   write_files({{out, write_recording(recording)}});

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "recording/recording.h"
 
 namespace modelmeter {
 
@@ -45,6 +46,16 @@ Residents AnalyticModel::residents(const Stage&) const {
                         layer});
   }
   return out;
+}
+
+void AnalyticModel::describe(const Stage& stage, Recording& header) const {
+  RecordedInputs inputs = stage.recorded_inputs();
+  header.implementation = std::move(inputs.implementation);
+  header.attention = std::move(inputs.attention);
+  header.config = std::move(inputs.config);
+  header.workload = std::move(inputs.workload);
+  header.precision = std::move(inputs.precision);
+  header.part = std::move(inputs.part);
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {

@@ -13,6 +13,8 @@
 
 namespace modelmeter {
 
+struct Recording;
+
 // What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
 struct RecordedInputs {
   std::string implementation, attention, config, workload;
@@ -33,7 +35,7 @@ class Stage : public StageCostMixin {
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer) const = 0;
 
-  virtual RecordedInputs recorded_inputs() const = 0;
+  virtual RecordedInputs recorded_inputs() const { return {}; }
 
   void trace(Tracer& tracer) const override { record(tracer, forwards()); }
   void trace_forward(Tracer& tracer) const override { record(tracer, 1); }
@@ -119,6 +121,9 @@ class AnalyticModel : public StageCostMixin {
   virtual std::vector<std::string> notes() const = 0;
   virtual std::vector<OperatorCategory> categories() const = 0;  // ordered; the last is "other" and matches everything
   virtual ReportNames names() const = 0;
+  // Writes the header of a recording of a stage: implementation, attention, config, workload …, what configuration_of()
+  // (registry.h) makes a configuration of.
+  virtual void describe(const Stage& stage, Recording& header) const;
 
   // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running) const;

@@ -13,57 +13,75 @@
 namespace modelmeter {
 namespace {
 
+template <class Model>
+std::unique_ptr<AnalyticModel> make(const config::View& config, const DataFiles& files) {
+  return std::make_unique<Model>(config, files);
+}
+
+struct Family {
+  const char* target;
+  std::unique_ptr<AnalyticModel> (*build)(const config::View& config, const DataFiles& files);
+  // Of recordings: the classes of their root modules, and the configuration that their header says.
+  std::vector<std::string> recorded_classes;
+  config::Node (*configuration)(const Recording& recording, const std::string& root_class);
+  std::unique_ptr<Stage> (*stage)(const Recording& recording, const std::string& root_class);  // without the above
+};
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> table = {
+      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), nullptr, wan::recorded_stage},
+      {"modelmeter.deepseek_ocr.DeepSeekOCR",
+       make<deepseek_ocr::DeepSeekOCR>,
+       {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
+       nullptr,
+       [](const Recording& recording, const std::string&) { return deepseek_ocr::recorded_stage(recording); }},
+      {"modelmeter.deepseek_ocr.DeepSeekOCR2",
+       make<deepseek_ocr::transformers::DeepSeekOCR2>,
+       {"DeepseekOcr2ForConditionalGeneration"},
+       nullptr,
+       [](const Recording& recording, const std::string&) {
+         return deepseek_ocr::transformers::recorded_part(recording);
+       }},
+  };
+  return table;
+}
+
 using ModelRegistry = config::Registry<std::unique_ptr<AnalyticModel>, const config::View&, const DataFiles&>;
-using RecordedStage = std::unique_ptr<Stage> (*)(const Recording&);
 
 const ModelRegistry& models() {
   static const ModelRegistry registry = [] {
     ModelRegistry r("model");
-    r.add("modelmeter.wan2_1.Wan2_1Model", [](const config::View&, const config::View& root, const DataFiles& files) {
-      return std::make_unique<wan::Wan2_1Model>(root, files);
-    });
-    r.add("modelmeter.deepseek_ocr.DeepSeekOCR",
-          [](const config::View&, const config::View& root, const DataFiles& files) {
-            return std::make_unique<deepseek_ocr::DeepSeekOCR>(root, files);
-          });
-    r.add("modelmeter.deepseek_ocr.DeepSeekOCR2",
-          [](const config::View&, const config::View& root, const DataFiles& files) {
-            return std::make_unique<deepseek_ocr::transformers::DeepSeekOCR2>(root, files);
-          });
+    for (const Family& family : families()) {
+      r.add(family.target, [build = family.build](const config::View&, const config::View& root,
+                                                  const DataFiles& files) { return build(root, files); });
+    }
     return r;
   }();
   return registry;
 }
 
-// By the class of the recorded root module.
-const std::vector<std::pair<std::string, RecordedStage>>& recorded_stages() {
-  static const std::vector<std::pair<std::string, RecordedStage>> table = {
-      {"WanModel", wan::recorded_dit},
-      {"VaceWanModel", wan::recorded_dit},
-      {"WanTransformer3DModel", wan::recorded_dit},
-      {"WanVACETransformer3DModel", wan::recorded_dit},
-      {"T5Encoder", wan::recorded_text_encoder},
-      {"UMT5EncoderModel", wan::recorded_text_encoder},
-      {"VisionTransformer", wan::recorded_image_encoder},
-      {"CLIPVisionModel", wan::recorded_image_encoder},
-      {"WanVAE_", wan::recorded_vae},
-      {"AutoencoderKLWan", wan::recorded_vae},
-      {"DeepseekOCRForCausalLM", deepseek_ocr::recorded_stage},
-      {"DeepseekOCRModel", deepseek_ocr::recorded_stage},
-      {"DeepseekV2DecoderLayer", deepseek_ocr::recorded_stage},
-      {"ImageEncoderViT", deepseek_ocr::recorded_stage},
-      {"VitModel", deepseek_ocr::recorded_stage},
-      {"DeepseekOcr2ForConditionalGeneration", deepseek_ocr::transformers::recorded_part},
-      {"WanT2V", wan::recorded_sampling},
-      {"WanI2V", wan::recorded_sampling},
-      {"WanFLF2V", wan::recorded_sampling},
-      {"WanVace", wan::recorded_sampling},
-      {"WanTI2V", wan::recorded_sampling},
-      {"WanPipeline", wan::recorded_sampling},
-      {"WanImageToVideoPipeline", wan::recorded_sampling},
-      {"WanVACEPipeline", wan::recorded_sampling},
-  };
-  return table;
+struct RecordedRoot {
+  const Family* family;
+  std::string klass;
+};
+
+// The root comes first; a part of a model, recorded by itself, may stand below modules that did not run.
+RecordedRoot root_of(const Recording& recording) {
+  if (recording.modules.empty()) throw Error("the reference names no module");
+  std::vector<std::string> known;
+  for (const RecordedModule& module : recording.modules) {
+    for (const Family& family : families()) {
+      for (const std::string& klass : family.recorded_classes) {
+        if (klass == module.klass) return {&family, klass};
+      }
+    }
+  }
+  for (const Family& family : families()) {
+    known.insert(known.end(), family.recorded_classes.begin(), family.recorded_classes.end());
+  }
+  const std::string& klass = recording.modules.front().klass;
+  throw Error(fmt::format("the reference is of a {}, which modelmeter has no twin of", klass), {},
+              name_notes(klass, known, "known"));
 }
 
 }  // namespace
@@ -72,19 +90,17 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
   return models().instantiate(config.child("model"), config, files);
 }
 
-std::unique_ptr<Stage> stage_of_recording(const Recording& recording) {
-  if (recording.modules.empty()) throw Error("the reference names no module");
-  // The root comes first; a part of a model, recorded by itself, may stand below modules that did not run.
-  for (const RecordedModule& module : recording.modules) {
-    for (const auto& [name, build] : recorded_stages()) {
-      if (name == module.klass) return build(recording);
-    }
-  }
-  std::vector<std::string> known;
-  for (const auto& [name, build] : recorded_stages()) known.push_back(name);
-  const std::string& klass = recording.modules.front().klass;
-  throw Error(fmt::format("the reference is of a {}, which modelmeter has no twin of", klass), {},
-              name_notes(klass, known, "known"));
+config::Node configuration_of(const Recording& recording) {
+  const RecordedRoot root = root_of(recording);
+  return root.family->configuration(recording, root.klass);
+}
+
+std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
+  const RecordedRoot root = root_of(recording);
+  if (root.family->configuration == nullptr) return root.family->stage(recording, root.klass);
+  const config::Node configuration = configuration_of(recording);
+  const std::shared_ptr<const AnalyticModel> model = build_model(config::View(configuration), {});
+  return {model, model->stages().front().get()};
 }
 
 }  // namespace modelmeter

@@ -1,20 +1,28 @@
-// The models that a configuration can name in `model._target_`, and those that a reference recording can be of.
-// Adding a model family is a line in registry.cc for each.
+// The model families: what a configuration can name in `model._target_`, and what a reference recording can be of.
+// Adding one is a row of the table in registry.cc.
+//
+// A recording is built by the way that a user's run is: configuration_of() writes what its header says as the
+// configuration that a user would compose, and build_model() builds that.
 #pragma once
 
 #include <memory>
 
 #include "config/registry.h"
-#include "cost/recording.h"
 #include "model/analytic_model.h"
 #include "model/data_files.h"
+#include "recording/recording.h"
 
 namespace modelmeter {
 
 // Builds the model that config.model._target_ names. Errors have their place in the configuration.
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files);
 
-// Builds what a recording is of, with its sizes, to be traced by trace_forward(). Error where no twin of it is known.
-std::unique_ptr<Stage> stage_of_recording(const Recording& recording);
+// The configuration that a recording's header says: nodes hf, runtime, workload, model …, whole, model.stages the one
+// stage that the recording is a forward of. Nothing is taken from its kernels. What an older header does not say is
+// left to the code base's default. Error where no twin of the recorded root module is known.
+config::Node configuration_of(const Recording& recording);
+
+// What a recording is of, to be traced by trace_forward(): the stage of the model that configuration_of() builds.
+std::shared_ptr<const Stage> stage_of_recording(const Recording& recording);
 
 }  // namespace modelmeter

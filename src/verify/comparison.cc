@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "recording/expansion.h"
+
 namespace modelmeter {
 namespace {
 
@@ -184,13 +186,6 @@ Recording recording_of(const Stage& stage) {
   const Rollup rollup = roll_up(trace);
 
   Recording out;
-  RecordedInputs inputs = stage.recorded_inputs();
-  out.implementation = std::move(inputs.implementation);
-  out.attention = std::move(inputs.attention);
-  out.config = std::move(inputs.config);
-  out.workload = std::move(inputs.workload);
-  out.precision = std::move(inputs.precision);
-  out.part = std::move(inputs.part);
   out.ops = recorded_ops(trace);
   std::map<std::string, RecordedModule> modules;
   add_modules(stage.layer(), "", modules);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cost/recording.h"
+#include "recording/recording.h"
 #include "model/analytic_model.h"
 
 namespace modelmeter {
@@ -42,7 +42,7 @@ struct Comparison {
   bool equal() const;
 };
 
-// Our side of a comparison: the recording of one forward of the stage.
+// Our side of a comparison: the recording of one forward of the stage, its header empty (AnalyticModel::describe).
 Recording recording_of(const Stage& stage);
 
 // Everything but `live_at_end`, which depends on what the caller keeps.

@@ -127,7 +127,7 @@ VerifiedReference verify_reference(const std::string& file) {
   out.name = fs::path(file).stem().string();
   out.reference = read_recording(read_file(file), file);
   try {
-    const std::unique_ptr<Stage> stage = stage_of_recording(out.reference);
+    const std::shared_ptr<const Stage> stage = stage_of_recording(out.reference);
     out.stage = stage->id();
     out.comparison = compare(recording_of(*stage), out.reference);
   } catch (const Error& error) {

@@ -63,8 +63,6 @@ bool shows_layer_norm_copies(const Recording& recording) {
   return false;
 }
 
-}  // namespace
-
 std::unique_ptr<Stage> recorded_dit(const Recording& recording) {
   const Inputs in(recording);
   Architecture a = read_architecture(in.config);
@@ -210,6 +208,47 @@ std::unique_ptr<Stage> recorded_vae(const Recording& recording) {
   o.height = in.workload.get<int64_t>("height");
   o.width = in.workload.get<int64_t>("width");
   return std::make_unique<VaeStage>(o);
+}
+
+using Build = std::unique_ptr<Stage> (*)(const Recording&);
+
+const std::vector<std::pair<std::string, Build>>& builders() {
+  static const std::vector<std::pair<std::string, Build>> table = {
+      {"WanModel", recorded_dit},
+      {"VaceWanModel", recorded_dit},
+      {"WanTransformer3DModel", recorded_dit},
+      {"WanVACETransformer3DModel", recorded_dit},
+      {"T5Encoder", recorded_text_encoder},
+      {"UMT5EncoderModel", recorded_text_encoder},
+      {"VisionTransformer", recorded_image_encoder},
+      {"CLIPVisionModel", recorded_image_encoder},
+      {"WanVAE_", recorded_vae},
+      {"AutoencoderKLWan", recorded_vae},
+      {"WanT2V", recorded_sampling},
+      {"WanI2V", recorded_sampling},
+      {"WanFLF2V", recorded_sampling},
+      {"WanVace", recorded_sampling},
+      {"WanTI2V", recorded_sampling},
+      {"WanPipeline", recorded_sampling},
+      {"WanImageToVideoPipeline", recorded_sampling},
+      {"WanVACEPipeline", recorded_sampling},
+  };
+  return table;
+}
+
+}  // namespace
+
+std::vector<std::string> recorded_classes() {
+  std::vector<std::string> out;
+  for (const auto& [klass, build] : builders()) out.push_back(klass);
+  return out;
+}
+
+std::unique_ptr<Stage> recorded_stage(const Recording& recording, const std::string& root_class) {
+  for (const auto& [klass, build] : builders()) {
+    if (klass == root_class) return build(recording);
+  }
+  return nullptr;
 }
 
 }  // namespace modelmeter::wan

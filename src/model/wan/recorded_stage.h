@@ -2,16 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
-#include "cost/recording.h"
 #include "model/analytic_model.h"
+#include "recording/recording.h"
 
 namespace modelmeter::wan {
 
-std::unique_ptr<Stage> recorded_dit(const Recording& recording);           // official, Wan2.2's, VACE, diffusers
-std::unique_ptr<Stage> recorded_text_encoder(const Recording& recording);  // official, transformers
-std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording);
-std::unique_ptr<Stage> recorded_sampling(const Recording& recording);  // around the models: official, diffusers
-std::unique_ptr<Stage> recorded_vae(const Recording& recording);       // official of 2.1 and 2.2, diffusers; both ways
+std::vector<std::string> recorded_classes();  // of root modules
+std::unique_ptr<Stage> recorded_stage(const Recording& recording, const std::string& root_class);
 
 }  // namespace modelmeter::wan

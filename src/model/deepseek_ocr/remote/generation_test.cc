@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "cost/recording.h"
 #include "model/deepseek_ocr/remote/sampling.h"
+#include "recording/expansion.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {

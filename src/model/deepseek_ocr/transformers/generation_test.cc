@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "cost/recording.h"
+#include "recording/expansion.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {

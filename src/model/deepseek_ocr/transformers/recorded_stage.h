@@ -4,8 +4,8 @@
 
 #include <memory>
 
-#include "cost/recording.h"
 #include "model/analytic_model.h"
+#include "recording/recording.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 

@@ -6,12 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "cost/rollup.h"
+#include "trace/shape.h"
 
 namespace modelmeter {
 
@@ -55,18 +53,14 @@ struct RecordedTotals {
 struct Recording {
   std::string code, implementation, attention, variant;
   std::string precision, part;   // of families that are recorded in several precisions and parts; else ""
+  std::string weights;           // dtype that most parameters have ("bf16"); "" in older ones
+  std::string generation;        // of Wan: "2.1", "2.2"; "" in older ones, which are of 2.1
   std::string config, workload;  // JSON texts: what ran, with which sizes
   RecordedTotals totals;
   std::vector<RecordedModule> modules;
   std::vector<RecordedParameter> parameters;
   std::vector<RecordedOp> ops;
 };
-
-// Every execution of every op, in order, repetitions written out. Error above ten million.
-std::vector<RecordedOp> recorded_ops(const Trace& trace);
-
-// How often each module was called, by path, repetitions written out.
-std::map<std::string, int64_t> module_calls(const Trace& trace);
 
 // Reads the JSON form. Errors name the file and what is missing or mistyped.
 Recording read_recording(const std::string& text, const std::string& file);

@@ -1,4 +1,4 @@
-#include "cost/recording.h"
+#include "recording/recording.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "base/checked.h"
 #include "base/error.h"
 
 namespace modelmeter {
@@ -15,171 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr char schema[] = "modelmeter.reference/1";
-constexpr int64_t most_ops = 10'000'000;
-
-std::string kernel_name(Kernel kernel) {
-  const std::string_view name = info(kernel).name;
-  return name.find('.') == std::string_view::npos ? "aten." + std::string(name) : std::string(name);
-}
-
-RecordedTensor recorded(const TensorMeta& meta) {
-  return {meta.sizes, (meta.storage->place == Place::host ? "cpu:" : "") + std::string(short_name(meta.dtype))};
-}
-
-// Writes out the repetitions of a trace.
-class Expansion {
- public:
-  explicit Expansion(const Trace& trace) : trace_(trace), iteration_(trace.scopes.size(), -1) {
-    emit(0, trace.ops.size());
-  }
-  std::vector<RecordedOp> take() { return std::move(out_); }
-
- private:
-  void emit(size_t first, size_t last) {
-    for (size_t i = first; i < last;) {
-      const int32_t repetition = outermost(trace_.ops[i].scope);
-      if (repetition < 0) {
-        add(trace_.ops[i++]);
-        continue;
-      }
-      size_t end = i;
-      while (end < last && outermost(trace_.ops[end].scope) == repetition) ++end;
-      const auto at = static_cast<size_t>(repetition);
-      for (int64_t k = 0; k < trace_.scopes[at].count; ++k) {
-        iteration_[at] = k;
-        emit(i, end);
-      }
-      iteration_[at] = -1;
-      i = end;
-    }
-  }
-
-  // The outermost repeated scope above that is not being written out already; -1 without one.
-  int32_t outermost(int32_t scope) const {
-    int32_t found = -1;
-    for (; scope >= 0; scope = trace_.scopes[static_cast<size_t>(scope)].parent) {
-      const auto at = static_cast<size_t>(scope);
-      if (trace_.scopes[at].count > 1 && iteration_[at] < 0) found = scope;
-    }
-    return found;
-  }
-
-  std::string path(int32_t scope) const {
-    const Scope& s = trace_.scopes[static_cast<size_t>(scope)];
-    if (s.parent < 0) return std::string(s.name);
-    std::string out = path(s.parent);
-    if (s.kind != ScopeKind::module || s.name.empty()) return out;
-    if (!out.empty()) out += '.';
-    out += s.name;
-    if (s.index >= 0) {
-      const int64_t k = iteration_[static_cast<size_t>(s.parent)];
-      out += '.' + std::to_string(s.index + std::max<int64_t>(k, 0));
-    }
-    return out;
-  }
-
-  // The length of what path() appends for the innermost module.
-  size_t own_scope(int32_t scope, const std::string& path_of_scope) const {
-    while (scope > 0 && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::module) {
-      scope = trace_.scopes[static_cast<size_t>(scope)].parent;
-    }
-    if (scope <= 0) return 0;  // the root
-    const std::string parent = path(trace_.scopes[static_cast<size_t>(scope)].parent);
-    return path_of_scope.size() - parent.size();
-  }
-
-  void add(const Op& op) {
-    if (static_cast<int64_t>(out_.size()) >= most_ops) {
-      throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
-                  {"write out a single forward or fewer steps"});
-    }
-    RecordedOp& r = out_.emplace_back(written_out(op));
-    r.scope = path(op.scope);
-    r.own_scope = own_scope(op.scope, r.scope);
-    if (op.last >= 0) move_towards(r, written_out(trace_.last_ops[static_cast<size_t>(op.last)]), op.scope);
-    r.live += live_above_first(op);
-  }
-
-  RecordedOp written_out(const Op& op) const {
-    RecordedOp r;
-    r.kernel = kernel_name(op.kernel);
-    for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(trace_.input(op, i)));
-    for (int i = 0; i < op.outputs; ++i) {
-      // A tensor without elements has no storage of its own; the random generator's state is not listed.
-      const TensorMeta& output = trace_.output(op, i);
-      if (output.numel > 0 && output.dtype != DType::uint64) r.outputs.push_back(recorded(output));
-    }
-    const OpCost cost = cost_of(trace_, op);
-    r.flops = cost.flops_torch();
-    r.read = cost.bytes_read;
-    r.write = cost.bytes_written;
-    r.live = op.live;
-    r.counted = info(op.kernel).kind != OpKind::allocate;
-    return r;
-  }
-
-  // From the first execution of an op in a growing repetition to the one being written out, given the last.
-  void move_towards(RecordedOp& r, const RecordedOp& last, int32_t scope) const {
-    auto at = static_cast<size_t>(scope);
-    while (!trace_.scopes[at].growing) at = static_cast<size_t>(trace_.scopes[at].parent);
-    const int64_t k = std::max<int64_t>(iteration_[at], 0), steps = trace_.scopes[at].count - 1;
-    const auto move = [&](int64_t& from, int64_t to) { from += (to - from) / steps * k; };
-    const auto move_sizes = [&](std::vector<RecordedTensor>& from, const std::vector<RecordedTensor>& to) {
-      for (size_t i = 0; i < from.size(); ++i) {
-        for (int d = 0; d < from[i].sizes.rank(); ++d) move(from[i].sizes[d], to[i].sizes[d]);
-      }
-    };
-    move_sizes(r.inputs, last.inputs);
-    move_sizes(r.outputs, last.outputs);
-    move(r.flops, last.flops);
-    move(r.read, last.read);
-    move(r.write, last.write);
-    move(r.live, last.live);
-  }
-
-  // By how much live memory is above that of the op's first execution, for what the op does not tell itself.
-  int64_t live_above_first(const Op& op) const {
-    int64_t above = 0;
-    bool knows = op.last >= 0;
-    for (int32_t scope = op.scope; scope >= 0; scope = trace_.scopes[static_cast<size_t>(scope)].parent) {
-      const Scope& s = trace_.scopes[static_cast<size_t>(scope)];
-      if (s.growing && std::exchange(knows, false)) continue;
-      above += s.live_step * std::max<int64_t>(iteration_[static_cast<size_t>(scope)], 0);
-    }
-    return above;
-  }
-
-  const Trace& trace_;
-  std::vector<int64_t> iteration_;  // by scope; -1: not being written out
-  std::vector<RecordedOp> out_;
-};
-
-// Adds the calls of the modules below a scope that itself runs `times` times as `path`; modules of a list that are
-// directly in a repetition count on from the index of the first.
-void add_calls(const Trace& trace, int32_t scope, const std::string& path, int64_t times,
-               std::map<std::string, int64_t>& out) {
-  const Scope& parent = trace.scopes[static_cast<size_t>(scope)];
-  for (int32_t child = parent.first_child; child >= 0; child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
-    const Scope& s = trace.scopes[static_cast<size_t>(child)];
-    if (s.kind != ScopeKind::module) {
-      add_calls(trace, child, path, times * s.count, out);
-      continue;
-    }
-    std::string at = path;
-    if (!s.name.empty()) at += (at.empty() ? "" : ".") + std::string(s.name);
-    if (s.index < 0 || parent.kind != ScopeKind::repetition) {
-      if (s.index >= 0) at += '.' + std::to_string(s.index);
-      out[at] += times * s.calls;
-      add_calls(trace, child, at, times, out);
-      continue;
-    }
-    for (int64_t i = 0; i < parent.count; ++i) {
-      const std::string numbered = at + '.' + std::to_string(s.index + i);
-      out[numbered] += times / parent.count * s.calls;
-      add_calls(trace, child, numbered, times / parent.count, out);
-    }
-  }
-}
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
@@ -348,14 +182,6 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
 
 }  // namespace
 
-std::vector<RecordedOp> recorded_ops(const Trace& trace) { return Expansion(trace).take(); }
-
-std::map<std::string, int64_t> module_calls(const Trace& trace) {
-  std::map<std::string, int64_t> out;
-  add_calls(trace, 0, "", 1, out);
-  return out;
-}
-
 Recording read_recording(const std::string& text, const std::string& file) {
   const Reader reader(file);
   const Json document = Json::parse(text, nullptr, false);
@@ -367,6 +193,8 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.attention = document.contains("attention") ? reader.text(document, "attention") : "flash";
   out.variant = document.contains("variant") ? reader.text(document, "variant") : "";
   out.precision = document.contains("precision") ? reader.text(document, "precision") : "";
+  out.weights = document.contains("weights") ? reader.text(document, "weights") : "";
+  out.generation = document.contains("generation") ? reader.text(document, "generation") : "";
   out.part = document.contains("case") ? reader.text(document, "case") : "";
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
@@ -398,9 +226,11 @@ std::string write_recording(const Recording& r) {
                    {"code", r.code},
                    {"implementation", r.implementation},
                    {"attention", r.attention},
-                   {"variant", r.variant},
-                   {"config", Json::parse(r.config)},
-                   {"workload", Json::parse(r.workload)}};
+                   {"variant", r.variant}};
+  if (!r.weights.empty()) document["weights"] = r.weights;
+  if (!r.generation.empty()) document["generation"] = r.generation;
+  document["config"] = Json::parse(r.config);
+  document["workload"] = Json::parse(r.workload);
   if (!r.precision.empty()) document["precision"] = r.precision;
   if (!r.part.empty()) document["case"] = r.part;
   Json totals = {{"params", r.totals.params},

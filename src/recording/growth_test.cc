@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "cost/recording.h"
 #include "cost/rollup.h"
+#include "recording/expansion.h"
 #include "trace/functional.h"
 #include "trace/repeat.h"
 
