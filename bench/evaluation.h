@@ -18,10 +18,16 @@ inline std::unique_ptr<AnalyticModel> model_of(const std::string& name, const st
   return build_model(config::View(config), DataFiles{root});
 }
 
-// One evaluation: trace, count, live memory and roll-up of the whole run. No report is written.
+// One evaluation: trace, count, live memory and roll-up of the whole run. No report is written. With every kernel where
+// it runs, as reports want it, or as sums and peaks only: equal calls recorded once.
 class Evaluator {
  public:
-  Evaluator(const std::string& name, const std::vector<std::string>& overrides) : model_(model_of(name, overrides)) {}
+  enum class Detail { kernels, sums };
+
+  Evaluator(Detail detail, const std::string& name, const std::vector<std::string>& overrides)
+      : model_(model_of(name, overrides)) {
+    tracer_.share_calls(detail == Detail::sums);
+  }
 
   StageCost operator()() {
     tracer_.clear();

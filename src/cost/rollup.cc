@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/error.h"
 #include "cost/live_memory.h"
 
 namespace modelmeter {
@@ -64,6 +65,9 @@ void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, 
 
 // The highest live memory of what a residence is about, with the weights that are streamed through.
 int64_t highest_streamed(const Trace& trace, int32_t scope) {
+  if (!trace.shared_calls.empty()) {
+    throw Error(ErrorCode::internal, "where weights are streamed calls are not shared: each has weights of its own");
+  }
   const std::vector<int64_t> weights = streamed_weights(trace);
   const std::vector<Rise> rise = rises(trace);
   int64_t highest = 0;
@@ -74,6 +78,93 @@ int64_t highest_streamed(const Trace& trace, int32_t scope) {
   }
   return highest;
 }
+
+// Adds what calls share with a recorded one, of which the trace has no kernels of their own. As of ops, what is added
+// is of one execution of the scope.
+class SharedCosts {
+ public:
+  SharedCosts(const Trace& trace, const std::vector<Rise>& rises, Rollup& out)
+      : trace_(trace), rises_(rises), out_(out), costs_(trace.calls.size()) {}
+
+  void add() {
+    for (const SharedCall& call : trace_.shared_calls) costs_[static_cast<size_t>(call.like)].used = true;
+    // A call ends before the one that it is in.
+    for (size_t i = costs_.size(); i-- > 0;) {
+      const RecordedCall& call = trace_.calls[i];
+      if (costs_[i].used) for_each_shared(call, [&](const SharedCall& s) { cost_of(s).used = true; });
+    }
+    for (size_t i = 0; i < costs_.size(); ++i) {
+      if (costs_[i].used) costs_[i] = cost_of(trace_.calls[i]);
+    }
+    for (const SharedCall& call : trace_.shared_calls) {
+      const CallCost& cost = cost_of(call);
+      const auto at = static_cast<size_t>(call.scope);
+      ScopeCost& scope = out_.scopes[at];
+      scope.own.add(cost.cost);
+      scope.peak_live = std::max(scope.peak_live, call.live + rises_[at].all + cost.rise);
+      if (scope.peak_live <= out_.peak_live) continue;
+      out_.peak_live = scope.peak_live;
+      out_.peak_op = -1;
+    }
+  }
+
+ private:
+  struct CallCost {
+    Cost cost;
+    int64_t rise = 0;  // of live memory above that when it began, at the most
+    bool used = false;
+  };
+
+  CallCost& cost_of(const SharedCall& call) { return costs_[static_cast<size_t>(call.like)]; }
+
+  template <class Visit>
+  void for_each_shared(const RecordedCall& call, Visit visit) const {
+    for (int32_t i = call.first_shared; i < call.end_shared; ++i) visit(trace_.shared_calls[static_cast<size_t>(i)]);
+  }
+
+  // Of a scope in the call: how often it runs in each call, and how its live memory rises.
+  int64_t times_in(const RecordedCall& call, int32_t scope) const {
+    return scope == call.scope
+               ? 1
+               : out_.executions[static_cast<size_t>(scope)] / out_.executions[static_cast<size_t>(call.scope)];
+  }
+  Rise rise_in(const RecordedCall& call, int32_t scope) const {
+    const Rise& above = rises_[static_cast<size_t>(call.scope)];
+    Rise out = rises_[static_cast<size_t>(scope)];
+    out.all -= above.all;
+    out.outside_growing -= above.outside_growing;
+    return out;
+  }
+
+  CallCost cost_of(const RecordedCall& call) {
+    CallCost out;
+    out.used = true;
+    for (int32_t i = call.first_op; i < call.end_op; ++i) {
+      const Op& op = trace_.ops[static_cast<size_t>(i)];
+      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
+      if (info(op.kernel).kind == OpKind::allocate) continue;
+      Cost cost;
+      cost.add(modelmeter::cost_of(trace_, op));
+      if (op.last < 0) {
+        out.cost.add(cost, times_in(call, op.scope));
+      } else {
+        cost.add(modelmeter::cost_of(trace_, trace_.last_ops[static_cast<size_t>(op.last)]));
+        out.cost.add_half(cost, times_in(call, op.scope));
+      }
+    }
+    for_each_shared(call, [&](const SharedCall& s) {
+      const CallCost& cost = cost_of(s);
+      out.cost.add(cost.cost, times_in(call, s.scope));
+      out.rise = std::max(out.rise, s.live + rise_in(call, s.scope).all + cost.rise - call.live);
+    });
+    return out;
+  }
+
+  const Trace& trace_;
+  const std::vector<Rise>& rises_;
+  Rollup& out_;
+  std::vector<CallCost> costs_;  // as Trace::calls
+};
 
 }  // namespace
 
@@ -104,6 +195,7 @@ void roll_up(const Trace& trace, Rollup& out) {
       first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
     }
   }
+  if (!trace.shared_calls.empty()) SharedCosts(trace, rises, out).add();
   // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
   for (size_t i = out.scopes.size(); i-- > 0;) {
     ScopeCost& scope = out.scopes[i];

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <typeinfo>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -65,6 +66,21 @@ void BaseLayer::for_each_parameter(const std::function<void(const std::string&, 
       }
     }
   }
+}
+
+int32_t BaseLayer::find_structure() const {
+  std::string text = fmt::format("{} {}", typeid(*this).name(), class_name_);
+  for (const auto& [name, value] : constructor_params_) text += fmt::format(" {}={}", name, text_of(value));
+  for (int64_t option : varies_by_) text += fmt::format(" {}", option);
+  for (const Parameter& p : parameters_) {
+    text += fmt::format(" {}:{}{}", p.name, torch_name(p.spec.dtype), p.spec.sizes.to_string());
+  }
+  for (const Child& child : children_) {
+    text += fmt::format(" {}({} {} {})", child.name, child.layer->structure(), child.count, child.first);
+  }
+  const int32_t id = structure_id(text);
+  structure_.store(id, std::memory_order_relaxed);
+  return id;
 }
 
 void BaseLayer::Size::add(const Size& other, int64_t count) {

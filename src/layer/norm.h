@@ -13,6 +13,8 @@ struct NormOptions {
 
 class LayerNorm : public Module<LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   LayerNorm(const NormOptions& options, std::string_view class_name = "LayerNorm")
       : Module(class_name), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);
@@ -31,6 +33,8 @@ class LayerNorm : public Module<LayerNorm> {
 
 class RMSNorm : public Module<RMSNorm> {
  public:
+  static constexpr bool pure = true;
+
   RMSNorm(const NormOptions& options) : Module("RMSNorm"), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);
     describe("elementwise_affine", affine_);

@@ -12,6 +12,8 @@ namespace modelmeter {
 template <class... Layers>
 class Sequential : public Module<Sequential<Layers...>> {
  public:
+  static constexpr bool pure = (Layers::pure && ...);
+
   template <class... Options>
   explicit Sequential(const Options&... options) : Module<Sequential>("Sequential"), layers_(options...) {
     int i = 0;

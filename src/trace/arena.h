@@ -66,8 +66,8 @@ class Buffer {
     return out;
   }
   void push_back(const T& object) { *add() = object; }
-  // Gives back the last ones.
-  void shrink_to(size_t size) { size_ = size; }
+  // Gives back those from `end` on.
+  void end_at(const T* end) { size_ = static_cast<size_t>(end - data_.get()); }
   void clear() { size_ = 0; }
 
   size_t size() const { return size_; }

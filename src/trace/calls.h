@@ -17,9 +17,9 @@ namespace modelmeter {
 struct CallKey {
   static constexpr size_t most_inputs = 4;
 
-  int32_t function;      // of structure_id()
-  uint32_t context;      // of the tracer
-  Shape numbers;         // that decide beside the tensors
+  int32_t function;                       // of structure_id()
+  uint32_t context;                       // of the tracer
+  Shape numbers;                          // that decide beside the tensors
   const TensorMeta* inputs[most_inputs];  // null where undefined
   size_t inputs_used;
 
@@ -76,8 +76,8 @@ class Calls {
     uint64_t round = 0;
     int32_t at = -1;
   };
-  std::vector<Known> known_;     // as Trace::calls
-  std::vector<Newest> newest_;   // of each function, where `round` is that of now
+  std::vector<Known> known_;    // as Trace::calls
+  std::vector<Newest> newest_;  // of each function, where `round` is that of now
   uint64_t round_ = 1;
 };
 

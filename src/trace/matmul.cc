@@ -44,19 +44,19 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));
   x = autocast_low(std::move(x));
-  const Shape out_sizes = with_last(x.sizes(), weight.size(0));
   const bool fused_bias = bias.defined() && (x.dim() == 2 || x.is_contiguous());
   if (fused_bias) {
     Tensor flat = x.dim() == 2 ? x : x.view({-1, x.size(-1)});
     Tensor out = addmm(std::move(bias), std::move(flat), weight.t());
-    if (x.dim() != 2) out = out.view(out_sizes);
+    if (x.dim() != 2) out = out.view(with_last(x.sizes(), weight.size(0)));
     x.reset();
     weight.reset();
     return out;
   }
   // matmul folds the batch into the rows where strides allow it, and batches the product otherwise.
   const bool folds = x.dim() == 2 || x.can_view({-1, x.size(-1)});
-  Tensor out = folds ? mm(x.view({-1, x.size(-1)}), weight.t()).view(out_sizes) : matmul(x, weight.t());
+  Tensor out = folds ? mm(x.view({-1, x.size(-1)}), weight.t()).view(with_last(x.sizes(), weight.size(0)))
+                     : matmul(x, weight.t());
   x.reset();
   weight.reset();
   if (bias.defined()) out = add(std::move(out), std::move(bias));

@@ -1,5 +1,7 @@
 #include "trace/repeat.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "base/error.h"
 
@@ -36,7 +38,11 @@ void Loop::begin() {
   first_op_ = tracer_.trace().ops.size();
   if (!state_.growing.empty()) {
     // The last repetition is recorded against this one, kernel by kernel: all have to be there.
-    outer_shares_calls_ = tracer_.exchange_shares_calls(false);
+    // None can be steady that finds nothing there yet.
+    outer_shares_calls_ = tracer_.shares_calls();
+    const bool may_be_steady =
+        std::all_of(state_.growing.begin(), state_.growing.end(), [](const Tensor* x) { return x->defined(); });
+    if (may_be_steady) tracer_.exchange_shares_calls(false);
     parts_ = {{}, 0, outer_shares_calls_};
     outer_parts_ = std::exchange(tracer_.parts, &parts_);
   }

@@ -112,9 +112,9 @@ Tensor alike(Part part) {
   const Trace& trace = tracer.trace();
   const int64_t live = tracer.live();
   const size_t shared = trace.shared_calls.size();
-  tracer.exchange_shares_calls(parts->shares_calls);
+  const bool shares_calls = tracer.exchange_shares_calls(parts->shares_calls);
   Tensor out = part();
-  tracer.exchange_shares_calls(false);
+  tracer.exchange_shares_calls(shares_calls);
   parts->list.push_back({trace.ops.size(), static_cast<int32_t>(trace.scopes.size()), &out.meta(),
                          tracer.live() - live == out.meta().storage->bytes, trace.shared_calls.size() > shared});
   return out;

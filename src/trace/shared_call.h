@@ -4,8 +4,9 @@
 // given and the execution context, and when all that it leaves behind is one new tensor. Its arguments stay alive until
 // it returns, as those of a module call do.
 //
-// Only a Tracer that shares calls does so (Tracer::share_calls), for sums and peaks: its trace holds the kernels of each
-// call once, and Trace::shared_calls says where others like it ran. A debug build records those as well and compares.
+// Only a Tracer that shares calls does so (Tracer::share_calls), for sums and peaks: its trace holds the kernels of
+// each call once, and Trace::shared_calls says where others like it ran. A debug build records those as well and
+// compares.
 #pragma once
 
 #include "trace/calls.h"
@@ -36,6 +37,7 @@ Tensor share_call(Tracer& tracer, int32_t like);
 template <class Body>
 Tensor shared_call(Tracer& tracer, int32_t function, std::initializer_list<const Tensor*> inputs, const Shape& numbers,
                    Body body) {
+  if (!tracer.shares_calls()) return body();
   CallKey key;
   key.function = function;
   key.context = tracer.context_key();

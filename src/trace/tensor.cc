@@ -171,6 +171,12 @@ Tensor Tensor::permute(std::initializer_list<int> order) const {
 
 Tensor Tensor::unsqueeze(int at) const {
   at = sizes().dim(at, 1);
+  if (is_contiguous()) {
+    TensorMeta* made = tracer().trace().metas.add();
+    *made = *meta_;
+    made->sizes.insert(at, 1);
+    return Tensor(made);
+  }
   View view(*meta_);
   view.strides().insert(at, at < dim() ? sizes()[at] * view.strides()[at] : 1);
   view.sizes().insert(at, 1);

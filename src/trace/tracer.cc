@@ -127,34 +127,14 @@ Op& Tracer::begin_last_op(Kernel kernel) {
   return *trace_.last_ops.add();
 }
 
-void Tracer::record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                       std::initializer_list<const Tensor*> outputs, const std::array<int64_t, 3>& params,
-                       bool in_place) {
-  Op& op = begin_op(kernel);
-  op.params = params;
-  op.in_place = in_place;
-  const TensorMeta** operand = trace_.operands.add(inputs.size() + outputs.size());
-  uint8_t defined = 0;
-  for (const Tensor* input : inputs) {
-    if (!input->defined()) continue;
-    *operand++ = &input->meta();
-    ++defined;
-  }
-  for (const Tensor* output : outputs) *operand++ = &output->meta();
-  op.inputs = defined;
-  op.outputs = static_cast<uint8_t>(outputs.size());
-  trace_.operands.shrink_to(static_cast<size_t>(operand - trace_.operands.begin()));
-}
-
 void Tracer::record(Kernel kernel, const TensorList& inputs, const Tensor& output) {
   if (inputs.size() > 255) throw Error(ErrorCode::internal, "more than 255 tensors in one kernel");
-  Op& op = begin_op(kernel);
-  op.params = {};
-  op.in_place = false;
+  Op& op = begin_op(kernel, {});
   op.inputs = static_cast<uint8_t>(inputs.size());
   op.outputs = 1;
-  for (const Tensor& input : inputs) trace_.operands.push_back(&input.meta());
-  trace_.operands.push_back(&output.meta());
+  const TensorMeta** next = trace_.operands.add(inputs.size() + 1);
+  for (const Tensor& input : inputs) *next++ = &input.meta();
+  *next = &output.meta();
 }
 
 int32_t Tracer::enter(std::string_view name, std::string_view klass, const void* module, int64_t index,

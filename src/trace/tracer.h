@@ -78,15 +78,26 @@ class Tracer {
     return make(x.sizes(), x.numel(), bytes, dtype, Place::device);
   }
 
-  // Records a kernel that made `outputs` out of `inputs`, of which some may be undefined.
+  // Records a kernel that made `outputs` out of `inputs`, of which some may be undefined. Inline: the lists are then no
+  // more than their elements.
   void record(Kernel kernel, std::initializer_list<const Tensor*> inputs, std::initializer_list<const Tensor*> outputs,
-              std::array<int64_t, 3> params = {}) {
-    record_op(kernel, inputs, outputs, params, false);
+              const std::array<int64_t, 3>& params = {}) {
+    Op& op = begin_op(kernel, params);
+    const TensorMeta** const first = trace_.operands.add(inputs.size() + outputs.size());
+    const TensorMeta** next = first;
+    for (const Tensor* input : inputs) {
+      if (input->defined()) *next++ = &input->meta();
+    }
+    op.inputs = static_cast<uint8_t>(next - first);
+    op.outputs = static_cast<uint8_t>(outputs.size());
+    for (const Tensor* output : outputs) *next++ = &output->meta();
+    trace_.operands.end_at(next);
   }
   void record(Kernel kernel, const TensorList& inputs, const Tensor& output);
   // Records a kernel that wrote into its first input.
   void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
-    record_op(kernel, inputs, {*inputs.begin()}, {}, true);
+    record(kernel, inputs, {*inputs.begin()});
+    (replay_.active ? trace_.last_ops : trace_.ops).back().in_place = true;
   }
 
   // Scopes. A module or function scope is found again when it is entered again from the same parent; a repetition is
@@ -117,7 +128,7 @@ class Tracer {
   };
   struct Parts {
     std::vector<Part> list;
-    size_t next = 0;             // while replaying
+    size_t next = 0;            // while replaying
     bool shares_calls = false;  // as outside the loop: parts are not recorded against the last repetition
   };
   Parts* parts = nullptr;  // of the innermost growing loop
@@ -150,18 +161,18 @@ class Tracer {
   int32_t enter_recorded_repetition();
   int32_t add_scope(std::string_view name, std::string_view klass, const void* module, int64_t index, int64_t count,
                     ScopeKind kind);
-  Op& begin_op(Kernel kernel) {
+  Op& begin_op(Kernel kernel, const std::array<int64_t, 3>& params) {
     Op& op = replay_.active ? begin_last_op(kernel) : *trace_.ops.add();
     op.kernel = kernel;
+    op.in_place = false;
     op.scope = scope_;
     op.operands = static_cast<int32_t>(trace_.operands.size());
     op.last = -1;
+    op.params = params;
     op.live = live_;
     return op;
   }
   Op& begin_last_op(Kernel kernel);
-  void record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                 std::initializer_list<const Tensor*> outputs, const std::array<int64_t, 3>& params, bool in_place);
 
   struct Replay {
     bool active = false;

@@ -39,6 +39,8 @@ class CLIPAttention : public Module<CLIPAttention> {
 // ACT2FN["gelu"], or ["quick_gelu"] in three kernels.
 class CLIPActivation : public Module<CLIPActivation> {
  public:
+  static constexpr bool pure = true;
+
   explicit CLIPActivation(bool quick) : Module(quick ? "QuickGELUActivation" : "GELUActivation"), quick_(quick) {}
   Tensor forward(Tensor input) const;
 
@@ -48,6 +50,8 @@ class CLIPActivation : public Module<CLIPActivation> {
 
 class CLIPMLP : public Module<CLIPMLP> {
  public:
+  static constexpr bool pure = true;
+
   CLIPMLP(const ImageEncoderArchitecture& a, DType dtype);
   Tensor forward(Tensor hidden_states) const;
 

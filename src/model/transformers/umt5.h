@@ -13,6 +13,8 @@ namespace modelmeter::transformers {
 
 class UMT5LayerNorm : public Module<UMT5LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   UMT5LayerNorm(int64_t dim, DType dtype) : Module("UMT5LayerNorm") { register_parameter("weight", {dim}, dtype); }
   Tensor forward(Tensor hidden_states) const;
 };
@@ -20,12 +22,16 @@ class UMT5LayerNorm : public Module<UMT5LayerNorm> {
 // gelu_new: the tanh form in eight kernels.
 class NewGELUActivation : public Module<NewGELUActivation> {
  public:
+  static constexpr bool pure = true;
+
   NewGELUActivation() : Module("NewGELUActivation") {}
   Tensor forward(Tensor input) const;
 };
 
 class UMT5DenseGatedActDense : public Module<UMT5DenseGatedActDense> {
  public:
+  static constexpr bool pure = true;
+
   UMT5DenseGatedActDense(const TextEncoderArchitecture& a, DType dtype);
   Tensor forward(Tensor hidden_states) const;
 
@@ -36,6 +42,8 @@ class UMT5DenseGatedActDense : public Module<UMT5DenseGatedActDense> {
 
 class UMT5LayerFF : public Module<UMT5LayerFF> {
  public:
+  static constexpr bool pure = true;
+
   UMT5LayerFF(const TextEncoderArchitecture& a, DType dtype);
   Tensor forward(Tensor hidden_states) const;
 

@@ -42,6 +42,7 @@ CausalConv3d::CausalConv3d(std::string_view class_name, const CausalConvOptions&
   const auto [t, h, w] = options.kernel;
   register_parameter("weight", {options.out_dim, options.in_dim, t, h, w}, dtype);
   register_parameter("bias", {options.out_dim}, dtype);
+  for (const auto& numbers : {options.stride, options.padding}) vary_by({numbers[0], numbers[1], numbers[2]});
 }
 
 Tensor CausalConv3d::forward(Tensor x, Tensor cache_x) const {
@@ -70,6 +71,7 @@ int64_t count_conv3d(const BaseLayer& layer) {
 
 VaeRmsNorm::VaeRmsNorm(const VaeClassNames& names, int64_t dim, bool images, DType dtype)
     : Module(names.rms_norm), diffusers_(&names == &diffusers_vae_names) {
+  vary_by({diffusers_});
   register_parameter("gamma", images ? Shape{dim, 1, 1} : Shape{dim, 1, 1, 1}, dtype);
 }
 

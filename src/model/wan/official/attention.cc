@@ -59,7 +59,9 @@ Tensor flash_attention(Tensor q, Tensor k, Tensor v, const Tensor& k_lens_given,
   return torch::to(std::move(x), out_dtype);
 }
 
-Tensor rope_apply(Tensor x, const BlockArguments& args) {
+namespace {
+
+Tensor rotate(const Tensor& x, const BlockArguments& args) {
   FunctionScope scope("rope");
   const int64_t n = x.size(2), c = x.size(3) / 2;
   if (!args.freqs->defined()) *args.freqs = x.tracer().allocate(args.freqs_sizes, DType::complex128);
@@ -83,6 +85,16 @@ Tensor rope_apply(Tensor x, const BlockArguments& args) {
   }
   Tensor stacked = torch::stack(output);
   return torch::to(std::move(stacked), DType::float32);
+}
+
+}  // namespace
+
+Tensor rope_apply(Tensor x, const BlockArguments& args) {
+  static const int32_t function = structure_id("wan::official::rope_apply");
+  Tracer& tracer = x.tracer();
+  if (args.grid_sizes.size() != 1) return rotate(x, args);
+  const auto [f, h, w] = args.grid_sizes[0];
+  return shared_call(tracer, function, {&x, args.freqs}, {f, h, w}, [&] { return rotate(x, args); });
 }
 
 }  // namespace modelmeter::wan::official

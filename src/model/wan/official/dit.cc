@@ -74,6 +74,7 @@ WanAttention::WanAttention(const Architecture& a, DType dtype)
       norm_k(a.dim, dtype) {}
 
 WanSelfAttention::WanSelfAttention(const Architecture& a, DType dtype) : Module("WanSelfAttention"), attn_(a, dtype) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -84,6 +85,13 @@ WanSelfAttention::WanSelfAttention(const Architecture& a, DType dtype) : Module(
 }
 
 Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
+  Tracer& tracer = x.tracer();
+  if (args.grid_sizes.size() != 1) return attend(std::move(x), args);
+  const auto [f, h, w] = args.grid_sizes[0];
+  return shared_call(tracer, structure(), {&x, &args.seq_lens, args.freqs}, {f, h, w}, [&] { return attend(x, args); });
+}
+
+Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
   const int64_t b = x.size(0), s = x.size(1), n = attn_.num_heads, d = attn_.head_dim;
   Tensor q = attn_.q(x);
   if (attn_.qk_norm) q = attn_.norm_q(q);
@@ -105,6 +113,7 @@ Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
 
 WanT2VCrossAttention::WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name)
     : Module(class_name), attn_(a, dtype) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -134,6 +143,7 @@ WanI2VCrossAttention::WanI2VCrossAttention(const Architecture& a, DType dtype)
       k_img_(square(a, dtype)),
       v_img_(square(a, dtype)),
       norm_k_img_(a.dim, dtype) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);

@@ -29,12 +29,16 @@ struct BlockArguments {
 
 class WanRMSNorm : public Module<WanRMSNorm> {
  public:
+  static constexpr bool pure = true;
+
   WanRMSNorm(int64_t dim, DType dtype) : Module("WanRMSNorm") { register_parameter("weight", {dim}, dtype); }
   Tensor forward(Tensor x) const;
 };
 
 class WanLayerNorm : public Module<WanLayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   WanLayerNorm(int64_t dim, bool elementwise_affine, DType dtype);
   Tensor forward(Tensor x) const;
 
@@ -59,11 +63,15 @@ class WanSelfAttention : public Module<WanSelfAttention> {
   Tensor forward(Tensor x, const BlockArguments& args) const;  // x [B, L, C]
 
  private:
+  Tensor attend(Tensor x, const BlockArguments& args) const;
+
   WanAttention attn_;
 };
 
 class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
  public:
+  static constexpr bool pure = true;
+
   WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name = "WanT2VCrossAttention");
   Tensor forward(Tensor x, Tensor context) const;
 
@@ -73,6 +81,8 @@ class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
 
 class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
  public:
+  static constexpr bool pure = true;
+
   WanI2VCrossAttention(const Architecture& a, DType dtype);
   Tensor forward(Tensor x, Tensor context) const;
 
@@ -110,6 +120,8 @@ class WanAttentionBlock : public Module<WanAttentionBlock, WanAttentionBlockBase
 
 class Head : public Module<Head> {
  public:
+  static constexpr bool pure = true;
+
   Head(const Architecture& a, DType dtype);
   Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C] or [B, L, C]
 
@@ -121,6 +133,8 @@ class Head : public Module<Head> {
 // img_emb: the image encoder's tokens to the width of the text's.
 class MLPProj : public Module<MLPProj> {
  public:
+  static constexpr bool pure = true;
+
   MLPProj(const Architecture& a, DType dtype);
   Tensor forward(Tensor image_embeds) const;  // [B, 257, 1280]
 

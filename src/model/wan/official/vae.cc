@@ -9,6 +9,8 @@ namespace {
 
 constexpr const VaeClassNames& names = official_vae_names;
 
+enum : int64_t { encodes, decodes };  // what a WanVAE is called for
+
 // dim times 1 and each of dim_mult.
 std::vector<int64_t> widths(const VaeArchitecture& a) {
   std::vector<int64_t> out{a.dim};
@@ -178,7 +180,9 @@ TensorList WanVAE::decode(const TensorList& zs) const {
   const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
   TensorList videos;
   for (const Tensor& z : zs) {
-    Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
+    const Tensor one = z.unsqueeze(0);
+    Tensor video = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {decodes},
+                               [&] { return decode_one(one, mean, inverse_std); });
     video = torch::clamp_(torch::to(std::move(video), DType::float32));
     videos.push_back(video.squeeze(0));
   }
@@ -201,7 +205,9 @@ TensorList WanVAE::encode(const TensorList& videos) const {
   const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
   TensorList latents;
   for (const Tensor& video : videos) {
-    Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);
+    const Tensor one = video.unsqueeze(0);
+    Tensor latent = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {encodes},
+                                [&] { return encode_one(one, mean, inverse_std); });
     latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
   }
   return latents;
