@@ -2,7 +2,7 @@
 //
 // Figures are bytes of device memory above what is resident (weights, buffers, inputs), right after the kernel. An op
 // that repeats stands for all its repetitions: its live memory is that of the repetition where it is highest. Not in
-// them: what an allocator rounds up, and workspaces inside kernels (report/device_memory.h).
+// them: what an allocator rounds up, and workspaces inside kernels (memory/device_memory.h).
 #pragma once
 
 #include <cstdint>

@@ -80,7 +80,7 @@ struct CausalConvOptions {
 
 class CausalConv3d : public Module<CausalConv3d> {
  public:
-  CausalConv3d(std::string_view class_name, const CausalConvOptions& options, DType dtype);
+  CausalConv3d(const BuildContext& context, std::string_view class_name, const CausalConvOptions& options);
   Tensor forward(Tensor x, Tensor cache_x = Tensor()) const;  // x [b, c, t, h, w], frames before it
   // A call on x and what the cache holds for it, which then holds the end of x.
   void call_cached(Tensor& x, FeatCache& cache) const;
@@ -98,7 +98,7 @@ int64_t count_conv3d(const BaseLayer& layer);  // causal ones, in it
 // Over the channels; diffusers' computes narrow types in float32.
 class VaeRmsNorm : public Module<VaeRmsNorm> {
  public:
-  VaeRmsNorm(const VaeClassNames& names, int64_t dim, bool images, DType dtype);
+  VaeRmsNorm(const BuildContext& context, const VaeClassNames& names, int64_t dim, bool images);
   Tensor forward(Tensor x) const;  // [n, c, h, w] for images, [b, c, t, h, w]
 
  private:
@@ -127,7 +127,7 @@ enum class ResampleMode { upsample2d, upsample3d, downsample2d, downsample3d };
 
 class VaeResample : public Module<VaeResample> {
  public:
-  VaeResample(const VaeClassNames& names, int64_t dim, int64_t out_dim, ResampleMode mode, DType dtype);
+  VaeResample(const BuildContext& context, const VaeClassNames& names, int64_t dim, int64_t out_dim, ResampleMode mode);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, c, t, h, w]
 
  private:
@@ -143,7 +143,7 @@ class VaeResample : public Module<VaeResample> {
 // Attention among the pixels of each frame, one head as wide as the layer.
 class VaeAttentionBlock : public Module<VaeAttentionBlock> {
  public:
-  VaeAttentionBlock(const VaeClassNames& names, int64_t dim, DType dtype);
+  VaeAttentionBlock(const BuildContext& context, const VaeClassNames& names, int64_t dim);
   Tensor forward(Tensor x) const;  // [b, c, t, h, w]
 
  private:
