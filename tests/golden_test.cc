@@ -6,10 +6,10 @@
 #include <filesystem>
 #include <ostream>
 
+#include "base/files.h"
 #include "config/compose.h"
 #include "model/registry.h"
 #include "report/builder.h"
-#include "report/files.h"
 #include "report/json.h"
 
 namespace modelmeter {

@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/files.h"
 #include "model/registry.h"
-#include "report/files.h"
 #include "verify/comparison.h"
 
 namespace modelmeter {

@@ -23,26 +23,29 @@ enum class DType : uint8_t {
   complex128,
 };
 
-// Bytes of one element.
-constexpr int64_t size_of(DType dtype) {
+// Bits of one element; a bool takes a byte.
+constexpr int64_t bits_of(DType dtype) {
   switch (dtype) {
     case DType::boolean:
     case DType::uint8:
     case DType::int8:
-    case DType::float8_e4m3fn: return 1;
+    case DType::float8_e4m3fn: return 8;
     case DType::int16:
     case DType::float16:
-    case DType::bfloat16: return 2;
+    case DType::bfloat16: return 16;
     case DType::int32:
-    case DType::float32: return 4;
+    case DType::float32: return 32;
     case DType::int64:
     case DType::uint64:
     case DType::float64:
-    case DType::complex64: return 8;
-    case DType::complex128: return 16;
+    case DType::complex64: return 64;
+    case DType::complex128: return 128;
   }
   return 0;
 }
+
+// Bytes of one element.
+constexpr int64_t size_of(DType dtype) { return bits_of(dtype) / 8; }
 
 constexpr bool is_complex(DType dtype) { return dtype == DType::complex64 || dtype == DType::complex128; }
 constexpr bool is_floating_point(DType dtype) { return dtype >= DType::float8_e4m3fn && dtype <= DType::float64; }

@@ -38,4 +38,11 @@ std::string gibibytes_text(int64_t bytes) {
 
 std::string percent_text(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
+std::string python_repr(double value) {
+  std::string out = fmt::format("{}", value);
+  if (out == "-nan") return "nan";
+  if (out.find_first_of(".en") == std::string::npos) out += ".0";
+  return out;
+}
+
 }  // namespace modelmeter

@@ -12,4 +12,7 @@ std::string bytes_text(int64_t bytes);      // "884.751 GB"; powers of 1000
 std::string gibibytes_text(int64_t bytes);  // "69.104 GiB"; MiB, KiB and B below 10 MiB
 std::string percent_text(double share);     // "71.8 %"
 
+// repr() of a Python float: 1.0, 0.0001, 1e-05, 1e+16, inf, nan.
+std::string python_repr(double value);
+
 }  // namespace modelmeter

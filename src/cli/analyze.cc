@@ -3,13 +3,12 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
 #include "report/builder.h"
-#include "report/files.h"
 #include "report/json.h"
 #include "report/layer_docs.h"
 #include "report/summary.h"
@@ -51,9 +50,8 @@ int analyze(const CommandLine& line) {
   const std::string layers = options.folder + "/layers";
   if (options.layer_docs) report.layer_docs_dir = std::filesystem::absolute(layers).lexically_normal().string();
 
-  const std::string json = to_json(report);
   const std::string summary = summary_markdown(report);
-  std::vector<std::pair<std::string, std::string>> files = {{options.folder + "/report.json", json},
+  std::vector<std::pair<std::string, std::string>> files = {{options.folder + "/report.json", to_json(report)},
                                                             {options.folder + "/summary.md", summary}};
   if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
   if (options.layer_docs) {
@@ -65,11 +63,9 @@ int analyze(const CommandLine& line) {
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   if (arguments.has("--json")) {
-    const nlohmann::ordered_json document = nlohmann::ordered_json::parse(json);
-    nlohmann::ordered_json out = {{"report_id", report.report_id}, {"files", nlohmann::ordered_json::array()}};
-    for (const auto& [path, content] : files) out["files"].push_back(path);
-    for (const char* key : {"model", "workload", "runtime", "totals", "per_forward", "notes"}) out[key] = document[key];
-    fmt::print("{}\n", out.dump(2));
+    std::vector<std::string> paths;
+    for (const auto& [path, content] : files) paths.push_back(path);
+    fmt::print("{}\n", run_json(report, paths));
   } else {
     fmt::print("{}\n", summary);
   }

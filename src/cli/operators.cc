@@ -2,12 +2,11 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
-#include "report/files.h"
 #include "report/operator_list.h"
 
 namespace modelmeter::cli {
@@ -23,27 +22,15 @@ int operators(const CommandLine& line) {
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const TargetOperatorList list = target_operators(*model, session.view().child("report").get<std::string>("run_id"));
-  const std::string folder = arguments.value("--out");
+  const std::string given = arguments.value("--out");
+  const std::string folder = given.empty() ? "" : std::filesystem::absolute(given).lexically_normal().string();
   if (!folder.empty()) {
-    std::vector<std::pair<std::string, std::string>> files;
-    for (auto& [name, content] : operator_files(*model, list))
-      files.emplace_back(folder + "/" + name, std::move(content));
+    std::vector<std::pair<std::string, std::string>> files = operator_files(*model, list);
+    for (auto& [name, content] : files) name = given + "/" + name;
     write_files(files);
   }
-  if (arguments.has("--json")) {
-    nlohmann::ordered_json document = nlohmann::ordered_json::parse(operators_json(list));
-    if (!folder.empty()) {
-      const std::string absolute = std::filesystem::absolute(folder).lexically_normal().string();
-      document["source_artifact_dir"] = absolute;
-      document["layers_md_path"] = absolute + "/torchinfo-unique-layers.md";
-      document["layers_json_path"] = absolute + "/torchinfo-unique-layers.json";
-      document["stages_json_path"] = absolute + "/torchinfo-stages.json";
-    }
-    fmt::print("{}\n", document.dump(2));
-  } else {
-    fmt::print("{}", operators_markdown(list));
-  }
-  if (!folder.empty()) note(arguments, fmt::format("operators: {}/torchinfo-unique-layers.json", folder));
+  fmt::print("{}", arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));
+  if (!folder.empty()) note(arguments, fmt::format("operators: {}/torchinfo-unique-layers.json", given));
   return 0;
 }
 

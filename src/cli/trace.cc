@@ -1,14 +1,13 @@
 // modelmeter trace: writes the trace of one forward in the form of the reference recordings.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/files.h"
+#include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
-#include "report/files.h"
 #include "verify/comparison.h"
 
 namespace modelmeter::cli {
@@ -56,8 +55,9 @@ int trace(const CommandLine& line) {
   recording.variant = field(model->model_fields(), "model_variant");
   write_files({{out, write_recording(recording)}});
   if (arguments.has("--json")) {
-    const nlohmann::ordered_json document = {{"trace", out}, {"kernels", recording.totals.kernels}};
-    fmt::print("{}\n", document.dump(2));
+    fmt::print("{}\n", json_text([&](DocumentWriter& document) {
+                 document.value(Fields{{"trace", out}, {"kernels", recording.totals.kernels}});
+               }));
   }
   note(arguments, fmt::format("trace of {} kernels: {}", recording.totals.kernels, out));
   return 0;

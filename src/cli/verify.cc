@@ -1,64 +1,14 @@
 // modelmeter verify: compares our trace with recordings of real PyTorch code.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/session.h"
-#include "verify/suite.h"
+#include "verify/json.h"
 
 namespace modelmeter::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-Json json(const std::vector<ComparedFigure>& figures) {
-  Json out = Json::array();
-  for (const ComparedFigure& f : figures) {
-    out.push_back({{"name", f.name}, {"modelmeter", f.ours}, {"reference", f.reference}, {"equal", f.equal()}});
-  }
-  return out;
-}
-
-Json json(const std::vector<ComparedModule>& modules) {
-  Json out = Json::array();
-  for (const ComparedModule& m : modules) {
-    out.push_back({{"name", m.name},
-                   {"class", m.klass},
-                   {"reference_class", m.reference_klass},
-                   {"equal", m.equal()},
-                   {"figures", json(m.figures)}});
-  }
-  return out;
-}
-
-Json json(const VerifiedReference& verified) {
-  const Comparison& c = verified.comparison;
-  Json kernels = Json::array();
-  for (const KernelDifference& d : c.first_kernels) {
-    kernels.push_back({{"index", d.index}, {"modelmeter", d.ours}, {"reference", d.reference}});
-  }
-  return {{"reference", verified.file},
-          {"stage", verified.stage},
-          {"equal", c.equal()},
-          {"totals", json(c.totals)},
-          {"kernels_compared", c.kernels_compared},
-          {"kernels_different", c.kernels_different},
-          {"kernels_left_out", c.left_out},
-          {"first_different_kernels", kernels},
-          {"modules_compared", c.modules.size()},
-          {"module_differences", c.module_differences},
-          {"parameters_compared", c.parameters_compared},
-          {"parameter_differences", c.parameter_differences}};
-}
-
-bool all_equal(const std::vector<VerifiedReference>& references) {
-  return std::all_of(references.begin(), references.end(),
-                     [](const VerifiedReference& r) { return r.comparison.equal(); });
-}
 
 // verify --reference FILE: 0, or 1 where something differs.
 int verify_files(const Arguments& arguments) {
@@ -74,11 +24,7 @@ int verify_files(const Arguments& arguments) {
     const VerifiedReference& r = references.back();
     fmt::print("{}{}\n{}", references.size() == 1 ? "" : "\n", file, table_of(r.comparison, r.reference));
   }
-  if (arguments.has("--json")) {
-    Json out = {{"equal", all_equal(references)}, {"references", Json::array()}};
-    for (const VerifiedReference& r : references) out["references"].push_back(json(r));
-    fmt::print("{}\n", out.dump(2));
-  }
+  if (arguments.has("--json")) fmt::print("{}\n", references_json(references));
   return all_equal(references) ? 0 : 1;
 }
 
@@ -97,17 +43,8 @@ int verify_folder(const Arguments& arguments) {
   const std::string root = dir.empty() ? find_data_root() + "/tests/reference" : dir;
   const std::vector<VerifiedReference> references =
       verify_suite(workload.empty() ? root : suite_folder(root, workload), view);
-  if (arguments.has("--json")) {
-    Json out = {
-        {"mode", mode}, {"workload", workload}, {"equal", all_equal(references)}, {"references", Json::array()}};
-    for (const VerifiedReference& r : references) {
-      out["references"].push_back(json(r));
-      if (view == SuiteView::layers) out["references"].back()["modules"] = json(r.comparison.modules);
-    }
-    fmt::print("{}\n", out.dump(2));
-  } else {
-    fmt::print("{}", suite_text(references, view));
-  }
+  fmt::print("{}",
+             arguments.has("--json") ? suite_json(references, mode, workload) + "\n" : suite_text(references, view));
   return all_equal(references) ? 0 : 1;
 }
 

@@ -320,13 +320,6 @@ bool is_plain_string(std::string_view text) {
          !is_timestamp(text) && text != "=" && text != "<<" && text[0] != '!' && text[0] != '&' && text[0] != '*';
 }
 
-std::string python_repr(double value) {
-  std::string out = fmt::format("{}", value);
-  if (out == "-nan") return "nan";
-  if (out.find_first_of(".en") == std::string::npos) out += ".0";
-  return out;
-}
-
 std::string python_str(const Node& node) {
   switch (node.kind()) {
     case Kind::null: return "None";

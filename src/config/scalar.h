@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/format.h"
 #include "config/node.h"
 
 namespace modelmeter::config {
@@ -16,8 +17,6 @@ Node plain_scalar(std::string_view text, const Mark& mark);
 // PyYAML would read the plain text as a string, without OmegaConf's changes: whether it may be printed unquoted.
 bool is_plain_string(std::string_view text);
 
-// repr(float): 1.0, 1e-05, inf, nan.
-std::string python_repr(double value);
 // str(value): None, True, 1.0, {'a': [1, 'x']}.
 std::string python_str(const Node& value);
 

@@ -76,11 +76,6 @@ std::vector<Rise> rises(const Trace& trace) {
   return out;
 }
 
-int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) {
-  if (op.last < 0) return op.live + rise.all;
-  return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
-}
-
 std::vector<int64_t> streamed_weights(const Trace& trace) {
   std::vector<int64_t> out(trace.scopes.size());
   for (size_t i = 0; i < trace.scopes.size(); ++i) {

@@ -33,6 +33,16 @@ void Cost::add(const OpCost& cost) {
   if (overflow) throw_overflow("a sum of FLOPs or bytes");
 }
 
+void Cost::add(const Cost& cost) {
+  bool overflow = __builtin_add_overflow(kernels, cost.kernels, &kernels);
+  overflow |= __builtin_add_overflow(flops_tensor, cost.flops_tensor, &flops_tensor);
+  overflow |= __builtin_add_overflow(flops_vector, cost.flops_vector, &flops_vector);
+  overflow |= __builtin_add_overflow(bytes_read, cost.bytes_read, &bytes_read);
+  overflow |= __builtin_add_overflow(bytes_written, cost.bytes_written, &bytes_written);
+  overflow |= __builtin_add_overflow(flops_unknown, cost.flops_unknown, &flops_unknown);
+  if (overflow) throw_overflow("a sum of FLOPs or bytes");
+}
+
 void Cost::add(const Cost& cost, int64_t times) {
   accumulate(kernels, cost.kernels, times, "the number of kernels");
   accumulate(flops_tensor, cost.flops_tensor, times, "the number of tensor FLOPs");
@@ -79,12 +89,35 @@ int64_t highest_streamed(const Trace& trace, int32_t scope) {
   return highest;
 }
 
+// From each scope's ops, per execution, to all executions with all that is in it.
+void add_up_scopes(const Trace& trace, const std::vector<Cost>& first_and_last, Rollup& out) {
+  // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
+  for (size_t i = out.scopes.size(); i-- > 0;) {
+    ScopeCost& scope = out.scopes[i];
+    if (out.executions[i] != 1) {
+      Cost own;
+      own.add(scope.own, out.executions[i]);
+      scope.own = own;
+    }
+    if (!first_and_last.empty() && first_and_last[i].kernels != 0) {
+      scope.own.add_half(first_and_last[i], out.executions[i]);
+    }
+    scope.inclusive.add(scope.own);
+    const Scope& place = trace.scopes[i];
+    if (place.parent < 0) continue;
+    ScopeCost& parent = out.scopes[static_cast<size_t>(place.parent)];
+    parent.inclusive.add(scope.inclusive);
+    parent.peak_live = std::max(parent.peak_live, scope.peak_live);
+  }
+}
+
 // Adds what calls share with a recorded one, of which the trace has no kernels of their own. As of ops, what is added
 // is of one execution of the scope.
 class SharedCosts {
  public:
-  SharedCosts(const Trace& trace, const std::vector<Rise>& rises, Rollup& out)
-      : trace_(trace), rises_(rises), out_(out), costs_(trace.calls.size()) {}
+  // `ops`: the costs of the trace's ops, as they are.
+  SharedCosts(const Trace& trace, const std::vector<OpCost>& ops, const std::vector<Rise>& rises, Rollup& out)
+      : trace_(trace), ops_(ops), rises_(rises), out_(out), costs_(trace.calls.size()) {}
 
   void add() {
     for (const SharedCall& call : trace_.shared_calls) costs_[static_cast<size_t>(call.like)].used = true;
@@ -143,13 +176,19 @@ class SharedCosts {
       const Op& op = trace_.ops[static_cast<size_t>(i)];
       out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
       if (info(op.kernel).kind == OpKind::allocate) continue;
+      const OpCost& first = ops_[static_cast<size_t>(i)];
+      const int64_t times = times_in(call, op.scope);
+      if (op.last < 0 && times == 1) {
+        out.cost.add(first);
+        continue;
+      }
       Cost cost;
-      cost.add(modelmeter::cost_of(trace_, op));
+      cost.add(first);
       if (op.last < 0) {
-        out.cost.add(cost, times_in(call, op.scope));
+        out.cost.add(cost, times);
       } else {
         cost.add(modelmeter::cost_of(trace_, trace_.last_ops[static_cast<size_t>(op.last)]));
-        out.cost.add_half(cost, times_in(call, op.scope));
+        out.cost.add_half(cost, times);
       }
     }
     for_each_shared(call, [&](const SharedCall& s) {
@@ -161,6 +200,7 @@ class SharedCosts {
   }
 
   const Trace& trace_;
+  const std::vector<OpCost>& ops_;
   const std::vector<Rise>& rises_;
   Rollup& out_;
   std::vector<CallCost> costs_;  // as Trace::calls
@@ -174,6 +214,9 @@ void roll_up(const Trace& trace, Rollup& out) {
   out.peak_op = -1;
   std::vector<Rise> rises;
   executions_and_rises(trace, out.executions, rises);
+  // Costs of ops are wanted again only for what shares them.
+  const bool shares = !trace.shared_calls.empty();
+  std::vector<OpCost> op_costs(shares ? trace.ops.size() : 0);
   // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
   // execution is half of the first and the last.
   std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
@@ -182,36 +225,25 @@ void roll_up(const Trace& trace, Rollup& out) {
     const auto at = static_cast<size_t>(op.scope);
     ScopeCost& scope = out.scopes[at];
     const int64_t live = highest_live(trace, op, rises[at]);
-    scope.peak_live = std::max(scope.peak_live, live);
-    if (live > out.peak_live) {
-      out.peak_live = live;
-      out.peak_op = static_cast<int32_t>(i);
+    if (live > scope.peak_live) {
+      scope.peak_live = live;
+      if (live > out.peak_live) {
+        out.peak_live = live;
+        out.peak_op = static_cast<int32_t>(i);
+      }
     }
     if (info(op.kernel).kind == OpKind::allocate) continue;
+    const OpCost cost = cost_of(trace, op);
+    if (shares) op_costs[i] = cost;
     if (op.last < 0) {
-      scope.own.add(cost_of(trace, op));
+      scope.own.add(cost);
     } else {
-      first_and_last[at].add(cost_of(trace, op));
+      first_and_last[at].add(cost);
       first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
     }
   }
-  if (!trace.shared_calls.empty()) SharedCosts(trace, rises, out).add();
-  // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
-  for (size_t i = out.scopes.size(); i-- > 0;) {
-    ScopeCost& scope = out.scopes[i];
-    if (out.executions[i] != 1) {
-      Cost own;
-      own.add(scope.own, out.executions[i]);
-      scope.own = own;
-    }
-    if (!first_and_last.empty()) scope.own.add_half(first_and_last[i], out.executions[i]);
-    scope.inclusive.add(scope.own);
-    const Scope& place = trace.scopes[i];
-    if (place.parent < 0) continue;
-    ScopeCost& parent = out.scopes[static_cast<size_t>(place.parent)];
-    parent.inclusive.add(scope.inclusive);
-    parent.peak_live = std::max(parent.peak_live, scope.peak_live);
-  }
+  if (shares) SharedCosts(trace, op_costs, rises, out).add();
+  add_up_scopes(trace, first_and_last, out);
 }
 
 int64_t Rollup::peak_live_bytes(const Trace& trace) const {

@@ -14,6 +14,11 @@ namespace {
 int64_t count_of(int64_t a, int64_t b) { return checked_mul(a, b, "the number of parameters"); }
 int64_t sum_of(int64_t a, int64_t b) { return checked_add(a, b, "the number of parameters"); }
 
+void check_one_rank(const BuildContext& context) {
+  if (context.parallel != ParallelDegrees{})
+    throw Error(ErrorCode::internal, "no layer can be built for several ranks");
+}
+
 // A trace of one call of the layer on inputs of these shapes.
 struct Run {
   Run(const BaseLayer& layer, const std::vector<TensorSpec>& inputs) {
@@ -49,7 +54,9 @@ int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&))
 }  // namespace
 
 int64_t TensorSpec::bytes() const {
-  return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
+  if (stored_bits == 0) return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
+  const int64_t bits = checked_mul(sizes.numel(), stored_bits, "the size of a tensor in bits");
+  return bits / 8 + (bits % 8 != 0);
 }
 
 void BaseLayer::for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
@@ -146,11 +153,26 @@ int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inp
       run.trace(), [](const Trace& trace, const Op& op) { return op.in_place ? 0 : cost_of(trace, op).bytes_written; });
 }
 
-void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
-  const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
-  parameters_.push_back({std::move(name), {sizes, dtype}, true, numel, bytes});
+void BaseLayer::add_parameter(std::string name, TensorSpec spec) {
+  const int64_t numel = spec.sizes.numel(), bytes = spec.bytes();
   size_.add({numel, bytes, 0}, 1);
   own_bytes_ += bytes;
+  const int64_t computed = TensorSpec{spec.sizes, spec.dtype}.bytes();
+  parameters_.push_back({std::move(name), std::move(spec), true, numel, computed});
+}
+
+void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
+  add_parameter(std::move(name), {std::move(sizes), dtype});
+}
+
+void BaseLayer::register_parameter(std::string name, Shape sizes, const BuildContext& context) {
+  check_one_rank(context);
+  add_parameter(std::move(name), {std::move(sizes), context.dtype});
+}
+
+void BaseLayer::register_weight(std::string name, Shape sizes, const BuildContext& context) {
+  check_one_rank(context);
+  add_parameter(std::move(name), {std::move(sizes), context.dtype, context.weights.bits});
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {

@@ -14,6 +14,7 @@
 
 #include "base/fields.h"
 #include "cost/rollup.h"
+#include "layer/build_context.h"
 #include "trace/functional.h"
 #include "trace/shared_call.h"
 #include "trace/tracer.h"
@@ -24,8 +25,9 @@ namespace modelmeter {
 struct TensorSpec {
   Shape sizes;
   DType dtype = DType::float32;
+  int64_t stored_bits = 0;  // of a value of a parameter that is kept in another format than its dtype; 0: the dtype's
 
-  int64_t bytes() const;
+  int64_t bytes() const;  // as stored, the last byte filled up
 };
 
 class BaseLayer {
@@ -39,7 +41,7 @@ class BaseLayer {
     std::string name;
     TensorSpec spec;
     bool persistent;       // false: a buffer that the checkpoint does not hold
-    int64_t numel, bytes;  // of the spec
+    int64_t numel, bytes;  // of the tensor that the forward computes with
   };
   struct Child {
     std::string name;
@@ -98,7 +100,10 @@ class BaseLayer {
  protected:
   void describe(std::string name, FieldValue value) { constructor_params_.emplace_back(std::move(name), value); }
   // In the constructor, in the order of the original.
-  void register_parameter(std::string name, Shape sizes, DType dtype);
+  void register_parameter(std::string name, Shape sizes, const BuildContext& context);
+  void register_parameter(std::string name, Shape sizes, DType dtype);  // of a dtype that nobody chooses
+  // A parameter of a matrix product, stored in the context's weight format.
+  void register_weight(std::string name, Shape sizes, const BuildContext& context);
   void register_buffer(std::string name, Shape sizes, DType dtype);
   void register_module(std::string name, BaseLayer& layer);
   void register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first = 0,
@@ -116,6 +121,8 @@ class BaseLayer {
   }
 
  private:
+  void add_parameter(std::string name, TensorSpec spec);
+
   std::string class_name_;
   std::string name_;
   std::vector<Parameter> parameters_;

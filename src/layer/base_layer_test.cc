@@ -17,6 +17,8 @@ namespace {
 
 using testing::ElementsAre;
 
+const BuildContext float32{DType::float32}, bfloat16{DType::bfloat16};
+
 std::vector<std::string> parameters_of(const BaseLayer& layer) {
   std::vector<std::string> out;
   layer.for_each_parameter([&](const std::string& name, const TensorSpec& spec) {
@@ -28,9 +30,11 @@ std::vector<std::string> parameters_of(const BaseLayer& layer) {
 // A small transformer block and a model of several, as a model file would write them.
 class Block : public Module<Block> {
  public:
-  explicit Block(int64_t dim)
-      : Module("Block"), norm_({dim}), ffn_(LinearOptions{dim, 4 * dim}, GELUOptions{}, LinearOptions{4 * dim, dim}) {
-    register_parameter("scale", {dim}, DType::float32);
+  Block(const BuildContext& context, int64_t dim)
+      : Module("Block"),
+        norm_(context, {dim}),
+        ffn_(context, LinearOptions{dim, 4 * dim}, GELUOptions{}, LinearOptions{4 * dim, dim}) {
+    register_parameter("scale", {dim}, context);
     register_buffer("table", {3, dim}, DType::bfloat16);
     register_module("norm", norm_);
     register_module("ffn", ffn_);
@@ -47,7 +51,7 @@ class Block : public Module<Block> {
 
 class Model : public Module<Model> {
  public:
-  Model(int64_t dim, int64_t depth) : Module("Model"), depth_(depth), head_({dim, 2}), block_(dim) {
+  Model(int64_t dim, int64_t depth) : Module("Model"), depth_(depth), head_(float32, {dim, 2}), block_(float32, dim) {
     register_module("head", head_);
     register_module_list("blocks", block_, depth);
   }
@@ -63,15 +67,15 @@ class Model : public Module<Model> {
 };
 
 TEST(Parameters, HaveTheNamesAndShapesOfTorch) {
-  EXPECT_THAT(parameters_of(Linear({3, 5})), ElementsAre("weight f32[5, 3]", "bias f32[5]"));
-  EXPECT_THAT(parameters_of(Linear({3, 5, DType::bfloat16, false})), ElementsAre("weight bf16[5, 3]"));
-  EXPECT_THAT(parameters_of(Conv({16, 5120, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}})),
+  EXPECT_THAT(parameters_of(Linear(float32, {3, 5})), ElementsAre("weight f32[5, 3]", "bias f32[5]"));
+  EXPECT_THAT(parameters_of(Linear(bfloat16, {3, 5, false})), ElementsAre("weight bf16[5, 3]"));
+  EXPECT_THAT(parameters_of(Conv(float32, {16, 5120, {1, 2, 2}, {1, 2, 2}, {0, 0, 0}})),
               ElementsAre("weight f32[5120, 16, 1, 2, 2]", "bias f32[5120]"));
-  EXPECT_THAT(parameters_of(LayerNorm({8})), ElementsAre("weight f32[8]", "bias f32[8]"));
-  EXPECT_THAT(parameters_of(LayerNorm({8, false})), ElementsAre());
-  EXPECT_THAT(parameters_of(RMSNorm({8})), ElementsAre("weight f32[8]"));
-  EXPECT_THAT(parameters_of(Embedding({1000, 8})), ElementsAre("weight f32[1000, 8]"));
-  EXPECT_THAT(parameters_of(Mlp(LinearOptions{2, 3}, GELUOptions{}, LinearOptions{3, 2})),
+  EXPECT_THAT(parameters_of(LayerNorm(float32, {8})), ElementsAre("weight f32[8]", "bias f32[8]"));
+  EXPECT_THAT(parameters_of(LayerNorm(float32, {8, false})), ElementsAre());
+  EXPECT_THAT(parameters_of(RMSNorm(float32, {8})), ElementsAre("weight f32[8]"));
+  EXPECT_THAT(parameters_of(Embedding(float32, {1000, 8})), ElementsAre("weight f32[1000, 8]"));
+  EXPECT_THAT(parameters_of(Mlp(float32, LinearOptions{2, 3}, GELUOptions{}, LinearOptions{3, 2})),
               ElementsAre("0.weight f32[3, 2]", "0.bias f32[3]", "2.weight f32[2, 3]", "2.bias f32[2]"));
 }
 
@@ -99,7 +103,7 @@ TEST(Parameters, AddUpOverListsAndLeaveBuffersOut) {
 }
 
 TEST(Parameters, ThatOverflowAreAnError) {
-  EXPECT_THROW(Linear({4'000'000'000, 4'000'000'000}).parameter_count(), Error);
+  EXPECT_THROW(Linear(float32, {4'000'000'000, 4'000'000'000}).parameter_count(), Error);
   try {
     Model(1024, 4'000'000'000'000).parameter_count();
     FAIL() << "no overflow";
@@ -108,8 +112,45 @@ TEST(Parameters, ThatOverflowAreAnError) {
   }
 }
 
+// Weight-only quantisation: values of matrix products at their own width, everything else as the dtype.
+TEST(WeightFormats, CountInBytesOfLinearWeights) {
+  const BuildContext int8{DType::bfloat16, {8}}, int4{DType::bfloat16, {4}};
+  EXPECT_EQ(Linear(bfloat16, {64, 32, false}).parameter_bytes(), 64 * 32 * 2);
+  EXPECT_EQ(Linear(int8, {64, 32, false}).parameter_bytes(), 64 * 32);
+  EXPECT_EQ(Linear(int4, {64, 32, false}).parameter_bytes(), 64 * 32 / 2);
+  EXPECT_EQ(Linear(int8, {64, 32}).parameter_bytes(), 64 * 32 + 32 * 2);
+  EXPECT_EQ(Linear(int4, {3, 5, false}).parameter_bytes(), 8);  // 60 bits
+  EXPECT_EQ(Linear(int4, {64, 32}).parameter_count(), 64 * 32 + 32);
+  EXPECT_EQ(Linear(int4, {64, 32}).own_bytes(), Linear(int4, {64, 32}).parameter_bytes());
+  EXPECT_EQ(Embedding(int4, {64, 32}).parameter_bytes(), 64 * 32 * 2);
+  EXPECT_EQ(LayerNorm(int4, {64}).parameter_bytes(), 2 * 64 * 2);
+  EXPECT_EQ(Block(int8, 8).parameter_bytes(), 2 * 8 * 32 + 2 * (32 + 8 + 3 * 8));
+}
+
+TEST(WeightFormats, LeaveTheForwardAsItIs) {
+  const std::vector<TensorSpec> inputs = {{{4, 64}, DType::bfloat16}};
+  const Linear plain(bfloat16, {64, 32}), quantised({DType::bfloat16, {8}}, {64, 32});
+  EXPECT_EQ(parameters_of(quantised), parameters_of(plain));
+  EXPECT_EQ(quantised.forward_cal_io(inputs), plain.forward_cal_io(inputs));
+}
+
+TEST(BuildContexts, OfALayerKeptInItsOwnDtypeAreNotQuantised) {
+  const BuildContext kept = BuildContext{DType::bfloat16, {4}}.with(DType::float32);
+  EXPECT_EQ(Linear(kept, {64, 32, false}).parameter_bytes(), 64 * 32 * 4);
+}
+
+TEST(BuildContexts, OfSeveralRanksAreAnError) {
+  for (int64_t ParallelDegrees::* degree : {&ParallelDegrees::data, &ParallelDegrees::cfg, &ParallelDegrees::ulysses,
+                                            &ParallelDegrees::ring, &ParallelDegrees::tensor}) {
+    BuildContext context{DType::bfloat16};
+    context.parallel.*degree = 2;
+    EXPECT_THROW(Linear(context, {8, 8}), Error);
+    EXPECT_THROW(Embedding(context, {8, 8}), Error);
+  }
+}
+
 TEST(ConstructorParams, AreTorchsArguments) {
-  const Linear linear({3, 5});
+  const Linear linear(float32, {3, 5});
   const Fields& fields = linear.constructor_params();
   ASSERT_EQ(fields.size(), 3u);
   EXPECT_EQ(fields[0].first, "in_features");
@@ -122,7 +163,7 @@ TEST(ConstructorParams, AreTorchsArguments) {
 
 class LinearContract : public testing::Test {
  protected:
-  const Linear layer{{3, 5}};
+  const Linear layer{float32, {3, 5}};
   const std::vector<TensorSpec> inputs = {{{4, 3}, DType::float32}};
 };
 
@@ -172,7 +213,7 @@ TEST(ModelContract, RepeatedLayersCountAsOftenAsTheyRun) {
 
 TEST(ModelContract, ALayerThatTakesOtherArgumentsSaysSo) {
   try {
-    Linear({3, 5}).forward_cal_io({});
+    Linear(float32, {3, 5}).forward_cal_io({});
     FAIL() << "a linear layer ran on nothing";
   } catch (const Error& error) {
     EXPECT_EQ(error.message(), "Linear cannot be run on 0 tensors");
@@ -180,7 +221,7 @@ TEST(ModelContract, ALayerThatTakesOtherArgumentsSaysSo) {
 }
 
 TEST(ModuleCalls, KeepTheirArgumentsAliveUntilTheyReturn) {
-  const Linear layer({3, 5});
+  const Linear layer(float32, {3, 5});
   Tracer tracer;
   Tracer::Guard guard(tracer);
   layer(torch::neg(tracer.input({4, 3}, DType::float32)));
@@ -188,7 +229,7 @@ TEST(ModuleCalls, KeepTheirArgumentsAliveUntilTheyReturn) {
 }
 
 TEST(Sequential, RunsItsLayersInTurnAndFreesBetween) {
-  const Mlp mlp(LinearOptions{8, 32}, GELUOptions{}, LinearOptions{32, 8});
+  const Mlp mlp(float32, LinearOptions{8, 32}, GELUOptions{}, LinearOptions{32, 8});
   Tracer tracer;
   Tracer::Guard guard(tracer);
   const Tensor y = mlp(tracer.input({4, 8}, DType::float32));

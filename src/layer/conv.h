@@ -11,7 +11,6 @@ struct ConvOptions {
   Shape kernel_size;  // one number per spatial dimension; so are stride and padding
   Shape stride;
   Shape padding;
-  DType dtype = DType::float32;
   bool bias = true;
 };
 
@@ -19,7 +18,8 @@ class Conv : public Module<Conv> {
  public:
   static constexpr bool pure = true;
 
-  Conv(const ConvOptions& options) : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
+  Conv(const BuildContext& context, const ConvOptions& options)
+      : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
     describe("in_channels", options.in_channels);
     describe("out_channels", options.out_channels);
     describe("kernel_size", options.kernel_size.to_string());
@@ -27,8 +27,8 @@ class Conv : public Module<Conv> {
     describe("padding", options.padding.to_string());
     Shape weight{options.out_channels, options.in_channels};
     for (int64_t k : options.kernel_size) weight.push_back(k);
-    register_parameter("weight", weight, options.dtype);
-    if (options.bias) register_parameter("bias", {options.out_channels}, options.dtype);
+    register_parameter("weight", weight, context);
+    if (options.bias) register_parameter("bias", {options.out_channels}, context);
     for (int i = 0; i < options.kernel_size.rank(); ++i) dilation_.push_back(1);
   }
   Tensor forward(Tensor x) const {

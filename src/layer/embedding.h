@@ -8,15 +8,14 @@ namespace modelmeter {
 struct EmbeddingOptions {
   int64_t num_embeddings;
   int64_t embedding_dim;
-  DType dtype = DType::float32;
 };
 
 class Embedding : public Module<Embedding> {
  public:
   static constexpr bool pure = true;
 
-  Embedding(const EmbeddingOptions& options) : Module("Embedding") {
-    register_parameter("weight", {options.num_embeddings, options.embedding_dim}, options.dtype);
+  Embedding(const BuildContext& context, const EmbeddingOptions& options) : Module("Embedding") {
+    register_parameter("weight", {options.num_embeddings, options.embedding_dim}, context);
   }
   Tensor weight() const { return parameter(0); }
   Tensor forward(Tensor ids) const { return torch::embedding(parameter(0), std::move(ids)); }

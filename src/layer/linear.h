@@ -8,7 +8,6 @@ namespace modelmeter {
 struct LinearOptions {
   int64_t in_features;
   int64_t out_features;
-  DType dtype = DType::float32;
   bool bias = true;
 };
 
@@ -16,12 +15,12 @@ class Linear : public Module<Linear> {
  public:
   static constexpr bool pure = true;
 
-  Linear(const LinearOptions& options) : Module("Linear"), bias_(options.bias) {
+  Linear(const BuildContext& context, const LinearOptions& options) : Module("Linear"), bias_(options.bias) {
     describe("in_features", options.in_features);
     describe("out_features", options.out_features);
     describe("bias", options.bias);
-    register_parameter("weight", {options.out_features, options.in_features}, options.dtype);
-    if (bias_) register_parameter("bias", {options.out_features}, options.dtype);
+    register_weight("weight", {options.out_features, options.in_features}, context);
+    if (bias_) register_parameter("bias", {options.out_features}, context);
   }
   Tensor forward(Tensor x) const { return torch::linear(std::move(x), parameter(0), bias_ ? parameter(1) : Tensor()); }
 

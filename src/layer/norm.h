@@ -8,20 +8,19 @@ namespace modelmeter {
 struct NormOptions {
   int64_t normalized_shape;
   bool elementwise_affine = true;
-  DType dtype = DType::float32;
 };
 
 class LayerNorm : public Module<LayerNorm> {
  public:
   static constexpr bool pure = true;
 
-  LayerNorm(const NormOptions& options, std::string_view class_name = "LayerNorm")
+  LayerNorm(const BuildContext& context, const NormOptions& options, std::string_view class_name = "LayerNorm")
       : Module(class_name), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);
     describe("elementwise_affine", affine_);
     if (!affine_) return;
-    register_parameter("weight", {options.normalized_shape}, options.dtype);
-    register_parameter("bias", {options.normalized_shape}, options.dtype);
+    register_parameter("weight", {options.normalized_shape}, context);
+    register_parameter("bias", {options.normalized_shape}, context);
   }
   Tensor forward(Tensor x) const {
     return torch::layer_norm(std::move(x), affine_ ? parameter(0) : Tensor(), affine_ ? parameter(1) : Tensor());
@@ -35,10 +34,11 @@ class RMSNorm : public Module<RMSNorm> {
  public:
   static constexpr bool pure = true;
 
-  RMSNorm(const NormOptions& options) : Module("RMSNorm"), affine_(options.elementwise_affine) {
+  RMSNorm(const BuildContext& context, const NormOptions& options)
+      : Module("RMSNorm"), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);
     describe("elementwise_affine", affine_);
-    if (affine_) register_parameter("weight", {options.normalized_shape}, options.dtype);
+    if (affine_) register_parameter("weight", {options.normalized_shape}, context);
   }
   Tensor forward(Tensor x) const { return torch::rms_norm(std::move(x), affine_ ? parameter(0) : Tensor()); }
 

@@ -23,7 +23,7 @@ class TenLinears : public StageCostMixin {
     layer_(tracer.input({4, 3}, DType::float32));
     tracer.leave();
   }
-  Linear layer_{{3, 5}};
+  Linear layer_{BuildContext{}, {3, 5}};
 };
 
 TEST(StageCost, CountsTheWholeRunAndMemoryOnce) {

@@ -7,7 +7,9 @@
 #include <map>
 
 #include "base/format.h"
+#include "base/json_writer.h"
 #include "report/table.h"
+#include "report/top.h"
 
 namespace modelmeter {
 namespace {
@@ -34,6 +36,8 @@ std::string ratio(int64_t a, int64_t b) {
 
 ReportDifference difference(const Report& a, const Report& b) {
   ReportDifference out;
+  out.a = a.report_id;
+  out.b = b.report_id;
   compare_fields("model", a.model, b.model, out.inputs);
   compare_fields("workload", a.workload, b.workload, out.inputs);
   compare_fields("runtime", a.runtime, b.runtime, out.inputs);
@@ -77,8 +81,8 @@ ReportDifference difference(const Report& a, const Report& b) {
   return out;
 }
 
-std::string markdown(const ReportDifference& d, size_t most_layers) {
-  std::string out = "## Inputs\n\n";
+std::string difference_markdown(const ReportDifference& d, size_t most_layers) {
+  std::string out = fmt::format("A: {}\nB: {}\n\n## Inputs\n\n", d.a, d.b);
   if (d.inputs.empty()) {
     out += "The same.\n";
   } else {
@@ -102,6 +106,33 @@ std::string markdown(const ReportDifference& d, size_t most_layers) {
   out += layers.markdown();
   if (d.layers.size() > most_layers) out += fmt::format("\n{} more layers differ.\n", d.layers.size() - most_layers);
   return out;
+}
+
+std::string difference_json(const ReportDifference& d) {
+  return json_text([&](DocumentWriter& out) {
+    out.map([&] {
+      out.field("a", d.a);
+      out.field("b", d.b);
+      const auto pair = [&](const auto& row) {
+        out.map([&] {
+          out.field("name", row.name);
+          out.field("a", row.a);
+          out.field("b", row.b);
+        });
+      };
+      out.list("inputs", d.inputs, pair);
+      out.list("totals", d.totals, pair);
+      out.list("layers", d.layers, [&](const LayerDifference& l) {
+        out.map([&] {
+          out.field("module_id", l.module_id);
+          out.field("flops_torch_a", l.flops_a);
+          out.field("flops_torch_b", l.flops_b);
+          out.field("bytes_moved_a", l.bytes_a);
+          out.field("bytes_moved_b", l.bytes_b);
+        });
+      });
+    });
+  });
 }
 
 }  // namespace modelmeter

@@ -23,12 +23,16 @@ struct LayerDifference {
 };
 
 struct ReportDifference {
+  std::string a, b;  // ids of the reports
   std::vector<InputDifference> inputs;
   std::vector<FigureDifference> totals;  // every total, equal or not
   std::vector<LayerDifference> layers;   // leaves that differ, the largest change of FLOPs first, then of bytes
 };
 
 ReportDifference difference(const Report& a, const Report& b);
-std::string markdown(const ReportDifference& difference, size_t most_layers);
+
+// Tables for people, and one JSON object with every layer that differs.
+std::string difference_markdown(const ReportDifference& difference, size_t most_layers);
+std::string difference_json(const ReportDifference& difference);
 
 }  // namespace modelmeter

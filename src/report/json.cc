@@ -7,7 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "config/yaml.h"
+#include "base/json_writer.h"
+#include "config/yaml_writer.h"
 
 namespace modelmeter {
 namespace {
@@ -18,76 +19,118 @@ constexpr char schema[] = "modelmeter.report/1";
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
-Json json(const Fields& fields) {
-  Json out = Json::object();
-  for (const auto& [name, value] : fields) {
-    std::visit([&, &key = name](const auto& v) { out[key] = v; }, value);
-  }
-  return out;
+void write(const Figures& f, DocumentWriter& out) {
+  out.map([&] {
+    out.field("parameters", f.parameters);
+    out.field("weight_bytes", f.weight_bytes);
+    out.field("kernels", f.kernels);
+    out.field("flops_torch", f.flops_torch);
+    out.field("flops_full", f.flops_full);
+    out.field("flops_tensor", f.flops_tensor);
+    out.field("flops_vector", f.flops_vector);
+    out.field("bytes_read", f.bytes_read);
+    out.field("bytes_written", f.bytes_written);
+    out.field("activation_peak_bytes", f.activation_peak_bytes);
+    out.field("kv_cache_bytes", f.kv_cache_bytes);
+    if (f.peak_live_bytes) out.field("peak_live_bytes", *f.peak_live_bytes);
+  });
 }
 
-template <class T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
+void write(const char* name, const Figures& f, DocumentWriter& out) {
+  out.key(name);
+  write(f, out);
 }
 
-Json json(const Figures& f) {
-  Json out = {{"parameters", f.parameters},
-              {"weight_bytes", f.weight_bytes},
-              {"kernels", f.kernels},
-              {"flops_torch", f.flops_torch},
-              {"flops_full", f.flops_full},
-              {"flops_tensor", f.flops_tensor},
-              {"flops_vector", f.flops_vector},
-              {"bytes_read", f.bytes_read},
-              {"bytes_written", f.bytes_written},
-              {"activation_peak_bytes", f.activation_peak_bytes},
-              {"kv_cache_bytes", f.kv_cache_bytes}};
-  if (f.peak_live_bytes) out["peak_live_bytes"] = *f.peak_live_bytes;
-  return out;
+void write(const AnalyticModuleNode& m, DocumentWriter& out) {
+  out.map([&] {
+    out.field("module_id", m.module_id);
+    out.field("name", m.name);
+    out.field("qualified_class_name", m.qualified_class_name);
+    out.field("stage", m.stage);
+    out.field("parent_id", m.parent_id);
+    out.field("children", m.children);
+    out.field("repetition", m.repetition);
+    out.field("repetition_count", m.repetition_count);
+    out.field("constructor_params", m.constructor_params);
+  });
 }
 
-Json json(const AnalyticModuleNode& m) {
-  return {{"module_id", m.module_id},
-          {"name", m.name},
-          {"qualified_class_name", m.qualified_class_name},
-          {"stage", m.stage},
-          {"parent_id", or_null(m.parent_id)},
-          {"children", m.children},
-          {"repetition", m.repetition},
-          {"repetition_count", or_null(m.repetition_count)},
-          {"constructor_params", json(m.constructor_params)}};
+void write(const OperatorMetrics& m, DocumentWriter& out) {
+  out.map([&] {
+    out.field("category_id", m.category_id);
+    out.field("calls", m.calls);
+    out.field("flops_tflops", m.flops_tflops);
+    out.field("io_tb", m.io_tb);
+    out.field("share_of_module_flops", m.share_of_module_flops);
+  });
 }
 
-Json json(const OperatorMetrics& m) {
-  return {{"category_id", m.category_id},
-          {"calls", m.calls},
-          {"flops_tflops", m.flops_tflops},
-          {"io_tb", m.io_tb},
-          {"share_of_module_flops", m.share_of_module_flops}};
+void write(const ModuleMetricsSnapshot& s, DocumentWriter& out) {
+  out.map([&] {
+    out.field("module_id", s.module_id);
+    out.field("profile_id", s.profile_id);
+    out.field("calls", s.calls);
+    out.field("total_time_ms", s.total_time_ms);
+    out.field("total_flops_tflops", s.total_flops_tflops);
+    out.field("total_io_tb", s.total_io_tb);
+    out.field("memory_weights_gb", s.memory_weights_gb);
+    out.field("memory_activations_gb", s.memory_activations_gb);
+    out.field("memory_kvcache_gb", s.memory_kvcache_gb);
+    out.field("share_of_model_time", s.share_of_model_time);
+    out.list("operator_breakdown", s.operator_breakdown, [&](const OperatorMetrics& m) { write(m, out); });
+    write("exact", s.exact, out);
+  });
 }
 
-Json json(const ModuleMetricsSnapshot& s) {
-  Json breakdown = Json::array();
-  for (const OperatorMetrics& m : s.operator_breakdown) breakdown.push_back(json(m));
-  return {{"module_id", s.module_id},
-          {"profile_id", s.profile_id},
-          {"calls", s.calls},
-          {"total_time_ms", s.total_time_ms},
-          {"total_flops_tflops", s.total_flops_tflops},
-          {"total_io_tb", s.total_io_tb},
-          {"memory_weights_gb", s.memory_weights_gb},
-          {"memory_activations_gb", s.memory_activations_gb},
-          {"memory_kvcache_gb", s.memory_kvcache_gb},
-          {"share_of_model_time", s.share_of_model_time},
-          {"operator_breakdown", breakdown},
-          {"exact", json(s.exact)}};
+void write(const OperatorCategory& c, DocumentWriter& out) {
+  out.map([&] {
+    out.field("category_id", c.id);
+    out.field("display_name", c.display_name);
+    out.field("description", c.description);
+    out.field("match_classes", c.match);
+  });
 }
 
 std::string joined(const std::vector<std::string>& notes) {
   std::string out;
   for (const std::string& note : notes) out += (out.empty() ? "" : "\n") + note;
   return out;
+}
+
+void write(const Report& r, DocumentWriter& out) {
+  out.map([&] {
+    out.field("schema", schema);
+    out.field("report_id", r.report_id);
+    out.field("family", r.family);
+    out.map("units", [&] {
+      out.field("flops", "1e12 FLOP");
+      out.field("io_tb", "1e12 bytes");
+      out.field("memory_gb", "1e9 bytes");
+    });
+    out.field("flops_convention", "torch");
+    out.field("model", r.model);
+    out.field("workload", r.workload);
+    out.field("runtime", r.runtime);
+    write("totals", r.totals, out);
+    write("per_forward", r.per_forward, out);
+    out.list("stages", r.stages, [&](const StageFigures& s) {
+      out.map([&] {
+        out.field("stage", s.stage);
+        out.field("nested_in", s.nested_in);
+        write("figures", s.figures, out);
+      });
+    });
+    const auto write_item = [&](const auto& item) { write(item, out); };
+    out.list("modules", r.modules, write_item);
+    out.list("operator_categories", r.operator_categories, write_item);
+    out.list("module_metrics", r.module_metrics, write_item);
+    out.field("profile_run_id", nullptr);
+    out.field("predicted_total_time_ms", r.predicted_total_time_ms);
+    out.field("measured_total_time_ms", nullptr);
+    out.field("predicted_vs_measured_ratio", nullptr);
+    out.field("notes", joined(r.notes));
+    out.field("layer_docs_dir", r.layer_docs_dir);
+  });
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -217,44 +260,29 @@ class Reader {
 
 }  // namespace
 
-std::string to_json(const Report& r) {
-  Json categories = Json::array(), modules = Json::array(), metrics = Json::array(), stages = Json::array();
-  for (const OperatorCategory& c : r.operator_categories) {
-    categories.push_back({{"category_id", c.id},
-                          {"display_name", c.display_name},
-                          {"description", c.description},
-                          {"match_classes", c.match}});
-  }
-  for (const StageFigures& s : r.stages) {
-    stages.push_back({{"stage", s.stage}, {"nested_in", or_null(s.nested_in)}, {"figures", json(s.figures)}});
-  }
-  for (const AnalyticModuleNode& m : r.modules) modules.push_back(json(m));
-  for (const ModuleMetricsSnapshot& s : r.module_metrics) metrics.push_back(json(s));
-  const Json document = {{"schema", schema},
-                         {"report_id", r.report_id},
-                         {"family", r.family},
-                         {"units", {{"flops", "1e12 FLOP"}, {"io_tb", "1e12 bytes"}, {"memory_gb", "1e9 bytes"}}},
-                         {"flops_convention", "torch"},
-                         {"model", json(r.model)},
-                         {"workload", json(r.workload)},
-                         {"runtime", json(r.runtime)},
-                         {"totals", json(r.totals)},
-                         {"per_forward", json(r.per_forward)},
-                         {"stages", stages},
-                         {"modules", modules},
-                         {"operator_categories", categories},
-                         {"module_metrics", metrics},
-                         {"profile_run_id", nullptr},
-                         {"predicted_total_time_ms", r.predicted_total_time_ms},
-                         {"measured_total_time_ms", nullptr},
-                         {"predicted_vs_measured_ratio", nullptr},
-                         {"notes", joined(r.notes)},
-                         {"layer_docs_dir", or_null(r.layer_docs_dir)}};
-  return document.dump(2) + "\n";
+std::string to_json(const Report& report) {
+  return json_text([&](DocumentWriter& out) { write(report, out); }) + "\n";
 }
 
 std::string to_yaml(const Report& report) {
-  return config::to_yaml(config::parse_yaml(to_json(report), "report.json"));
+  config::YamlWriter out;
+  write(report, out);
+  return out.take();
+}
+
+std::string run_json(const Report& r, const std::vector<std::string>& files) {
+  return json_text([&](DocumentWriter& out) {
+    out.map([&] {
+      out.field("report_id", r.report_id);
+      out.field("files", files);
+      out.field("model", r.model);
+      out.field("workload", r.workload);
+      out.field("runtime", r.runtime);
+      write("totals", r.totals, out);
+      write("per_forward", r.per_forward, out);
+      out.field("notes", joined(r.notes));
+    });
+  });
 }
 
 Report report_from_json(const std::string& content, const std::string& file) {

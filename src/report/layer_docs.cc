@@ -12,6 +12,7 @@
 #include "report/pseudo_code.h"
 #include "report/summary.h"
 #include "report/table.h"
+#include "report/top.h"
 
 namespace modelmeter {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "report/memory.h"
+#include "memory/memory_report.h"
 
 namespace modelmeter {
 

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "report/memory.h"
+#include "memory/memory_report.h"
 
 namespace modelmeter {
 

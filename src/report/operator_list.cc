@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <cctype>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/checked.h"
 #include "base/format.h"
+#include "base/json_writer.h"
 #include "report/builder.h"
 #include "report/module_tree.h"
 #include "report/qualified_name.h"
@@ -18,9 +18,11 @@
 namespace modelmeter {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr char overflow[] = "the number of layers";
+// The files that readers of torchinfo look for.
+constexpr char layers_json[] = "torchinfo-unique-layers.json";
+constexpr char layers_md[] = "torchinfo-unique-layers.md";
+constexpr char stages_json[] = "torchinfo-stages.json";
 
 // Counts the classes below a layer, each as often as its holders are there.
 class Census {
@@ -151,20 +153,29 @@ TargetOperatorList target_operators(const AnalyticModel& model, const std::strin
   return out;
 }
 
-std::string operators_json(const TargetOperatorList& list) {
-  Json operators = Json::array();
-  for (const OperatorSpec& o : list.operators) {
-    operators.push_back({{"class_name", o.class_name},
-                         {"class_name_qualified", o.class_name_qualified},
-                         {"is_pytorch_builtin", o.is_pytorch_builtin},
-                         {"is_custom", !o.is_pytorch_builtin},
-                         {"children_classes", o.children_classes},
-                         {"default_category_id", o.default_category_id},
-                         {"count", o.count},
-                         {"parameters", o.parameters}});
-  }
-  const Json document = {{"snapshot_id", list.snapshot_id}, {"operators", operators}};
-  return document.dump(2) + "\n";
+std::string operators_json(const TargetOperatorList& list, const std::string& folder) {
+  return json_text([&](DocumentWriter& out) {
+    out.map([&] {
+      out.field("snapshot_id", list.snapshot_id);
+      out.list("operators", list.operators, [&](const OperatorSpec& o) {
+        out.map([&] {
+          out.field("class_name", o.class_name);
+          out.field("class_name_qualified", o.class_name_qualified);
+          out.field("is_pytorch_builtin", o.is_pytorch_builtin);
+          out.field("is_custom", !o.is_pytorch_builtin);
+          out.field("children_classes", o.children_classes);
+          out.field("default_category_id", o.default_category_id);
+          out.field("count", o.count);
+          out.field("parameters", o.parameters);
+        });
+      });
+      if (folder.empty()) return;
+      out.field("source_artifact_dir", folder);
+      out.field("layers_md_path", folder + "/" + layers_md);
+      out.field("layers_json_path", folder + "/" + layers_json);
+      out.field("stages_json_path", folder + "/" + stages_json);
+    });
+  });
 }
 
 std::string operators_markdown(const TargetOperatorList& list) {
@@ -183,30 +194,41 @@ std::string operators_markdown(const TargetOperatorList& list) {
 
 std::vector<std::pair<std::string, std::string>> operator_files(const AnalyticModel& model,
                                                                 const TargetOperatorList& list) {
-  Json layers = Json::array();
-  for (const OperatorSpec& o : list.operators) {
-    layers.push_back({{"class_name", o.class_name},
-                      {"class_name_qualified", o.class_name_qualified},
-                      {"is_torch_builtin", o.is_pytorch_builtin},
-                      {"count", o.count},
-                      {"parameters", o.parameters},
-                      {"default_category_id", o.default_category_id},
-                      {"children", o.children_classes}});
-  }
-  const Json unique = {{"generated_at", list.snapshot_id},
-                       {"total_params", model.parameter_count()},
-                       {"num_unique_layers", list.operators.size()},
-                       {"layers", layers}};
-  Json stages = Json::object();
-  for (const auto& stage : model.stages()) {
-    stages[stage->id()] = {{"stage_name", stage->id()},
-                           {"params", stage->parameter_count()},
-                           {"macs", stage->get_forward_cost().cost.flops_tensor / 2}};
-  }
-  const Json stage_document = {{"generated_at", list.snapshot_id}, {"stages", stages}};
-  return {{"torchinfo-unique-layers.json", unique.dump(2) + "\n"},
-          {"torchinfo-unique-layers.md", "# Unique layers\n\n" + operators_markdown(list)},
-          {"torchinfo-stages.json", stage_document.dump(2) + "\n"}};
+  const std::string layers = json_text([&](DocumentWriter& out) {
+    out.map([&] {
+      out.field("generated_at", list.snapshot_id);
+      out.field("total_params", model.parameter_count());
+      out.field("num_unique_layers", list.operators.size());
+      out.list("layers", list.operators, [&](const OperatorSpec& o) {
+        out.map([&] {
+          out.field("class_name", o.class_name);
+          out.field("class_name_qualified", o.class_name_qualified);
+          out.field("is_torch_builtin", o.is_pytorch_builtin);
+          out.field("count", o.count);
+          out.field("parameters", o.parameters);
+          out.field("default_category_id", o.default_category_id);
+          out.field("children", o.children_classes);
+        });
+      });
+    });
+  });
+  const std::string stages = json_text([&](DocumentWriter& out) {
+    out.map([&] {
+      out.field("generated_at", list.snapshot_id);
+      out.map("stages", [&] {
+        for (const auto& stage : model.stages()) {
+          out.map(stage->id(), [&] {
+            out.field("stage_name", stage->id());
+            out.field("params", stage->parameter_count());
+            out.field("macs", stage->get_forward_cost().cost.flops_tensor / 2);
+          });
+        }
+      });
+    });
+  });
+  return {{layers_json, layers + "\n"},
+          {layers_md, "# Unique layers\n\n" + operators_markdown(list)},
+          {stages_json, stages + "\n"}};
 }
 
 }  // namespace modelmeter

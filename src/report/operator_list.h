@@ -30,8 +30,9 @@ struct TargetOperatorList {
 // snapshot_id names the run.
 TargetOperatorList target_operators(const AnalyticModel& model, const std::string& snapshot_id);
 
-std::string operators_json(const TargetOperatorList& list);      // one object, as printed
 std::string operators_markdown(const TargetOperatorList& list);  // a table
+// One object. `folder`: where operator_files() are, absolute; "" where they are not written.
+std::string operators_json(const TargetOperatorList& list, const std::string& folder);
 
 // The files that the forerunner's reader looks for in a folder: torchinfo-unique-layers.json and .md,
 // torchinfo-stages.json.

@@ -81,8 +81,4 @@ struct Report {
   std::optional<std::string> layer_docs_dir;  // absolute
 };
 
-// The leaves with the most FLOPs, and the categories; ties by id.
-std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_t most);
-std::vector<OperatorMetrics> top_categories(const Report& report, size_t most);
-
 }  // namespace modelmeter

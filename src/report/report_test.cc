@@ -3,13 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.h"
+#include "config/yaml.h"
 #include "model/testing.h"
 #include "report/builder.h"
 #include "report/difference.h"
 #include "report/json.h"
+#include "report/operator_list.h"
 #include "report/summary.h"
 #include "report/table.h"
+#include "report/top.h"
 
 namespace modelmeter {
 namespace {
@@ -117,6 +122,17 @@ TEST(TopLeaves, AreSortedByFlopsThenById) {
   EXPECT_EQ(top_leaves(r, 3).size(), 3u);
 }
 
+TEST(Top, AsJsonHasTheSameRows) {
+  const Report r = report_of({});
+  const auto json = nlohmann::json::parse(top_json(r, 3, 2));
+  EXPECT_EQ(json["report_id"], "run");
+  ASSERT_EQ(json["layers"].size(), 3u);
+  ASSERT_EQ(json["categories"].size(), 2u);
+  EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
+  EXPECT_EQ(json["layers"][0]["flops_torch"], top_leaves(r, 1).front()->exact.flops_torch);
+  EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
+}
+
 TEST(TopCategories, AreSortedByFlopsThenById) {
   const auto categories = top_categories(report_of({}), 1000);
   ASSERT_GT(categories.size(), 3u);
@@ -182,6 +198,10 @@ TEST(ReportYaml, IsTheSameDocument) {
   const std::string yaml = to_yaml(report_of({}));
   EXPECT_THAT(yaml, testing::StartsWith("schema: modelmeter.report/1\nreport_id: run\n"));
   EXPECT_THAT(yaml, HasSubstr("\npredicted_total_time_ms: 0.0\n"));
+  for (const bool expanded : {false, true}) {
+    const Report r = report_of({}, {expanded});
+    EXPECT_EQ(to_yaml(r), config::to_yaml(config::parse_yaml(to_json(r), "report.json")));
+  }
 }
 
 // --- summary ---
@@ -223,7 +243,7 @@ TEST(Difference, OfAReportToItselfIsEmpty) {
   EXPECT_TRUE(d.layers.empty());
   EXPECT_EQ(d.totals.size(), 12u);
   for (const FigureDifference& f : d.totals) EXPECT_EQ(f.a, f.b) << f.name;
-  EXPECT_THAT(markdown(d, 10), HasSubstr("The same."));
+  EXPECT_THAT(difference_markdown(d, 10), HasSubstr("The same."));
 }
 
 TEST(Difference, NamesInputsTotalsAndTheLayersThatChanged) {
@@ -264,6 +284,39 @@ TEST(Difference, ShowsWhatOnlyOneSideHas) {
   seen = false;
   for (const InputDifference& i : back.inputs) seen = seen || (i.name == "runtime.autocast_dtype" && i.a == "-");
   EXPECT_TRUE(seen);
+}
+
+TEST(Difference, IsOneJsonObject) {
+  WanSpec more;
+  more.ffn_dim = 96;
+  const Report a = report_of({}), b = report_of(more);
+  const auto json = nlohmann::json::parse(difference_json(difference(a, b)));
+  EXPECT_EQ(json["a"], "run");
+  EXPECT_EQ(json["inputs"][1]["name"], "model.mlp_intermediate_size");
+  EXPECT_EQ(json["totals"].size(), difference(a, b).totals.size());
+  EXPECT_EQ(json["layers"].size(), difference(a, b).layers.size());
+  EXPECT_EQ(json["layers"][0]["flops_torch_b"], 2 * json["layers"][0]["flops_torch_a"].get<int64_t>());
+}
+
+// --- layer classes ---
+
+TEST(Operators, AsJsonNameTheirFilesWhereTheyAreWritten) {
+  const auto model = testing_models::wan_model({});
+  const TargetOperatorList list = target_operators(*model, "run");
+  const auto printed = nlohmann::json::parse(operators_json(list, ""));
+  EXPECT_EQ(printed["operators"].size(), list.operators.size());
+  EXPECT_FALSE(printed.contains("layers_json_path"));
+  const auto written = nlohmann::json::parse(operators_json(list, "/out"));
+  EXPECT_EQ(written["source_artifact_dir"], "/out");
+  EXPECT_EQ(written["layers_json_path"], "/out/torchinfo-unique-layers.json");
+  const auto files = operator_files(*model, list);
+  ASSERT_EQ(files.size(), 3u);
+  EXPECT_EQ("/out/" + files[0].first, written["layers_json_path"]);
+  EXPECT_EQ("/out/" + files[1].first, written["layers_md_path"]);
+  EXPECT_EQ("/out/" + files[2].first, written["stages_json_path"]);
+  EXPECT_EQ(nlohmann::json::parse(files[0].second)["layers"].size(), list.operators.size());
+  EXPECT_EQ(nlohmann::json::parse(files[2].second)["stages"]["diffusion/dit"]["params"],
+            model->stages().front()->parameter_count());
 }
 
 }  // namespace

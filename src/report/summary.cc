@@ -4,6 +4,7 @@
 
 #include "base/format.h"
 #include "report/table.h"
+#include "report/top.h"
 
 namespace modelmeter {
 namespace {
@@ -55,25 +56,6 @@ std::string stages_table(const Report& r) {
 }
 
 }  // namespace
-
-std::string top_tables(const Report& r, size_t layers, size_t categories) {
-  const double total = static_cast<double>(r.totals.flops_torch);
-  const auto share = [&](double flops) { return percent_text(total > 0 ? flops / total : 0); };
-  Table leaves({"Layer", "FLOPs (torch)", "Share", "Bytes moved", "Calls"},
-               {Align::left, Align::right, Align::right, Align::right, Align::right});
-  for (const ModuleMetricsSnapshot* s : top_leaves(r, layers)) {
-    leaves.add({s->module_id, flops_text(s->exact.flops_torch), share(static_cast<double>(s->exact.flops_torch)),
-                bytes_text(s->exact.io_bytes()), grouped(s->calls)});
-  }
-  Table kinds({"Category", "FLOPs (torch)", "Share", "Bytes moved"},
-              {Align::left, Align::right, Align::right, Align::right});
-  for (const OperatorMetrics& m : top_categories(r, categories)) {
-    kinds.add({m.category_id, fmt::format("{:.3f} TFLOP", m.flops_tflops), share(m.flops_tflops * 1e12),
-               fmt::format("{:.3f} TB", m.io_tb)});
-  }
-  return fmt::format("## Top {} layers\n\n{}\n## Top {} categories\n\n{}", layers, leaves.markdown(), categories,
-                     kinds.markdown());
-}
 
 std::string summary_markdown(const Report& r) {
   std::string out = fmt::format("# {}\n\n", r.report_id);

@@ -10,7 +10,4 @@ namespace modelmeter {
 // summary.md: model, workload, totals, the ten leaf layers and the five categories with the most FLOPs, notes.
 std::string summary_markdown(const Report& report);
 
-// The tables of `modelmeter top`.
-std::string top_tables(const Report& report, size_t layers, size_t categories);
-
 }  // namespace modelmeter

@@ -78,6 +78,7 @@ class Buffer {
   const T& front() const { return data_[0]; }
   T& back() { return data_[size_ - 1]; }
   const T& back() const { return data_[size_ - 1]; }
+  const T* data() const { return data_.get(); }
   T* begin() { return data_.get(); }
   T* end() { return data_.get() + size_; }
   const T* begin() const { return data_.get(); }

@@ -57,8 +57,11 @@ TEST_F(SharedCallTest, ByDefaultAllAreRecorded) {
 
 TEST_F(SharedCallTest, WhatDecidesMakesAnotherCall) {
   const Tensor x = make({2, 3});
-  std::vector<Tensor> results{call(x), call(make({2, 4})), call(make({2, 3}, DType::bfloat16)),
-                              call(make({3, 2}).transpose(0, 1)), call(tracer.input({2, 3}, DType::float32)),
+  std::vector<Tensor> results{call(x),
+                              call(make({2, 4})),
+                              call(make({2, 3}, DType::bfloat16)),
+                              call(make({3, 2}).transpose(0, 1)),
+                              call(tracer.input({2, 3}, DType::float32)),
                               call(x, {1})};
   {
     AutocastGuard autocast(DType::bfloat16);

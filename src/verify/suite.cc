@@ -8,8 +8,8 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "model/registry.h"
-#include "report/files.h"
 
 namespace modelmeter {
 namespace {
@@ -179,6 +179,11 @@ std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView
     return place_in_pipeline(a.stage) < place_in_pipeline(b.stage);
   });
   return out;
+}
+
+bool all_equal(const std::vector<VerifiedReference>& references) {
+  return std::all_of(references.begin(), references.end(),
+                     [](const VerifiedReference& r) { return r.comparison.equal(); });
 }
 
 std::string suite_text(const std::vector<VerifiedReference>& references, SuiteView view) {

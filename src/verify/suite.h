@@ -35,6 +35,9 @@ std::string suite_folder(const std::string& root, const std::string& workload);
 // Every reference of the folder that the view shows, in the order of the pipeline, then by name. Error for none.
 std::vector<VerifiedReference> verify_suite(const std::string& folder, SuiteView view);
 
+// Whether none of them differs.
+bool all_equal(const std::vector<VerifiedReference>& references);
+
 // The tables of a view. Ends with a line that says which references differ.
 std::string suite_text(const std::vector<VerifiedReference>& references, SuiteView view);
 

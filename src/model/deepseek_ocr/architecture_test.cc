@@ -41,7 +41,7 @@ std::string message_for(const std::string& from, const std::string& to) {
 
 // 6,672,212,480 bytes in bf16: the `total_size` of the checkpoint's index.
 TEST(Architecture, HasAsManyParametersAsTheCheckpoint) {
-  const DeepseekOCRForCausalLM model(read(published), AttentionImplementation::eager, DType::bfloat16);
+  const DeepseekOCRForCausalLM model(BuildContext{DType::bfloat16}, read(published), AttentionImplementation::eager);
   EXPECT_EQ(model.parameter_count(), 3'336'106'240);
   EXPECT_EQ(model.parameter_bytes(), 6'672'212'480);
   EXPECT_EQ(model.model().sam_model().parameter_count(), 95'569'152);

@@ -4,14 +4,14 @@
 
 namespace modelmeter::transformers {
 
-CLIPVisionEmbeddings::CLIPVisionEmbeddings(const ImageEncoderArchitecture& a, DType dtype)
+CLIPVisionEmbeddings::CLIPVisionEmbeddings(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("CLIPVisionEmbeddings"),
       dim_(a.dim),
       num_positions_(a.num_patches() + 1),
-      dtype_(dtype),
-      patch_embedding_({3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, false}),
-      position_embedding_({num_positions_, a.dim, dtype}) {
-  register_parameter("class_embedding", {a.dim}, dtype);
+      dtype_(context.dtype),
+      patch_embedding_(context, {3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, false}),
+      position_embedding_(context, {num_positions_, a.dim}) {
+  register_parameter("class_embedding", {a.dim}, context);
   register_buffer("position_ids", {1, num_positions_}, DType::int64);
   register_module("patch_embedding", patch_embedding_);
   register_module("position_embedding", position_embedding_);
@@ -34,14 +34,14 @@ Tensor CLIPVisionEmbeddings::forward(Tensor pixel_values) const {
   return embeddings;
 }
 
-CLIPAttention::CLIPAttention(const ImageEncoderArchitecture& a, DType dtype)
+CLIPAttention::CLIPAttention(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("CLIPAttention"),
       num_heads_(a.num_heads),
       head_dim_(a.head_dim()),
-      k_proj_({a.dim, a.dim, dtype}),
-      v_proj_({a.dim, a.dim, dtype}),
-      q_proj_({a.dim, a.dim, dtype}),
-      out_proj_({a.dim, a.dim, dtype}) {
+      k_proj_(context, {a.dim, a.dim}),
+      v_proj_(context, {a.dim, a.dim}),
+      q_proj_(context, {a.dim, a.dim}),
+      out_proj_(context, {a.dim, a.dim}) {
   register_module("k_proj", k_proj_);
   register_module("v_proj", v_proj_);
   register_module("q_proj", q_proj_);
@@ -69,11 +69,11 @@ Tensor CLIPActivation::forward(Tensor input) const {
   return torch::mul(std::move(input), std::move(gate));
 }
 
-CLIPMLP::CLIPMLP(const ImageEncoderArchitecture& a, DType dtype)
+CLIPMLP::CLIPMLP(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("CLIPMLP"),
       activation_fn_(a.activation == "quick_gelu"),
-      fc1_({a.dim, a.dim * a.mlp_ratio, dtype}),
-      fc2_({a.dim * a.mlp_ratio, a.dim, dtype}) {
+      fc1_(context, {a.dim, a.dim * a.mlp_ratio}),
+      fc2_(context, {a.dim * a.mlp_ratio, a.dim}) {
   register_module("activation_fn", activation_fn_);
   register_module("fc1", fc1_);
   register_module("fc2", fc2_);
@@ -86,12 +86,12 @@ Tensor CLIPMLP::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-CLIPEncoderLayer::CLIPEncoderLayer(const ImageEncoderArchitecture& a, DType dtype)
+CLIPEncoderLayer::CLIPEncoderLayer(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("CLIPEncoderLayer"),
-      self_attn_(a, dtype),
-      layer_norm1_({a.dim, true, dtype}),
-      mlp_(a, dtype),
-      layer_norm2_({a.dim, true, dtype}) {
+      self_attn_(context, a),
+      layer_norm1_(context, {a.dim, true}),
+      mlp_(context, a),
+      layer_norm2_(context, {a.dim, true}) {
   register_module("self_attn", self_attn_);
   register_module("layer_norm1", layer_norm1_);
   register_module("mlp", mlp_);
@@ -111,8 +111,8 @@ Tensor CLIPEncoderLayer::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-CLIPEncoder::CLIPEncoder(const ImageEncoderArchitecture& a, DType dtype)
-    : Module("CLIPEncoder"), num_layers_(a.num_layers), layer_(a, dtype) {
+CLIPEncoder::CLIPEncoder(const BuildContext& context, const ImageEncoderArchitecture& a)
+    : Module("CLIPEncoder"), num_layers_(a.num_layers), layer_(context, a) {
   register_module_list("layers", layer_, num_layers_);
 }
 
@@ -128,12 +128,12 @@ Tensor CLIPEncoder::forward(Tensor inputs_embeds, TensorList& kept) const {
   return hidden_states;
 }
 
-CLIPVisionModel::CLIPVisionModel(const ImageEncoderArchitecture& a, DType dtype)
+CLIPVisionModel::CLIPVisionModel(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("CLIPVisionModel"),
-      embeddings_(a, dtype),
-      pre_layrnorm_({a.dim, true, dtype}),
-      encoder_(a, dtype),
-      post_layernorm_({a.dim, true, dtype}) {
+      embeddings_(context, a),
+      pre_layrnorm_(context, {a.dim, true}),
+      encoder_(context, a),
+      post_layernorm_(context, {a.dim, true}) {
   register_module("embeddings", embeddings_);
   register_module("pre_layrnorm", pre_layrnorm_);
   register_module("encoder", encoder_);

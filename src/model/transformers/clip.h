@@ -16,7 +16,7 @@ namespace modelmeter::transformers {
 
 class CLIPVisionEmbeddings : public Module<CLIPVisionEmbeddings> {
  public:
-  CLIPVisionEmbeddings(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPVisionEmbeddings(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor pixel_values) const;
 
  private:
@@ -28,7 +28,7 @@ class CLIPVisionEmbeddings : public Module<CLIPVisionEmbeddings> {
 
 class CLIPAttention : public Module<CLIPAttention> {
  public:
-  CLIPAttention(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPAttention(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -52,7 +52,7 @@ class CLIPMLP : public Module<CLIPMLP> {
  public:
   static constexpr bool pure = true;
 
-  CLIPMLP(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPMLP(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -62,7 +62,7 @@ class CLIPMLP : public Module<CLIPMLP> {
 
 class CLIPEncoderLayer : public Module<CLIPEncoderLayer> {
  public:
-  CLIPEncoderLayer(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPEncoderLayer(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -74,7 +74,7 @@ class CLIPEncoderLayer : public Module<CLIPEncoderLayer> {
 
 class CLIPEncoder : public Module<CLIPEncoder> {
  public:
-  CLIPEncoder(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPEncoder(const BuildContext& context, const ImageEncoderArchitecture& a);
   // Gives the last hidden state; `kept` is left with all, the given one first.
   Tensor forward(Tensor inputs_embeds, TensorList& kept) const;
 
@@ -85,7 +85,7 @@ class CLIPEncoder : public Module<CLIPEncoder> {
 
 class CLIPVisionModel : public Module<CLIPVisionModel> {
  public:
-  CLIPVisionModel(const ImageEncoderArchitecture& a, DType dtype);
+  CLIPVisionModel(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor pixel_values) const;  // [B, 3, H, W] float32 -> hidden_states[-2], [B, 257, C]
 
  private:

@@ -5,7 +5,7 @@
 namespace modelmeter::transformers {
 namespace {
 
-LinearOptions no_bias(int64_t in, int64_t out, DType dtype) { return {in, out, dtype, false}; }
+LinearOptions no_bias(int64_t in, int64_t out) { return {in, out, false}; }
 
 // create_bidirectional_mask for sdpa: [B, L] -> [B, 1, L, L], true where a query attends to a key.
 Tensor create_bidirectional_mask(const Tensor& inputs_embeds, const Tensor& attention_mask) {
@@ -72,11 +72,11 @@ Tensor NewGELUActivation::forward(Tensor input) const {
   return torch::mul(std::move(half), std::move(inner));
 }
 
-UMT5DenseGatedActDense::UMT5DenseGatedActDense(const TextEncoderArchitecture& a, DType dtype)
+UMT5DenseGatedActDense::UMT5DenseGatedActDense(const BuildContext& context, const TextEncoderArchitecture& a)
     : Module("UMT5DenseGatedActDense"),
-      wi_0_(no_bias(a.dim, a.dim_ffn, dtype)),
-      wi_1_(no_bias(a.dim, a.dim_ffn, dtype)),
-      wo_(no_bias(a.dim_ffn, a.dim, dtype)) {
+      wi_0_(context, no_bias(a.dim, a.dim_ffn)),
+      wi_1_(context, no_bias(a.dim, a.dim_ffn)),
+      wo_(context, no_bias(a.dim_ffn, a.dim)) {
   register_module("wi_0", wi_0_);
   register_module("wi_1", wi_1_);
   register_module("wo", wo_);
@@ -92,8 +92,8 @@ Tensor UMT5DenseGatedActDense::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-UMT5LayerFF::UMT5LayerFF(const TextEncoderArchitecture& a, DType dtype)
-    : Module("UMT5LayerFF"), dense_(a, dtype), layer_norm_(a.dim, dtype) {
+UMT5LayerFF::UMT5LayerFF(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("UMT5LayerFF"), dense_(context, a), layer_norm_(context, a.dim) {
   register_module("DenseReluDense", dense_);
   register_module("layer_norm", layer_norm_);
 }
@@ -105,15 +105,15 @@ Tensor UMT5LayerFF::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-UMT5Attention::UMT5Attention(const TextEncoderArchitecture& a, DType dtype)
+UMT5Attention::UMT5Attention(const BuildContext& context, const TextEncoderArchitecture& a)
     : Module("UMT5Attention"),
       n_heads_(a.num_heads),
       key_value_proj_dim_(a.head_dim()),
-      q_(no_bias(a.dim, a.dim_attn, dtype)),
-      k_(no_bias(a.dim, a.dim_attn, dtype)),
-      v_(no_bias(a.dim, a.dim_attn, dtype)),
-      o_(no_bias(a.dim_attn, a.dim, dtype)),
-      relative_attention_bias_({a.num_buckets, a.num_heads, dtype}) {
+      q_(context, no_bias(a.dim, a.dim_attn)),
+      k_(context, no_bias(a.dim, a.dim_attn)),
+      v_(context, no_bias(a.dim, a.dim_attn)),
+      o_(context, no_bias(a.dim_attn, a.dim)),
+      relative_attention_bias_(context, {a.num_buckets, a.num_heads}) {
   register_module("q", q_);
   register_module("k", k_);
   register_module("v", v_);
@@ -168,8 +168,8 @@ Tensor UMT5Attention::relative_position_bucket(Tensor relative_position) const {
   return torch::add_(relative_buckets, std::move(bucket));
 }
 
-UMT5LayerSelfAttention::UMT5LayerSelfAttention(const TextEncoderArchitecture& a, DType dtype)
-    : Module("UMT5LayerSelfAttention"), attention_(a, dtype), layer_norm_(a.dim, dtype) {
+UMT5LayerSelfAttention::UMT5LayerSelfAttention(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("UMT5LayerSelfAttention"), attention_(context, a), layer_norm_(context, a.dim) {
   register_module("SelfAttention", attention_);
   register_module("layer_norm", layer_norm_);
 }
@@ -181,8 +181,8 @@ Tensor UMT5LayerSelfAttention::forward(Tensor hidden_states, Tensor attention_ma
   return hidden_states;
 }
 
-UMT5Block::UMT5Block(const TextEncoderArchitecture& a, DType dtype)
-    : Module("UMT5Block"), layer_0_(a, dtype), layer_1_(a, dtype) {
+UMT5Block::UMT5Block(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("UMT5Block"), layer_0_(context, a), layer_1_(context, a) {
   register_module("layer.0", layer_0_);
   register_module("layer.1", layer_1_);
 }
@@ -193,12 +193,12 @@ Tensor UMT5Block::forward(Tensor hidden_states, Tensor attention_mask) const {
   return hidden_states;
 }
 
-UMT5Stack::UMT5Stack(const TextEncoderArchitecture& a, const Embedding& shared, DType dtype)
+UMT5Stack::UMT5Stack(const BuildContext& context, const TextEncoderArchitecture& a, const Embedding& shared)
     : Module("UMT5Stack"),
       num_layers_(a.num_layers),
       embed_tokens_(shared),
-      block_(a, dtype),
-      final_layer_norm_(a.dim, dtype) {
+      block_(context, a),
+      final_layer_norm_(context, a.dim) {
   register_module("embed_tokens", embed_tokens_);
   register_module_list("block", block_, a.num_layers);
   register_module("final_layer_norm", final_layer_norm_);
@@ -213,8 +213,8 @@ Tensor UMT5Stack::forward(Tensor input_ids, Tensor attention_mask) const {
   return hidden_states;
 }
 
-UMT5EncoderModel::UMT5EncoderModel(const TextEncoderArchitecture& a, DType dtype)
-    : Module("UMT5EncoderModel"), a_(a), shared_({a.vocab, a.dim, dtype}), encoder_(a, shared_, dtype) {
+UMT5EncoderModel::UMT5EncoderModel(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("UMT5EncoderModel"), a_(a), shared_(context, {a.vocab, a.dim}), encoder_(context, a, shared_) {
   register_module("shared", shared_);
   register_module("encoder", encoder_);
 }

@@ -15,7 +15,9 @@ class UMT5LayerNorm : public Module<UMT5LayerNorm> {
  public:
   static constexpr bool pure = true;
 
-  UMT5LayerNorm(int64_t dim, DType dtype) : Module("UMT5LayerNorm") { register_parameter("weight", {dim}, dtype); }
+  UMT5LayerNorm(const BuildContext& context, int64_t dim) : Module("UMT5LayerNorm") {
+    register_parameter("weight", {dim}, context);
+  }
   Tensor forward(Tensor hidden_states) const;
 };
 
@@ -32,7 +34,7 @@ class UMT5DenseGatedActDense : public Module<UMT5DenseGatedActDense> {
  public:
   static constexpr bool pure = true;
 
-  UMT5DenseGatedActDense(const TextEncoderArchitecture& a, DType dtype);
+  UMT5DenseGatedActDense(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -44,7 +46,7 @@ class UMT5LayerFF : public Module<UMT5LayerFF> {
  public:
   static constexpr bool pure = true;
 
-  UMT5LayerFF(const TextEncoderArchitecture& a, DType dtype);
+  UMT5LayerFF(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -54,7 +56,7 @@ class UMT5LayerFF : public Module<UMT5LayerFF> {
 
 class UMT5Attention : public Module<UMT5Attention> {
  public:
-  UMT5Attention(const TextEncoderArchitecture& a, DType dtype);
+  UMT5Attention(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states, Tensor attention_mask) const;  // [B, L, C], [B, 1, L, L] bool
 
  private:
@@ -68,7 +70,7 @@ class UMT5Attention : public Module<UMT5Attention> {
 
 class UMT5LayerSelfAttention : public Module<UMT5LayerSelfAttention> {
  public:
-  UMT5LayerSelfAttention(const TextEncoderArchitecture& a, DType dtype);
+  UMT5LayerSelfAttention(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states, Tensor attention_mask) const;
 
  private:
@@ -78,7 +80,7 @@ class UMT5LayerSelfAttention : public Module<UMT5LayerSelfAttention> {
 
 class UMT5Block : public Module<UMT5Block> {
  public:
-  UMT5Block(const TextEncoderArchitecture& a, DType dtype);
+  UMT5Block(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states, Tensor attention_mask) const;
 
  private:
@@ -98,7 +100,7 @@ class TiedEmbedding : public Module<TiedEmbedding> {
 
 class UMT5Stack : public Module<UMT5Stack> {
  public:
-  UMT5Stack(const TextEncoderArchitecture& a, const Embedding& shared, DType dtype);
+  UMT5Stack(const BuildContext& context, const TextEncoderArchitecture& a, const Embedding& shared);
   Tensor forward(Tensor input_ids, Tensor attention_mask) const;
 
  private:
@@ -110,7 +112,7 @@ class UMT5Stack : public Module<UMT5Stack> {
 
 class UMT5EncoderModel : public Module<UMT5EncoderModel> {
  public:
-  UMT5EncoderModel(const TextEncoderArchitecture& a, DType dtype);
+  UMT5EncoderModel(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor input_ids, Tensor attention_mask) const;  // both [B, L] int64 -> [B, L, C]
 
   const TextEncoderArchitecture& architecture() const { return a_; }

@@ -163,7 +163,9 @@ Architecture flf2v_14b() {
 }
 
 TEST(ParameterTotals, AreThoseOfTheCheckpoints) {
-  const auto official = [](const Architecture& a) { return official::WanModel(a, DType::float32).parameter_count(); };
+  const auto official = [](const Architecture& a) {
+    return official::WanModel(BuildContext{DType::float32}, a).parameter_count();
+  };
   EXPECT_EQ(official(wan(5120, 13824, 40, 40)), 14'288'491'584);
   EXPECT_EQ(official(wan(1536, 8960, 12, 30)), 1'418'996'800);
   EXPECT_EQ(official(i2v_14b()), 16'394'878'784);
@@ -176,7 +178,7 @@ TEST(ParameterTotals, AreThoseOfTheCheckpoints) {
 
 TEST(ParameterTotals, OfDiffusersAreTheSameWeights) {
   const auto diffusers = [](const Architecture& a) {
-    return diffusers::WanTransformer3DModel(a, DType::bfloat16).parameter_count();
+    return diffusers::WanTransformer3DModel(BuildContext{DType::bfloat16}, a).parameter_count();
   };
   EXPECT_EQ(diffusers(wan(5120, 13824, 40, 40)), 14'288'491'584);
   EXPECT_EQ(diffusers(wan(1536, 8960, 12, 30)), 1'418'996'800);
@@ -184,14 +186,14 @@ TEST(ParameterTotals, OfDiffusersAreTheSameWeights) {
 }
 
 TEST(ParameterTotals, OfOneBlock) {
-  const int64_t one = official::WanModel(wan(5120, 13824, 40, 1), DType::float32).parameter_count();
-  const int64_t two = official::WanModel(wan(5120, 13824, 40, 2), DType::float32).parameter_count();
+  const int64_t one = official::WanModel(BuildContext{DType::float32}, wan(5120, 13824, 40, 1)).parameter_count();
+  const int64_t two = official::WanModel(BuildContext{DType::float32}, wan(5120, 13824, 40, 2)).parameter_count();
   EXPECT_EQ(two - one, 351'394'304);
 }
 
 TEST(ParameterTotals, NamesAreThoseOfTheCheckpoint) {
   std::vector<std::string> names;
-  official::WanModel(wan(64, 128, 4, 1), DType::float32)
+  official::WanModel(BuildContext{DType::float32}, wan(64, 128, 4, 1))
       .for_each_parameter([&](const std::string& name, const TensorSpec&) { names.push_back(name); });
   for (const char* name : {"patch_embedding.weight", "text_embedding.0.weight", "time_embedding.2.bias",
                            "time_projection.1.weight", "blocks.0.modulation", "blocks.0.self_attn.q.weight",

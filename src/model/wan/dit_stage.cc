@@ -76,7 +76,7 @@ DiTStage::DiTStage(const Architecture& a, const Runtime& runtime, const DiTWorkl
 
 template <class Model, class Run>
 void DiTStage::hold(Run& run) {
-  auto model = std::make_unique<Model>(a_, runtime_.weight_dtype);
+  auto model = std::make_unique<Model>(BuildContext{runtime_.weight_dtype}, a_);
   run = [m = model.get()](const auto& inputs) { (*m)(inputs); };
   layer_ = std::move(model);
 }

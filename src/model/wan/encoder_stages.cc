@@ -26,9 +26,9 @@ TextEncoderStage::TextEncoderStage(const Options& options)
     layer_ = std::move(model);
   };
   if (options.implementation == Implementation::official) {
-    hold(std::make_unique<official::T5Encoder>(options.architecture, options.dtype));
+    hold(std::make_unique<official::T5Encoder>(BuildContext{options.dtype}, options.architecture));
   } else {
-    hold(std::make_unique<transformers::UMT5EncoderModel>(options.architecture, options.dtype));
+    hold(std::make_unique<transformers::UMT5EncoderModel>(BuildContext{options.dtype}, options.architecture));
   }
 }
 
@@ -64,9 +64,9 @@ ImageEncoderStage::ImageEncoderStage(const Options& options) : Stage("image_enco
     layer_ = std::move(model);
   };
   if (options.implementation == Implementation::official) {
-    hold(std::make_unique<official::VisionTransformer>(options.architecture, options.dtype));
+    hold(std::make_unique<official::VisionTransformer>(BuildContext{options.dtype}, options.architecture));
   } else {
-    hold(std::make_unique<transformers::CLIPVisionModel>(options.architecture, options.dtype));
+    hold(std::make_unique<transformers::CLIPVisionModel>(BuildContext{options.dtype}, options.architecture));
   }
 }
 
@@ -109,8 +109,8 @@ std::shared_ptr<Model> shared_or_new(const std::shared_ptr<BaseLayer>& shared, c
 VaeStage::VaeStage(const Options& options, const VaeStage* other)
     : Stage(options.decode ? "vae/decode" : "vae/encode", "vae"), options_(options) {
   if (options.implementation == Implementation::diffusers) {
-    const auto model = shared_or_new<diffusers::AutoencoderKLWan>(other ? other->layer_ : nullptr, options.architecture,
-                                                                  options.tiling);
+    const auto model = shared_or_new<diffusers::AutoencoderKLWan>(
+        other ? other->layer_ : nullptr, BuildContext{options.dtype}, options.architecture, options.tiling);
     diffusers_ = [m = model.get(), decode = options.decode](const Tensor& x) {
       if (decode) {
         m->decode(x);
@@ -128,7 +128,8 @@ VaeStage::VaeStage(const Options& options, const VaeStage* other)
 
 template <class Model>
 void VaeStage::hold_official(const VaeStage* other) {
-  const auto model = shared_or_new<Model>(other ? other->layer_ : nullptr, options_.architecture);
+  const auto model =
+      shared_or_new<Model>(other ? other->layer_ : nullptr, BuildContext{options_.dtype}, options_.architecture);
   official_ = [m = model.get(), decode = options_.decode](const TensorList& x) {
     if (decode) {
       m->decode(x);
@@ -146,7 +147,7 @@ void VaeStage::forward(Tracer& tracer) const {
   if (diffusers_) {
     Shape sizes = sample;
     sizes.insert(0, options_.batch);
-    diffusers_(tracer.input(sizes, options_.architecture.dtype));
+    diffusers_(tracer.input(sizes, options_.dtype));
     return;
   }
   TensorList samples;

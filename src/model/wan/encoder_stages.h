@@ -67,6 +67,7 @@ class VaeStage : public Stage {
  public:
   struct Options {
     VaeArchitecture architecture;
+    DType dtype = DType::float32;
     Implementation implementation = Implementation::official;
     AttentionKernel attention = AttentionKernel::flash;
     diffusers::VaeOptions tiling;  // diffusers only

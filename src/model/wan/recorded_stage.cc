@@ -195,7 +195,7 @@ std::unique_ptr<Stage> recorded_vae(const Recording& recording) {
       a.temporal_downsample.push_back(item.as<bool>());
     }
   }
-  if (!recording.parameters.empty()) a.dtype = parse_dtype(recording.parameters.front().tensor.dtype);
+  if (!recording.parameters.empty()) o.dtype = parse_dtype(recording.parameters.front().tensor.dtype);
   o.implementation = official ? Implementation::official : Implementation::diffusers;
   o.attention = attention_of(recording);
   o.decode = in.workload.has("direction") ? in.workload.get<std::string>("direction") == "decode"

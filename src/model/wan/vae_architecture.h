@@ -8,8 +8,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/dtype.h"
-
 namespace modelmeter::wan {
 
 struct VaeArchitecture {
@@ -24,7 +22,6 @@ struct VaeArchitecture {
   int64_t patch_size = 1;                                    // pixels of a side that become channels
   bool is_residual = false;                                  // levels have a parameter-free shortcut (Wan2.2)
   int64_t spatial_compression = 8;                           // pixels of a side per latent
-  DType dtype = DType::float32;
 
   static VaeArchitecture wan2_2();
 

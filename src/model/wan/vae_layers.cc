@@ -3,17 +3,20 @@
 namespace modelmeter::wan {
 namespace {
 
-ConvOptions conv2d(int64_t in_dim, int64_t out_dim, int64_t kernel, int64_t stride, int64_t padding, DType dtype) {
-  return {in_dim, out_dim, {kernel, kernel}, {stride, stride}, {padding, padding}, dtype};
+ConvOptions conv2d(int64_t in_dim, int64_t out_dim, int64_t kernel, int64_t stride, int64_t padding) {
+  return {in_dim, out_dim, {kernel, kernel}, {stride, stride}, {padding, padding}};
 }
 
 // x[:, :, -frames:].clone(), with the last frame of what was kept before it where that is a single one.
 Tensor last_frames(const Tensor& x, const FeatCache::Slot& kept) {
-  Tensor frames = torch::clone(x.slice(2, -cache_t, x.size(2)));
-  if (frames.size(2) < 2 && kept.frames.defined()) {
-    frames = torch::cat({kept.frames.select(2, -1).unsqueeze(2), frames}, 2);
-  }
-  return frames;
+  static const int32_t function = structure_id("wan::last_frames");
+  return shared_call(x.tracer(), function, {&x, &kept.frames}, {}, [&] {
+    Tensor frames = torch::clone(x.slice(2, -cache_t, x.size(2)));
+    if (frames.size(2) < 2 && kept.frames.defined()) {
+      frames = torch::cat({kept.frames.select(2, -1).unsqueeze(2), frames}, 2);
+    }
+    return frames;
+  });
 }
 
 }  // namespace
@@ -37,12 +40,12 @@ CausalConvOptions conv_3x3x3(int64_t in_dim, int64_t out_dim) {
 }
 CausalConvOptions conv_1x1x1(int64_t in_dim, int64_t out_dim) { return {in_dim, out_dim, {1, 1, 1}}; }
 
-CausalConv3d::CausalConv3d(std::string_view class_name, const CausalConvOptions& options, DType dtype)
+CausalConv3d::CausalConv3d(const BuildContext& context, std::string_view class_name, const CausalConvOptions& options)
     : Module(class_name), options_(options) {
-  const auto [t, h, w] = options.kernel;
-  register_parameter("weight", {options.out_dim, options.in_dim, t, h, w}, dtype);
-  register_parameter("bias", {options.out_dim}, dtype);
   for (const auto& numbers : {options.stride, options.padding}) vary_by({numbers[0], numbers[1], numbers[2]});
+  const auto [t, h, w] = options.kernel;
+  register_parameter("weight", {options.out_dim, options.in_dim, t, h, w}, context);
+  register_parameter("bias", {options.out_dim}, context);
 }
 
 Tensor CausalConv3d::forward(Tensor x, Tensor cache_x) const {
@@ -69,10 +72,10 @@ int64_t count_conv3d(const BaseLayer& layer) {
   return count;
 }
 
-VaeRmsNorm::VaeRmsNorm(const VaeClassNames& names, int64_t dim, bool images, DType dtype)
+VaeRmsNorm::VaeRmsNorm(const BuildContext& context, const VaeClassNames& names, int64_t dim, bool images)
     : Module(names.rms_norm), diffusers_(&names == &diffusers_vae_names) {
   vary_by({diffusers_});
-  register_parameter("gamma", images ? Shape{dim, 1, 1} : Shape{dim, 1, 1, 1}, dtype);
+  register_parameter("gamma", images ? Shape{dim, 1, 1} : Shape{dim, 1, 1, 1}, context);
 }
 
 Tensor VaeRmsNorm::forward(Tensor x) const {
@@ -91,19 +94,20 @@ Tensor VaeUpsample::forward(Tensor x) const {
   return torch::type_as(std::move(up), x);
 }
 
-VaeResample::VaeResample(const VaeClassNames& names, int64_t dim, int64_t out_dim, ResampleMode mode, DType dtype)
+VaeResample::VaeResample(const BuildContext& context, const VaeClassNames& names, int64_t dim, int64_t out_dim,
+                         ResampleMode mode)
     : Module(names.resample), mode_(mode) {
   if (mode == ResampleMode::upsample2d || mode == ResampleMode::upsample3d) {
-    up_.emplace(UpsampleOptions{names.upsample}, conv2d(dim, out_dim, 3, 1, 1, dtype));
+    up_.emplace(context, UpsampleOptions{names.upsample}, conv2d(dim, out_dim, 3, 1, 1));
     register_module("resample", *up_);
   } else {
-    down_.emplace(ZeroPadOptions{}, conv2d(dim, dim, 3, 2, 0, dtype));
+    down_.emplace(context, ZeroPadOptions{}, conv2d(dim, dim, 3, 2, 0));
     register_module("resample", *down_);
   }
   if (mode == ResampleMode::upsample3d) {
-    time_conv_.emplace(names.causal_conv, CausalConvOptions{dim, 2 * dim, {3, 1, 1}, {1, 1, 1}, {1, 0, 0}}, dtype);
+    time_conv_.emplace(context, names.causal_conv, CausalConvOptions{dim, 2 * dim, {3, 1, 1}, {1, 1, 1}, {1, 0, 0}});
   } else if (mode == ResampleMode::downsample3d) {
-    time_conv_.emplace(names.causal_conv, CausalConvOptions{dim, dim, {3, 1, 1}, {2, 1, 1}}, dtype);
+    time_conv_.emplace(context, names.causal_conv, CausalConvOptions{dim, dim, {3, 1, 1}, {2, 1, 1}});
   }
   if (time_conv_) register_module("time_conv", *time_conv_);
 }
@@ -154,11 +158,11 @@ Tensor VaeResample::half_the_frames(Tensor x, FeatCache& cache) const {
   return x;
 }
 
-VaeAttentionBlock::VaeAttentionBlock(const VaeClassNames& names, int64_t dim, DType dtype)
+VaeAttentionBlock::VaeAttentionBlock(const BuildContext& context, const VaeClassNames& names, int64_t dim)
     : Module(names.attention_block),
-      norm_(names, dim, true, dtype),
-      to_qkv_(conv2d(dim, 3 * dim, 1, 1, 0, dtype)),
-      proj_(conv2d(dim, dim, 1, 1, 0, dtype)) {
+      norm_(context, names, dim, true),
+      to_qkv_(context, conv2d(dim, 3 * dim, 1, 1, 0)),
+      proj_(context, conv2d(dim, dim, 1, 1, 0)) {
   register_module("norm", norm_);
   register_module("to_qkv", to_qkv_);
   register_module("proj", proj_);

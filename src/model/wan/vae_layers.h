@@ -82,7 +82,7 @@ class CausalConv3d : public Module<CausalConv3d> {
  public:
   static constexpr bool pure = true;
 
-  CausalConv3d(std::string_view class_name, const CausalConvOptions& options, DType dtype);
+  CausalConv3d(const BuildContext& context, std::string_view class_name, const CausalConvOptions& options);
   Tensor forward(Tensor x, Tensor cache_x = Tensor()) const;  // x [b, c, t, h, w], frames before it
   // A call on x and what the cache holds for it, which then holds the end of x.
   void call_cached(Tensor& x, FeatCache& cache) const;
@@ -102,7 +102,7 @@ class VaeRmsNorm : public Module<VaeRmsNorm> {
  public:
   static constexpr bool pure = true;
 
-  VaeRmsNorm(const VaeClassNames& names, int64_t dim, bool images, DType dtype);
+  VaeRmsNorm(const BuildContext& context, const VaeClassNames& names, int64_t dim, bool images);
   Tensor forward(Tensor x) const;  // [n, c, h, w] for images, [b, c, t, h, w]
 
  private:
@@ -135,7 +135,7 @@ enum class ResampleMode { upsample2d, upsample3d, downsample2d, downsample3d };
 
 class VaeResample : public Module<VaeResample> {
  public:
-  VaeResample(const VaeClassNames& names, int64_t dim, int64_t out_dim, ResampleMode mode, DType dtype);
+  VaeResample(const BuildContext& context, const VaeClassNames& names, int64_t dim, int64_t out_dim, ResampleMode mode);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, c, t, h, w]
 
  private:
@@ -153,7 +153,7 @@ class VaeAttentionBlock : public Module<VaeAttentionBlock> {
  public:
   static constexpr bool pure = true;
 
-  VaeAttentionBlock(const VaeClassNames& names, int64_t dim, DType dtype);
+  VaeAttentionBlock(const BuildContext& context, const VaeClassNames& names, int64_t dim);
   Tensor forward(Tensor x) const;  // [b, c, t, h, w]
 
  private:

@@ -32,13 +32,13 @@ Tensor get_abs_pos(Tensor abs_pos, int64_t tgt_tokens) {
 
 }  // namespace
 
-CLIPVisionEmbeddings::CLIPVisionEmbeddings(const ClipArchitecture& a, DType dtype)
+CLIPVisionEmbeddings::CLIPVisionEmbeddings(const BuildContext& context, const ClipArchitecture& a)
     : Module("CLIPVisionEmbeddings"),
       a_(a),
-      patch_embedding_(
-          {3, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, false}),
-      position_embedding_({a.num_positions(), a.hidden_size, dtype}) {
-  register_parameter("class_embedding", {a.hidden_size}, dtype);
+      patch_embedding_(context,
+                       {3, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, false}),
+      position_embedding_(context, {a.num_positions(), a.hidden_size}) {
+  register_parameter("class_embedding", {a.hidden_size}, context);
   register_buffer("position_ids", {1, a.num_positions()}, DType::int64);
   register_module("patch_embedding", patch_embedding_);
   register_module("position_embedding", position_embedding_);
@@ -53,10 +53,10 @@ Tensor CLIPVisionEmbeddings::forward(Tensor pixel_values, Tensor patch_embeds) c
   return torch::add(embeddings, std::move(positions));
 }
 
-NoTPFeedForward::NoTPFeedForward(const ClipArchitecture& a, DType dtype)
+NoTPFeedForward::NoTPFeedForward(const BuildContext& context, const ClipArchitecture& a)
     : Module("NoTPFeedForward"),
-      fc1_({a.hidden_size, a.ffn_hidden_size, dtype}),
-      fc2_({a.ffn_hidden_size, a.hidden_size, dtype}) {
+      fc1_(context, {a.hidden_size, a.ffn_hidden_size}),
+      fc2_(context, {a.ffn_hidden_size, a.hidden_size}) {
   register_module("fc1", fc1_);
   register_module("fc2", fc2_);
 }
@@ -67,12 +67,12 @@ Tensor NoTPFeedForward::forward(Tensor x) const {
   return fc2_(x);
 }
 
-NoTPAttention::NoTPAttention(const ClipArchitecture& a, DType dtype)
+NoTPAttention::NoTPAttention(const BuildContext& context, const ClipArchitecture& a)
     : Module("NoTPAttention"),
       num_heads_(a.num_attention_heads),
       head_dim_(a.hidden_size / a.num_attention_heads),
-      qkv_proj_({a.hidden_size, 3 * a.hidden_size, dtype}),
-      out_proj_({a.hidden_size, a.hidden_size, dtype}) {
+      qkv_proj_(context, {a.hidden_size, 3 * a.hidden_size}),
+      out_proj_(context, {a.hidden_size, a.hidden_size}) {
   register_module("qkv_proj", qkv_proj_);
   register_module("out_proj", out_proj_);
 }
@@ -93,12 +93,12 @@ Tensor NoTPAttention::forward(Tensor x) const {
   return output;
 }
 
-NoTPTransformerBlock::NoTPTransformerBlock(const ClipArchitecture& a, DType dtype)
+NoTPTransformerBlock::NoTPTransformerBlock(const BuildContext& context, const ClipArchitecture& a)
     : Module("NoTPTransformerBlock"),
-      self_attn_(a, dtype),
-      mlp_(a, dtype),
-      layer_norm1_({a.hidden_size, true, dtype}),
-      layer_norm2_({a.hidden_size, true, dtype}) {
+      self_attn_(context, a),
+      mlp_(context, a),
+      layer_norm1_(context, {a.hidden_size, true}),
+      layer_norm2_(context, {a.hidden_size, true}) {
   register_module("self_attn", self_attn_);
   register_module("mlp", mlp_);
   register_module("layer_norm1", layer_norm1_);
@@ -116,8 +116,8 @@ Tensor NoTPTransformerBlock::forward(Tensor x) const {
   return torch::add(h, std::move(out));
 }
 
-NoTPTransformer::NoTPTransformer(const ClipArchitecture& a, DType dtype)
-    : Module("NoTPTransformer"), num_layers_(a.num_layers), layers_(a, dtype) {
+NoTPTransformer::NoTPTransformer(const BuildContext& context, const ClipArchitecture& a)
+    : Module("NoTPTransformer"), num_layers_(a.num_layers), layers_(context, a) {
   register_module_list("layers", layers_, a.num_layers);
 }
 
@@ -126,8 +126,11 @@ Tensor NoTPTransformer::forward(Tensor hidden_states) const {
                 [&](int64_t i, const Tensor& state) { return layers_.call_as(i, state); });
 }
 
-VitModel::VitModel(const ClipArchitecture& a, DType dtype)
-    : Module("VitModel"), embeddings_(a, dtype), transformer_(a, dtype), pre_layrnorm_({a.hidden_size, true, dtype}) {
+VitModel::VitModel(const BuildContext& context, const ClipArchitecture& a)
+    : Module("VitModel"),
+      embeddings_(context, a),
+      transformer_(context, a),
+      pre_layrnorm_(context, {a.hidden_size, true}) {
   register_module("embeddings", embeddings_);
   register_module("transformer", transformer_);
   register_module("pre_layrnorm", pre_layrnorm_);

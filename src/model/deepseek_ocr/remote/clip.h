@@ -12,7 +12,7 @@ namespace modelmeter::deepseek_ocr {
 
 class CLIPVisionEmbeddings : public Module<CLIPVisionEmbeddings> {
  public:
-  CLIPVisionEmbeddings(const ClipArchitecture& a, DType dtype);
+  CLIPVisionEmbeddings(const BuildContext& context, const ClipArchitecture& a);
   Tensor forward(Tensor pixel_values, Tensor patch_embeds) const;
 
  private:
@@ -23,7 +23,7 @@ class CLIPVisionEmbeddings : public Module<CLIPVisionEmbeddings> {
 
 class NoTPFeedForward : public Module<NoTPFeedForward> {
  public:
-  NoTPFeedForward(const ClipArchitecture& a, DType dtype);
+  NoTPFeedForward(const BuildContext& context, const ClipArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -32,7 +32,7 @@ class NoTPFeedForward : public Module<NoTPFeedForward> {
 
 class NoTPAttention : public Module<NoTPAttention> {
  public:
-  NoTPAttention(const ClipArchitecture& a, DType dtype);
+  NoTPAttention(const BuildContext& context, const ClipArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -42,7 +42,7 @@ class NoTPAttention : public Module<NoTPAttention> {
 
 class NoTPTransformerBlock : public Module<NoTPTransformerBlock> {
  public:
-  NoTPTransformerBlock(const ClipArchitecture& a, DType dtype);
+  NoTPTransformerBlock(const BuildContext& context, const ClipArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -53,7 +53,7 @@ class NoTPTransformerBlock : public Module<NoTPTransformerBlock> {
 
 class NoTPTransformer : public Module<NoTPTransformer> {
  public:
-  NoTPTransformer(const ClipArchitecture& a, DType dtype);
+  NoTPTransformer(const BuildContext& context, const ClipArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -63,7 +63,7 @@ class NoTPTransformer : public Module<NoTPTransformer> {
 
 class VitModel : public Module<VitModel> {
  public:
-  VitModel(const ClipArchitecture& a, DType dtype);
+  VitModel(const BuildContext& context, const ClipArchitecture& a);
   // x [b, 3, n, n] only tells the batch; patch_embeds [b, 1024, s, s] -> [b, s s + 1, 1024]
   Tensor forward(Tensor x, Tensor patch_embeds) const;
 

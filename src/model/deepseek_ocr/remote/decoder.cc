@@ -10,7 +10,7 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-LinearOptions without_bias(int64_t in, int64_t out, DType dtype) { return {in, out, dtype, false}; }
+LinearOptions without_bias(int64_t in, int64_t out) { return {in, out, false}; }
 
 Tensor rotate_half(const Tensor& x) {
   const int64_t half = x.size(-1) / 2;
@@ -87,9 +87,9 @@ std::vector<int64_t> even_routing(int64_t assignments, int64_t experts) {
   return counts;
 }
 
-DeepseekV2RMSNorm::DeepseekV2RMSNorm(int64_t hidden_size, DType dtype, std::string_view class_name)
+DeepseekV2RMSNorm::DeepseekV2RMSNorm(const BuildContext& context, int64_t hidden_size, std::string_view class_name)
     : Module(class_name) {
-  register_parameter("weight", {hidden_size}, dtype);
+  register_parameter("weight", {hidden_size}, context);
 }
 
 Tensor DeepseekV2RMSNorm::forward(Tensor hidden_states) const {
@@ -106,8 +106,8 @@ Tensor DeepseekV2RMSNorm::forward(Tensor hidden_states) const {
   return torch::mul(parameter(0), std::move(narrow));
 }
 
-LlamaRotaryEmbedding::LlamaRotaryEmbedding(int64_t dim, DType dtype) : Module("LlamaRotaryEmbedding") {
-  register_buffer("inv_freq", {dim / 2}, dtype);
+LlamaRotaryEmbedding::LlamaRotaryEmbedding(const BuildContext& context, int64_t dim) : Module("LlamaRotaryEmbedding") {
+  register_buffer("inv_freq", {dim / 2}, context.dtype);
 }
 
 std::array<Tensor, 2> LlamaRotaryEmbedding::forward(Tensor x, Tensor position_ids) const {
@@ -131,17 +131,18 @@ std::array<Tensor, 2> LlamaRotaryEmbedding::forward(Tensor x, Tensor position_id
   return {narrow_cos, narrow_sin};
 }
 
-LlamaAttention::LlamaAttention(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype)
+LlamaAttention::LlamaAttention(const BuildContext& context, const DecoderArchitecture& a,
+                               AttentionImplementation implementation)
     : Module(implementation == AttentionImplementation::eager ? "LlamaAttention" : "LlamaFlashAttention2"),
       num_heads_(a.num_attention_heads),
       num_key_value_heads_(a.num_key_value_heads),
       head_dim_(a.head_dim()),
       implementation_(implementation),
-      q_proj_(without_bias(a.hidden_size, a.num_attention_heads * a.head_dim(), dtype)),
-      k_proj_(without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim(), dtype)),
-      v_proj_(without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim(), dtype)),
-      o_proj_(without_bias(a.num_attention_heads * a.head_dim(), a.hidden_size, dtype)),
-      rotary_emb_(a.head_dim(), dtype) {
+      q_proj_(context, without_bias(a.hidden_size, a.num_attention_heads * a.head_dim())),
+      k_proj_(context, without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim())),
+      v_proj_(context, without_bias(a.hidden_size, a.num_key_value_heads * a.head_dim())),
+      o_proj_(context, without_bias(a.num_attention_heads * a.head_dim(), a.hidden_size)),
+      rotary_emb_(context, a.head_dim()) {
   register_module("q_proj", q_proj_);
   register_module("k_proj", k_proj_);
   register_module("v_proj", v_proj_);
@@ -214,12 +215,12 @@ Tensor LlamaAttention::flash(const Tensor& q, const Tensor& k, const Tensor& v, 
   return torch::flash_attn_func(q, k, v);
 }
 
-DeepseekV2MLP::DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype, std::string_view class_name,
-                             std::string_view activation)
+DeepseekV2MLP::DeepseekV2MLP(const BuildContext& context, int64_t hidden_size, int64_t intermediate_size,
+                             std::string_view class_name, std::string_view activation)
     : Module(class_name),
-      gate_proj_(without_bias(hidden_size, intermediate_size, dtype)),
-      up_proj_(without_bias(hidden_size, intermediate_size, dtype)),
-      down_proj_(without_bias(intermediate_size, hidden_size, dtype)),
+      gate_proj_(context, without_bias(hidden_size, intermediate_size)),
+      up_proj_(context, without_bias(hidden_size, intermediate_size)),
+      down_proj_(context, without_bias(intermediate_size, hidden_size)),
       act_fn_(activation) {
   register_module("gate_proj", gate_proj_);
   register_module("up_proj", up_proj_);
@@ -235,9 +236,9 @@ Tensor DeepseekV2MLP::forward(Tensor x) const {
   return down_proj_(inner);
 }
 
-MoEGate::MoEGate(const DecoderArchitecture& a, DType dtype)
+MoEGate::MoEGate(const BuildContext& context, const DecoderArchitecture& a)
     : Module("MoEGate"), top_k_(a.num_experts_per_tok), norm_topk_prob_(a.norm_topk_prob) {
-  register_parameter("weight", {a.n_routed_experts, a.hidden_size}, dtype);
+  register_parameter("weight", {a.n_routed_experts, a.hidden_size}, context);
 }
 
 torch::TopK MoEGate::forward(Tensor hidden_states) const {
@@ -261,16 +262,16 @@ torch::TopK MoEGate::forward(Tensor hidden_states) const {
   return best;
 }
 
-DeepseekV2MoE::DeepseekV2MoE(const DecoderArchitecture& a, DType dtype)
+DeepseekV2MoE::DeepseekV2MoE(const BuildContext& context, const DecoderArchitecture& a)
     : Module("DeepseekV2MoE"),
       n_routed_experts_(a.n_routed_experts),
-      experts_(a.hidden_size, a.moe_intermediate_size, dtype),
-      gate_(a, dtype) {
+      experts_(context, a.hidden_size, a.moe_intermediate_size),
+      gate_(context, a) {
   register_module_list("experts", experts_, a.n_routed_experts);
   register_module("gate", gate_);
   if (a.n_shared_experts > 0) {
     register_module("shared_experts",
-                    shared_experts_.emplace(a.hidden_size, a.n_shared_experts * a.moe_intermediate_size, dtype));
+                    shared_experts_.emplace(context, a.hidden_size, a.n_shared_experts * a.moe_intermediate_size));
   }
 }
 
@@ -336,17 +337,17 @@ TensorList DeepseekV2MoE::run_experts(const Tensor& sorted_tokens,
   return outputs;
 }
 
-DeepseekV2DecoderLayer::DeepseekV2DecoderLayer(const DecoderArchitecture& a, AttentionImplementation implementation,
-                                               bool moe, DType dtype)
+DeepseekV2DecoderLayer::DeepseekV2DecoderLayer(const BuildContext& context, const DecoderArchitecture& a,
+                                               AttentionImplementation implementation, bool moe)
     : Module("DeepseekV2DecoderLayer"),
-      self_attn_(a, implementation, dtype),
-      input_layernorm_(a.hidden_size, dtype),
-      post_attention_layernorm_(a.hidden_size, dtype) {
+      self_attn_(context, a, implementation),
+      input_layernorm_(context, a.hidden_size),
+      post_attention_layernorm_(context, a.hidden_size) {
   register_module("self_attn", self_attn_);
   if (moe) {
-    register_module("mlp", moe_.emplace(a, dtype));
+    register_module("mlp", moe_.emplace(context, a));
   } else {
-    register_module("mlp", mlp_.emplace(a.hidden_size, a.intermediate_size, dtype));
+    register_module("mlp", mlp_.emplace(context, a.hidden_size, a.intermediate_size));
   }
   register_module("input_layernorm", input_layernorm_);
   register_module("post_attention_layernorm", post_attention_layernorm_);

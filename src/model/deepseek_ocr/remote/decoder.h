@@ -37,13 +37,14 @@ std::vector<int64_t> even_routing(int64_t assignments, int64_t experts);
 
 class DeepseekV2RMSNorm : public Module<DeepseekV2RMSNorm> {
  public:
-  DeepseekV2RMSNorm(int64_t hidden_size, DType dtype, std::string_view class_name = "DeepseekV2RMSNorm");
+  DeepseekV2RMSNorm(const BuildContext& context, int64_t hidden_size,
+                    std::string_view class_name = "DeepseekV2RMSNorm");
   Tensor forward(Tensor hidden_states) const;
 };
 
 class LlamaRotaryEmbedding : public Module<LlamaRotaryEmbedding> {
  public:
-  LlamaRotaryEmbedding(int64_t dim, DType dtype);
+  LlamaRotaryEmbedding(const BuildContext& context, int64_t dim);
   // Cosines and sines [b, tokens, head_dim] for position_ids [b, tokens], in the type of x.
   std::array<Tensor, 2> forward(Tensor x, Tensor position_ids) const;
 };
@@ -59,7 +60,7 @@ struct LayerArguments {
 // LlamaAttention, or LlamaFlashAttention2.
 class LlamaAttention : public Module<LlamaAttention> {
  public:
-  LlamaAttention(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype);
+  LlamaAttention(const BuildContext& context, const DecoderArchitecture& a, AttentionImplementation implementation);
   Tensor forward(Tensor hidden_states, const LayerArguments& args, int64_t layer) const;
 
  private:
@@ -74,7 +75,7 @@ class LlamaAttention : public Module<LlamaAttention> {
 
 class DeepseekV2MLP : public Module<DeepseekV2MLP> {
  public:
-  DeepseekV2MLP(int64_t hidden_size, int64_t intermediate_size, DType dtype,
+  DeepseekV2MLP(const BuildContext& context, int64_t hidden_size, int64_t intermediate_size,
                 std::string_view class_name = "DeepseekV2MLP", std::string_view activation = "SiLU");
   Tensor forward(Tensor x) const;
 
@@ -86,7 +87,7 @@ class DeepseekV2MLP : public Module<DeepseekV2MLP> {
 // The best num_experts_per_tok experts of each token by softmax, computed in float32 but for what autocast narrows.
 class MoEGate : public Module<MoEGate> {
  public:
-  MoEGate(const DecoderArchitecture& a, DType dtype);
+  MoEGate(const BuildContext& context, const DecoderArchitecture& a);
   torch::TopK forward(Tensor hidden_states) const;  // weights float32 and expert numbers int64, [tokens, k]
 
  private:
@@ -96,7 +97,7 @@ class MoEGate : public Module<MoEGate> {
 
 class DeepseekV2MoE : public Module<DeepseekV2MoE> {
  public:
-  DeepseekV2MoE(const DecoderArchitecture& a, DType dtype);
+  DeepseekV2MoE(const BuildContext& context, const DecoderArchitecture& a);
   Tensor forward(Tensor hidden_states, const std::vector<int64_t>& tokens_per_expert) const;
 
  private:
@@ -111,7 +112,8 @@ class DeepseekV2MoE : public Module<DeepseekV2MoE> {
 
 class DeepseekV2DecoderLayer : public Module<DeepseekV2DecoderLayer> {
  public:
-  DeepseekV2DecoderLayer(const DecoderArchitecture& a, AttentionImplementation implementation, bool moe, DType dtype);
+  DeepseekV2DecoderLayer(const BuildContext& context, const DecoderArchitecture& a,
+                         AttentionImplementation implementation, bool moe);
   Tensor forward(Tensor hidden_states, const LayerArguments& args, int64_t layer) const;
 
  private:

@@ -51,7 +51,7 @@ class Generation : public testing::TestWithParam<AttentionImplementation> {};
 
 // Steps that are counted are what steps traced one by one are, kernel by kernel.
 TEST_P(Generation, CountsDecodeStepsExactly) {
-  const DeepseekOCRForCausalLM model(small(), GetParam(), DType::bfloat16);
+  const DeepseekOCRForCausalLM model(BuildContext{DType::bfloat16}, small(), GetParam());
   for (const int64_t steps : {0, 1, 2, 3, 9}) {
     Tracer counted, traced;
     {
@@ -73,7 +73,7 @@ TEST_P(Generation, CountsDecodeStepsExactly) {
 
 // So are they with what generate() runs between two of them: a shorter reading is the beginning of a longer one.
 TEST_P(Generation, CountsStepsWithSamplingExactly) {
-  const DeepseekOCRForCausalLM model(small(), GetParam(), DType::bfloat16);
+  const DeepseekOCRForCausalLM model(BuildContext{DType::bfloat16}, small(), GetParam());
   const auto kernels = [&](int64_t steps) {
     Tracer tracer;
     Tracer::Guard guard(tracer);
@@ -93,7 +93,8 @@ INSTANTIATE_TEST_SUITE_P(Attention, Generation,
 
 TEST(Routing, IsEvenUnlessGiven) {
   EXPECT_EQ(even_routing(10, 4), (std::vector<int64_t>{3, 3, 2, 2}));
-  const DeepseekOCRForCausalLM model(small(), AttentionImplementation::flash_attention_2, DType::bfloat16);
+  const DeepseekOCRForCausalLM model(BuildContext{DType::bfloat16}, small(),
+                                     AttentionImplementation::flash_attention_2);
   const auto flops = [&](std::function<std::vector<int64_t>(int64_t)> routing) {
     Tracer tracer;
     Tracer::Guard guard(tracer);

@@ -35,7 +35,7 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   const config::Node file = metadata();
   Architecture architecture = read_architecture(config::View(file));
   read_depth(config.child("decoder"), architecture.decoder);
-  model_ = std::make_unique<DeepseekOCRForCausalLM>(architecture, runtime_.attention, DType::bfloat16);
+  model_ = std::make_unique<DeepseekOCRForCausalLM>(BuildContext{DType::bfloat16}, architecture, runtime_.attention);
 
   const auto add = [&](PartKind kind, int64_t new_tokens, int64_t cached) {
     stages_.push_back(std::make_unique<PartStage>(part_options(kind, workload_.batch_size, new_tokens, cached)));

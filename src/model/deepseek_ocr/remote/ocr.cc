@@ -45,19 +45,20 @@ Tensor prepare_4d_causal_attention_mask(const Tensor& attention_mask, int64_t bs
 
 }  // namespace
 
-DeepseekOCRModel::DeepseekOCRModel(const Architecture& a, AttentionImplementation implementation, DType dtype)
+DeepseekOCRModel::DeepseekOCRModel(const BuildContext& context, const Architecture& a,
+                                   AttentionImplementation implementation)
     : Module("DeepseekOCRModel"),
       implementation_(implementation),
-      embed_tokens_({a.decoder.vocab_size, a.decoder.hidden_size, dtype}),
+      embed_tokens_(context, {a.decoder.vocab_size, a.decoder.hidden_size}),
       layers_(
           a.decoder,
-          [&](bool moe) { return std::make_unique<DeepseekV2DecoderLayer>(a.decoder, implementation, moe, dtype); }),
-      norm_(a.decoder.hidden_size, dtype),
-      sam_model_(a.sam, dtype),
-      vision_model_(a.clip, dtype),
-      projector_(a.projector_input_dim, a.n_embed, dtype) {
-  register_parameter("image_newline", {a.n_embed}, dtype);
-  register_parameter("view_seperator", {a.n_embed}, dtype);
+          [&](bool moe) { return std::make_unique<DeepseekV2DecoderLayer>(context, a.decoder, implementation, moe); }),
+      norm_(context, a.decoder.hidden_size),
+      sam_model_(context, a.sam),
+      vision_model_(context, a.clip),
+      projector_(context, a.projector_input_dim, a.n_embed) {
+  register_parameter("image_newline", {a.n_embed}, context);
+  register_parameter("view_seperator", {a.n_embed}, context);
   register_module("embed_tokens", embed_tokens_);
   layers_.for_each_row([&](DeepseekV2DecoderLayer& row, int64_t count, int64_t first) {
     register_module_list("layers", row, count, first);
@@ -98,13 +99,13 @@ Tensor DeepseekOCRModel::decode(const OcrInputs& in, const Tensor& inputs_embeds
   return norm_(hidden_states);
 }
 
-DeepseekOCRForCausalLM::DeepseekOCRForCausalLM(const Architecture& a, AttentionImplementation implementation,
-                                               DType dtype)
+DeepseekOCRForCausalLM::DeepseekOCRForCausalLM(const BuildContext& context, const Architecture& a,
+                                               AttentionImplementation implementation)
     : Module("DeepseekOCRForCausalLM"),
       a_(a),
-      dtype_(dtype),
-      model_(a, implementation, dtype),
-      lm_head_({a.decoder.hidden_size, a.decoder.vocab_size, dtype, false}) {
+      dtype_(context.dtype),
+      model_(context, a, implementation),
+      lm_head_(context, {a.decoder.hidden_size, a.decoder.vocab_size, false}) {
   register_module("model", model_);
   register_module("lm_head", lm_head_);
 }

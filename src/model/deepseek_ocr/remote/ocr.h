@@ -20,7 +20,7 @@ struct OcrInputs {
 
 class DeepseekOCRModel : public Module<DeepseekOCRModel> {
  public:
-  DeepseekOCRModel(const Architecture& a, AttentionImplementation implementation, DType dtype);
+  DeepseekOCRModel(const BuildContext& context, const Architecture& a, AttentionImplementation implementation);
   Tensor forward(const OcrInputs& in) const;  // hidden states [b, new tokens, hidden_size]
 
   const ImageEncoderViT& sam_model() const { return sam_model_; }
@@ -43,7 +43,7 @@ class DeepseekOCRModel : public Module<DeepseekOCRModel> {
 
 class DeepseekOCRForCausalLM : public Module<DeepseekOCRForCausalLM> {
  public:
-  DeepseekOCRForCausalLM(const Architecture& a, AttentionImplementation implementation, DType dtype);
+  DeepseekOCRForCausalLM(const BuildContext& context, const Architecture& a, AttentionImplementation implementation);
   Tensor forward(const OcrInputs& in) const;  // logits [b, new tokens, vocab_size] float32
   Tensor head(const Tensor& hidden_states) const;
 

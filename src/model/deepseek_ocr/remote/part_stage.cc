@@ -35,7 +35,7 @@ class Above : public BaseLayer {
 
 class SamPart : public PartStage::Part {
  public:
-  explicit SamPart(const PartOptions& o) : sam_(o.architecture.sam, o.dtype) {
+  explicit SamPart(const PartOptions& o) : sam_({o.dtype}, o.architecture.sam) {
     above_.register_module("model.sam_model", sam_);
   }
   const BaseLayer& layer() const override { return above_; }
@@ -53,8 +53,8 @@ class SamPart : public PartStage::Part {
 class ClipPart : public PartStage::Part {
  public:
   explicit ClipPart(const PartOptions& o)
-      : clip_(o.architecture.clip, o.dtype),
-        projector_(o.architecture.projector_input_dim, o.architecture.n_embed, o.dtype) {
+      : clip_({o.dtype}, o.architecture.clip),
+        projector_({o.dtype}, o.architecture.projector_input_dim, o.architecture.n_embed) {
     above_.register_module("model.vision_model", clip_);
     above_.register_module("model.projector", projector_);
   }
@@ -79,7 +79,7 @@ class LayerPart : public PartStage::Part {
   explicit LayerPart(const PartOptions& o)
       : moe_(o.kind == PartKind::layer_moe),
         index_(moe_ ? o.architecture.decoder.first_k_dense_replace : 0),
-        layer_(o.architecture.decoder, o.attention, moe_, o.dtype) {
+        layer_({o.dtype}, o.architecture.decoder, o.attention, moe_) {
     above_.register_module_list("model.layers", layer_, 1, index_);
   }
   const BaseLayer& layer() const override { return above_; }
@@ -112,7 +112,7 @@ class LayerPart : public PartStage::Part {
 // DeepseekOCRForCausalLM.forward with given hidden states.
 class HeadPart : public PartStage::Part {
  public:
-  explicit HeadPart(const PartOptions& o) : model_(o.architecture.decoder, o.dtype) {}
+  explicit HeadPart(const PartOptions& o) : model_({o.dtype}, o.architecture.decoder) {}
   const BaseLayer& layer() const override { return model_; }
   void forward(Tracer& tracer, const PartOptions& o) const override {
     const Tensor hidden_states = tracer.input({o.batch, o.new_tokens, o.architecture.decoder.hidden_size}, o.dtype);
@@ -122,8 +122,8 @@ class HeadPart : public PartStage::Part {
  private:
   class Head : public Module<Head> {
    public:
-    Head(const DecoderArchitecture& d, DType dtype)
-        : Module("DeepseekOCRForCausalLM"), lm_head_({d.hidden_size, d.vocab_size, dtype, false}) {
+    Head(const BuildContext& context, const DecoderArchitecture& d)
+        : Module("DeepseekOCRForCausalLM"), lm_head_(context, {d.hidden_size, d.vocab_size, false}) {
       register_module("lm_head", lm_head_);
     }
     Tensor forward(Tensor hidden_states) const {
@@ -158,7 +158,7 @@ struct ModelInputs {
 // DeepseekOCRModel.forward of a model without decoder layers.
 class VisionPart : public PartStage::Part {
  public:
-  explicit VisionPart(const PartOptions& o) : model_(without_layers(o.architecture), o.attention, o.dtype) {
+  explicit VisionPart(const PartOptions& o) : model_({o.dtype}, without_layers(o.architecture), o.attention) {
     above_.register_module("model", model_);
   }
   const BaseLayer& layer() const override { return above_; }
@@ -178,7 +178,7 @@ class VisionPart : public PartStage::Part {
 
 class ModelPart : public PartStage::Part {
  public:
-  explicit ModelPart(const PartOptions& o) : model_(o.architecture, o.attention, o.dtype) {}
+  explicit ModelPart(const PartOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
   const BaseLayer& layer() const override { return model_; }
   void forward(Tracer& tracer, const PartOptions& o) const override {
     ModelInputs inputs(tracer, o);
@@ -192,7 +192,7 @@ class ModelPart : public PartStage::Part {
 // generate() as infer() calls it, with even routing.
 class InferPart : public PartStage::Part {
  public:
-  explicit InferPart(const PartOptions& o) : model_(o.architecture, o.attention, o.dtype) {}
+  explicit InferPart(const PartOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
   const BaseLayer& layer() const override { return model_; }
   void forward(Tracer&, const PartOptions& o) const override {
     GenerationInputs in;

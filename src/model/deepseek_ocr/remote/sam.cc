@@ -8,8 +8,8 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-ConvOptions square_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, DType dtype) {
-  return {in, out, {kernel, kernel}, {stride, stride}, {padding, padding}, dtype, false};
+ConvOptions square_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
+  return {in, out, {kernel, kernel}, {stride, stride}, {padding, padding}, false};
 }
 
 // Position embeddings [1, s, s, c] for a grid of tgt_size.
@@ -92,9 +92,9 @@ RelativePositions add_decomposed_rel_pos(Tensor q, Tensor rel_pos_h, Tensor rel_
 
 }  // namespace
 
-LayerNorm2d::LayerNorm2d(const LayerNorm2dOptions& options) : Module("LayerNorm2d") {
-  register_parameter("weight", {options.num_channels}, options.dtype);
-  register_parameter("bias", {options.num_channels}, options.dtype);
+LayerNorm2d::LayerNorm2d(const BuildContext& context, const LayerNorm2dOptions& options) : Module("LayerNorm2d") {
+  register_parameter("weight", {options.num_channels}, context);
+  register_parameter("bias", {options.num_channels}, context);
 }
 
 Tensor LayerNorm2d::forward(Tensor x) const {
@@ -116,10 +116,10 @@ Tensor LayerNorm2d::forward(Tensor x) const {
   return torch::add(std::move(scaled), parameter(1).view({channels, 1, 1}));
 }
 
-PatchEmbed::PatchEmbed(const SamArchitecture& a, DType dtype)
+PatchEmbed::PatchEmbed(const BuildContext& context, const SamArchitecture& a)
     : Module("PatchEmbed"),
-      proj_(ConvOptions{
-          a.in_chans, a.embed_dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype}) {
+      proj_(context,
+            ConvOptions{a.in_chans, a.embed_dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}}) {
   register_module("proj", proj_);
 }
 
@@ -128,10 +128,10 @@ Tensor PatchEmbed::forward(Tensor x) const {
   return x.permute({0, 2, 3, 1});
 }
 
-MLPBlock::MLPBlock(const SamArchitecture& a, DType dtype)
+MLPBlock::MLPBlock(const BuildContext& context, const SamArchitecture& a)
     : Module("MLPBlock"),
-      lin1_({a.embed_dim, a.embed_dim * a.mlp_ratio, dtype}),
-      lin2_({a.embed_dim * a.mlp_ratio, a.embed_dim, dtype}) {
+      lin1_(context, {a.embed_dim, a.embed_dim * a.mlp_ratio}),
+      lin2_(context, {a.embed_dim * a.mlp_ratio, a.embed_dim}) {
   register_module("lin1", lin1_);
   register_module("lin2", lin2_);
   register_module("act", act_);
@@ -143,13 +143,13 @@ Tensor MLPBlock::forward(Tensor x) const {
   return lin2_(x);
 }
 
-Attention::Attention(const SamArchitecture& a, int64_t side, DType dtype)
+Attention::Attention(const BuildContext& context, const SamArchitecture& a, int64_t side)
     : Module("Attention"),
       num_heads_(a.num_heads),
-      qkv_({a.embed_dim, 3 * a.embed_dim, dtype}),
-      proj_({a.embed_dim, a.embed_dim, dtype}) {
-  register_parameter("rel_pos_h", {2 * side - 1, a.embed_dim / a.num_heads}, dtype);
-  register_parameter("rel_pos_w", {2 * side - 1, a.embed_dim / a.num_heads}, dtype);
+      qkv_(context, {a.embed_dim, 3 * a.embed_dim}),
+      proj_(context, {a.embed_dim, a.embed_dim}) {
+  register_parameter("rel_pos_h", {2 * side - 1, a.embed_dim / a.num_heads}, context);
+  register_parameter("rel_pos_w", {2 * side - 1, a.embed_dim / a.num_heads}, context);
   register_module("qkv", qkv_);
   register_module("proj", proj_);
 }
@@ -184,13 +184,13 @@ Tensor Attention::forward(Tensor x) const {
   return proj_(x);
 }
 
-Block::Block(const SamArchitecture& a, int64_t window_size, DType dtype)
+Block::Block(const BuildContext& context, const SamArchitecture& a, int64_t window_size)
     : Module("Block"),
       window_size_(window_size),
-      norm1_({a.embed_dim, true, dtype}),
-      attn_(a, window_size > 0 ? window_size : a.grid(), dtype),
-      norm2_({a.embed_dim, true, dtype}),
-      mlp_(a, dtype) {
+      norm1_(context, {a.embed_dim, true}),
+      attn_(context, a, window_size > 0 ? window_size : a.grid()),
+      norm2_(context, {a.embed_dim, true}),
+      mlp_(context, a) {
   register_module("norm1", norm1_);
   register_module("attn", attn_);
   register_module("norm2", norm2_);
@@ -216,22 +216,22 @@ Tensor Block::forward(Tensor x) const {
   return torch::add(x, std::move(y));
 }
 
-ImageEncoderViT::ImageEncoderViT(const SamArchitecture& a, DType dtype)
+ImageEncoderViT::ImageEncoderViT(const BuildContext& context, const SamArchitecture& a)
     : Module("ImageEncoderViT"),
       a_(a),
-      patch_embed_(a, dtype),
-      windowed_(a, a.window_size, dtype),
-      global_(a, 0, dtype),
-      neck_(square_conv(a.embed_dim, a.out_chans, 1, 1, 0, dtype), LayerNorm2dOptions{a.out_chans, dtype},
-            square_conv(a.out_chans, a.out_chans, 3, 1, 1, dtype), LayerNorm2dOptions{a.out_chans, dtype}),
-      net_2_(square_conv(a.out_chans, a.net_2_chans, 3, 2, 1, dtype)),
-      net_3_(square_conv(a.net_2_chans, a.net_3_chans, 3, 2, 1, dtype)) {
+      patch_embed_(context, a),
+      windowed_(context, a, a.window_size),
+      global_(context, a, 0),
+      neck_(context, square_conv(a.embed_dim, a.out_chans, 1, 1, 0), LayerNorm2dOptions{a.out_chans},
+            square_conv(a.out_chans, a.out_chans, 3, 1, 1), LayerNorm2dOptions{a.out_chans}),
+      net_2_(context, square_conv(a.out_chans, a.net_2_chans, 3, 2, 1)),
+      net_3_(context, square_conv(a.net_2_chans, a.net_3_chans, 3, 2, 1)) {
   describe("img_size", a.img_size);
   describe("patch_size", a.patch_size);
   describe("embed_dim", a.embed_dim);
   describe("depth", a.depth);
   describe("num_heads", a.num_heads);
-  register_parameter("pos_embed", {1, a.grid(), a.grid(), a.embed_dim}, dtype);
+  register_parameter("pos_embed", {1, a.grid(), a.grid(), a.embed_dim}, context);
   register_module("patch_embed", patch_embed_);
   for (int64_t i = 0; i < a.depth; ++i) register_module_list("blocks", a.is_global(i) ? global_ : windowed_, 1, i);
   register_module("neck", neck_);

@@ -11,19 +11,18 @@ namespace modelmeter::deepseek_ocr {
 
 struct LayerNorm2dOptions {
   int64_t num_channels;
-  DType dtype;
 };
 
 // Layer norm over the channels of [b, c, h, w], written in elementwise operations.
 class LayerNorm2d : public Module<LayerNorm2d> {
  public:
-  LayerNorm2d(const LayerNorm2dOptions& options);
+  LayerNorm2d(const BuildContext& context, const LayerNorm2dOptions& options);
   Tensor forward(Tensor x) const;
 };
 
 class PatchEmbed : public Module<PatchEmbed> {
  public:
-  PatchEmbed(const SamArchitecture& a, DType dtype);
+  PatchEmbed(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor x) const;  // [b, c, h, w] -> [b, h, w, c], strided
 
  private:
@@ -32,7 +31,7 @@ class PatchEmbed : public Module<PatchEmbed> {
 
 class MLPBlock : public Module<MLPBlock> {
  public:
-  MLPBlock(const SamArchitecture& a, DType dtype);
+  MLPBlock(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -43,7 +42,7 @@ class MLPBlock : public Module<MLPBlock> {
 // Attention over an image or window of `side` x `side` positions; other sizes resample the relative positions.
 class Attention : public Module<Attention> {
  public:
-  Attention(const SamArchitecture& a, int64_t side, DType dtype);
+  Attention(const BuildContext& context, const SamArchitecture& a, int64_t side);
   Tensor forward(Tensor x) const;  // [b, h, w, c]
 
  private:
@@ -54,7 +53,7 @@ class Attention : public Module<Attention> {
 class Block : public Module<Block> {
  public:
   // window_size 0: global attention.
-  Block(const SamArchitecture& a, int64_t window_size, DType dtype);
+  Block(const BuildContext& context, const SamArchitecture& a, int64_t window_size);
   Tensor forward(Tensor x) const;
 
  private:
@@ -67,7 +66,7 @@ class Block : public Module<Block> {
 
 class ImageEncoderViT : public Module<ImageEncoderViT> {
  public:
-  ImageEncoderViT(const SamArchitecture& a, DType dtype);
+  ImageEncoderViT(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor x) const;  // [b, 3, n, n] -> [b, 1024, n / 64, n / 64]
 
  private:

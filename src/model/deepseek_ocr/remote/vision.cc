@@ -25,8 +25,8 @@ Tensor with_newlines(const Tensor& features, const Tensor& image_newline) {
 
 }  // namespace
 
-MlpProjector::MlpProjector(int64_t input_dim, int64_t n_embed, DType dtype)
-    : Module("MlpProjector"), layers_({input_dim, n_embed, dtype}) {
+MlpProjector::MlpProjector(const BuildContext& context, int64_t input_dim, int64_t n_embed)
+    : Module("MlpProjector"), layers_(context, {input_dim, n_embed}) {
   register_module("layers", layers_);
 }
 

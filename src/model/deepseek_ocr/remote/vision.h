@@ -13,7 +13,7 @@ namespace modelmeter::deepseek_ocr {
 // projector_type "linear".
 class MlpProjector : public Module<MlpProjector> {
  public:
-  MlpProjector(int64_t input_dim, int64_t n_embed, DType dtype);
+  MlpProjector(const BuildContext& context, int64_t input_dim, int64_t n_embed);
   Tensor forward(Tensor x) const { return layers_(x); }
 
  private:

@@ -54,7 +54,7 @@ std::string message_for(const std::string& from, const std::string& to) {
 // The count of DeepseekOcr2ForConditionalGeneration with these sizes, from either form.
 TEST(Ocr2Architecture, HasAsManyParametersAsTransformersModel) {
   for (const char* text : {published, transformers}) {
-    const OcrForConditionalGeneration model(read(text), AttentionImplementation::sdpa, DType::bfloat16);
+    const OcrForConditionalGeneration model(BuildContext{DType::bfloat16}, read(text), AttentionImplementation::sdpa);
     EXPECT_EQ(model.parameter_count(), 3'389'119'360);
     EXPECT_EQ(model.parameter_bytes(), 6'778'238'720);
     const VisionModel& vision = model.model().vision_tower();
@@ -64,7 +64,8 @@ TEST(Ocr2Architecture, HasAsManyParametersAsTransformersModel) {
 }
 
 TEST(Ocr2Architecture, NamesParametersAsTheCheckpoint) {
-  const OcrForConditionalGeneration model(read(transformers), AttentionImplementation::sdpa, DType::bfloat16);
+  const OcrForConditionalGeneration model(BuildContext{DType::bfloat16}, read(transformers),
+                                          AttentionImplementation::sdpa);
   std::set<std::string> names;
   model.for_each_parameter([&](const std::string& name, const TensorSpec&) { names.insert(name); });
   for (const char* name : {"model.view_separator", "model.vision_tower.query_768_resolution.weight",

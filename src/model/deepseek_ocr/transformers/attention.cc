@@ -105,14 +105,14 @@ PositionEmbeddings RotaryEmbedding::forward(Tensor x, Tensor position_ids) const
   return {narrow_cos, narrow_sin};
 }
 
-Attention::Attention(const AttentionOptions& o)
+Attention::Attention(const BuildContext& context, const AttentionOptions& o)
     : Module(o.class_name),
       options_(o),
       head_dim_(o.hidden_size / o.num_attention_heads),
-      q_proj_({o.hidden_size, o.num_attention_heads * head_dim_, o.dtype, o.bias}),
-      k_proj_({o.hidden_size, o.num_key_value_heads * head_dim_, o.dtype, o.bias}),
-      v_proj_({o.hidden_size, o.num_key_value_heads * head_dim_, o.dtype, o.bias}),
-      o_proj_({o.num_attention_heads * head_dim_, o.hidden_size, o.dtype, false}) {
+      q_proj_(context, {o.hidden_size, o.num_attention_heads * head_dim_, o.bias}),
+      k_proj_(context, {o.hidden_size, o.num_key_value_heads * head_dim_, o.bias}),
+      v_proj_(context, {o.hidden_size, o.num_key_value_heads * head_dim_, o.bias}),
+      o_proj_(context, {o.num_attention_heads * head_dim_, o.hidden_size, false}) {
   register_module("q_proj", q_proj_);
   register_module("k_proj", k_proj_);
   register_module("v_proj", v_proj_);

@@ -35,12 +35,11 @@ struct AttentionOptions {
   int64_t hidden_size, num_attention_heads, num_key_value_heads;
   bool bias;  // of q, k and v
   AttentionImplementation implementation;
-  DType dtype;
 };
 
 class Attention : public Module<Attention> {
  public:
-  explicit Attention(const AttentionOptions& options);
+  Attention(const BuildContext& context, const AttentionOptions& options);
   AttentionResult forward(Tensor hidden_states, const AttentionArguments& args, int64_t layer_idx) const;
 
  private:

@@ -9,14 +9,14 @@ constexpr std::string_view norm_class = "DeepseekOcr2VisionRMSNorm";
 
 }  // namespace
 
-VisionEncoderLayer::VisionEncoderLayer(const EncoderArchitecture& a, AttentionImplementation implementation,
-                                       DType dtype)
+VisionEncoderLayer::VisionEncoderLayer(const BuildContext& context, const EncoderArchitecture& a,
+                                       AttentionImplementation implementation)
     : Module("DeepseekOcr2VisionEncoderLayer"),
-      self_attn_(AttentionOptions{"DeepseekOcr2VisionAttention", a.hidden_size, a.num_attention_heads,
-                                  a.num_key_value_heads, true, implementation, dtype}),
-      mlp_(a.hidden_size, a.intermediate_size, dtype, "DeepseekOcr2VisionMLP", "SiLUActivation"),
-      input_layernorm_(a.hidden_size, dtype, norm_class),
-      post_attention_layernorm_(a.hidden_size, dtype, norm_class) {
+      self_attn_(context, AttentionOptions{"DeepseekOcr2VisionAttention", a.hidden_size, a.num_attention_heads,
+                                           a.num_key_value_heads, true, implementation}),
+      mlp_(context, a.hidden_size, a.intermediate_size, "DeepseekOcr2VisionMLP", "SiLUActivation"),
+      input_layernorm_(context, a.hidden_size, norm_class),
+      post_attention_layernorm_(context, a.hidden_size, norm_class) {
   register_module("self_attn", self_attn_);
   register_module("mlp", mlp_);
   register_module("input_layernorm", input_layernorm_);
@@ -37,12 +37,13 @@ Tensor VisionEncoderLayer::forward(Tensor hidden_states, const AttentionArgument
   return hidden_states;
 }
 
-VisionEncoder::VisionEncoder(const EncoderArchitecture& a, AttentionImplementation implementation, DType dtype)
+VisionEncoder::VisionEncoder(const BuildContext& context, const EncoderArchitecture& a,
+                             AttentionImplementation implementation)
     : Module("DeepseekOcr2VisionEncoder"),
       a_(a),
       implementation_(implementation),
-      layers_(a, implementation, dtype),
-      norm_(a.hidden_size, dtype, norm_class),
+      layers_(context, a, implementation),
+      norm_(context, a.hidden_size, norm_class),
       rotary_emb_("DeepseekOcr2VisionRotaryEmbedding", a.head_dim()) {
   register_module_list("layers", layers_, a.num_hidden_layers);
   register_module("norm", norm_);
@@ -65,12 +66,12 @@ Tensor VisionEncoder::forward(Tensor inputs_embeds, int64_t num_patches) const {
   return hidden_states;
 }
 
-VisionModel::VisionModel(const Architecture& a, AttentionImplementation implementation, DType dtype)
+VisionModel::VisionModel(const BuildContext& context, const Architecture& a, AttentionImplementation implementation)
     : Module("DeepseekOcr2VisionModel"),
-      sam_encoder_(a.sam, implementation, dtype),
-      vision_encoder_(a.encoder, implementation, dtype),
-      query_768_resolution_({tile_queries, a.encoder.hidden_size, dtype}),
-      query_1024_resolution_({page_queries, a.encoder.hidden_size, dtype}) {
+      sam_encoder_(context, a.sam, implementation),
+      vision_encoder_(context, a.encoder, implementation),
+      query_768_resolution_(context, {tile_queries, a.encoder.hidden_size}),
+      query_1024_resolution_(context, {page_queries, a.encoder.hidden_size}) {
   register_module("sam_encoder", sam_encoder_);
   register_module("vision_encoder", vision_encoder_);
   register_module("query_768_resolution", query_768_resolution_);

@@ -12,7 +12,7 @@ namespace modelmeter::deepseek_ocr::transformers {
 
 class VisionEncoderLayer : public Module<VisionEncoderLayer> {
  public:
-  VisionEncoderLayer(const EncoderArchitecture& a, AttentionImplementation implementation, DType dtype);
+  VisionEncoderLayer(const BuildContext& context, const EncoderArchitecture& a, AttentionImplementation implementation);
   Tensor forward(Tensor hidden_states, const AttentionArguments& args, int64_t layer_idx) const;
 
  private:
@@ -23,7 +23,7 @@ class VisionEncoderLayer : public Module<VisionEncoderLayer> {
 
 class VisionEncoder : public Module<VisionEncoder> {
  public:
-  VisionEncoder(const EncoderArchitecture& a, AttentionImplementation implementation, DType dtype);
+  VisionEncoder(const BuildContext& context, const EncoderArchitecture& a, AttentionImplementation implementation);
   // num_patches: how many of the tokens are features; queries follow.
   Tensor forward(Tensor inputs_embeds, int64_t num_patches) const;
 
@@ -37,7 +37,7 @@ class VisionEncoder : public Module<VisionEncoder> {
 
 class VisionModel : public Module<VisionModel> {
  public:
-  VisionModel(const Architecture& a, AttentionImplementation implementation, DType dtype);
+  VisionModel(const BuildContext& context, const Architecture& a, AttentionImplementation implementation);
   // [b, 3, n, n] -> [b, queries, 896], strided: a view of what came out at all tokens.
   Tensor forward(Tensor pixel_values) const;
 

@@ -30,7 +30,7 @@ OcrForConditionalGeneration small(AttentionImplementation implementation) {
   d.num_experts_per_tok = 3;
   d.first_k_dense_replace = 1;
   d.max_position_embeddings = 8192;
-  return OcrForConditionalGeneration(a, implementation, DType::bfloat16);
+  return OcrForConditionalGeneration(BuildContext{DType::bfloat16}, a, implementation);
 }
 
 class Ocr2Generation : public testing::TestWithParam<AttentionImplementation> {};

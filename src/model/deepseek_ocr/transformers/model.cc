@@ -41,8 +41,8 @@ DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) :
   Architecture architecture = read_architecture(config::View(file));
   config.child("decoder").require_known_keys({"num_hidden_layers"});
   read_depth(config.child("decoder"), architecture.decoder);
-  model_ = std::make_shared<const OcrForConditionalGeneration>(architecture, read_attention(config.child("runtime")),
-                                                               DType::bfloat16);
+  model_ = std::make_shared<const OcrForConditionalGeneration>(BuildContext{DType::bfloat16}, architecture,
+                                                               read_attention(config.child("runtime")));
   stages_.push_back(std::make_unique<Part>("vision", model_, generation(0)));
   stages_.push_back(std::make_unique<Part>("prefill", model_, generation(0)));
   if (workload_.decode_steps() > 0) {

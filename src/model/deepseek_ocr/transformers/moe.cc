@@ -2,9 +2,9 @@
 
 namespace modelmeter::deepseek_ocr::transformers {
 
-TextTopkRouter::TextTopkRouter(const DecoderArchitecture& a, DType dtype)
+TextTopkRouter::TextTopkRouter(const BuildContext& context, const DecoderArchitecture& a)
     : Module("DeepseekOcr2TextTopkRouter"), top_k_(a.num_experts_per_tok) {
-  register_parameter("weight", {a.n_routed_experts, a.hidden_size}, dtype);
+  register_parameter("weight", {a.n_routed_experts, a.hidden_size}, context);
 }
 
 Routing TextTopkRouter::forward(Tensor hidden_states) const {
@@ -23,10 +23,10 @@ Routing TextTopkRouter::forward(Tensor hidden_states) const {
   return out;
 }
 
-TextExperts::TextExperts(const DecoderArchitecture& a, DType dtype)
+TextExperts::TextExperts(const BuildContext& context, const DecoderArchitecture& a)
     : Module("DeepseekOcr2TextExperts"), num_experts_(a.n_routed_experts), act_fn_("SiLUActivation") {
-  register_parameter("gate_up_proj", {a.n_routed_experts, 2 * a.moe_intermediate_size, a.hidden_size}, dtype);
-  register_parameter("down_proj", {a.n_routed_experts, a.hidden_size, a.moe_intermediate_size}, dtype);
+  register_weight("gate_up_proj", {a.n_routed_experts, 2 * a.moe_intermediate_size, a.hidden_size}, context);
+  register_weight("down_proj", {a.n_routed_experts, a.hidden_size, a.moe_intermediate_size}, context);
   register_module("act_fn", act_fn_);
 }
 
@@ -91,11 +91,11 @@ Tensor TextExperts::batched_mm(const Tensor& hidden_states, const Tensor& top_k_
   return torch::to(final_hidden_states, hidden_states.dtype());
 }
 
-TextMoe::TextMoe(const DecoderArchitecture& a, DType dtype)
+TextMoe::TextMoe(const BuildContext& context, const DecoderArchitecture& a)
     : Module("DeepseekOcr2TextMoe"),
-      experts_(a, dtype),
-      gate_(a, dtype),
-      shared_experts_(a.hidden_size, a.n_shared_experts * a.moe_intermediate_size, dtype, "DeepseekOcr2TextMLP",
+      experts_(context, a),
+      gate_(context, a),
+      shared_experts_(context, a.hidden_size, a.n_shared_experts * a.moe_intermediate_size, "DeepseekOcr2TextMLP",
                       "SiLUActivation") {
   register_module("experts", experts_);
   register_module("gate", gate_);

@@ -20,7 +20,7 @@ struct Routing {
 
 class TextTopkRouter : public Module<TextTopkRouter> {
  public:
-  TextTopkRouter(const DecoderArchitecture& a, DType dtype);
+  TextTopkRouter(const BuildContext& context, const DecoderArchitecture& a);
   Routing forward(Tensor hidden_states) const;
 
  private:
@@ -29,7 +29,7 @@ class TextTopkRouter : public Module<TextTopkRouter> {
 
 class TextExperts : public Module<TextExperts> {
  public:
-  TextExperts(const DecoderArchitecture& a, DType dtype);
+  TextExperts(const BuildContext& context, const DecoderArchitecture& a);
   // hidden_states [tokens, hidden_size]
   Tensor forward(Tensor hidden_states, Tensor top_k_index, Tensor top_k_weights,
                  ExpertsImplementation implementation) const;
@@ -45,7 +45,7 @@ class TextExperts : public Module<TextExperts> {
 
 class TextMoe : public Module<TextMoe> {
  public:
-  TextMoe(const DecoderArchitecture& a, DType dtype);
+  TextMoe(const BuildContext& context, const DecoderArchitecture& a);
   Tensor forward(Tensor hidden_states, ExpertsImplementation implementation) const;
 
  private:

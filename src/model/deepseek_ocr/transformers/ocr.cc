@@ -18,19 +18,19 @@ Tensor placeholder_mask(const Tensor& input_ids) {
 
 }  // namespace
 
-TextDecoderLayer::TextDecoderLayer(const DecoderArchitecture& a, AttentionImplementation implementation, bool sparse,
-                                   DType dtype)
+TextDecoderLayer::TextDecoderLayer(const BuildContext& context, const DecoderArchitecture& a,
+                                   AttentionImplementation implementation, bool sparse)
     : Module("DeepseekOcr2TextDecoderLayer"),
-      self_attn_(AttentionOptions{"DeepseekOcr2TextAttention", a.hidden_size, a.num_attention_heads,
-                                  a.num_key_value_heads, false, implementation, dtype}),
-      input_layernorm_(a.hidden_size, dtype, norm_class),
-      post_attention_layernorm_(a.hidden_size, dtype, norm_class) {
+      self_attn_(context, AttentionOptions{"DeepseekOcr2TextAttention", a.hidden_size, a.num_attention_heads,
+                                           a.num_key_value_heads, false, implementation}),
+      input_layernorm_(context, a.hidden_size, norm_class),
+      post_attention_layernorm_(context, a.hidden_size, norm_class) {
   register_module("self_attn", self_attn_);
   if (sparse) {
-    register_module("mlp", moe_.emplace(a, dtype));
+    register_module("mlp", moe_.emplace(context, a));
   } else {
     register_module("mlp",
-                    mlp_.emplace(a.hidden_size, a.intermediate_size, dtype, "DeepseekOcr2TextMLP", "SiLUActivation"));
+                    mlp_.emplace(context, a.hidden_size, a.intermediate_size, "DeepseekOcr2TextMLP", "SiLUActivation"));
   }
   register_module("input_layernorm", input_layernorm_);
   register_module("post_attention_layernorm", post_attention_layernorm_);
@@ -50,12 +50,12 @@ Tensor TextDecoderLayer::forward(Tensor hidden_states, const TextArguments& args
   return hidden_states;
 }
 
-TextModel::TextModel(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype)
+TextModel::TextModel(const BuildContext& context, const DecoderArchitecture& a, AttentionImplementation implementation)
     : Module("DeepseekOcr2TextModel"),
       implementation_(implementation),
-      embed_tokens_({a.vocab_size, a.hidden_size, dtype}),
-      layers_(a, [&](bool sparse) { return std::make_unique<TextDecoderLayer>(a, implementation, sparse, dtype); }),
-      norm_(a.hidden_size, dtype, norm_class),
+      embed_tokens_(context, {a.vocab_size, a.hidden_size}),
+      layers_(a, [&](bool sparse) { return std::make_unique<TextDecoderLayer>(context, a, implementation, sparse); }),
+      norm_(context, a.hidden_size, norm_class),
       rotary_emb_("DeepseekOcr2TextRotaryEmbedding", a.head_dim()) {
   register_module("embed_tokens", embed_tokens_);
   layers_.for_each_row(
@@ -77,12 +77,12 @@ Tensor TextModel::forward(Tensor inputs_embeds, Tensor position_ids, DynamicCach
   return hidden_states;
 }
 
-OcrModel::OcrModel(const Architecture& a, AttentionImplementation implementation, DType dtype)
+OcrModel::OcrModel(const BuildContext& context, const Architecture& a, AttentionImplementation implementation)
     : Module("DeepseekOcr2Model"),
-      vision_tower_(a, implementation, dtype),
-      multi_modal_projector_({a.encoder.hidden_size, a.decoder.hidden_size, dtype}),
-      language_model_(a.decoder, implementation, dtype) {
-  register_parameter("view_separator", {a.decoder.hidden_size}, dtype);
+      vision_tower_(context, a, implementation),
+      multi_modal_projector_(context, {a.encoder.hidden_size, a.decoder.hidden_size}),
+      language_model_(context, a.decoder, implementation) {
+  register_parameter("view_separator", {a.decoder.hidden_size}, context);
   register_module("vision_tower", vision_tower_);
   register_module("multi_modal_projector", multi_modal_projector_);
   register_module("language_model", language_model_);
@@ -129,14 +129,14 @@ Tensor OcrModel::forward(const OcrInputs& in) const {
   return language_model_(inputs_embeds, in.position_ids, in.past_key_values, in.experts);
 }
 
-OcrForConditionalGeneration::OcrForConditionalGeneration(const Architecture& a, AttentionImplementation implementation,
-                                                         DType dtype)
+OcrForConditionalGeneration::OcrForConditionalGeneration(const BuildContext& context, const Architecture& a,
+                                                         AttentionImplementation implementation)
     : Module("DeepseekOcr2ForConditionalGeneration"),
       a_(a),
       implementation_(implementation),
-      dtype_(dtype),
-      model_(a, implementation, dtype),
-      lm_head_({a.decoder.hidden_size, a.decoder.vocab_size, dtype, false}) {
+      dtype_(context.dtype),
+      model_(context, a, implementation),
+      lm_head_(context, {a.decoder.hidden_size, a.decoder.vocab_size, false}) {
   register_module("model", model_);
   register_module("lm_head", lm_head_);
 }

@@ -15,7 +15,8 @@ struct TextArguments : AttentionArguments {
 
 class TextDecoderLayer : public Module<TextDecoderLayer> {
  public:
-  TextDecoderLayer(const DecoderArchitecture& a, AttentionImplementation implementation, bool sparse, DType dtype);
+  TextDecoderLayer(const BuildContext& context, const DecoderArchitecture& a, AttentionImplementation implementation,
+                   bool sparse);
   Tensor forward(Tensor hidden_states, const TextArguments& args, int64_t layer_idx) const;
 
  private:
@@ -27,7 +28,7 @@ class TextDecoderLayer : public Module<TextDecoderLayer> {
 
 class TextModel : public Module<TextModel> {
  public:
-  TextModel(const DecoderArchitecture& a, AttentionImplementation implementation, DType dtype);
+  TextModel(const BuildContext& context, const DecoderArchitecture& a, AttentionImplementation implementation);
   Tensor forward(Tensor inputs_embeds, Tensor position_ids, DynamicCache* past_key_values,
                  ExpertsImplementation experts) const;
 
@@ -64,7 +65,7 @@ struct OcrInputs {
 
 class OcrModel : public Module<OcrModel> {
  public:
-  OcrModel(const Architecture& a, AttentionImplementation implementation, DType dtype);
+  OcrModel(const BuildContext& context, const Architecture& a, AttentionImplementation implementation);
   Tensor forward(const OcrInputs& in) const;  // hidden states [b, new tokens, hidden_size]
   ImageFeatures get_image_features(const PixelValues& pixels) const;
 
@@ -78,7 +79,8 @@ class OcrModel : public Module<OcrModel> {
 
 class OcrForConditionalGeneration : public Module<OcrForConditionalGeneration> {
  public:
-  OcrForConditionalGeneration(const Architecture& a, AttentionImplementation implementation, DType dtype);
+  OcrForConditionalGeneration(const BuildContext& context, const Architecture& a,
+                              AttentionImplementation implementation);
   Tensor forward(const OcrInputs& in) const;  // logits of the last token [b, 1, vocab_size]
   ImageFeatures get_image_features(const PixelValues& pixels) const;
 

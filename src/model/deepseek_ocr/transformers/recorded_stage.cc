@@ -11,8 +11,8 @@ std::unique_ptr<Stage> recorded_part(const Recording& recording) {
   const config::View workload(workload_node);
   const auto implementation =
       recording.attention == "eager" ? AttentionImplementation::eager : AttentionImplementation::sdpa;
-  const auto model = std::make_shared<const OcrForConditionalGeneration>(read_architecture(config::View(config_node)),
-                                                                         implementation, DType::bfloat16);
+  const auto model = std::make_shared<const OcrForConditionalGeneration>(
+      BuildContext{DType::bfloat16}, read_architecture(config::View(config_node)), implementation);
   const std::string name = workload.get_choice("case", {"vision", "prefill", "decode"});
   GenerationInputs in;
   in.batch_size = workload.has("batch_size") ? workload.get_positive<int64_t>("batch_size") : 1;

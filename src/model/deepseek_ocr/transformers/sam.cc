@@ -8,8 +8,8 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-ConvOptions square_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, DType dtype) {
-  return {in, out, {kernel, kernel}, {stride, stride}, {padding, padding}, dtype, false};
+ConvOptions square_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
+  return {in, out, {kernel, kernel}, {stride, stride}, {padding, padding}, false};
 }
 
 struct Partition {
@@ -54,10 +54,12 @@ std::string_view attention_class(AttentionImplementation implementation) {
 
 }  // namespace
 
-SamPatchEmbeddings::SamPatchEmbeddings(const SamArchitecture& a, DType dtype)
+SamPatchEmbeddings::SamPatchEmbeddings(const BuildContext& context, const SamArchitecture& a)
     : Module("DeepseekOcr2SamPatchEmbeddings"),
-      projection_(ConvOptions{
-          a.num_channels, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype}) {
+      projection_(
+          context,
+          ConvOptions{
+              a.num_channels, a.hidden_size, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}}) {
   register_module("projection", projection_);
 }
 
@@ -65,10 +67,10 @@ Tensor SamPatchEmbeddings::forward(Tensor pixel_values) const {
   return projection_(pixel_values).permute({0, 2, 3, 1});
 }
 
-SamMLPBlock::SamMLPBlock(const SamArchitecture& a, DType dtype)
+SamMLPBlock::SamMLPBlock(const BuildContext& context, const SamArchitecture& a)
     : Module("DeepseekOcr2SamMLPBlock"),
-      lin1_({a.hidden_size, a.mlp_dim, dtype}),
-      lin2_({a.mlp_dim, a.hidden_size, dtype}),
+      lin1_(context, {a.hidden_size, a.mlp_dim}),
+      lin2_(context, {a.mlp_dim, a.hidden_size}),
       act_("GELUActivation") {
   register_module("lin1", lin1_);
   register_module("lin2", lin2_);
@@ -82,16 +84,16 @@ Tensor SamMLPBlock::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-SamVisionAttention::SamVisionAttention(const SamArchitecture& a, int64_t side, AttentionImplementation implementation,
-                                       DType dtype)
+SamVisionAttention::SamVisionAttention(const BuildContext& context, const SamArchitecture& a, int64_t side,
+                                       AttentionImplementation implementation)
     : Module(attention_class(implementation)),
       num_attention_heads_(a.num_attention_heads),
       implementation_(implementation),
-      qkv_({a.hidden_size, 3 * a.hidden_size, dtype}),
-      proj_({a.hidden_size, a.hidden_size, dtype}) {
+      qkv_(context, {a.hidden_size, 3 * a.hidden_size}),
+      proj_(context, {a.hidden_size, a.hidden_size}) {
   const int64_t head_dim = a.hidden_size / a.num_attention_heads;
-  register_parameter("rel_pos_h", {2 * side - 1, head_dim}, dtype);
-  register_parameter("rel_pos_w", {2 * side - 1, head_dim}, dtype);
+  register_parameter("rel_pos_h", {2 * side - 1, head_dim}, context);
+  register_parameter("rel_pos_w", {2 * side - 1, head_dim}, context);
   register_module("qkv", qkv_);
   register_module("proj", proj_);
 }
@@ -154,14 +156,14 @@ Tensor SamVisionAttention::decomposed_rel_pos(const Tensor& query, int64_t heigh
   return torch::add(rel_h.unsqueeze(-1), rel_w.unsqueeze(-2));
 }
 
-SamVisionLayer::SamVisionLayer(const SamArchitecture& a, int64_t window_size, AttentionImplementation implementation,
-                               DType dtype)
+SamVisionLayer::SamVisionLayer(const BuildContext& context, const SamArchitecture& a, int64_t window_size,
+                               AttentionImplementation implementation)
     : Module("DeepseekOcr2SamVisionLayer"),
       window_size_(window_size),
-      layer_norm1_({a.hidden_size, true, dtype}),
-      attn_(a, window_size > 0 ? window_size : a.grid(), implementation, dtype),
-      layer_norm2_({a.hidden_size, true, dtype}),
-      mlp_(a, dtype) {
+      layer_norm1_(context, {a.hidden_size, true}),
+      attn_(context, a, window_size > 0 ? window_size : a.grid(), implementation),
+      layer_norm2_(context, {a.hidden_size, true}),
+      mlp_(context, a) {
   register_module("layer_norm1", layer_norm1_);
   register_module("attn", attn_);
   register_module("layer_norm2", layer_norm2_);
@@ -190,9 +192,9 @@ Tensor SamVisionLayer::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-SamLayerNorm::SamLayerNorm(int64_t channels, DType dtype) : Module("DeepseekOcr2SamLayerNorm") {
-  register_parameter("weight", {channels}, dtype);
-  register_parameter("bias", {channels}, dtype);
+SamLayerNorm::SamLayerNorm(const BuildContext& context, int64_t channels) : Module("DeepseekOcr2SamLayerNorm") {
+  register_parameter("weight", {channels}, context);
+  register_parameter("bias", {channels}, context);
 }
 
 Tensor SamLayerNorm::forward(Tensor features) const {
@@ -201,12 +203,12 @@ Tensor SamLayerNorm::forward(Tensor features) const {
   return features.permute({0, 3, 1, 2});
 }
 
-SamVisionNeck::SamVisionNeck(const SamArchitecture& a, DType dtype)
+SamVisionNeck::SamVisionNeck(const BuildContext& context, const SamArchitecture& a)
     : Module("DeepseekOcr2SamVisionNeck"),
-      conv1_(square_conv(a.hidden_size, a.output_channels, 1, 1, 0, dtype)),
-      layer_norm1_(a.output_channels, dtype),
-      conv2_(square_conv(a.output_channels, a.output_channels, 3, 1, 1, dtype)),
-      layer_norm2_(a.output_channels, dtype) {
+      conv1_(context, square_conv(a.hidden_size, a.output_channels, 1, 1, 0)),
+      layer_norm1_(context, a.output_channels),
+      conv2_(context, square_conv(a.output_channels, a.output_channels, 3, 1, 1)),
+      layer_norm2_(context, a.output_channels) {
   register_module("conv1", conv1_);
   register_module("layer_norm1", layer_norm1_);
   register_module("conv2", conv2_);
@@ -222,10 +224,10 @@ Tensor SamVisionNeck::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-SamVisionProj::SamVisionProj(const SamArchitecture& a, DType dtype)
+SamVisionProj::SamVisionProj(const BuildContext& context, const SamArchitecture& a)
     : Module("DeepseekOcr2SamVisionProj"),
-      conv1_(square_conv(a.output_channels, a.downsample_channels[0], 3, 2, 1, dtype)),
-      conv2_(square_conv(a.downsample_channels[0], a.downsample_channels[1], 3, 2, 1, dtype)) {
+      conv1_(context, square_conv(a.output_channels, a.downsample_channels[0], 3, 2, 1)),
+      conv2_(context, square_conv(a.downsample_channels[0], a.downsample_channels[1], 3, 2, 1)) {
   register_module("conv1", conv1_);
   register_module("conv2", conv2_);
 }
@@ -236,15 +238,16 @@ Tensor SamVisionProj::forward(Tensor hidden_states) const {
   return hidden_states;
 }
 
-SamVisionEncoder::SamVisionEncoder(const SamArchitecture& a, AttentionImplementation implementation, DType dtype)
+SamVisionEncoder::SamVisionEncoder(const BuildContext& context, const SamArchitecture& a,
+                                   AttentionImplementation implementation)
     : Module("DeepseekOcr2SamVisionEncoder"),
       a_(a),
-      patch_embed_(a, dtype),
-      windowed_(a, a.window_size, implementation, dtype),
-      global_(a, 0, implementation, dtype),
-      neck_(a, dtype),
-      proj_(a, dtype) {
-  register_parameter("pos_embed", {1, a.grid(), a.grid(), a.hidden_size}, dtype);
+      patch_embed_(context, a),
+      windowed_(context, a, a.window_size, implementation),
+      global_(context, a, 0, implementation),
+      neck_(context, a),
+      proj_(context, a) {
+  register_parameter("pos_embed", {1, a.grid(), a.grid(), a.hidden_size}, context);
   register_module("patch_embed", patch_embed_);
   for (int64_t i = 0; i < a.num_hidden_layers; ++i) {
     register_module_list("layers", a.is_global(i) ? global_ : windowed_, 1, i);

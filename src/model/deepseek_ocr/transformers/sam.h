@@ -15,7 +15,7 @@ namespace modelmeter::deepseek_ocr::transformers {
 
 class SamPatchEmbeddings : public Module<SamPatchEmbeddings> {
  public:
-  SamPatchEmbeddings(const SamArchitecture& a, DType dtype);
+  SamPatchEmbeddings(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor pixel_values) const;  // [b, c, h, w] -> [b, h, w, c], strided
 
  private:
@@ -24,7 +24,7 @@ class SamPatchEmbeddings : public Module<SamPatchEmbeddings> {
 
 class SamMLPBlock : public Module<SamMLPBlock> {
  public:
-  SamMLPBlock(const SamArchitecture& a, DType dtype);
+  SamMLPBlock(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -35,7 +35,8 @@ class SamMLPBlock : public Module<SamMLPBlock> {
 // Attention over an image or window of `side` x `side` positions.
 class SamVisionAttention : public Module<SamVisionAttention> {
  public:
-  SamVisionAttention(const SamArchitecture& a, int64_t side, AttentionImplementation implementation, DType dtype);
+  SamVisionAttention(const BuildContext& context, const SamArchitecture& a, int64_t side,
+                     AttentionImplementation implementation);
   AttentionResult forward(Tensor hidden_states) const;  // [b, h, w, c]
 
  private:
@@ -49,7 +50,8 @@ class SamVisionAttention : public Module<SamVisionAttention> {
 class SamVisionLayer : public Module<SamVisionLayer> {
  public:
   // window_size 0: global attention.
-  SamVisionLayer(const SamArchitecture& a, int64_t window_size, AttentionImplementation implementation, DType dtype);
+  SamVisionLayer(const BuildContext& context, const SamArchitecture& a, int64_t window_size,
+                 AttentionImplementation implementation);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -63,13 +65,13 @@ class SamVisionLayer : public Module<SamVisionLayer> {
 // Over the channels of [b, c, h, w]: its data_format "channels_first".
 class SamLayerNorm : public Module<SamLayerNorm> {
  public:
-  SamLayerNorm(int64_t channels, DType dtype);
+  SamLayerNorm(const BuildContext& context, int64_t channels);
   Tensor forward(Tensor features) const;
 };
 
 class SamVisionNeck : public Module<SamVisionNeck> {
  public:
-  SamVisionNeck(const SamArchitecture& a, DType dtype);
+  SamVisionNeck(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -81,7 +83,7 @@ class SamVisionNeck : public Module<SamVisionNeck> {
 
 class SamVisionProj : public Module<SamVisionProj> {
  public:
-  SamVisionProj(const SamArchitecture& a, DType dtype);
+  SamVisionProj(const BuildContext& context, const SamArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
  private:
@@ -90,7 +92,7 @@ class SamVisionProj : public Module<SamVisionProj> {
 
 class SamVisionEncoder : public Module<SamVisionEncoder> {
  public:
-  SamVisionEncoder(const SamArchitecture& a, AttentionImplementation implementation, DType dtype);
+  SamVisionEncoder(const BuildContext& context, const SamArchitecture& a, AttentionImplementation implementation);
   Tensor forward(Tensor pixel_values) const;  // [b, 3, n, n] -> [b, 896, n / 64, n / 64]
 
  private:

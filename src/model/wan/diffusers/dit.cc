@@ -62,7 +62,7 @@ Tensor FP32LayerNorm::forward(Tensor x) const {
   return torch::to(normed, dtype);
 }
 
-GELUProj::GELUProj(int64_t in, int64_t out, DType dtype) : Module("GELU"), proj_({in, out, dtype}) {
+GELUProj::GELUProj(const BuildContext& context, int64_t in, int64_t out) : Module("GELU"), proj_(context, {in, out}) {
   register_module("proj", proj_);
 }
 
@@ -72,8 +72,8 @@ Tensor GELUProj::forward(Tensor x) const {
   return x;
 }
 
-FeedForward::FeedForward(int64_t in, int64_t inner, int64_t out, DType dtype)
-    : Module("FeedForward"), net_0_(in, inner, dtype), net_2_({inner, out, dtype}) {
+FeedForward::FeedForward(const BuildContext& context, int64_t in, int64_t inner, int64_t out)
+    : Module("FeedForward"), net_0_(context, in, inner), net_2_(context, {inner, out}) {
   register_module("net.0", net_0_);
   register_module("net.2", net_2_);
 }
@@ -84,18 +84,18 @@ Tensor FeedForward::forward(Tensor x) const {
   return x;
 }
 
-WanAttention::AddedKv::AddedKv(const Architecture& a, DType dtype)
-    : add_k_proj({a.dim, a.dim, dtype}), add_v_proj({a.dim, a.dim, dtype}), norm_added_k({a.dim, true, dtype}) {}
+WanAttention::AddedKv::AddedKv(const BuildContext& context, const Architecture& a)
+    : add_k_proj(context, {a.dim, a.dim}), add_v_proj(context, {a.dim, a.dim}), norm_added_k(context, {a.dim, true}) {}
 
-WanAttention::WanAttention(const Architecture& a, DType dtype, bool image)
+WanAttention::WanAttention(const BuildContext& context, const Architecture& a, bool image)
     : Module("WanAttention"),
       heads_(a.num_heads),
-      to_q_({a.dim, a.dim, dtype}),
-      to_k_({a.dim, a.dim, dtype}),
-      to_v_({a.dim, a.dim, dtype}),
-      to_out_0_({a.dim, a.dim, dtype}),
-      norm_q_({a.dim, true, dtype}),
-      norm_k_({a.dim, true, dtype}) {
+      to_q_(context, {a.dim, a.dim}),
+      to_k_(context, {a.dim, a.dim}),
+      to_v_(context, {a.dim, a.dim}),
+      to_out_0_(context, {a.dim, a.dim}),
+      norm_q_(context, {a.dim, true}),
+      norm_k_(context, {a.dim, true}) {
   register_module("to_q", to_q_);
   register_module("to_k", to_k_);
   register_module("to_v", to_v_);
@@ -103,7 +103,7 @@ WanAttention::WanAttention(const Architecture& a, DType dtype, bool image)
   register_module("norm_q", norm_q_);
   register_module("norm_k", norm_k_);
   if (!image) return;
-  added_.emplace(a, dtype);
+  added_.emplace(context, a);
   register_module("add_k_proj", added_->add_k_proj);
   register_module("add_v_proj", added_->add_v_proj);
   register_module("norm_added_k", added_->norm_added_k);
@@ -152,13 +152,13 @@ Tensor WanAttention::forward(Tensor hidden_states, Tensor encoder_hidden_states,
   return hidden_states;
 }
 
-WanImageEmbedding::WanImageEmbedding(const Architecture& a, DType dtype)
+WanImageEmbedding::WanImageEmbedding(const BuildContext& context, const Architecture& a)
     : Module("WanImageEmbedding"),
       pos_embed_(a.pos_embed_seq_len > 0),
       norm1_(a.image_dim, true),
-      ff_(a.image_dim, a.image_dim, a.dim, dtype),
+      ff_(context, a.image_dim, a.image_dim, a.dim),
       norm2_(a.dim, true) {
-  if (pos_embed_) register_parameter("pos_embed", {1, a.pos_embed_seq_len, a.image_dim}, dtype);
+  if (pos_embed_) register_parameter("pos_embed", {1, a.pos_embed_seq_len, a.image_dim}, context);
   register_module("norm1", norm1_);
   register_module("ff", ff_);
   register_module("norm2", norm2_);
@@ -195,18 +195,18 @@ Tensor Timesteps::forward(Tensor timesteps) const {
   return emb;
 }
 
-WanTimeTextImageEmbedding::WanTimeTextImageEmbedding(const Architecture& a, DType dtype)
+WanTimeTextImageEmbedding::WanTimeTextImageEmbedding(const BuildContext& context, const Architecture& a)
     : Module("WanTimeTextImageEmbedding"),
       timesteps_proj_(a.freq_dim),
-      time_embedder_("TimestepEmbedding", "act", a.freq_dim, a.dim, DType::float32),
-      time_proj_({a.dim, 6 * a.dim, dtype}),
-      text_embedder_("PixArtAlphaTextProjection", "act_1", a.text_dim, a.dim, dtype) {
+      time_embedder_(context.with(DType::float32), "TimestepEmbedding", "act", a.freq_dim, a.dim),
+      time_proj_(context, {a.dim, 6 * a.dim}),
+      text_embedder_(context, "PixArtAlphaTextProjection", "act_1", a.text_dim, a.dim) {
   register_module("timesteps_proj", timesteps_proj_);
   register_module("time_embedder", time_embedder_);
   register_module("act_fn", act_fn_);
   register_module("time_proj", time_proj_);
   register_module("text_embedder", text_embedder_);
-  if (a.image_conditioned()) register_module("image_embedder", image_embedder_.emplace(a, dtype));
+  if (a.image_conditioned()) register_module("image_embedder", image_embedder_.emplace(context, a));
 }
 
 WanTimeTextImageEmbedding::Result WanTimeTextImageEmbedding::forward(Tensor timestep, Tensor text, Tensor image,
@@ -250,12 +250,13 @@ RotaryEmbedding WanRotaryPosEmbed::forward(Tensor hidden_states) const {
   return {std::move(cos), std::move(sin)};
 }
 
-WanTransformerBlockBase::WanTransformerBlockBase(std::string_view class_name, const Architecture& a, DType dtype)
+WanTransformerBlockBase::WanTransformerBlockBase(const BuildContext& context, std::string_view class_name,
+                                                 const Architecture& a)
     : BaseLayer(class_name),
       norm1_(a.dim, false),
-      attn1_(a, dtype, false),
-      attn2_(a, dtype, a.image_conditioned()),
-      ffn_(a.dim, a.ffn_dim, a.dim, dtype),
+      attn1_(context, a, false),
+      attn2_(context, a, a.image_conditioned()),
+      ffn_(context, a.dim, a.ffn_dim, a.dim),
       norm3_(a.dim, false) {
   register_parameter("scale_shift_table", {1, 6, a.dim}, DType::float32);
   if (a.cross_attn_norm) norm2_.emplace(a.dim, true);
@@ -317,14 +318,15 @@ WanTransformerBlockBase::Result WanTransformerBlockBase::run_block(Tensor hidden
   return {std::move(hidden_states), std::move(projected)};
 }
 
-WanTransformer3DModelBase::WanTransformer3DModelBase(std::string_view class_name, const Architecture& a, DType dtype)
+WanTransformer3DModelBase::WanTransformer3DModelBase(const BuildContext& context, std::string_view class_name,
+                                                     const Architecture& a)
     : BaseLayer(class_name),
       a_(a),
       rope_(a),
-      patch_embedding_({a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}),
-      condition_embedder_(a, dtype),
+      patch_embedding_(context, {a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}}),
+      condition_embedder_(context, a),
       norm_out_(a.dim, false),
-      proj_out_({a.dim, a.out_dim * a.patch_size.numel(), dtype}) {
+      proj_out_(context, {a.dim, a.out_dim * a.patch_size.numel()}) {
   register_parameter("scale_shift_table", {1, 2, a.dim}, DType::float32);
   register_module("rope", rope_);
   register_module("patch_embedding", patch_embedding_);
@@ -372,8 +374,8 @@ Tensor WanTransformer3DModelBase::to_latents(Tensor hidden_states, const Tensor&
   return output;
 }
 
-WanTransformer3DModel::WanTransformer3DModel(const Architecture& a, DType dtype)
-    : Module("WanTransformer3DModel", a, dtype), blocks_(a, dtype) {
+WanTransformer3DModel::WanTransformer3DModel(const BuildContext& context, const Architecture& a)
+    : Module(context, "WanTransformer3DModel", a), blocks_(context, a) {
   register_module("condition_embedder", condition_embedder_);
   register_module_list("blocks", blocks_, a.num_layers);
   register_output();

@@ -33,7 +33,7 @@ class GELUProj : public Module<GELUProj> {
  public:
   static constexpr bool pure = true;
 
-  GELUProj(int64_t in, int64_t out, DType dtype);
+  GELUProj(const BuildContext& context, int64_t in, int64_t out);
   Tensor forward(Tensor x) const;
 
  private:
@@ -44,7 +44,7 @@ class FeedForward : public Module<FeedForward> {
  public:
   static constexpr bool pure = true;
 
-  FeedForward(int64_t in, int64_t inner, int64_t out, DType dtype);
+  FeedForward(const BuildContext& context, int64_t in, int64_t inner, int64_t out);
   Tensor forward(Tensor x) const;
 
  private:
@@ -54,7 +54,7 @@ class FeedForward : public Module<FeedForward> {
 
 class WanAttention : public Module<WanAttention> {
  public:
-  WanAttention(const Architecture& a, DType dtype, bool image);
+  WanAttention(const BuildContext& context, const Architecture& a, bool image);
   // Cross-attention where encoder_hidden_states is defined; `rotary` may be null.
   Tensor forward(Tensor hidden_states, Tensor encoder_hidden_states, const RotaryEmbedding* rotary) const;
 
@@ -63,7 +63,7 @@ class WanAttention : public Module<WanAttention> {
   Linear to_q_, to_k_, to_v_, to_out_0_;
   RMSNorm norm_q_, norm_k_;
   struct AddedKv {
-    AddedKv(const Architecture& a, DType dtype);
+    AddedKv(const BuildContext& context, const Architecture& a);
     Linear add_k_proj, add_v_proj;
     RMSNorm norm_added_k;
   };
@@ -72,7 +72,7 @@ class WanAttention : public Module<WanAttention> {
 
 class WanImageEmbedding : public Module<WanImageEmbedding> {
  public:
-  WanImageEmbedding(const Architecture& a, DType dtype);
+  WanImageEmbedding(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor image) const;
 
  private:
@@ -97,8 +97,8 @@ class TwoLinears : public Module<TwoLinears<Activation>> {
  public:
   static constexpr bool pure = true;
 
-  TwoLinears(std::string_view class_name, std::string activation, int64_t in, int64_t out, DType dtype)
-      : Module<TwoLinears>(class_name), linear_1_({in, out, dtype}), linear_2_({out, out, dtype}) {
+  TwoLinears(const BuildContext& context, std::string_view class_name, std::string activation, int64_t in, int64_t out)
+      : Module<TwoLinears>(class_name), linear_1_(context, {in, out}), linear_2_(context, {out, out}) {
     this->register_module("linear_1", linear_1_);
     this->register_module(std::move(activation), act_);
     this->register_module("linear_2", linear_2_);
@@ -117,7 +117,7 @@ class TwoLinears : public Module<TwoLinears<Activation>> {
 
 class WanTimeTextImageEmbedding : public Module<WanTimeTextImageEmbedding> {
  public:
-  WanTimeTextImageEmbedding(const Architecture& a, DType dtype);
+  WanTimeTextImageEmbedding(const BuildContext& context, const Architecture& a);
 
   struct Result {
     Tensor temb, timestep_proj, text, image;
@@ -147,7 +147,7 @@ class WanRotaryPosEmbed : public Module<WanRotaryPosEmbed> {
 // What WanTransformerBlock and VACE's block share: the layers of a block and what it does with them.
 class WanTransformerBlockBase : public BaseLayer {
  public:
-  WanTransformerBlockBase(std::string_view class_name, const Architecture& a, DType dtype);
+  WanTransformerBlockBase(const BuildContext& context, std::string_view class_name, const Architecture& a);
 
  protected:
   struct Result {
@@ -169,7 +169,7 @@ class WanTransformerBlockBase : public BaseLayer {
 
 class WanTransformerBlock : public Module<WanTransformerBlock, WanTransformerBlockBase> {
  public:
-  WanTransformerBlock(const Architecture& a, DType dtype) : Module("WanTransformerBlock", a, dtype) {
+  WanTransformerBlock(const BuildContext& context, const Architecture& a) : Module(context, "WanTransformerBlock", a) {
     register_layers();
   }
   Tensor forward(Tensor hidden_states, Tensor encoder_hidden_states, Tensor temb, const RotaryEmbedding& rotary) const {
@@ -188,7 +188,7 @@ struct DiTInputs {
 // What WanTransformer3DModel and VACE's share: what stands before and after the blocks.
 class WanTransformer3DModelBase : public BaseLayer {
  public:
-  WanTransformer3DModelBase(std::string_view class_name, const Architecture& a, DType dtype);
+  WanTransformer3DModelBase(const BuildContext& context, std::string_view class_name, const Architecture& a);
 
   const Architecture& architecture() const { return a_; }
 
@@ -214,7 +214,7 @@ class WanTransformer3DModelBase : public BaseLayer {
 
 class WanTransformer3DModel : public Module<WanTransformer3DModel, WanTransformer3DModelBase> {
  public:
-  WanTransformer3DModel(const Architecture& a, DType dtype);
+  WanTransformer3DModel(const BuildContext& context, const Architecture& a);
   Tensor forward(const DiTInputs& in) const;  // [B, out_dim, F, H, W]
 
  private:

@@ -4,9 +4,10 @@
 
 namespace modelmeter::wan::diffusers {
 
-WanVACETransformerBlock::WanVACETransformerBlock(const Architecture& a, DType dtype, bool apply_input_projection)
-    : Module("WanVACETransformerBlock", a, dtype), proj_out_({a.dim, a.dim, dtype}) {
-  if (apply_input_projection) register_module("proj_in", proj_in_.emplace(LinearOptions{a.dim, a.dim, dtype}));
+WanVACETransformerBlock::WanVACETransformerBlock(const BuildContext& context, const Architecture& a,
+                                                 bool apply_input_projection)
+    : Module(context, "WanVACETransformerBlock", a), proj_out_(context, {a.dim, a.dim}) {
+  if (apply_input_projection) register_module("proj_in", proj_in_.emplace(context, LinearOptions{a.dim, a.dim}));
   register_layers();
   register_module("proj_out", proj_out_);
 }
@@ -22,12 +23,12 @@ std::pair<Tensor, Tensor> WanVACETransformerBlock::forward(Tensor hidden_states,
   return {std::move(result.projected), std::move(result.hidden_states)};
 }
 
-WanVACETransformer3DModel::WanVACETransformer3DModel(const Architecture& a, DType dtype)
-    : Module("WanVACETransformer3DModel", a, dtype),
-      vace_patch_embedding_({a.vace_in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}),
-      blocks_(a, dtype),
-      vace_block_0_(a, dtype, true),
-      vace_blocks_(a, dtype, false) {
+WanVACETransformer3DModel::WanVACETransformer3DModel(const BuildContext& context, const Architecture& a)
+    : Module(context, "WanVACETransformer3DModel", a),
+      vace_patch_embedding_(context, {a.vace_in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}}),
+      blocks_(context, a),
+      vace_block_0_(context, a, true),
+      vace_blocks_(context, a, false) {
   register_module("vace_patch_embedding", vace_patch_embedding_);
   register_module("condition_embedder", condition_embedder_);
   register_module_list("blocks", blocks_, a.num_layers);

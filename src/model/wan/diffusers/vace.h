@@ -14,7 +14,7 @@ namespace modelmeter::wan::diffusers {
 
 class WanVACETransformerBlock : public Module<WanVACETransformerBlock, WanTransformerBlockBase> {
  public:
-  WanVACETransformerBlock(const Architecture& a, DType dtype, bool apply_input_projection);
+  WanVACETransformerBlock(const BuildContext& context, const Architecture& a, bool apply_input_projection);
   // The hint, and the control after the block.
   std::pair<Tensor, Tensor> forward(Tensor hidden_states, Tensor encoder_hidden_states, Tensor control_hidden_states,
                                     Tensor temb, const RotaryEmbedding& rotary) const;
@@ -26,7 +26,7 @@ class WanVACETransformerBlock : public Module<WanVACETransformerBlock, WanTransf
 
 class WanVACETransformer3DModel : public Module<WanVACETransformer3DModel, WanTransformer3DModelBase> {
  public:
-  WanVACETransformer3DModel(const Architecture& a, DType dtype);
+  WanVACETransformer3DModel(const BuildContext& context, const Architecture& a);
   Tensor forward(const DiTInputs& in) const;  // [B, out_dim, F, H, W]
 
  private:

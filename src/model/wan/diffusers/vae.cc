@@ -28,19 +28,19 @@ ShortcutOptions shortcut(int64_t in_dim, int64_t out_dim, bool temporal, bool sp
 
 }  // namespace
 
-WanResidualBlock::WanResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype)
+WanResidualBlock::WanResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim)
     : Module(names.residual_block),
-      norm1_(names, in_dim, false, dtype),
-      conv1_(names.causal_conv, conv_3x3x3(in_dim, out_dim), dtype),
-      norm2_(names, out_dim, false, dtype),
-      conv2_(names.causal_conv, conv_3x3x3(out_dim, out_dim), dtype) {
+      norm1_(context, names, in_dim, false),
+      conv1_(context, names.causal_conv, conv_3x3x3(in_dim, out_dim)),
+      norm2_(context, names, out_dim, false),
+      conv2_(context, names.causal_conv, conv_3x3x3(out_dim, out_dim)) {
   register_module("nonlinearity", nonlinearity_);
   register_module("norm1", norm1_);
   register_module("conv1", conv1_);
   register_module("norm2", norm2_);
   register_module("conv2", conv2_);
   if (in_dim == out_dim) return;
-  register_module("conv_shortcut", conv_shortcut_.emplace(names.causal_conv, conv_1x1x1(in_dim, out_dim), dtype));
+  register_module("conv_shortcut", conv_shortcut_.emplace(context, names.causal_conv, conv_1x1x1(in_dim, out_dim)));
 }
 
 Tensor WanResidualBlock::forward(Tensor x, FeatCache& cache) const {
@@ -54,8 +54,8 @@ Tensor WanResidualBlock::forward(Tensor x, FeatCache& cache) const {
   return torch::add(std::move(x), h);
 }
 
-WanResnets::WanResnets(int64_t in_dim, int64_t out_dim, int64_t count, DType dtype) {
-  for (int64_t i = 0; i < count; ++i) blocks_.emplace_back(i == 0 ? in_dim : out_dim, out_dim, dtype);
+WanResnets::WanResnets(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) blocks_.emplace_back(context, i == 0 ? in_dim : out_dim, out_dim);
 }
 
 Tensor WanResnets::run(Tensor x, FeatCache& cache) const {
@@ -67,8 +67,8 @@ Tensor WanResnets::run(Tensor x, FeatCache& cache) const {
   });
 }
 
-WanMidBlock::WanMidBlock(int64_t dim, DType dtype)
-    : Module("WanMidBlock"), attention_(names, dim, dtype), resnet0_(dim, dim, dtype), resnet1_(dim, dim, dtype) {
+WanMidBlock::WanMidBlock(const BuildContext& context, int64_t dim)
+    : Module("WanMidBlock"), attention_(context, names, dim), resnet0_(context, dim, dim), resnet1_(context, dim, dim) {
   register_module_list("attentions", attention_, 1);
   register_module_list("resnets", resnet0_, 1, 0);
   register_module_list("resnets", resnet1_, 1, 1);
@@ -80,16 +80,16 @@ Tensor WanMidBlock::forward(Tensor x, FeatCache& cache) const {
   return resnet1_.call_as(1, x, cache);
 }
 
-WanResidualDownBlock::WanResidualDownBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
-                                           bool temporal_downsample, bool down_flag, DType dtype)
+WanResidualDownBlock::WanResidualDownBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim,
+                                           int64_t num_res_blocks, bool temporal_downsample, bool down_flag)
     : Module("WanResidualDownBlock"),
       avg_shortcut_(shortcut(in_dim, out_dim, temporal_downsample, down_flag)),
-      resnets_(in_dim, out_dim, num_res_blocks, dtype) {
+      resnets_(context, in_dim, out_dim, num_res_blocks) {
   register_module("avg_shortcut", avg_shortcut_);
   resnets_.for_each([&](int64_t i, BaseLayer& block) { register_module_list("resnets", block, 1, i); });
   if (!down_flag) return;
   const auto mode = temporal_downsample ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-  register_module("downsampler", downsampler_.emplace(names, out_dim, out_dim, mode, dtype));
+  register_module("downsampler", downsampler_.emplace(context, names, out_dim, out_dim, mode));
 }
 
 Tensor WanResidualDownBlock::forward(Tensor x, FeatCache& cache) const {
@@ -100,11 +100,11 @@ Tensor WanResidualDownBlock::forward(Tensor x, FeatCache& cache) const {
   return torch::add(std::move(x), std::move(averaged));
 }
 
-WanUpBlock::WanUpBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, std::optional<ResampleMode> mode,
-                       DType dtype)
-    : Module("WanUpBlock"), resnets_(in_dim, out_dim, num_res_blocks + 1, dtype) {
+WanUpBlock::WanUpBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
+                       std::optional<ResampleMode> mode)
+    : Module("WanUpBlock"), resnets_(context, in_dim, out_dim, num_res_blocks + 1) {
   resnets_.for_each([&](int64_t i, BaseLayer& block) { register_module_list("resnets", block, 1, i); });
-  if (mode) register_module_list("upsamplers", upsampler_.emplace(names, out_dim, out_dim / 2, *mode, dtype), 1);
+  if (mode) register_module_list("upsamplers", upsampler_.emplace(context, names, out_dim, out_dim / 2, *mode), 1);
 }
 
 Tensor WanUpBlock::forward(Tensor x, FeatCache& cache, bool) const {
@@ -113,15 +113,15 @@ Tensor WanUpBlock::forward(Tensor x, FeatCache& cache, bool) const {
   return x;
 }
 
-WanResidualUpBlock::WanResidualUpBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
-                                       std::optional<ResampleMode> mode, DType dtype)
-    : Module("WanResidualUpBlock"), resnets_(in_dim, out_dim, num_res_blocks + 1, dtype) {
+WanResidualUpBlock::WanResidualUpBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim,
+                                       int64_t num_res_blocks, std::optional<ResampleMode> mode)
+    : Module("WanResidualUpBlock"), resnets_(context, in_dim, out_dim, num_res_blocks + 1) {
   if (mode) {
     avg_shortcut_.emplace(shortcut(in_dim, out_dim, *mode == ResampleMode::upsample3d, true));
     register_module("avg_shortcut", *avg_shortcut_);
   }
   resnets_.for_each([&](int64_t i, BaseLayer& block) { register_module_list("resnets", block, 1, i); });
-  if (mode) register_module("upsampler", upsampler_.emplace(names, out_dim, out_dim, *mode, dtype));
+  if (mode) register_module("upsampler", upsampler_.emplace(context, names, out_dim, out_dim, *mode));
 }
 
 Tensor WanResidualUpBlock::forward(Tensor x, FeatCache& cache, bool first_chunk) const {
@@ -133,12 +133,12 @@ Tensor WanResidualUpBlock::forward(Tensor x, FeatCache& cache, bool first_chunk)
   return torch::add(std::move(x), std::move(copies));
 }
 
-WanEncoder3d::WanEncoder3d(const VaeArchitecture& a)
+WanEncoder3d::WanEncoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("WanEncoder3d"),
-      conv_in_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
-      mid_block_(encoder_dims(a).back(), a.dtype),
-      norm_out_(names, encoder_dims(a).back(), false, a.dtype),
-      conv_out_(names.causal_conv, conv_3x3x3(encoder_dims(a).back(), 2 * a.z_dim), a.dtype) {
+      conv_in_(context, names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
+      mid_block_(context, encoder_dims(a).back()),
+      norm_out_(context, names, encoder_dims(a).back(), false),
+      conv_out_(context, names.causal_conv, conv_3x3x3(encoder_dims(a).back(), 2 * a.z_dim)) {
   register_module("nonlinearity", nonlinearity_);
   register_module("conv_in", conv_in_);
   const std::vector<int64_t> dims = encoder_dims(a);
@@ -146,17 +146,17 @@ WanEncoder3d::WanEncoder3d(const VaeArchitecture& a)
     const bool last = i + 2 == dims.size();
     const bool temporal = !last && a.temporal_downsample[i];
     if (a.is_residual) {
-      down_blocks_.emplace_back(std::in_place_type<WanResidualDownBlock>, dims[i], dims[i + 1], a.num_res_blocks,
-                                temporal, !last, a.dtype);
+      down_blocks_.emplace_back(std::in_place_type<WanResidualDownBlock>, context, dims[i], dims[i + 1],
+                                a.num_res_blocks, temporal, !last);
       continue;
     }
     for (int64_t j = 0; j < a.num_res_blocks; ++j) {
-      down_blocks_.emplace_back(std::in_place_type<WanResidualBlock>, j == 0 ? dims[i] : dims[i + 1], dims[i + 1],
-                                a.dtype);
+      down_blocks_.emplace_back(std::in_place_type<WanResidualBlock>, context, j == 0 ? dims[i] : dims[i + 1],
+                                dims[i + 1]);
     }
     if (last) continue;
     const auto mode = temporal ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    down_blocks_.emplace_back(std::in_place_type<VaeResample>, names, dims[i + 1], dims[i + 1], mode, a.dtype);
+    down_blocks_.emplace_back(std::in_place_type<VaeResample>, context, names, dims[i + 1], dims[i + 1], mode);
   }
   int64_t i = 0;
   for (DownBlock& block : down_blocks_) {
@@ -186,12 +186,12 @@ Tensor WanEncoder3d::forward(Tensor x, FeatCache& cache) const {
   return x;
 }
 
-WanDecoder3d::WanDecoder3d(const VaeArchitecture& a)
+WanDecoder3d::WanDecoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("WanDecoder3d"),
-      conv_in_(names.causal_conv, conv_3x3x3(a.z_dim, decoder_dims(a).front()), a.dtype),
-      mid_block_(decoder_dims(a).front(), a.dtype),
-      norm_out_(names, decoder_dims(a).back(), false, a.dtype),
-      conv_out_(names.causal_conv, conv_3x3x3(decoder_dims(a).back(), a.out_channels), a.dtype) {
+      conv_in_(context, names.causal_conv, conv_3x3x3(a.z_dim, decoder_dims(a).front())),
+      mid_block_(context, decoder_dims(a).front()),
+      norm_out_(context, names, decoder_dims(a).back(), false),
+      conv_out_(context, names.causal_conv, conv_3x3x3(decoder_dims(a).back(), a.out_channels)) {
   register_module("nonlinearity", nonlinearity_);
   register_module("conv_in", conv_in_);
   register_module("mid_block", mid_block_);
@@ -203,11 +203,11 @@ WanDecoder3d::WanDecoder3d(const VaeArchitecture& a)
       mode = temporal ? ResampleMode::upsample3d : ResampleMode::upsample2d;
     }
     if (a.is_residual) {
-      up_blocks_.emplace_back(std::in_place_type<WanResidualUpBlock>, dims[i], dims[i + 1], a.num_res_blocks, mode,
-                              a.dtype);
+      up_blocks_.emplace_back(std::in_place_type<WanResidualUpBlock>, context, dims[i], dims[i + 1], a.num_res_blocks,
+                              mode);
     } else {
-      up_blocks_.emplace_back(std::in_place_type<WanUpBlock>, i == 0 ? dims[i] : dims[i] / 2, dims[i + 1],
-                              a.num_res_blocks, mode, a.dtype);
+      up_blocks_.emplace_back(std::in_place_type<WanUpBlock>, context, i == 0 ? dims[i] : dims[i] / 2, dims[i + 1],
+                              a.num_res_blocks, mode);
     }
     std::visit([&](BaseLayer& layer) { register_module_list("up_blocks", layer, 1, static_cast<int64_t>(i)); },
                up_blocks_.back());
@@ -238,14 +238,14 @@ GaussianDistribution::GaussianDistribution(Tensor moments) : parameters(std::mov
   var = torch::exp(logvar);
 }
 
-AutoencoderKLWan::AutoencoderKLWan(const VaeArchitecture& a, const VaeOptions& options)
+AutoencoderKLWan::AutoencoderKLWan(const BuildContext& context, const VaeArchitecture& a, const VaeOptions& options)
     : Module("AutoencoderKLWan"),
       a_(a),
       options_(options),
-      encoder_(a),
-      quant_conv_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
-      post_quant_conv_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
-      decoder_(a),
+      encoder_(context, a),
+      quant_conv_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
+      post_quant_conv_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
+      decoder_(context, a),
       encoder_convs_(count_conv3d(encoder_)),
       decoder_convs_(count_conv3d(decoder_)) {
   register_module("encoder", encoder_);

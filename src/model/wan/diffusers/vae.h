@@ -18,7 +18,7 @@ namespace modelmeter::wan::diffusers {
 
 class WanResidualBlock : public Module<WanResidualBlock> {
  public:
-  WanResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype);
+  WanResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, in_dim, t, h, w]
 
   bool keeps_width() const { return !conv_shortcut_; }
@@ -35,7 +35,7 @@ class WanResidualBlock : public Module<WanResidualBlock> {
 // A level's residual blocks, the first of which changes the width: a ModuleList.
 class WanResnets {
  public:
-  WanResnets(int64_t in_dim, int64_t out_dim, int64_t count, DType dtype);
+  WanResnets(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t count);
   Tensor run(Tensor x, FeatCache& cache) const;
   template <class Visit>
   void for_each(Visit visit) {
@@ -49,7 +49,7 @@ class WanResnets {
 
 class WanMidBlock : public Module<WanMidBlock> {
  public:
-  WanMidBlock(int64_t dim, DType dtype);
+  WanMidBlock(const BuildContext& context, int64_t dim);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -59,8 +59,8 @@ class WanMidBlock : public Module<WanMidBlock> {
 
 class WanResidualDownBlock : public Module<WanResidualDownBlock> {
  public:
-  WanResidualDownBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, bool temporal_downsample,
-                       bool down_flag, DType dtype);
+  WanResidualDownBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
+                       bool temporal_downsample, bool down_flag);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -72,7 +72,8 @@ class WanResidualDownBlock : public Module<WanResidualDownBlock> {
 // WanUpBlock, and WanResidualUpBlock with its shortcut.
 class WanUpBlock : public Module<WanUpBlock> {
  public:
-  WanUpBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, std::optional<ResampleMode> mode, DType dtype);
+  WanUpBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
+             std::optional<ResampleMode> mode);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;
 
  private:
@@ -82,8 +83,8 @@ class WanUpBlock : public Module<WanUpBlock> {
 
 class WanResidualUpBlock : public Module<WanResidualUpBlock> {
  public:
-  WanResidualUpBlock(int64_t in_dim, int64_t out_dim, int64_t num_res_blocks, std::optional<ResampleMode> mode,
-                     DType dtype);
+  WanResidualUpBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t num_res_blocks,
+                     std::optional<ResampleMode> mode);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;
 
  private:
@@ -94,7 +95,7 @@ class WanResidualUpBlock : public Module<WanResidualUpBlock> {
 
 class WanEncoder3d : public Module<WanEncoder3d> {
  public:
-  explicit WanEncoder3d(const VaeArchitecture& a);
+  WanEncoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, in_channels, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
@@ -110,7 +111,7 @@ class WanEncoder3d : public Module<WanEncoder3d> {
 
 class WanDecoder3d : public Module<WanDecoder3d> {
  public:
-  explicit WanDecoder3d(const VaeArchitecture& a);
+  WanDecoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache,
                  bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, out_channels, t, H, W]
 
@@ -140,7 +141,7 @@ struct GaussianDistribution {
 
 class AutoencoderKLWan : public Module<AutoencoderKLWan> {
  public:
-  AutoencoderKLWan(const VaeArchitecture& a, const VaeOptions& options = {});
+  AutoencoderKLWan(const BuildContext& context, const VaeArchitecture& a, const VaeOptions& options = {});
 
   Tensor decode(Tensor z) const;                // [b, z_dim, T, h, w] to [b, 3, F, H, W]
   GaussianDistribution encode(Tensor x) const;  // and back; F = 4 n + 1, what is over is dropped

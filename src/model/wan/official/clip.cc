@@ -12,9 +12,9 @@ Tensor ClipActivation::forward(Tensor x) const {
   return torch::mul(std::move(x), std::move(gate));
 }
 
-ClipLayerNorm::ClipLayerNorm(int64_t dim, DType dtype) : Module("LayerNorm") {
-  register_parameter("weight", {dim}, dtype);
-  register_parameter("bias", {dim}, dtype);
+ClipLayerNorm::ClipLayerNorm(const BuildContext& context, int64_t dim) : Module("LayerNorm") {
+  register_parameter("weight", {dim}, context);
+  register_parameter("bias", {dim}, context);
 }
 
 Tensor ClipLayerNorm::forward(Tensor x) const {
@@ -23,12 +23,12 @@ Tensor ClipLayerNorm::forward(Tensor x) const {
   return torch::type_as(std::move(normed), x);
 }
 
-ClipSelfAttention::ClipSelfAttention(const ImageEncoderArchitecture& a, DType dtype)
+ClipSelfAttention::ClipSelfAttention(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("SelfAttention"),
       num_heads_(a.num_heads),
       head_dim_(a.head_dim()),
-      to_qkv_({a.dim, 3 * a.dim, dtype}),
-      proj_({a.dim, a.dim, dtype}) {
+      to_qkv_(context, {a.dim, 3 * a.dim}),
+      proj_(context, {a.dim, a.dim}) {
   register_module("to_qkv", to_qkv_);
   register_module("proj", proj_);
 }
@@ -42,13 +42,13 @@ Tensor ClipSelfAttention::forward(Tensor x) const {
   return x;
 }
 
-ClipAttentionBlock::ClipAttentionBlock(const ImageEncoderArchitecture& a, DType dtype)
+ClipAttentionBlock::ClipAttentionBlock(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("AttentionBlock"),
-      norm1_(a.dim, dtype),
-      attn_(a, dtype),
-      norm2_(a.dim, dtype),
-      mlp_(LinearOptions{a.dim, a.dim * a.mlp_ratio, dtype}, ClipActivationOptions{a.activation == "quick_gelu"},
-           LinearOptions{a.dim * a.mlp_ratio, a.dim, dtype}) {
+      norm1_(context, a.dim),
+      attn_(context, a),
+      norm2_(context, a.dim),
+      mlp_(context, LinearOptions{a.dim, a.dim * a.mlp_ratio}, ClipActivationOptions{a.activation == "quick_gelu"},
+           LinearOptions{a.dim * a.mlp_ratio, a.dim}) {
   register_module("norm1", norm1_);
   register_module("attn", attn_);
   register_module("norm2", norm2_);
@@ -67,18 +67,18 @@ Tensor ClipAttentionBlock::forward(Tensor x) const {
   return x;
 }
 
-VisionTransformer::VisionTransformer(const ImageEncoderArchitecture& a, DType dtype)
+VisionTransformer::VisionTransformer(const BuildContext& context, const ImageEncoderArchitecture& a)
     : Module("VisionTransformer"),
       a_(a),
-      patch_embedding_(
-          {3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, dtype, !a.pre_norm}),
-      transformer_(a, dtype),
-      post_norm_(a.dim, dtype) {
-  register_parameter("cls_embedding", {1, 1, a.dim}, dtype);
-  register_parameter("pos_embedding", {1, a.num_patches() + 1, a.dim}, dtype);
-  register_parameter("head", {a.dim, a.out_dim}, dtype);
+      patch_embedding_(context,
+                       {3, a.dim, {a.patch_size, a.patch_size}, {a.patch_size, a.patch_size}, {0, 0}, !a.pre_norm}),
+      transformer_(context, a),
+      post_norm_(context, a.dim) {
+  register_parameter("cls_embedding", {1, 1, a.dim}, context);
+  register_parameter("pos_embedding", {1, a.num_patches() + 1, a.dim}, context);
+  register_parameter("head", {a.dim, a.out_dim}, context);
   register_module("patch_embedding", patch_embedding_);
-  if (a.pre_norm) register_module("pre_norm", pre_norm_.emplace(a.dim, dtype));
+  if (a.pre_norm) register_module("pre_norm", pre_norm_.emplace(context, a.dim));
   register_module_list("transformer", transformer_, a.num_layers, 0, "Sequential");
   register_module("post_norm", post_norm_);
 }

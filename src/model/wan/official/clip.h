@@ -42,13 +42,13 @@ class ClipLayerNorm : public Module<ClipLayerNorm> {
  public:
   static constexpr bool pure = true;
 
-  ClipLayerNorm(int64_t dim, DType dtype);
+  ClipLayerNorm(const BuildContext& context, int64_t dim);
   Tensor forward(Tensor x) const;
 };
 
 class ClipSelfAttention : public Module<ClipSelfAttention> {
  public:
-  ClipSelfAttention(const ImageEncoderArchitecture& a, DType dtype);
+  ClipSelfAttention(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor x) const;  // [B, L, C]
 
  private:
@@ -58,7 +58,7 @@ class ClipSelfAttention : public Module<ClipSelfAttention> {
 
 class ClipAttentionBlock : public Module<ClipAttentionBlock> {
  public:
-  ClipAttentionBlock(const ImageEncoderArchitecture& a, DType dtype);
+  ClipAttentionBlock(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -70,7 +70,7 @@ class ClipAttentionBlock : public Module<ClipAttentionBlock> {
 
 class VisionTransformer : public Module<VisionTransformer> {
  public:
-  VisionTransformer(const ImageEncoderArchitecture& a, DType dtype);
+  VisionTransformer(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor x) const;  // [B, 3, H, W] float32 -> [B, 257, C], with use_31_block
 
   const ImageEncoderArchitecture& architecture() const { return a_; }

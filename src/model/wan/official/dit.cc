@@ -7,7 +7,7 @@
 namespace modelmeter::wan::official {
 namespace {
 
-LinearOptions square(const Architecture& a, DType dtype) { return {a.dim, a.dim, dtype}; }
+LinearOptions square(const Architecture& a) { return {a.dim, a.dim}; }
 
 Tensor sinusoidal_embedding_1d(int64_t dim, Tensor position) {
   Tracer& tracer = position.tracer();
@@ -48,11 +48,11 @@ Tensor WanRMSNorm::forward(Tensor x) const {
   return torch::mul(x, parameter(0));
 }
 
-WanLayerNorm::WanLayerNorm(int64_t dim, bool elementwise_affine, DType dtype)
+WanLayerNorm::WanLayerNorm(const BuildContext& context, int64_t dim, bool elementwise_affine)
     : Module("WanLayerNorm"), affine_(elementwise_affine) {
   if (!affine_) return;
-  register_parameter("weight", {dim}, dtype);
-  register_parameter("bias", {dim}, dtype);
+  register_parameter("weight", {dim}, context);
+  register_parameter("bias", {dim}, context);
 }
 
 Tensor WanLayerNorm::forward(Tensor x) const {
@@ -62,18 +62,19 @@ Tensor WanLayerNorm::forward(Tensor x) const {
   return torch::to(x, dtype);
 }
 
-WanAttention::WanAttention(const Architecture& a, DType dtype)
+WanAttention::WanAttention(const BuildContext& context, const Architecture& a)
     : num_heads(a.num_heads),
       head_dim(a.head_dim()),
       qk_norm(a.qk_norm),
-      q(square(a, dtype)),
-      k(square(a, dtype)),
-      v(square(a, dtype)),
-      o(square(a, dtype)),
-      norm_q(a.dim, dtype),
-      norm_k(a.dim, dtype) {}
+      q(context, square(a)),
+      k(context, square(a)),
+      v(context, square(a)),
+      o(context, square(a)),
+      norm_q(context, a.dim),
+      norm_k(context, a.dim) {}
 
-WanSelfAttention::WanSelfAttention(const Architecture& a, DType dtype) : Module("WanSelfAttention"), attn_(a, dtype) {
+WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architecture& a)
+    : Module("WanSelfAttention"), attn_(context, a) {
   vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
@@ -111,8 +112,9 @@ Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
   return attn_.o(x);
 }
 
-WanT2VCrossAttention::WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name)
-    : Module(class_name), attn_(a, dtype) {
+WanT2VCrossAttention::WanT2VCrossAttention(const BuildContext& context, const Architecture& a,
+                                           std::string_view class_name)
+    : Module(class_name), attn_(context, a) {
   vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
@@ -137,12 +139,12 @@ Tensor WanT2VCrossAttention::forward(Tensor x, Tensor context) const {
   return attn_.o(x);
 }
 
-WanI2VCrossAttention::WanI2VCrossAttention(const Architecture& a, DType dtype)
+WanI2VCrossAttention::WanI2VCrossAttention(const BuildContext& context, const Architecture& a)
     : Module("WanI2VCrossAttention"),
-      attn_(a, dtype),
-      k_img_(square(a, dtype)),
-      v_img_(square(a, dtype)),
-      norm_k_img_(a.dim, dtype) {
+      attn_(context, a),
+      k_img_(context, square(a)),
+      v_img_(context, square(a)),
+      norm_k_img_(context, a.dim) {
   vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
@@ -182,21 +184,21 @@ Tensor WanI2VCrossAttention::forward(Tensor x, Tensor context) const {
   return attn_.o(x);
 }
 
-WanAttentionBlockBase::WanAttentionBlockBase(std::string_view class_name, const Architecture& a, DType dtype,
-                                             std::string_view cross_attention)
+WanAttentionBlockBase::WanAttentionBlockBase(const BuildContext& context, std::string_view class_name,
+                                             const Architecture& a, std::string_view cross_attention)
     : BaseLayer(class_name),
-      norm1_(a.dim, false, dtype),
-      self_attn_(a, dtype),
-      norm2_(a.dim, false, dtype),
-      ffn_(LinearOptions{a.dim, a.ffn_dim, dtype}, GELUOptions{}, LinearOptions{a.ffn_dim, a.dim, dtype}) {
-  register_parameter("modulation", {1, 6, a.dim}, dtype);
+      norm1_(context, a.dim, false),
+      self_attn_(context, a),
+      norm2_(context, a.dim, false),
+      ffn_(context, LinearOptions{a.dim, a.ffn_dim}, GELUOptions{}, LinearOptions{a.ffn_dim, a.dim}) {
+  register_parameter("modulation", {1, 6, a.dim}, context);
   register_module("norm1", norm1_);
   register_module("self_attn", self_attn_);
-  if (a.cross_attn_norm) register_module("norm3", norm3_.emplace(a.dim, true, dtype));
+  if (a.cross_attn_norm) register_module("norm3", norm3_.emplace(context, a.dim, true));
   if (a.image_conditioned()) {
-    register_module("cross_attn", i2v_cross_attn_.emplace(a, dtype));
+    register_module("cross_attn", i2v_cross_attn_.emplace(context, a));
   } else {
-    register_module("cross_attn", t2v_cross_attn_.emplace(a, dtype, cross_attention));
+    register_module("cross_attn", t2v_cross_attn_.emplace(context, a, cross_attention));
   }
   register_module("norm2", norm2_);
   register_module("ffn", ffn_);
@@ -232,9 +234,9 @@ Tensor WanAttentionBlockBase::cross_attn_ffn(Tensor x, const Tensor& context, co
   return x;
 }
 
-Head::Head(const Architecture& a, DType dtype)
-    : Module("Head"), norm_(a.dim, false, dtype), head_({a.dim, a.patch_size.numel() * a.out_dim, dtype}) {
-  register_parameter("modulation", {1, 2, a.dim}, dtype);
+Head::Head(const BuildContext& context, const Architecture& a)
+    : Module("Head"), norm_(context, a.dim, false), head_(context, {a.dim, a.patch_size.numel() * a.out_dim}) {
+  register_parameter("modulation", {1, 2, a.dim}, context);
   register_module("norm", norm_);
   register_module("head", head_);
 }
@@ -248,12 +250,12 @@ Tensor Head::forward(Tensor x, Tensor e_in) const {
   return x;
 }
 
-MLPProj::MLPProj(const Architecture& a, DType dtype)
+MLPProj::MLPProj(const BuildContext& context, const Architecture& a)
     : Module("MLPProj"),
       emb_pos_(a.pos_embed_seq_len > 0),
-      proj_(NormOptions{a.image_dim, true, dtype}, LinearOptions{a.image_dim, a.image_dim, dtype}, GELUOptions{},
-            LinearOptions{a.image_dim, a.dim, dtype}, NormOptions{a.dim, true, dtype}) {
-  if (emb_pos_) register_parameter("emb_pos", {1, a.pos_embed_seq_len, a.image_dim}, dtype);
+      proj_(context, NormOptions{a.image_dim, true}, LinearOptions{a.image_dim, a.image_dim}, GELUOptions{},
+            LinearOptions{a.image_dim, a.dim}, NormOptions{a.dim, true}) {
+  if (emb_pos_) register_parameter("emb_pos", {1, a.pos_embed_seq_len, a.image_dim}, context);
   register_module("proj", proj_);
 }
 
@@ -265,14 +267,14 @@ Tensor MLPProj::forward(Tensor image_embeds) const {
   return proj_(image_embeds);
 }
 
-WanModelBase::WanModelBase(std::string_view class_name, const Architecture& a, DType dtype)
+WanModelBase::WanModelBase(const BuildContext& context, std::string_view class_name, const Architecture& a)
     : BaseLayer(class_name),
       a_(a),
-      patch_embedding_({a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}),
-      text_embedding_(LinearOptions{a.text_dim, a.dim, dtype}, GELUOptions{}, square(a, dtype)),
-      time_embedding_(LinearOptions{a.freq_dim, a.dim, dtype}, SiLUOptions{}, square(a, dtype)),
-      time_projection_(SiLUOptions{}, LinearOptions{a.dim, 6 * a.dim, dtype}),
-      head_(a, dtype) {
+      patch_embedding_(context, {a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}}),
+      text_embedding_(context, LinearOptions{a.text_dim, a.dim}, GELUOptions{}, square(a)),
+      time_embedding_(context, LinearOptions{a.freq_dim, a.dim}, SiLUOptions{}, square(a)),
+      time_projection_(context, SiLUOptions{}, LinearOptions{a.dim, 6 * a.dim}),
+      head_(context, a) {
   register_module("patch_embedding", patch_embedding_);
   register_module("text_embedding", text_embedding_);
   register_module("time_embedding", time_embedding_);
@@ -334,10 +336,11 @@ TensorList WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector
   return floats;
 }
 
-WanModel::WanModel(const Architecture& a, DType dtype) : Module("WanModel", a, dtype), blocks_(a, dtype) {
+WanModel::WanModel(const BuildContext& context, const Architecture& a)
+    : Module(context, "WanModel", a), blocks_(context, a) {
   register_module_list("blocks", blocks_, a.num_layers);
   register_head();
-  if (a.image_conditioned()) register_module("img_emb", img_emb_.emplace(a, dtype));
+  if (a.image_conditioned()) register_module("img_emb", img_emb_.emplace(context, a));
 }
 
 TensorList WanModel::forward(const DiTInputs& in) const {

@@ -31,7 +31,9 @@ class WanRMSNorm : public Module<WanRMSNorm> {
  public:
   static constexpr bool pure = true;
 
-  WanRMSNorm(int64_t dim, DType dtype) : Module("WanRMSNorm") { register_parameter("weight", {dim}, dtype); }
+  WanRMSNorm(const BuildContext& context, int64_t dim) : Module("WanRMSNorm") {
+    register_parameter("weight", {dim}, context);
+  }
   Tensor forward(Tensor x) const;
 };
 
@@ -39,7 +41,7 @@ class WanLayerNorm : public Module<WanLayerNorm> {
  public:
   static constexpr bool pure = true;
 
-  WanLayerNorm(int64_t dim, bool elementwise_affine, DType dtype);
+  WanLayerNorm(const BuildContext& context, int64_t dim, bool elementwise_affine);
   Tensor forward(Tensor x) const;
 
  private:
@@ -49,7 +51,7 @@ class WanLayerNorm : public Module<WanLayerNorm> {
 // q, k, v, o and the norms of q and k: what self- and cross-attention share.
 class WanAttention {
  public:
-  WanAttention(const Architecture& a, DType dtype);
+  WanAttention(const BuildContext& context, const Architecture& a);
 
   int64_t num_heads, head_dim;
   bool qk_norm;
@@ -59,7 +61,7 @@ class WanAttention {
 
 class WanSelfAttention : public Module<WanSelfAttention> {
  public:
-  WanSelfAttention(const Architecture& a, DType dtype);
+  WanSelfAttention(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor x, const BlockArguments& args) const;  // x [B, L, C]
 
  private:
@@ -72,7 +74,8 @@ class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
  public:
   static constexpr bool pure = true;
 
-  WanT2VCrossAttention(const Architecture& a, DType dtype, std::string_view class_name = "WanT2VCrossAttention");
+  WanT2VCrossAttention(const BuildContext& context, const Architecture& a,
+                       std::string_view class_name = "WanT2VCrossAttention");
   Tensor forward(Tensor x, Tensor context) const;
 
  private:
@@ -83,7 +86,7 @@ class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
  public:
   static constexpr bool pure = true;
 
-  WanI2VCrossAttention(const Architecture& a, DType dtype);
+  WanI2VCrossAttention(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor x, Tensor context) const;
 
  private:
@@ -95,7 +98,7 @@ class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
 // What WanAttentionBlock and its descendants share: the layers and the forward of a block.
 class WanAttentionBlockBase : public BaseLayer {
  public:
-  WanAttentionBlockBase(std::string_view class_name, const Architecture& a, DType dtype,
+  WanAttentionBlockBase(const BuildContext& context, std::string_view class_name, const Architecture& a,
                         std::string_view cross_attention = "WanT2VCrossAttention");
   // x [B, L, C], e [B, 6, C] or, with a time step per token, [B, L, 6, C]
   Tensor forward(Tensor x, Tensor e, const BlockArguments& args) const;
@@ -114,15 +117,16 @@ class WanAttentionBlockBase : public BaseLayer {
 
 class WanAttentionBlock : public Module<WanAttentionBlock, WanAttentionBlockBase> {
  public:
-  WanAttentionBlock(const Architecture& a, DType dtype, std::string_view cross_attention = "WanT2VCrossAttention")
-      : Module("WanAttentionBlock", a, dtype, cross_attention) {}
+  WanAttentionBlock(const BuildContext& context, const Architecture& a,
+                    std::string_view cross_attention = "WanT2VCrossAttention")
+      : Module(context, "WanAttentionBlock", a, cross_attention) {}
 };
 
 class Head : public Module<Head> {
  public:
   static constexpr bool pure = true;
 
-  Head(const Architecture& a, DType dtype);
+  Head(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C] or [B, L, C]
 
  private:
@@ -135,7 +139,7 @@ class MLPProj : public Module<MLPProj> {
  public:
   static constexpr bool pure = true;
 
-  MLPProj(const Architecture& a, DType dtype);
+  MLPProj(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor image_embeds) const;  // [B, 257, 1280]
 
  private:
@@ -156,7 +160,7 @@ struct DiTInputs {
 // What WanModel and its descendants share: what stands before and after the blocks.
 class WanModelBase : public BaseLayer {
  public:
-  WanModelBase(std::string_view class_name, const Architecture& a, DType dtype);
+  WanModelBase(const BuildContext& context, std::string_view class_name, const Architecture& a);
 
   const Architecture& architecture() const { return a_; }
 
@@ -190,7 +194,7 @@ class WanModelBase : public BaseLayer {
 
 class WanModel : public Module<WanModel, WanModelBase> {
  public:
-  WanModel(const Architecture& a, DType dtype);
+  WanModel(const BuildContext& context, const Architecture& a);
   TensorList forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
 
  private:

@@ -4,8 +4,8 @@
 
 namespace modelmeter::wan::official {
 
-WanModel2_2::WanModel2_2(const Architecture& a, DType dtype)
-    : Module("WanModel", a, dtype), blocks_(a, dtype, "WanCrossAttention") {
+WanModel2_2::WanModel2_2(const BuildContext& context, const Architecture& a)
+    : Module(context, "WanModel", a), blocks_(context, a, "WanCrossAttention") {
   register_module_list("blocks", blocks_, a.num_layers);
   register_head();
 }

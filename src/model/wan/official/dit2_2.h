@@ -11,8 +11,8 @@ namespace modelmeter::wan::official {
 
 class WanModel2_2 : public Module<WanModel2_2, WanModelBase> {
  public:
-  WanModel2_2(const Architecture& a, DType dtype);  // image_dim 0
-  TensorList forward(const DiTInputs& in) const;    // latents [out_dim, F, H, W] float32
+  WanModel2_2(const BuildContext& context, const Architecture& a);  // image_dim 0
+  TensorList forward(const DiTInputs& in) const;                    // latents [out_dim, F, H, W] float32
 
  private:
   WanAttentionBlock blocks_;

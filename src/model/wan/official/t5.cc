@@ -5,7 +5,7 @@
 namespace modelmeter::wan::official {
 namespace {
 
-LinearOptions no_bias(int64_t in, int64_t out, DType dtype) { return {in, out, dtype, false}; }
+LinearOptions no_bias(int64_t in, int64_t out) { return {in, out, false}; }
 
 // torch.einsum of a [b, n, m, k] and c [b, n, k, l] to [b, n, m, l]. Each operand is folded with the other's free
 // dimension as one of size 1, which shows in the copy that more than one sample needs. Where k is 1 there is nothing to
@@ -48,14 +48,14 @@ Tensor T5LayerNorm::forward(Tensor x) const {
   return torch::mul(weight, x);
 }
 
-T5Attention::T5Attention(const TextEncoderArchitecture& a, DType dtype)
+T5Attention::T5Attention(const BuildContext& context, const TextEncoderArchitecture& a)
     : Module("T5Attention"),
       num_heads_(a.num_heads),
       head_dim_(a.head_dim()),
-      q_(no_bias(a.dim, a.dim_attn, dtype)),
-      k_(no_bias(a.dim, a.dim_attn, dtype)),
-      v_(no_bias(a.dim, a.dim_attn, dtype)),
-      o_(no_bias(a.dim_attn, a.dim, dtype)) {
+      q_(context, no_bias(a.dim, a.dim_attn)),
+      k_(context, no_bias(a.dim, a.dim_attn)),
+      v_(context, no_bias(a.dim, a.dim_attn)),
+      o_(context, no_bias(a.dim_attn, a.dim)) {
   register_module("q", q_);
   register_module("k", k_);
   register_module("v", v_);
@@ -87,11 +87,11 @@ Tensor T5Attention::forward(Tensor x, Tensor mask, Tensor pos_bias) const {
   return x;
 }
 
-T5FeedForward::T5FeedForward(const TextEncoderArchitecture& a, DType dtype)
+T5FeedForward::T5FeedForward(const BuildContext& context, const TextEncoderArchitecture& a)
     : Module("T5FeedForward"),
-      gate_(no_bias(a.dim, a.dim_ffn, dtype), T5GELUOptions{}),
-      fc1_(no_bias(a.dim, a.dim_ffn, dtype)),
-      fc2_(no_bias(a.dim_ffn, a.dim, dtype)) {
+      gate_(context, no_bias(a.dim, a.dim_ffn), T5GELUOptions{}),
+      fc1_(context, no_bias(a.dim, a.dim_ffn)),
+      fc2_(context, no_bias(a.dim_ffn, a.dim)) {
   register_module("gate", gate_);
   register_module("fc1", fc1_);
   register_module("fc2", fc2_);
@@ -107,8 +107,8 @@ Tensor T5FeedForward::forward(Tensor x) const {
   return x;
 }
 
-T5RelativeEmbedding::T5RelativeEmbedding(const TextEncoderArchitecture& a, DType dtype)
-    : Module("T5RelativeEmbedding"), embedding_({a.num_buckets, a.num_heads, dtype}) {
+T5RelativeEmbedding::T5RelativeEmbedding(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("T5RelativeEmbedding"), embedding_(context, {a.num_buckets, a.num_heads}) {
   register_module("embedding", embedding_);
 }
 
@@ -143,13 +143,13 @@ Tensor T5RelativeEmbedding::relative_position_bucket(Tensor rel_pos) const {
   return torch::add_(rel_buckets, std::move(bucket));
 }
 
-T5SelfAttention::T5SelfAttention(const TextEncoderArchitecture& a, DType dtype)
-    : Module("T5SelfAttention"), norm1_(a.dim, dtype), attn_(a, dtype), norm2_(a.dim, dtype), ffn_(a, dtype) {
+T5SelfAttention::T5SelfAttention(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("T5SelfAttention"), norm1_(context, a.dim), attn_(context, a), norm2_(context, a.dim), ffn_(context, a) {
   register_module("norm1", norm1_);
   register_module("attn", attn_);
   register_module("norm2", norm2_);
   register_module("ffn", ffn_);
-  if (!a.shared_pos) register_module("pos_embedding", pos_embedding_.emplace(a, dtype));
+  if (!a.shared_pos) register_module("pos_embedding", pos_embedding_.emplace(context, a));
 }
 
 Tensor T5SelfAttention::forward(Tensor x, Tensor mask, Tensor pos_bias) const {
@@ -165,10 +165,14 @@ Tensor T5SelfAttention::forward(Tensor x, Tensor mask, Tensor pos_bias) const {
   return x;
 }
 
-T5Encoder::T5Encoder(const TextEncoderArchitecture& a, DType dtype)
-    : Module("T5Encoder"), a_(a), token_embedding_({a.vocab, a.dim, dtype}), blocks_(a, dtype), norm_(a.dim, dtype) {
+T5Encoder::T5Encoder(const BuildContext& context, const TextEncoderArchitecture& a)
+    : Module("T5Encoder"),
+      a_(a),
+      token_embedding_(context, {a.vocab, a.dim}),
+      blocks_(context, a),
+      norm_(context, a.dim) {
   register_module("token_embedding", token_embedding_);
-  if (a.shared_pos) register_module("pos_embedding", pos_embedding_.emplace(a, dtype));
+  if (a.shared_pos) register_module("pos_embedding", pos_embedding_.emplace(context, a));
   register_module_list("blocks", blocks_, a.num_layers);
   register_module("norm", norm_);
 }

@@ -29,13 +29,15 @@ class T5LayerNorm : public Module<T5LayerNorm> {
  public:
   static constexpr bool pure = true;
 
-  T5LayerNorm(int64_t dim, DType dtype) : Module("T5LayerNorm") { register_parameter("weight", {dim}, dtype); }
+  T5LayerNorm(const BuildContext& context, int64_t dim) : Module("T5LayerNorm") {
+    register_parameter("weight", {dim}, context);
+  }
   Tensor forward(Tensor x) const;
 };
 
 class T5Attention : public Module<T5Attention> {
  public:
-  T5Attention(const TextEncoderArchitecture& a, DType dtype);
+  T5Attention(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor x, Tensor mask, Tensor pos_bias) const;  // x [B, L, C], mask [B, L], pos_bias [1, N, L, L]
 
  private:
@@ -47,7 +49,7 @@ class T5FeedForward : public Module<T5FeedForward> {
  public:
   static constexpr bool pure = true;
 
-  T5FeedForward(const TextEncoderArchitecture& a, DType dtype);
+  T5FeedForward(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor x) const;
 
  private:
@@ -57,7 +59,7 @@ class T5FeedForward : public Module<T5FeedForward> {
 
 class T5RelativeEmbedding : public Module<T5RelativeEmbedding> {
  public:
-  T5RelativeEmbedding(const TextEncoderArchitecture& a, DType dtype);
+  T5RelativeEmbedding(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(int64_t lq, int64_t lk) const;  // [1, N, Lq, Lk]
 
  private:
@@ -68,7 +70,7 @@ class T5RelativeEmbedding : public Module<T5RelativeEmbedding> {
 
 class T5SelfAttention : public Module<T5SelfAttention> {
  public:
-  T5SelfAttention(const TextEncoderArchitecture& a, DType dtype);
+  T5SelfAttention(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor x, Tensor mask, Tensor pos_bias) const;
 
  private:
@@ -81,7 +83,7 @@ class T5SelfAttention : public Module<T5SelfAttention> {
 
 class T5Encoder : public Module<T5Encoder> {
  public:
-  T5Encoder(const TextEncoderArchitecture& a, DType dtype);
+  T5Encoder(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor ids, Tensor mask) const;  // both [B, L] int64 -> [B, L, C]
 
   const TextEncoderArchitecture& architecture() const { return a_; }

@@ -4,9 +4,9 @@
 
 namespace modelmeter::wan::official {
 
-VaceWanAttentionBlock::VaceWanAttentionBlock(const Architecture& a, DType dtype, int64_t block_id)
-    : Module("VaceWanAttentionBlock", a, dtype), after_proj_({a.dim, a.dim, dtype}) {
-  if (block_id == 0) register_module("before_proj", before_proj_.emplace(LinearOptions{a.dim, a.dim, dtype}));
+VaceWanAttentionBlock::VaceWanAttentionBlock(const BuildContext& context, const Architecture& a, int64_t block_id)
+    : Module(context, "VaceWanAttentionBlock", a), after_proj_(context, {a.dim, a.dim}) {
+  if (block_id == 0) register_module("before_proj", before_proj_.emplace(context, LinearOptions{a.dim, a.dim}));
   register_module("after_proj", after_proj_);
 }
 
@@ -30,12 +30,12 @@ Tensor BaseWanAttentionBlock::forward(Tensor x, Tensor e, const BlockArguments& 
   return x;
 }
 
-VaceWanModel::VaceWanModel(const Architecture& a, DType dtype)
-    : Module("VaceWanModel", a, dtype),
-      blocks_(a, dtype),
-      vace_block_0_(a, dtype, 0),
-      vace_blocks_(a, dtype, 1),
-      vace_patch_embedding_({a.vace_in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}, dtype}) {
+VaceWanModel::VaceWanModel(const BuildContext& context, const Architecture& a)
+    : Module(context, "VaceWanModel", a),
+      blocks_(context, a),
+      vace_block_0_(context, a, 0),
+      vace_blocks_(context, a, 1),
+      vace_patch_embedding_(context, {a.vace_in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}}) {
   register_module_list("blocks", blocks_, a.num_layers);
   register_head();
   register_module_list("vace_blocks", vace_block_0_, 1);

@@ -14,7 +14,7 @@ namespace modelmeter::wan::official {
 
 class VaceWanAttentionBlock : public Module<VaceWanAttentionBlock, WanAttentionBlockBase> {
  public:
-  VaceWanAttentionBlock(const Architecture& a, DType dtype, int64_t block_id);
+  VaceWanAttentionBlock(const BuildContext& context, const Architecture& a, int64_t block_id);
   // The control [B, L, C] after the block, and its hint.
   std::pair<Tensor, Tensor> forward(Tensor c, Tensor x, Tensor e, const BlockArguments& args) const;
 
@@ -25,13 +25,14 @@ class VaceWanAttentionBlock : public Module<VaceWanAttentionBlock, WanAttentionB
 
 class BaseWanAttentionBlock : public Module<BaseWanAttentionBlock, WanAttentionBlockBase> {
  public:
-  BaseWanAttentionBlock(const Architecture& a, DType dtype) : Module("BaseWanAttentionBlock", a, dtype) {}
+  BaseWanAttentionBlock(const BuildContext& context, const Architecture& a)
+      : Module(context, "BaseWanAttentionBlock", a) {}
   Tensor forward(Tensor x, Tensor e, const BlockArguments& args, Tensor hint) const;  // hint: undefined for none
 };
 
 class VaceWanModel : public Module<VaceWanModel, WanModelBase> {
  public:
-  VaceWanModel(const Architecture& a, DType dtype);
+  VaceWanModel(const BuildContext& context, const Architecture& a);
   TensorList forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
 
  private:

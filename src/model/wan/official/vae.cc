@@ -20,18 +20,18 @@ std::vector<int64_t> widths(const VaeArchitecture& a) {
 
 }  // namespace
 
-void add_middle(VaeLayers& middle, int64_t dim, DType dtype) {
-  middle.add<ResidualBlock>(dim, dim, dtype);
-  middle.add<VaeAttentionBlock>(names, dim, dtype);
-  middle.add<ResidualBlock>(dim, dim, dtype);
+void add_middle(const BuildContext& context, VaeLayers& middle, int64_t dim) {
+  middle.add<ResidualBlock>(context, dim, dim);
+  middle.add<VaeAttentionBlock>(context, names, dim);
+  middle.add<ResidualBlock>(context, dim, dim);
 }
 
-ResidualBlock::ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype)
+ResidualBlock::ResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim)
     : Module(names.residual_block),
-      norm1_(names, in_dim, false, dtype),
-      conv1_(names.causal_conv, conv_3x3x3(in_dim, out_dim), dtype),
-      norm2_(names, out_dim, false, dtype),
-      conv2_(names.causal_conv, conv_3x3x3(out_dim, out_dim), dtype) {
+      norm1_(context, names, in_dim, false),
+      conv1_(context, names.causal_conv, conv_3x3x3(in_dim, out_dim)),
+      norm2_(context, names, out_dim, false),
+      conv2_(context, names.causal_conv, conv_3x3x3(out_dim, out_dim)) {
   register_module("residual.0", norm1_);
   register_module("residual.1", silu1_);
   register_module("residual.2", conv1_);
@@ -39,7 +39,7 @@ ResidualBlock::ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype)
   register_module("residual.4", silu2_);
   register_module("residual.6", conv2_);
   if (in_dim == out_dim) return;
-  register_module("shortcut", shortcut_.emplace(names.causal_conv, conv_1x1x1(in_dim, out_dim), dtype));
+  register_module("shortcut", shortcut_.emplace(context, names.causal_conv, conv_1x1x1(in_dim, out_dim)));
 }
 
 Tensor ResidualBlock::forward(Tensor x, FeatCache& cache) const {
@@ -84,8 +84,8 @@ int64_t VaeLayers::residual_blocks_from(size_t first) const {
   return std::max<int64_t>(static_cast<int64_t>(end - first), 1);
 }
 
-VaeHead::VaeHead(int64_t dim, int64_t out_dim, DType dtype)
-    : norm(names, dim, false, dtype), conv(names.causal_conv, conv_3x3x3(dim, out_dim), dtype) {}
+VaeHead::VaeHead(const BuildContext& context, int64_t dim, int64_t out_dim)
+    : norm(context, names, dim, false), conv(context, names.causal_conv, conv_3x3x3(dim, out_dim)) {}
 
 void VaeHead::run(Tensor& x, FeatCache& cache) const {
   x = norm(x);
@@ -93,20 +93,20 @@ void VaeHead::run(Tensor& x, FeatCache& cache) const {
   conv.call_cached(x, cache);
 }
 
-Encoder3d::Encoder3d(const VaeArchitecture& a)
+Encoder3d::Encoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("Encoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
-      head_(widths(a).back(), 2 * a.z_dim, a.dtype) {
+      conv1_(context, names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
+      head_(context, widths(a).back(), 2 * a.z_dim) {
   const std::vector<int64_t> dims = widths(a);
   for (size_t i = 0; i + 1 < dims.size(); ++i) {
     for (int64_t j = 0; j < a.num_res_blocks; ++j) {
-      downsamples_.add<ResidualBlock>(j == 0 ? dims[i] : dims[i + 1], dims[i + 1], a.dtype);
+      downsamples_.add<ResidualBlock>(context, j == 0 ? dims[i] : dims[i + 1], dims[i + 1]);
     }
     if (i + 2 == dims.size()) continue;
     const auto mode = a.temporal_downsample[i] ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    downsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1], mode, a.dtype);
+    downsamples_.add<VaeResample>(context, names, dims[i + 1], dims[i + 1], mode);
   }
-  add_middle(middle_, dims.back(), a.dtype);
+  add_middle(context, middle_, dims.back());
   register_module("conv1", conv1_);
   downsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("downsamples", layer, 1, i); });
   middle_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("middle", layer, 1, i); });
@@ -123,10 +123,10 @@ Tensor Encoder3d::forward(Tensor x, FeatCache& cache) const {
   return x;
 }
 
-Decoder3d::Decoder3d(const VaeArchitecture& a)
+Decoder3d::Decoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("Decoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.z_dim, widths(a).back()), a.dtype),
-      head_(a.dim * a.dim_mult.front(), a.out_channels, a.dtype) {
+      conv1_(context, names.causal_conv, conv_3x3x3(a.z_dim, widths(a).back())),
+      head_(context, a.dim * a.dim_mult.front(), a.out_channels) {
   std::vector<int64_t> dims = widths(a);
   dims.front() = dims.back();
   std::reverse(dims.begin() + 1, dims.end());
@@ -134,14 +134,14 @@ Decoder3d::Decoder3d(const VaeArchitecture& a)
     // Resampling has halved the width (the original says so of these three levels only).
     const int64_t in_dim = i >= 1 && i <= 3 ? dims[i] / 2 : dims[i];
     for (int64_t j = 0; j < a.num_res_blocks + 1; ++j) {
-      upsamples_.add<ResidualBlock>(j == 0 ? in_dim : dims[i + 1], dims[i + 1], a.dtype);
+      upsamples_.add<ResidualBlock>(context, j == 0 ? in_dim : dims[i + 1], dims[i + 1]);
     }
     if (i + 2 == dims.size()) continue;
     const bool temporal = a.temporal_downsample[a.temporal_downsample.size() - 1 - i];
     const auto mode = temporal ? ResampleMode::upsample3d : ResampleMode::upsample2d;
-    upsamples_.add<VaeResample>(names, dims[i + 1], dims[i + 1] / 2, mode, a.dtype);
+    upsamples_.add<VaeResample>(context, names, dims[i + 1], dims[i + 1] / 2, mode);
   }
-  add_middle(middle_, dims.front(), a.dtype);
+  add_middle(context, middle_, dims.front());
   register_module("conv1", conv1_);
   middle_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("middle", layer, 1, i); });
   upsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("upsamples", layer, 1, i); });
@@ -158,13 +158,14 @@ Tensor Decoder3d::forward(Tensor x, FeatCache& cache) const {
   return x;
 }
 
-WanVAE::WanVAE(const VaeArchitecture& a)
+WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
     : Module("WanVAE_"),
       a_(a),
-      encoder_(a),
-      conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
-      conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
-      decoder_(a),
+      dtype_(context.dtype),
+      encoder_(context, a),
+      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
+      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
+      decoder_(context, a),
       encoder_convs_(count_conv3d(encoder_)),
       decoder_convs_(count_conv3d(decoder_)) {
   register_module("encoder", encoder_);
@@ -176,8 +177,8 @@ WanVAE::WanVAE(const VaeArchitecture& a)
 TensorList WanVAE::decode(const TensorList& zs) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   TensorList videos;
   for (const Tensor& z : zs) {
     const Tensor one = z.unsqueeze(0);
@@ -201,8 +202,8 @@ Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_st
 TensorList WanVAE::encode(const TensorList& videos) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   TensorList latents;
   for (const Tensor& video : videos) {
     const Tensor one = video.unsqueeze(0);

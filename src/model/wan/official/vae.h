@@ -17,7 +17,7 @@ namespace modelmeter::wan::official {
 
 class ResidualBlock : public Module<ResidualBlock> {
  public:
-  ResidualBlock(int64_t in_dim, int64_t out_dim, DType dtype);
+  ResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, in_dim, t, h, w]
 
   bool keeps_width() const { return !shortcut_; }
@@ -54,12 +54,12 @@ class VaeLayers {
 };
 
 // Residual block, attention, residual block.
-void add_middle(VaeLayers& middle, int64_t dim, DType dtype);
+void add_middle(const BuildContext& context, VaeLayers& middle, int64_t dim);
 
 // Norm, SiLU, convolution.
 class VaeHead {
  public:
-  VaeHead(int64_t dim, int64_t out_dim, DType dtype);
+  VaeHead(const BuildContext& context, int64_t dim, int64_t out_dim);
   void run(Tensor& x, FeatCache& cache) const;
 
   VaeRmsNorm norm;
@@ -69,7 +69,7 @@ class VaeHead {
 
 class Encoder3d : public Module<Encoder3d> {
  public:
-  explicit Encoder3d(const VaeArchitecture& a);
+  Encoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, 3, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
@@ -80,7 +80,7 @@ class Encoder3d : public Module<Encoder3d> {
 
 class Decoder3d : public Module<Decoder3d> {
  public:
-  explicit Decoder3d(const VaeArchitecture& a);
+  Decoder3d(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, z_dim, t', h, w] to [b, 3, t, H, W]
 
  private:
@@ -92,7 +92,7 @@ class Decoder3d : public Module<Decoder3d> {
 // WanVAE_ with what the wrapper WanVAE does around it.
 class WanVAE : public Module<WanVAE> {
  public:
-  explicit WanVAE(const VaeArchitecture& a);
+  WanVAE(const BuildContext& context, const VaeArchitecture& a);
 
   TensorList decode(const TensorList& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
   TensorList encode(const TensorList& videos) const;  // and back; F = 4 n + 1, what is over is dropped
@@ -104,6 +104,7 @@ class WanVAE : public Module<WanVAE> {
   Tensor encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const;
 
   VaeArchitecture a_;
+  DType dtype_;
   Encoder3d encoder_;
   CausalConv3d conv1_, conv2_;
   Decoder3d decoder_;

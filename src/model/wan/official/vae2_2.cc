@@ -13,13 +13,13 @@ ShortcutOptions shortcut(int64_t in_dim, int64_t out_dim, bool temporal, bool sp
 
 }  // namespace
 
-DownResidualBlock::DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample,
-                                     bool down_flag, DType dtype)
+DownResidualBlock::DownResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult,
+                                     bool temporal_downsample, bool down_flag)
     : Module("Down_ResidualBlock"), avg_shortcut_(shortcut(in_dim, out_dim, temporal_downsample, down_flag)) {
-  for (int64_t i = 0; i < mult; ++i) downsamples_.add<ResidualBlock>(i == 0 ? in_dim : out_dim, out_dim, dtype);
+  for (int64_t i = 0; i < mult; ++i) downsamples_.add<ResidualBlock>(context, i == 0 ? in_dim : out_dim, out_dim);
   if (down_flag) {
     const auto mode = temporal_downsample ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    downsamples_.add<VaeResample>(names, out_dim, out_dim, mode, dtype);
+    downsamples_.add<VaeResample>(context, names, out_dim, out_dim, mode);
   }
   register_module("avg_shortcut", avg_shortcut_);
   downsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("downsamples", layer, 1, i); });
@@ -32,13 +32,13 @@ Tensor DownResidualBlock::forward(Tensor x, FeatCache& cache) const {
   return torch::add(std::move(x), std::move(averaged));
 }
 
-UpResidualBlock::UpResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample, bool up_flag,
-                                 DType dtype)
+UpResidualBlock::UpResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult,
+                                 bool temporal_upsample, bool up_flag)
     : Module("Up_ResidualBlock") {
-  for (int64_t i = 0; i < mult; ++i) upsamples_.add<ResidualBlock>(i == 0 ? in_dim : out_dim, out_dim, dtype);
+  for (int64_t i = 0; i < mult; ++i) upsamples_.add<ResidualBlock>(context, i == 0 ? in_dim : out_dim, out_dim);
   if (up_flag) {
     const auto mode = temporal_upsample ? ResampleMode::upsample3d : ResampleMode::upsample2d;
-    upsamples_.add<VaeResample>(names, out_dim, out_dim, mode, dtype);
+    upsamples_.add<VaeResample>(context, names, out_dim, out_dim, mode);
     register_module("avg_shortcut", avg_shortcut_.emplace(shortcut(in_dim, out_dim, temporal_upsample, true)));
   }
   upsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("upsamples", layer, 1, i); });
@@ -52,18 +52,18 @@ Tensor UpResidualBlock::forward(Tensor x, FeatCache& cache, bool first_chunk) co
   return torch::add(std::move(x_main), std::move(x_shortcut));
 }
 
-Encoder3d_2_2::Encoder3d_2_2(const VaeArchitecture& a)
+Encoder3d_2_2::Encoder3d_2_2(const BuildContext& context, const VaeArchitecture& a)
     : Module("Encoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.in_channels, a.dim), a.dtype),
-      head_(a.dim * a.dim_mult.back(), 2 * a.z_dim, a.dtype) {
+      conv1_(context, names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
+      head_(context, a.dim * a.dim_mult.back(), 2 * a.z_dim) {
   int64_t in_dim = a.dim;
   for (size_t i = 0; i < a.dim_mult.size(); ++i) {
     const int64_t out_dim = a.dim * a.dim_mult[i];
     const bool temporal = i < a.temporal_downsample.size() && a.temporal_downsample[i];
-    downsamples_.emplace_back(in_dim, out_dim, a.num_res_blocks, temporal, i + 1 != a.dim_mult.size(), a.dtype);
+    downsamples_.emplace_back(context, in_dim, out_dim, a.num_res_blocks, temporal, i + 1 != a.dim_mult.size());
     in_dim = out_dim;
   }
-  add_middle(middle_, in_dim, a.dtype);
+  add_middle(context, middle_, in_dim);
   register_module("conv1", conv1_);
   for (size_t i = 0; i < downsamples_.size(); ++i) {
     register_module_list("downsamples", downsamples_[i], 1, static_cast<int64_t>(i));
@@ -83,17 +83,17 @@ Tensor Encoder3d_2_2::forward(Tensor x, FeatCache& cache) const {
   return x;
 }
 
-Decoder3d_2_2::Decoder3d_2_2(const VaeArchitecture& a)
+Decoder3d_2_2::Decoder3d_2_2(const BuildContext& context, const VaeArchitecture& a)
     : Module("Decoder3d"),
-      conv1_(names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back()), a.dtype),
-      head_(a.decoder_dim * a.dim_mult.front(), a.out_channels, a.dtype) {
+      conv1_(context, names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back())),
+      head_(context, a.decoder_dim * a.dim_mult.front(), a.out_channels) {
   const size_t levels = a.dim_mult.size(), temporal_levels = a.temporal_downsample.size();
   int64_t in_dim = a.decoder_dim * a.dim_mult.back();
-  add_middle(middle_, in_dim, a.dtype);
+  add_middle(context, middle_, in_dim);
   for (size_t i = 0; i < levels; ++i) {
     const int64_t out_dim = a.decoder_dim * a.dim_mult[levels - 1 - i];
     const bool temporal = i < temporal_levels && a.temporal_downsample[temporal_levels - 1 - i];
-    upsamples_.emplace_back(in_dim, out_dim, a.num_res_blocks + 1, temporal, i + 1 != levels, a.dtype);
+    upsamples_.emplace_back(context, in_dim, out_dim, a.num_res_blocks + 1, temporal, i + 1 != levels);
     in_dim = out_dim;
   }
   register_module("conv1", conv1_);
@@ -113,13 +113,14 @@ Tensor Decoder3d_2_2::forward(Tensor x, FeatCache& cache, bool first_chunk) cons
   return x;
 }
 
-Wan2_2_VAE::Wan2_2_VAE(const VaeArchitecture& a)
+Wan2_2_VAE::Wan2_2_VAE(const BuildContext& context, const VaeArchitecture& a)
     : Module("WanVAE_"),
       a_(a),
-      encoder_(a),
-      conv1_(names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim), a.dtype),
-      conv2_(names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim), a.dtype),
-      decoder_(a),
+      dtype_(context.dtype),
+      encoder_(context, a),
+      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
+      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
+      decoder_(context, a),
       encoder_convs_(count_conv3d(encoder_)),
       decoder_convs_(count_conv3d(decoder_)) {
   register_module("encoder", encoder_);
@@ -131,8 +132,8 @@ Wan2_2_VAE::Wan2_2_VAE(const VaeArchitecture& a)
 TensorList Wan2_2_VAE::decode(const TensorList& zs) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   TensorList videos;
   for (const Tensor& z : zs) {
     Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
@@ -156,8 +157,8 @@ Tensor Wan2_2_VAE::decode_one(Tensor z, const Tensor& mean, const Tensor& invers
 TensorList Wan2_2_VAE::encode(const TensorList& videos) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, a_.dtype);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, a_.dtype);
+  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
+  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
   TensorList latents;
   for (const Tensor& video : videos) {
     Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);

@@ -14,8 +14,8 @@ namespace modelmeter::wan::official {
 
 class DownResidualBlock : public Module<DownResidualBlock> {
  public:
-  DownResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_downsample, bool down_flag,
-                    DType dtype);
+  DownResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult,
+                    bool temporal_downsample, bool down_flag);
   Tensor forward(Tensor x, FeatCache& cache) const;
 
  private:
@@ -25,7 +25,8 @@ class DownResidualBlock : public Module<DownResidualBlock> {
 
 class UpResidualBlock : public Module<UpResidualBlock> {
  public:
-  UpResidualBlock(int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample, bool up_flag, DType dtype);
+  UpResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim, int64_t mult, bool temporal_upsample,
+                  bool up_flag);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;
 
  private:
@@ -35,7 +36,7 @@ class UpResidualBlock : public Module<UpResidualBlock> {
 
 class Encoder3d_2_2 : public Module<Encoder3d_2_2> {
  public:
-  explicit Encoder3d_2_2(const VaeArchitecture& a);
+  Encoder3d_2_2(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache) const;  // [b, 12, t, H, W] to [b, 2 z_dim, t', h, w]
 
  private:
@@ -47,7 +48,7 @@ class Encoder3d_2_2 : public Module<Encoder3d_2_2> {
 
 class Decoder3d_2_2 : public Module<Decoder3d_2_2> {
  public:
-  explicit Decoder3d_2_2(const VaeArchitecture& a);
+  Decoder3d_2_2(const BuildContext& context, const VaeArchitecture& a);
   Tensor forward(Tensor x, FeatCache& cache, bool first_chunk) const;  // [b, z_dim, t', h, w] to [b, 12, t, H, W]
 
  private:
@@ -60,7 +61,7 @@ class Decoder3d_2_2 : public Module<Decoder3d_2_2> {
 // WanVAE_ of vae2_2.py with what the wrapper Wan2_2_VAE does around it.
 class Wan2_2_VAE : public Module<Wan2_2_VAE> {
  public:
-  explicit Wan2_2_VAE(const VaeArchitecture& a = VaeArchitecture::wan2_2());
+  explicit Wan2_2_VAE(const BuildContext& context, const VaeArchitecture& a = VaeArchitecture::wan2_2());
 
   TensorList decode(const TensorList& zs) const;      // latents [z_dim, T, h, w] to videos [3, F, H, W]
   TensorList encode(const TensorList& videos) const;  // and back; F = 4 n + 1, what is over is dropped
@@ -72,6 +73,7 @@ class Wan2_2_VAE : public Module<Wan2_2_VAE> {
   Tensor encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const;
 
   VaeArchitecture a_;
+  DType dtype_;
   Encoder3d_2_2 encoder_;
   CausalConv3d conv1_, conv2_;
   Decoder3d_2_2 decoder_;

@@ -1,13 +1,12 @@
 // Memory over time: what `modelmeter memory` adds up, what is resident when, and the published figures that it
 // explains.
-#include "report/memory.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "config/compose.h"
 #include "cost/rollup.h"
+#include "memory/memory_report.h"
 #include "model/registry.h"
 
 namespace modelmeter {

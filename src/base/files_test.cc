@@ -1,4 +1,4 @@
-#include "report/files.h"
+#include "base/files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "cost/workspace.h"
+#include "memory/workspace.h"
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@ int64_t workspace_of_conv(DType dtype) {
   Tracer::Guard guard(tracer);
   const Tensor x = tracer.input({1, 8, 6, 10, 12}, dtype);
   torch::conv3d(x, tracer.parameter({4, 8, 3, 3, 3}, dtype), tracer.parameter({4}, dtype), {1, 1, 1});
-  return workspace_bytes(tracer.trace(), tracer.trace().ops.front());
+  return workspace_bytes(tracer.trace(), tracer.trace().ops.front(), default_stack());
 }
 
 TEST(Workspace, OfAConvolutionInFloat32IsACopyOfItsInput) {
@@ -27,7 +27,7 @@ TEST(Workspace, OtherKernelsHaveNone) {
   Tracer tracer;
   Tracer::Guard guard(tracer);
   torch::silu(tracer.input({8}, DType::float32));
-  EXPECT_EQ(workspace_bytes(tracer.trace(), tracer.trace().ops.back()), 0);
+  EXPECT_EQ(workspace_bytes(tracer.trace(), tracer.trace().ops.back(), default_stack()), 0);
 }
 
 }  // namespace

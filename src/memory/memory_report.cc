@@ -1,4 +1,4 @@
-#include "report/memory.h"
+#include "memory/memory_report.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "cost/live_memory.h"
-#include "cost/workspace.h"
+#include "memory/workspace.h"
 
 namespace modelmeter {
 namespace {
@@ -117,7 +117,7 @@ class Builder {
   }
 
   void raise_workspace(StageMemory& s, int32_t index, int64_t live) const {
-    const int64_t workspace = workspace_bytes(trace(), trace().ops[static_cast<size_t>(index)]);
+    const int64_t workspace = workspace_bytes(trace(), trace().ops[static_cast<size_t>(index)], stack_);
     const int64_t sum = checked_add(live, workspace, live_memory);
     if (sum <= s.with_workspace_bytes) return;
     s.with_workspace_bytes = sum;
@@ -156,7 +156,7 @@ class Builder {
     }
     int64_t with_workspace = 0;
     for (const StageMemory& stage : out_.stages) with_workspace = std::max(with_workspace, stage.with_workspace_bytes);
-    out_.device = device_memory(requested, with_workspace);
+    out_.device = device_memory(requested, with_workspace, stack_);
     if (out_.device.live != s.live_bytes()) {
       throw Error(ErrorCode::internal, fmt::format("what is alive at the peak adds up to {} bytes, not to its {}",
                                                    out_.device.live, s.live_bytes()));
@@ -186,6 +186,7 @@ class Builder {
   }
 
   const AnalyticModel& model_;
+  const Stack& stack_ = default_stack();
   Tracer tracer_;
   std::vector<Rise> rises_;
   std::vector<int64_t> streamed_;

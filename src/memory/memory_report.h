@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "memory/device_memory.h"
 #include "model/analytic_model.h"
-#include "report/device_memory.h"
 
 namespace modelmeter {
 

@@ -1,0 +1,37 @@
+#include "hardware/stack.h"
+
+namespace modelmeter {
+namespace {
+
+constexpr int64_t kibibyte = 1024, mebibyte = 1024 * kibibyte;
+
+// kMinBlockSize, kSmallSize, kSmallBuffer, kMinLargeAlloc, large_segment_size() and kRoundLarge there.
+constexpr Constant read_in_allocator(int64_t bytes) {
+  return {bytes, "B", "PyTorch, c10/core/AllocatorConfig.h", "2026-11"};
+}
+
+constexpr Stack pytorch_2_15 = {
+    "PyTorch 2.15, CUDA 13",
+    {read_in_allocator(512), read_in_allocator(mebibyte), read_in_allocator(2 * mebibyte),
+     read_in_allocator(10 * mebibyte), read_in_allocator(20 * mebibyte), read_in_allocator(2 * mebibyte)},
+    // CUBLAS_WORKSPACE_CONFIG, by default :4096:2:16:8 (KiB, times); aten/src/ATen/cuda/CublasHandlePool.cpp. Seen as a
+    // block of 8,519,680 bytes in discuss.pytorch.org/t/178671 (2023).
+    {(2 * 4096 + 8 * 16) * kibibyte, "B", "PyTorch, CublasHandlePool.cpp; 32 MiB on Hopper", "2026-11"},
+    // 16 bits: invoke-ai/InvokeAI#9305 (2026-06), max_memory_allocated of Wan's decoder on one frame, float16, RTX
+    // 4090, PyTorch 2.7.1: what five sizes take above the live tensors is 385 elements a pixel; 288 of input and 96 of
+    // output of the convolution at the peak are 384. float32: kernels of the decoder in published Nsight profiles
+    // (zaitrarrio/fastvideo-rs, artifacts/perf/datacenter, H100): nchwToNhwcKernel, then
+    // sm80_xmma_fprop_implicit_gemm_tf32f32_tf32f32_f32_nhwckrsc_nchw, which by its name writes channels-first. One of
+    // PyTorch at 480 x 832 has nchwToNhwcKernel with grid (75373, 3), 32 positions by 32 channels each: the padded
+    // input [96, 6, 482, 834], and no way back.
+    {{2, "B/element", "channels-last copies: InvokeAI#9305; fastvideo-rs", "2026-06"}},
+    // 426 MiB by nvidia-smi with nothing allocated, PyTorch 2.10 with CUDA 13.0. Others: 274 MiB
+    // (pytorch/pytorch#86509, 2022), about 300 and 400 MB (#107667, #109888, 2023).
+    {426 * mebibyte, "B", "RTX 6000 Ada, PyTorch 2.10: unsloth-zoo#1053", "2026-08"},
+};
+
+}  // namespace
+
+const Stack& default_stack() { return pytorch_2_15; }
+
+}  // namespace modelmeter
