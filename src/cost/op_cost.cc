@@ -84,9 +84,18 @@ int64_t bytes_written(const Trace& trace, const Op& op) {
   return total;
 }
 
+bool launches(const Trace& trace, const Op& op) {
+  if (info(op.kernel).kind == OpKind::allocate) return false;
+  for (int i = 0; i < op.outputs; ++i) {
+    if (trace.output(op, i).numel > 0) return true;
+  }
+  return false;
+}
+
 OpCost cost_of(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
   OpCost cost;
+  if (!launches(trace, op)) return cost;
   if (op.kernel == Kernel::grouped_mm) {
     cost.flops_tensor = cost.flops_unknown = grouped_mm_flops(trace, op);
   } else if (kernel.kind == OpKind::matmul) {

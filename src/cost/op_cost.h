@@ -26,6 +26,10 @@ struct OpCost {
   int64_t flops_torch() const { return flops_tensor - flops_unknown; }
 };
 
+// Whether the device runs a kernel for it: not where memory is only taken (empty and its kin), nor where the result has
+// no elements (torch's functions return before they launch).
+bool launches(const Trace& trace, const Op& op);
+
 // The cost of one execution. Error naming the count where it overflows 64 bits.
 OpCost cost_of(const Trace& trace, const Op& op);
 

@@ -36,6 +36,19 @@ TEST_F(OpCostTest, ALinearLayerAddsItsBiasOncePerOutput) {
   expect(last(), 2 * 3 * 5 * 7, 21, 2 * (15 + 35 + 7), 2 * 21);
 }
 
+TEST_F(OpCostTest, WhatMakesAnEmptyResultLaunchesAndMovesNothing) {
+  const Trace& trace = tracer.trace();
+  torch::new_zeros(make({2, 3}), {2, 0});
+  EXPECT_FALSE(launches(trace, trace.ops.back()));
+  torch::mul(make({0}), make({1}));  // reads 4 bytes, were it launched
+  EXPECT_FALSE(launches(trace, trace.ops.back()));
+  expect(last(), 0, 0, 0, 0);
+  torch::empty({2, 3}, DType::float32);
+  EXPECT_FALSE(launches(trace, trace.ops.back()));
+  torch::new_zeros(make({2, 3}), {2, 1});
+  EXPECT_TRUE(launches(trace, trace.ops.back()));
+}
+
 TEST_F(OpCostTest, ABatchedProductMultipliesByTheBatch) {
   torch::matmul(make({2, 3, 5}), make({2, 5, 7}));
   expect(last(), 2 * 2 * 3 * 5 * 7, 0, 4 * (30 + 70), 4 * 42);

@@ -111,7 +111,6 @@ Formula read(const Trace& trace, const Op& op) {
 
 Formula written(const Trace& trace, const Op& op) {
   Formula out;
-  if (info(op.kernel).kind == OpKind::allocate) return out;
   for (int i = 0; i < op.outputs; ++i) {
     if (trace.output(op, i).bytes > 0) add(out, "output", trace.output(op, i));
   }
@@ -128,6 +127,7 @@ void check(const Formula& formula, int64_t counted, const Op& op) {
 
 OpFormula formula_of(const Trace& trace, const Op& op) {
   OpFormula out;
+  if (!launches(trace, op)) return out;
   const KernelInfo& kernel = info(op.kernel);
   const OpCost cost = cost_of(trace, op);
   if (kernel.kind == OpKind::matmul) out.tensor_flops = matmul(trace, op);

@@ -175,7 +175,7 @@ class SharedCosts {
     for (int32_t i = call.first_op; i < call.end_op; ++i) {
       const Op& op = trace_.ops[static_cast<size_t>(i)];
       out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
-      if (info(op.kernel).kind == OpKind::allocate) continue;
+      if (!launches(trace_, op)) continue;
       const OpCost& first = ops_[static_cast<size_t>(i)];
       const int64_t times = times_in(call, op.scope);
       if (op.last < 0 && times == 1) {
@@ -232,7 +232,7 @@ void roll_up(const Trace& trace, Rollup& out) {
         out.peak_op = static_cast<int32_t>(i);
       }
     }
-    if (info(op.kernel).kind == OpKind::allocate) continue;
+    if (!launches(trace, op)) continue;
     const OpCost cost = cost_of(trace, op);
     if (shares) op_costs[i] = cost;
     if (op.last < 0) {

@@ -111,7 +111,7 @@ class Expansion {
     r.read = cost.bytes_read;
     r.write = cost.bytes_written;
     r.live = op.live;
-    r.counted = info(op.kernel).kind != OpKind::allocate;
+    r.counted = launches(trace_, op);
     return r;
   }
 

@@ -74,7 +74,7 @@ class Reader {
     out.read = integer(row[5], "read");
     out.write = integer(row[6], "write");
     out.live = integer(row[7], "live");
-    out.counted = out.kernel.find("empty") == std::string::npos;
+    out.counted = out.kernel.find("empty") == std::string::npos && !out.outputs.empty();
     return out;
   }
 

@@ -30,7 +30,7 @@ struct RecordedOp {
   int64_t live = 0;      // above the start, right after the kernel
   size_t own_scope = 0;  // how much of `scope`, from its end, names the module called: more than one name where it was
                          // called past its parents; 0 where that is not known
-  bool counted = true;   // false for empty and its kin: they take memory but launch nothing
+  bool counted = true;   // false for what launches nothing: empty and its kin, and what makes an empty result
 };
 
 struct RecordedModule {

@@ -155,7 +155,7 @@ class Pages {
     for (const Op& op : trace_.ops) {
       const auto at = std::find_if(node.scopes.begin(), node.scopes.end(),
                                    [&](const ScopeShare& s) { return s.scope == op.scope; });
-      if (at == node.scopes.end() || info(op.kernel).kind == OpKind::allocate) continue;
+      if (at == node.scopes.end() || !launches(trace_, op)) continue;
       const int64_t runs = rollup_.executions[static_cast<size_t>(op.scope)] / at->share;
       KernelRow row{std::string(info(op.kernel).name), formula_of(trace_, op), std::nullopt, 0, {}};
       Cost cost;

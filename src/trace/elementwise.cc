@@ -146,7 +146,11 @@ Tensor binary_(Kernel kernel, Tensor a, Tensor b) {
 }
 
 Tensor pow(Tensor x, double) { return unary(Kernel::pow, autocast_float32(std::move(x))); }
-Tensor pow(double, Tensor exponent) { return unary(Kernel::pow, autocast_float32(std::move(exponent))); }
+Tensor pow(int64_t, Tensor exponent) {
+  exponent = autocast_float32(std::move(exponent));
+  Tensor base = fill_(empty({}, DType::int64));
+  return binary(Kernel::pow, std::move(base), std::move(exponent));
+}
 Tensor rsqrt(Tensor x) { return unary(Kernel::rsqrt, autocast_float32(std::move(x))); }
 Tensor exp(Tensor x) { return unary(Kernel::exp, autocast_float32(std::move(x))); }
 Tensor log(Tensor x) { return unary(Kernel::log, autocast_float32(std::move(x))); }

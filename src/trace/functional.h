@@ -83,8 +83,8 @@ inline Tensor clamp_min(Tensor x) { return unary(Kernel::clamp_min, std::move(x)
 inline Tensor sqrt(Tensor x) { return unary(Kernel::sqrt, std::move(x)); }
 inline Tensor tanh(Tensor x) { return unary(Kernel::tanh, std::move(x)); }
 inline Tensor sigmoid(Tensor x) { return unary(Kernel::sigmoid, std::move(x)); }
-Tensor pow(Tensor x, double exponent);  // autocasts to float32
-Tensor pow(double base, Tensor exponent);
+Tensor pow(Tensor x, double exponent);      // autocasts to float32
+Tensor pow(int64_t base, Tensor exponent);  // a Python integer, put on the device first
 Tensor rsqrt(Tensor x);
 Tensor exp(Tensor x);
 Tensor log(Tensor x);
@@ -144,12 +144,12 @@ Tensor clone(Tensor x);                       // keeps the strides of a dense te
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
 Tensor flatten(Tensor x, int start, int end = -1);
-Tensor cat(TensorList parts, int dim);
-Tensor cat_by_copies(TensorList parts, int dim);  // cat as CUDA runs it where dtypes differ: a copy_ of each
+Tensor cat(TensorList parts, int dim);  // where types differ, a copy_ of each part that has elements
 Tensor stack(TensorList parts, int dim = 0);
 Tensor copy_(Tensor target, Tensor source);
 inline Tensor fill_(Tensor x, double) { return unary_(Kernel::fill_, std::move(x)); }  // with a number
-// constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …
+// constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …;
+// below 0 it cuts off. Where nothing is added it is a clone.
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding);
 
 // --- gathers ---------------------------------------------------------------------------------------------------------

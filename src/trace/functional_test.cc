@@ -262,10 +262,17 @@ TEST_F(FunctionalTest, ReshapeCopiesOnlyWhereStridesDoNotAllowAView) {
   EXPECT_THAT(names(), ElementsAre("clone"));
 }
 
-TEST_F(FunctionalTest, CatPromotesAndSkipsEmptyVectors) {
-  torch::cat({make({2, 3}, D::bfloat16), make({4, 3})}, 0);
+TEST_F(FunctionalTest, CatCopiesPartsOfSeveralTypes) {
+  const Tensor y = torch::cat({make({2, 3}, D::bfloat16), make({0, 3}, D::float16), make({4, 3})}, 0);
+  EXPECT_EQ(y.sizes(), Shape({6, 3}));
+  EXPECT_THAT(kernels(), ElementsAre("new_empty bf16[2, 3] -> f32[6, 3]", "copy_ f32[2, 3] bf16[2, 3] -> f32[2, 3]",
+                                     "copy_ f32[4, 3] f32[4, 3] -> f32[4, 3]"));
+}
+
+TEST_F(FunctionalTest, CatIsOneKernelWhereOnlyEmptyPartsDifferInType) {
   torch::cat({make({0}), make({2, 3})}, 1);
-  EXPECT_THAT(kernels(), ElementsAre("cat bf16[2, 3] f32[4, 3] -> f32[6, 3]", "cat f32[0] f32[2, 3] -> f32[2, 3]"));
+  torch::cat({make({2, 3}, D::float64), make({0, 3})}, 0);
+  EXPECT_THAT(kernels(), ElementsAre("cat f32[0] f32[2, 3] -> f32[2, 3]", "cat f64[2, 3] f32[0, 3] -> f64[2, 3]"));
 }
 
 TEST_F(FunctionalTest, StackAddsADimension) {
@@ -278,6 +285,30 @@ TEST_F(FunctionalTest, PadFillsAndCopies) {
   EXPECT_EQ(y.sizes(), Shape({1, 6, 6}));
   EXPECT_THAT(kernels(), ElementsAre("new_empty f32[1, 2, 3] -> f32[1, 6, 6]", "fill_ f32[1, 6, 6] -> f32[1, 6, 6]",
                                      "copy_ f32[1, 2, 3] f32[1, 2, 3] -> f32[1, 2, 3]"));
+}
+
+TEST_F(FunctionalTest, PadThatAddsNothingIsACloneOfWhatIsLeft) {
+  torch::pad(make({1, 2, 3}), {0, 0, 0, 0});
+  const Tensor cut = torch::pad(make({1, 2, 5}), {-1, -2});
+  EXPECT_EQ(cut.sizes(), Shape({1, 2, 2}));
+  EXPECT_THAT(kernels(), ElementsAre("clone f32[1, 2, 3] -> f32[1, 2, 3]", "clone f32[1, 2, 2] -> f32[1, 2, 2]"));
+}
+
+TEST_F(FunctionalTest, PadCutsBeforeItAdds) {
+  const Tensor y = torch::pad(make({1, 2, 5}), {-1, 3});
+  EXPECT_EQ(y.sizes(), Shape({1, 2, 7}));
+  EXPECT_THAT(kernels(), ElementsAre("new_empty f32[1, 2, 4] -> f32[1, 2, 7]", "fill_ f32[1, 2, 7] -> f32[1, 2, 7]",
+                                     "copy_ f32[1, 2, 4] f32[1, 2, 4] -> f32[1, 2, 4]"));
+}
+
+TEST_F(FunctionalTest, PowOfANumberPutsItOnTheDevice) {
+  torch::pow(int64_t{10000}, make({128}, D::float64));
+  EXPECT_THAT(kernels(), ElementsAre("empty -> i64[]", "fill_ i64[] -> i64[]", "pow i64[] f64[128] -> f64[128]"));
+}
+
+TEST_F(FunctionalTest, LayerNormCopiesAStridedInput) {
+  torch::layer_norm(make({1, 6, 4}).transpose(1, 2), Tensor(), Tensor());
+  EXPECT_THAT(names(), ElementsAre("clone", "native_layer_norm"));
 }
 
 TEST_F(FunctionalTest, FlattenMergesARange) {

@@ -161,8 +161,8 @@ Tensor upsample_bicubic2d_aa(Tensor x, int64_t height, int64_t width) {
   const int64_t channels = x.size(1);
   Tensor out = tracer.allocate(sizes, {height * width * channels, 1, width * channels, channels}, x.dtype());
   tracer.record(Kernel::empty, {}, {&out});
-  Tensor dense = contiguous(x);
-  Tensor resampled = bicubic_aa_contiguous(std::move(dense), sizes);
+  const Tensor dense = contiguous(x);  // held until the result is copied back
+  Tensor resampled = bicubic_aa_contiguous(dense, sizes);
   return copy_(std::move(out), std::move(resampled));
 }
 

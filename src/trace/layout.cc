@@ -31,6 +31,17 @@ Tensor contiguous_copy(Kernel kernel, Tensor x, DType dtype) {
   return out;
 }
 
+// cat of parts of several types: ATen's kernel takes one only, so that each part is copied to its place.
+void copy_parts(const TensorList& parts, int dim, const Tensor& out) {
+  out.tracer().record(Kernel::new_empty, {&parts.front()}, {&out});
+  int64_t start = 0;
+  for (const Tensor& part : parts) {
+    if (part.numel() == 0) continue;
+    copy_(out.narrow(dim, start, part.sizes()[dim]), part);
+    start += part.sizes()[dim];
+  }
+}
+
 }  // namespace
 
 Tensor to(Tensor x, DType dtype) {
@@ -103,49 +114,23 @@ Tensor flatten(Tensor x, int start, int end) {
 
 Tensor cat(TensorList parts, int dim) {
   Tracer& tracer = parts.front().tracer();
-  // torch skips tensors of shape [0] here; they set neither the shape nor the type.
-  const Tensor* first = &parts.front();
-  for (const Tensor& part : parts) {
-    if (!(part.dim() == 1 && part.numel() == 0)) {
-      first = &part;
-      break;
-    }
-  }
-  Shape sizes = first->sizes();
+  // A part of shape [0] fits any other; it sets the type alone.
+  const auto fits_any = [](const Tensor& part) { return part.dim() == 1 && part.numel() == 0; };
+  const auto first = std::find_if_not(parts.begin(), parts.end(), fits_any);
+  Shape sizes = first == parts.end() ? parts.front().sizes() : first->sizes();
   dim = sizes.dim(dim);
   DType dtype = parts.front().dtype();
   sizes[dim] = 0;
   for (const Tensor& part : parts) {
     dtype = promote_types(dtype, part.dtype());
-    if (part.dim() == 1 && part.numel() == 0) continue;
-    sizes[dim] += part.sizes()[dim];
+    if (!fits_any(part)) sizes[dim] += part.sizes()[dim];
   }
   Tensor out = tracer.allocate(sizes, dtype);
-  tracer.record(Kernel::cat, parts, out);
-  parts.clear();
-  return out;
-}
-
-Tensor cat_by_copies(TensorList parts, int dim) {
-  const Tensor* widest = &parts.front();
-  bool mixed = false;
-  for (const Tensor& part : parts) {
-    if (part.dtype() == widest->dtype()) continue;
-    mixed = true;
-    if (promote_types(part.dtype(), widest->dtype()) == part.dtype()) widest = &part;
-  }
-  if (!mixed) return cat(std::move(parts), dim);
-  Tracer& tracer = widest->tracer();
-  Shape sizes = widest->sizes();
-  dim = sizes.dim(dim);
-  sizes[dim] = 0;
-  for (const Tensor& part : parts) sizes[dim] += part.sizes()[dim];
-  Tensor out = tracer.allocate(sizes, widest->dtype());
-  tracer.record(Kernel::new_empty, {widest}, {&out});
-  int64_t start = 0;
-  for (const Tensor& part : parts) {
-    copy_(out.narrow(dim, start, part.sizes()[dim]), part);
-    start += part.sizes()[dim];
+  const auto is_cast = [&](const Tensor& part) { return part.numel() > 0 && part.dtype() != dtype; };
+  if (std::none_of(parts.begin(), parts.end(), is_cast)) {
+    tracer.record(Kernel::cat, parts, out);
+  } else {
+    copy_parts(parts, dim, out);
   }
   parts.clear();
   return out;
@@ -168,18 +153,28 @@ Tensor copy_(Tensor target, Tensor source) {
 }
 
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
+  const int first = x.dim() - static_cast<int>(padding.size()) / 2;
+  const auto before = [&](int dim) { return padding.begin()[2 * (x.dim() - 1 - dim)]; };
+  const auto after = [&](int dim) { return padding.begin()[2 * (x.dim() - 1 - dim) + 1]; };
+  bool grows = false;
+  for (int dim = first; dim < x.dim(); ++dim) {
+    const int64_t cut_before = std::max<int64_t>(-before(dim), 0), cut_after = std::max<int64_t>(-after(dim), 0);
+    if (cut_before + cut_after > 0) x = x.narrow(dim, cut_before, x.size(dim) - cut_before - cut_after);
+    grows |= before(dim) > 0 || after(dim) > 0;
+  }
+  if (!grows) return clone(std::move(x));
+
   Tracer& tracer = x.tracer();
   Shape sizes = x.sizes();
-  const int64_t* amount = padding.begin();
-  const int padded = static_cast<int>(padding.size()) / 2;
-  for (int i = 0; i < padded; ++i) sizes[x.dim() - 1 - i] += amount[2 * i] + amount[2 * i + 1];
+  for (int dim = first; dim < x.dim(); ++dim) {
+    sizes[dim] += std::max<int64_t>(before(dim), 0) + std::max<int64_t>(after(dim), 0);
+  }
   Tensor out = tracer.allocate(sizes, x.dtype());
   tracer.record(Kernel::new_empty, {&x}, {&out});
   tracer.record_in_place(Kernel::fill_, {&out});
   Tensor inside = out;
-  for (int i = 0; i < padded; ++i) {
-    const int dim = x.dim() - 1 - i;
-    inside = inside.narrow(dim, amount[2 * i], x.size(dim));
+  for (int dim = first; dim < x.dim(); ++dim) {
+    if (inside.size(dim) != x.size(dim)) inside = inside.narrow(dim, std::max<int64_t>(before(dim), 0), x.size(dim));
   }
   copy_(std::move(inside), std::move(x));
   return out;

@@ -81,7 +81,7 @@ Tensor layer_norm(Tensor x, Tensor weight, Tensor bias) {
   weight = autocast_float32(std::move(weight));
   x = autocast_float32(std::move(x));
   Tracer& tracer = x.tracer();
-  Tensor dense = tracer.layer_norm_copies ? contiguous(x) : x;
+  Tensor dense = contiguous(x);
   Shape statistics = x.sizes();
   statistics[x.dim() - 1] = 1;
   // The statistics are kept in float32 for narrower inputs.

@@ -56,9 +56,6 @@ class Tracer {
   // Execution context.
   Autocast autocast;
   AttentionKernel attention = AttentionKernel::flash;
-  // Whether layer_norm's copy of a strided input shows as a kernel of its own, as on a GPU. Recordings of Wan have it
-  // inside native_layer_norm.
-  bool layer_norm_copies = true;
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }

@@ -119,7 +119,6 @@ RecordedInputs DiTStage::recorded_inputs() const {
 
 void DiTStage::forward(Tracer& tracer) const {
   tracer.attention = runtime_.attention;
-  tracer.layer_norm_copies = runtime_.layer_norm_copies;
   if (official_) {
     forward_official(tracer);
   } else {

@@ -23,7 +23,6 @@ struct Runtime {
   Scheduler scheduler = Scheduler::unipc;
   DType weight_dtype = DType::float32;  // official: float32 (bfloat16 with --convert_model_dtype); diffusers: bfloat16
   DType autocast_dtype = DType::bfloat16;  // official only
-  bool layer_norm_copies = true;           // see Tracer
 
   // implementation, attention ("flash", "math"), cfg, scheduler ("unipc", "dpm++"), weight_dtype (null: the
   // implementation's), autocast_dtype.

@@ -72,7 +72,6 @@ ImageEncoderStage::ImageEncoderStage(const Options& options) : Stage("image_enco
 
 void ImageEncoderStage::forward(Tracer& tracer) const {
   tracer.attention = options_.attention;
-  tracer.layer_norm_copies = options_.layer_norm_copies;
   AutocastGuard autocast(options_.dtype, options_.implementation == Implementation::official);
   const int64_t side = options_.architecture.image_size;
   run_(tracer.input({options_.batch, 3, side, side}, DType::float32));

@@ -47,8 +47,7 @@ class ImageEncoderStage : public Stage {
     Implementation implementation = Implementation::official;
     AttentionKernel attention = AttentionKernel::flash;  // of transformers; official has flash_attn
     int64_t batch = 1;
-    DType dtype = DType::float16;   // transformers: float32, as diffusers' documentation loads it
-    bool layer_norm_copies = true;  // see Tracer
+    DType dtype = DType::float16;  // transformers: float32, as diffusers' documentation loads it
   };
   explicit ImageEncoderStage(const Options& options);
 

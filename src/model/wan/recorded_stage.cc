@@ -51,18 +51,6 @@ DType recorded_image_dtype(const Recording& recording) {
   return DType::float16;
 }
 
-// Whether the recording shows the copy that layer_norm makes of a strided input: a clone right before it, in a norm.
-bool shows_layer_norm_copies(const Recording& recording) {
-  for (size_t i = 1; i < recording.ops.size(); ++i) {
-    const RecordedOp& op = recording.ops[i];
-    if (op.kernel == "aten.native_layer_norm" && recording.ops[i - 1].kernel == "aten.clone" &&
-        recording.ops[i - 1].scope == op.scope) {
-      return true;
-    }
-  }
-  return false;
-}
-
 std::unique_ptr<Stage> recorded_dit(const Recording& recording) {
   const Inputs in(recording);
   Architecture a = read_architecture(in.config);
@@ -76,8 +64,6 @@ std::unique_ptr<Stage> recorded_dit(const Recording& recording) {
   runtime.implementation = official ? Implementation::official : Implementation::diffusers;
   runtime.attention = attention_of(recording);
   runtime.weight_dtype = recorded_dtype(recording, "patch_embedding.weight", DType::float32);
-
-  runtime.layer_norm_copies = shows_layer_norm_copies(recording);
 
   DiTWorkload w;
   w.batch = in.workload.get_or<int64_t>("batch_size", 1);
@@ -145,7 +131,6 @@ std::unique_ptr<Stage> recorded_image_encoder(const Recording& recording) {
     a.num_layers = in.config.get_or("num_hidden_layers", a.num_layers);
     a.activation = in.config.get_or("hidden_act", a.activation);
     o.dtype = recorded_dtype(recording, "pre_layrnorm.weight", DType::float32);
-    o.layer_norm_copies = shows_layer_norm_copies(recording);
   }
   o.attention = attention_of(recording);
   o.batch = in.workload.get_or<int64_t>("batch_size", 1);

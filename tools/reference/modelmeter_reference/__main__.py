@@ -1,11 +1,13 @@
-"""python -m modelmeter_reference record CASE | list | compare A B | selftest"""
+"""python -m modelmeter_reference record CASE | batch | list | compare A B | selftest"""
 
 from __future__ import annotations
 
 import argparse
 import fnmatch
 import json
+import shlex
 import sys
+import traceback
 from pathlib import Path
 
 from . import compare
@@ -25,6 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
                         help="change the case: config.num_layers=2, workload.width=640, attention=math …; repeatable")
     record.set_defaults(run=_record)
 
+    batch = commands.add_parser("batch", help="record several, each a line of standard input: the arguments of `record`")
+    batch.set_defaults(run=lambda _: _batch(parser))
+
     listing = commands.add_parser("list", help="the cases")
     listing.add_argument("pattern", nargs="?", default="*", help="a shell pattern")
     listing.set_defaults(run=_list)
@@ -32,6 +37,8 @@ def main(arguments: list[str] | None = None) -> int:
     comparison = commands.add_parser("compare", help="print the differences of two references; exit 1 if there are any")
     comparison.add_argument("first", type=Path)
     comparison.add_argument("second", type=Path)
+    comparison.add_argument("--new-fields", action="store_true",
+                            help="what only the header of the second says is no difference")
     comparison.add_argument("--most", type=int, default=20, help="how many differences to print")
     comparison.set_defaults(run=_compare)
 
@@ -67,6 +74,17 @@ def _record(options) -> int:
     return 0
 
 
+def _batch(parser: argparse.ArgumentParser) -> int:
+    failed = 0
+    for line in sys.stdin:
+        try:
+            _record(parser.parse_args(["record", *shlex.split(line)]))
+        except (Exception, SystemExit):  # of a case: the others can be recorded all the same
+            traceback.print_exc()
+            failed += 1
+    return 1 if failed else 0
+
+
 def _list(options) -> int:
     from .catalogue import CASES
 
@@ -77,7 +95,7 @@ def _list(options) -> int:
 
 def _compare(options) -> int:
     found = list(compare.differences(*(json.loads(path.read_text(encoding="utf-8"))
-                                       for path in (options.first, options.second))))
+                                       for path in (options.first, options.second)), options.new_fields))
     for line in found[:options.most]:
         print(line)
     if len(found) > options.most:

@@ -15,6 +15,10 @@ import torch
 from .recorder import Host
 
 
+#: The dtypes that a time step comes in, by their short names.
+TIMESTEPS = {"f32": torch.float32, "i64": torch.int64}
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     name: str
@@ -49,13 +53,14 @@ class Run:
     repeated: tuple[str, ...] = ()
     roots: tuple[str, ...] = ("",)  # the parts of the module that the forward uses
     host: Host | None = None  # answers what the model reads back
-    finer: bool = False  # write out more operations
     context: contextlib.ExitStack = dataclasses.field(default_factory=contextlib.ExitStack)  # closed after the record
 
 
-def head(case: Case, code: str, implementation: str, config: dict, workload: dict, attention: str | None = None) -> dict:
+def head(case: Case, code: str, implementation: str, config: dict, workload: dict, attention: str | None = None,
+         generation: str | None = None) -> dict:
     return {"code": code, "implementation": implementation, "attention": attention or case.attention,
-            "variant": case.variant, "config": config, "workload": workload}
+            "variant": case.variant, **({"generation": generation} if generation else {}), "config": config,
+            "workload": workload}
 
 
 def latent_frames(num_frames: int, stride: int = 4) -> int:

@@ -9,12 +9,16 @@ _APART = ("modules", "parameters", "sections", "totals", "closed_form_flops")
 _SECTION = ("flops", "read", "write", "kernels", "peak_live", "same_as")
 
 
-def differences(left: dict, right: dict) -> Iterator[str]:
+def differences(left: dict, right: dict, new_fields: bool = False) -> Iterator[str]:
+    """`new_fields`: what only the header of the second says is no difference."""
     for key in sorted(set(left) | set(right)):
-        if key in _APART:
+        one, other = left.get(key), right.get(key)
+        if key in _APART or new_fields and key not in left:
             continue
-        if left.get(key) != right.get(key):
-            yield f"{key}: {left.get(key)!r} | {right.get(key)!r}"
+        if new_fields and isinstance(one, dict) and isinstance(other, dict):
+            other = {name: value for name, value in other.items() if name in one}
+        if one != other:
+            yield f"{key}: {one!r} | {other!r}"
     yield from _fields("totals", left["totals"], right["totals"])
     yield from _keyed("module", {row["name"]: row for row in left["modules"]},
                       {row["name"]: row for row in right["modules"]})

@@ -20,7 +20,7 @@ def document(head: dict[str, Any], module: torch.nn.Module, recorder: Recorder, 
     sections, left_out = _sections(recorder.kernels)
     return {
         "schema": SCHEMA,
-        **head,
+        **_with_weights(head, module, roots),
         "repeated": sorted(repeated),
         "torch": torch.__version__,
         "totals": _totals(module, recorder, roots),
@@ -29,6 +29,21 @@ def document(head: dict[str, Any], module: torch.nn.Module, recorder: Recorder, 
                        if _under(name, roots) and not _under(name, left_out)],
         "sections": sections,
     }
+
+
+def _with_weights(head: dict[str, Any], module: torch.nn.Module, roots: Sequence[str]) -> dict[str, Any]:
+    """And, after the variant, the dtype that most parameters have."""
+    counts: dict[str, int] = {}
+    for name, value in module.named_parameters():
+        if _under(name, roots):
+            dtype = DTYPES.get(value.dtype, str(value.dtype))
+            counts[dtype] = counts.get(dtype, 0) + value.numel()
+    described = {}
+    for key, value in head.items():
+        described[key] = value
+        if key == "variant" and counts:
+            described["weights"] = max(counts, key=counts.get)
+    return described
 
 
 def _sums(kernels: list[Kernel]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from . import kernels
-from .written_out import FINER, WRITTEN_OUT, fused_rms_norm
+from .written_out import WRITTEN_OUT, fused_rms_norm
 
 aten = torch.ops.aten
 
@@ -30,10 +30,7 @@ class Kernel:
     live: int  # bytes above those at the start, right after the kernel
     modules: tuple[str, ...]  # the modules it ran in, outermost first
     section: str
-
-    @property
-    def launched(self) -> bool:
-        return self.name not in kernels.EMPTY
+    launched: bool  # something is written; an allocation, or what makes an empty result, is listed but not counted
 
     def row(self) -> list:
         return [self.name, self.scope, self.inputs, self.outputs, self.flops, self.read, self.write, self.live]
@@ -116,7 +113,7 @@ class Scopes:
 class Recorder(TorchDispatchMode):
     """Sits above a FakeTensorMode and writes down every kernel that passes."""
 
-    def __init__(self, fake_mode: FakeTensorMode, scopes: Scopes, host: "Host | None" = None, finer: bool = False) -> None:
+    def __init__(self, fake_mode: FakeTensorMode, scopes: Scopes, host: "Host | None" = None) -> None:
         super().__init__()
         self.kernels: list[Kernel] = []
         self.live = Live()
@@ -125,7 +122,6 @@ class Recorder(TorchDispatchMode):
         self.live_at_end = 0
         self._fake_mode = fake_mode
         self._host = host
-        self._written_out = {**WRITTEN_OUT, **(FINER if finer else {})}
 
     def begin(self, tensors: Iterable[torch.Tensor]) -> None:
         """The tensors that exist before the forward: parameters, buffers, inputs."""
@@ -145,7 +141,7 @@ class Recorder(TorchDispatchMode):
                 return func(*args, **kwargs)
         if func is aten._local_scalar_dense.default and self._host is not None:
             return self._host.scalar(self.kernels[-1].name)
-        written_out = self._written_out.get(func)
+        written_out = WRITTEN_OUT.get(func)
         if written_out is not None:
             with self:
                 result = written_out(*args, **kwargs)
@@ -165,7 +161,7 @@ class Recorder(TorchDispatchMode):
             return result  # a view
         written = made + targets
         name = kernels.kernel_name(func)
-        empty = name in kernels.EMPTY
+        launched = name not in kernels.EMPTY and any(tensor.numel() for tensor in written)
         listed = [kernels.describe(tensor) for tensor in written if tensor.untyped_storage().nbytes()]
         self.kernels.append(Kernel(
             name=name,
@@ -173,11 +169,12 @@ class Recorder(TorchDispatchMode):
             inputs=[row for row in map(kernels.describe, operands) if row],
             outputs=[row for row in listed if row],
             flops=kernels.flops(func, args, kwargs, result),
-            read=0 if empty else kernels.bytes_read(name, operands, targets, outputs),
-            write=0 if empty else sum(map(kernels.nbytes, written)),
+            read=kernels.bytes_read(name, operands, targets, outputs) if launched else 0,
+            write=sum(map(kernels.nbytes, written)) if launched else 0,
             live=self.live.bytes - self.live_at_start,
             modules=self.scopes.names,
             section=self.scopes.section,
+            launched=launched,
         ))
         if self._host is not None and func is aten._to_copy.default and result.device.type == "cpu":
             return self._host.values(result)
@@ -222,14 +219,13 @@ def _on_host(operands: list[torch.Tensor], kwargs: dict) -> bool:
 
 
 def record(fake_mode: FakeTensorMode, module: torch.nn.Module, forward: Callable[[], Any], inputs: Any,
-           repeated: Iterable[str] = (), roots: Iterable[str] = ("",), host: Host | None = None,
-           finer: bool = False) -> Recorder:
+           repeated: Iterable[str] = (), roots: Iterable[str] = ("",), host: Host | None = None) -> Recorder:
     """Run `forward()` and record it.
 
-    `inputs` are the tensors there are before it, `roots` the parts of the module that it uses, `finer` writes out more.
+    `inputs` are the tensors there are before it, `roots` the parts of the module that it uses.
     """
     scopes = Scopes(repeated)
-    recorder = Recorder(fake_mode, scopes, host, finer)
+    recorder = Recorder(fake_mode, scopes, host)
     parts = [module.get_submodule(root) for root in roots]
     recorder.begin([*(tensor for part in parts for tensor in (*part.parameters(), *part.buffers())),
                     *kernels.tensors_in(inputs)])

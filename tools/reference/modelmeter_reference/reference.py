@@ -18,5 +18,5 @@ def reference(case: Case, repositories: dict[str, Path]) -> dict:
         run = build(case, repositories)
         inputs, run.inputs = run.inputs, None
         with run.context:
-            recorder = record(fake_mode, run.module, run.forward, inputs, run.repeated, run.roots, run.host, run.finer)
+            recorder = record(fake_mode, run.module, run.forward, inputs, run.repeated, run.roots, run.host)
         return document(run.head, run.module, recorder, run.repeated, run.roots)

@@ -1,9 +1,13 @@
-"""A small model recorded twice: the records must be equal, and count what is known by hand."""
+"""A small model recorded twice: the records must be equal, and count what is known by hand. And operations that are
+written out as others: the kernels that ATen's CUDA code runs for them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from .attention import KINDS, attention
 from .compare import differences
@@ -56,8 +60,43 @@ def _expected_flops() -> int:
     return patch + _LAYERS * block
 
 
+def _dialect(fake_mode: FakeTensorMode) -> Iterator[str]:
+    """What is not as it should be of the operations that are written out."""
+    f32, bf16, f64 = torch.float32, torch.bfloat16, torch.float64
+    image = tensor(1, 8, 4, 6, dtype=f32)
+    rows, strided = tensor(6, 8, dtype=f32), tensor(8, 6, dtype=f32).t()
+    bicubic = torch.ops.aten._upsample_bicubic2d_aa.default
+    for what, operation, inputs, names, launches in (
+        ("pad", lambda x: nn.functional.pad(x, (1, 0)), [image], "new_empty fill_ copy_", 2),
+        ("pad of nothing", lambda x: nn.functional.pad(x, (0, 0)), [image], "clone", 1),
+        ("pad that takes away", lambda x: nn.functional.pad(x, (0, -2, -1, 0)), [image], "clone", 1),
+        ("pow of a number", lambda x: torch.pow(10000, x), [tensor(4, dtype=f64)], "empty fill_ pow", 2),
+        ("pow of 1", lambda x: torch.pow(1, x), [rows], "empty_like fill_", 1),
+        ("norm", lambda x: nn.functional.layer_norm(x, (8,)), [rows], "native_layer_norm", 1),
+        ("norm of a strided input", lambda x: nn.functional.layer_norm(x, (8,)), [strided], "clone native_layer_norm", 2),
+        ("cat", lambda *x: torch.cat(x), [rows, rows], "cat", 1),
+        ("cat of dtypes", lambda *x: torch.cat(x), [rows, tensor(2, 8, dtype=bf16)], "new_empty copy_ copy_", 2),
+        ("cat of dtypes to a third", lambda *x: torch.cat(x), [tensor(2, 8, dtype=torch.float16), tensor(2, 8, dtype=bf16)],
+         "new_empty copy_ copy_", 2),
+        ("cat with an empty operand", lambda *x: torch.cat(x), [rows, tensor(0, 8, dtype=bf16)], "cat", 1),
+        ("zeros of nothing", lambda x: x.new_zeros(0, 8), [rows], "new_zeros", 0),
+        ("bicubic", lambda x: bicubic(x, [2, 3], False), [image], "_upsample_bicubic2d_aa", 1),
+        ("bicubic, channels last", lambda x: bicubic(x.permute(0, 3, 1, 2), [2, 3], False), [tensor(1, 4, 6, 8, dtype=f32)],
+         "empty clone _upsample_bicubic2d_aa copy_", 3),
+        ("bicubic, strided", lambda x: bicubic(x.transpose(2, 3), [2, 3], False), [image], "clone _upsample_bicubic2d_aa", 2),
+    ):
+        ran = record(fake_mode, nn.Module(), lambda: operation(*inputs), inputs).kernels
+        found = " ".join(kernel.name.removeprefix("aten.") for kernel in ran), sum(kernel.launched for kernel in ran)
+        if found != (names, launches):
+            yield f"{what}: {found}, not {(names, launches)}"
+        if what == "bicubic, channels last" and ran[-1].live != 2 * 4 * 2 * 3 * 8 + 4 * image.numel():
+            yield f"{what}: the copy of the input is gone before the result is copied back: {ran[-1].live} bytes live"
+
+
 def selftest() -> int:
     failures = []
+    with fake_cuda() as fake_mode:
+        failures += [f"written out: {line}" for line in _dialect(fake_mode)]
     for kind in KINDS:
         first, second = _reference(kind), _reference(kind)
         failures += [f"{kind}: {line}" for line in differences(first, second)]

@@ -6,12 +6,16 @@ is one kernel after all.
 
 from __future__ import annotations
 
+import functools
+
 import torch
+from torch._prims_common import suggest_memory_format
 
 aten = torch.ops.aten
 
 _CONTIGUOUS = torch.contiguous_format
 _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+_OF_NUMBERS = {bool: torch.bool, int: torch.int64, float: torch.float64, complex: torch.complex128}
 
 
 def convolution(input, weight, bias, stride, padding, dilation, transposed, output_padding, groups):
@@ -28,7 +32,7 @@ def convolution(input, weight, bias, stride, padding, dilation, transposed, outp
 
 
 def constant_pad_nd(input, pad, value=0):
-    """The whole filled, the inside copied."""
+    """The whole filled, the inside copied; a copy of what is left where nothing is added."""
     inside = input
     shape = list(input.shape)
     place = []
@@ -38,6 +42,8 @@ def constant_pad_nd(input, pad, value=0):
         shape[dimension] += before + after
         inside = inside.narrow(dimension, max(-before, 0), inside.shape[dimension] + min(before, 0) + min(after, 0))
         place.append((dimension, max(before, 0), inside.shape[dimension]))
+    if max(pad, default=0) <= 0:
+        return inside.clone()
     out = input.new_empty(shape)
     out.fill_(value)
     target = out
@@ -45,6 +51,15 @@ def constant_pad_nd(input, pad, value=0):
         target = target.narrow(dimension, start, length)
     target.copy_(inside)
     return out
+
+
+def pow_of_number(base, exponent):
+    """A number as base is made a tensor first; powers of 1 are filled in."""
+    if base == 1:
+        return torch.empty_like(exponent, dtype=torch.result_type(base, exponent)).fill_(1)
+    kind = next(dtype for python, dtype in _OF_NUMBERS.items() if isinstance(base, python))
+    filled = torch.empty((), dtype=kind, device=exponent.device).fill_(base)
+    return aten.pow.Tensor_Tensor(filled, exponent)
 
 
 def nearest(operation):
@@ -81,28 +96,32 @@ def native_layer_norm(input, normalized_shape, weight, bias, eps):
 
 
 def bicubic(input, *args, **kwargs):
-    """Antialiased bicubic resampling: a contiguous copy of a strided input first, a copy into the strided result after."""
+    """Antialiased bicubic resampling: a contiguous copy of a strided input first, which stays until a result that is
+    channels last, as its input was, is copied to."""
     if input.is_contiguous():
         return NotImplemented
     size = args[0]
-    out = torch.empty((*input.shape[:2], *size), dtype=input.dtype, device=input.device,
-                      memory_format=torch.channels_last)
-    return out.copy_(aten._upsample_bicubic2d_aa(input.clone(memory_format=_CONTIGUOUS), *args, **kwargs))
+    layout = suggest_memory_format(input)
+    out = None
+    if layout != _CONTIGUOUS:
+        out = torch.empty((*input.shape[:2], *size), dtype=input.dtype, device=input.device, memory_format=layout)
+    dense = input.clone(memory_format=_CONTIGUOUS)
+    resampled = aten._upsample_bicubic2d_aa(dense, *args, **kwargs)
+    return resampled if out is None else out.copy_(resampled)
 
 
 def cat(tensors, dim=0):
-    """Operands of different dtypes are copied one by one."""
-    if len({tensor.dtype for tensor in tensors}) == 1:
+    """Operands of different dtypes are copied one by one, those without elements not at all."""
+    copied = [tensor for tensor in tensors if tensor.numel()]
+    if len({tensor.dtype for tensor in copied}) <= 1:
         return NotImplemented
-    dtype = tensors[0].dtype
-    for tensor in tensors[1:]:
-        dtype = torch.promote_types(dtype, tensor.dtype)
-    widest = next(tensor for tensor in tensors if tensor.dtype == dtype)
-    shape = list(widest.shape)
-    shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
-    out = widest.new_empty(shape)
+    dtype = functools.reduce(torch.promote_types, (tensor.dtype for tensor in tensors))
+    like = next((tensor for tensor in copied if tensor.dtype == dtype), copied[0])
+    shape = list(like.shape)
+    shape[dim] = sum(tensor.shape[dim] for tensor in copied)
+    out = like.new_empty(shape, dtype=dtype)
     start = 0
-    for tensor in tensors:
+    for tensor in copied:
         out.narrow(dim, start, tensor.shape[dim]).copy_(tensor)
         start += tensor.shape[dim]
     return out
@@ -130,21 +149,18 @@ def index(input, indices):
 WRITTEN_OUT = {
     aten.convolution.default: convolution,
     aten.constant_pad_nd.default: constant_pad_nd,
+    aten.pow.Scalar: pow_of_number,
+    aten.native_layer_norm.default: native_layer_norm,
     aten._safe_softmax.default: safe_softmax,
+    aten.cat.default: cat,
+    aten.masked_scatter.default: masked_scatter,
+    aten._is_all_true.default: is_all_true,
+    aten.index.Tensor: index,
+    aten._upsample_bicubic2d_aa.default: bicubic,
     aten.upsample_nearest1d.default: nearest(aten.upsample_nearest1d.default),
     aten.upsample_nearest2d.default: nearest(aten.upsample_nearest2d.default),
     aten.upsample_nearest3d.default: nearest(aten.upsample_nearest3d.default),
     aten._upsample_nearest_exact1d.default: nearest(aten._upsample_nearest_exact1d.default),
     aten._upsample_nearest_exact2d.default: nearest(aten._upsample_nearest_exact2d.default),
     aten._upsample_nearest_exact3d.default: nearest(aten._upsample_nearest_exact3d.default),
-}
-
-#: More that is written out where a case asks for it; the references of Wan do not.
-FINER = {
-    aten.native_layer_norm.default: native_layer_norm,
-    aten._upsample_bicubic2d_aa.default: bicubic,
-    aten.cat.default: cat,
-    aten.masked_scatter.default: masked_scatter,
-    aten._is_all_true.default: is_all_true,
-    aten.index.Tensor: index,
 }

@@ -13,7 +13,7 @@ int64_t side_of(const Tensor& features) {
 
 // torch.cat((clip[:, 1:], sam.flatten(2).permute(0, 2, 1)), dim=-1)
 Tensor beside(const Tensor& clip, const Tensor& sam) {
-  return torch::cat_by_copies({clip.slice(1, 1, clip.size(1)), torch::flatten(sam, 2).permute({0, 2, 1})}, -1);
+  return torch::cat({clip.slice(1, 1, clip.size(1)), torch::flatten(sam, 2).permute({0, 2, 1})}, -1);
 }
 
 // A newline token behind each row of [rows, columns, n], then all in a row.

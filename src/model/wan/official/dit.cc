@@ -17,7 +17,7 @@ Tensor sinusoidal_embedding_1d(int64_t dim, Tensor position) {
     Tensor exponent = torch::to_device(tracer.host({dim / 2}, DType::int64), DType::float64);
     exponent = torch::div(exponent, static_cast<double>(dim / 2));
     exponent = torch::neg(exponent);
-    exponent = torch::pow(10000.0, exponent);
+    exponent = torch::pow(int64_t{10000}, exponent);
     sinusoid = torch::outer(position, std::move(exponent));
   }
   Tensor cos = torch::cos(sinusoid);

@@ -30,4 +30,4 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     return Run(module, forward, image,
                head(case, "Wan2.1 @9737cba wan/modules/clip.py VisionTransformer.forward(use_31_block=True) under "
                           "autocast(fp16), weights fp16", "official", config,
-                    {"batch_size": batch, "height": size, "width": size}))
+                    {"batch_size": batch, "height": size, "width": size}, generation="2.1"))

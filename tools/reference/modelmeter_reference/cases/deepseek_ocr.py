@@ -300,7 +300,9 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     head = {"model": "deepseek-ai/DeepSeek-OCR", "case": stage, "code": _CODE + _RAN[stage], "implementation": "official",
             "precision": precision, "attention": "none" if stage == "head" else case.attention, "variant": case.variant,
             "workload": described, "stand_ins": _STAND_INS}
-    if stage not in ("sam", "clip", "head"):
+    if stage == "head":
+        head["config"] = {key: getattr(config, key) for key in ("hidden_size", "vocab_size")}
+    elif stage not in ("sam", "clip"):
         sizes = {key: getattr(config, key) for key in (*_CONFIG, *(key for key in case.config if key not in _CONFIG))}
         if stage.startswith("layer-"):
             sizes["num_hidden_layers"] = whole_depth
@@ -310,7 +312,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         host = _GenerationAnswers(batch, bool(tiles), experts, of_token, work["max_new_tokens"])
     else:
         host = _Answers(batch, bool(work.get("tiles")), experts)
-    return Run(module, forward, inputs, head, roots=roots, host=host, finer=True, context=context)
+    return Run(module, forward, inputs, head, roots=roots, host=host, context=context)
 
 
 def _generate(module: torch.nn.Module, **inputs):

@@ -96,7 +96,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
         return Run(whole, forward, list(arguments.values()),
                    head(case, f"{code}Model.get_image_features", "transformers", config.to_dict(), described),
-                   finer=True, context=context)
+                   context=context)
 
     prompt = image_tokens + work.get("prompt_tokens", 10)
     cached = work.get("cached_tokens", prompt) if stage == "decode" else 0
@@ -128,4 +128,4 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
               [layer.__dict__ for layer in cache.layers]]  # which let go of what update() replaces
     return Run(whole, forward, inputs,
                head(case, f"{code}ForConditionalGeneration.forward as generate() calls it", "transformers",
-                    config.to_dict(), described), host=_Answers(), finer=True)
+                    config.to_dict(), described), host=_Answers())

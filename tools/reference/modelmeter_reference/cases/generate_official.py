@@ -135,7 +135,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
                 "num_inference_steps": work["num_inference_steps"]}
     return Run(module, forward, inputs,
                head(case, f"{_COMMIT[generation]} wan/{file}.py {name}.generate() around the models", "official", config,
-                    workload, "none"), host=_Answers(prompt_tokens))
+                    workload, "none", generation), host=_Answers(prompt_tokens))
 
 
 def _normalisation():

@@ -22,4 +22,4 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     ids, mask = (tensor(batch, text_len, dtype=torch.int64) for _ in range(2))
     return Run(module, lambda: module(ids, mask), (ids, mask),
                head(case, "Wan2.1 @9737cba wan/modules/t5.py T5Encoder.forward(ids, mask)", "official", config,
-                    {"batch_size": batch, "text_len": text_len}, "explicit"))
+                    {"batch_size": batch, "text_len": text_len}, "explicit", "2.1"))

@@ -40,7 +40,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         return getattr(module, step)(value, return_dict=False)[0]
 
     workload = {"batch_size": batch, "num_frames": work["num_frames"], "height": work["height"],
-                "width": work["width"], "text_len": 512, "latent": latent}
+                "width": work["width"], "text_len": 512, "latent": latent, "direction": step}
     for key in ("tiling", "slicing"):
         if key in work:
             workload[key] = work[key]

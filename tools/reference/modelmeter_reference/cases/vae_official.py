@@ -40,4 +40,5 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     return Run(module, lambda: getattr(vae, step)(inputs), (inputs, vae.scale),
                head(case, f"{code} {wrapper}.{step} (fp32)", "official", config,
                     {"batch_size": batch, "num_frames": work["num_frames"], "height": work["height"],
-                     "width": work["width"], "text_len": 512, "latent": latent}), ("decoder", "encoder"))
+                     "width": work["width"], "text_len": 512, "latent": latent, "direction": step},
+                    generation=generation), ("decoder", "encoder"))

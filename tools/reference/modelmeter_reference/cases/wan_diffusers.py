@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from ..case import Case, Run, head, latent_frames
+from ..case import TIMESTEPS, Case, Run, head, latent_frames
 from ..fake_cuda import building, freeze, set_dtype, tensor
 
 _TEXT_DIM, _IMAGE_TOKENS = 4096, 257
@@ -39,9 +39,8 @@ def run(case: Case, class_name: str) -> Run:
     tokens = math.prod(size // step for size, step in zip(latent[2:], patch))
     hidden_states = tensor(*latent, dtype=torch.bfloat16)
     per_token = work.get("token_timesteps", False)
-    time_dtype = {"f32": torch.float32, "i64": torch.int64}[
-        work.get("timestep_dtype", "f32" if per_token else "i64")]
-    arguments = {"timestep": tensor(*((batch, tokens) if per_token else (batch,)), dtype=time_dtype),
+    time_dtype = work.get("timestep_dtype", "f32" if per_token else "i64")
+    arguments = {"timestep": tensor(*((batch, tokens) if per_token else (batch,)), dtype=TIMESTEPS[time_dtype]),
                  "encoder_hidden_states": tensor(batch, text_len, _TEXT_DIM, dtype=torch.bfloat16)}
     if config.get("image_dim"):
         images = 2 if config.get("pos_embed_seq_len") else 1
@@ -54,9 +53,9 @@ def run(case: Case, class_name: str) -> Run:
         return module(hidden_states=hidden_states, return_dict=False, **arguments)
 
     workload = {"batch_size": batch, "num_frames": work["num_frames"], "height": work["height"],
-                "width": work["width"], "text_len": text_len, "latent": latent}
-    for key in ("token_timesteps", "timestep_dtype", "vae_stride"):
-        if key in work:
-            workload[key] = work[key]
+                "width": work["width"], "text_len": text_len, "latent": latent,
+                **({"token_timesteps": True} if per_token else {}), "timestep_dtype": time_dtype}
+    if "vae_stride" in work:
+        workload["vae_stride"] = work["vae_stride"]
     code = f"diffusers {diffusers.__version__} {class_name}.forward"
     return Run(module, forward, (hidden_states, arguments), head(case, code, "diffusers", config, workload))

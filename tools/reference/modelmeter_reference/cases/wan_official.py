@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from ..attention import flash_attn_package
-from ..case import Case, Run, head, latent_frames, official
+from ..case import TIMESTEPS, Case, Run, head, latent_frames, official
 from ..fake_cuda import building, freeze, tensor
 
 _IMAGE_TOKENS, _IMAGE_DIM, _TEXT_DIM = 257, 1280, 4096
 _CONDITION_CHANNELS = 20  # mask and latent of the conditioning frames
+_FLOATS = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
 _COMMIT = {"2.1": "Wan2.1 @9737cba", "2.2": "Wan2.2 @42bf4cf"}
 
 
@@ -43,14 +44,15 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     clip = image and generation == "2.1"
 
     x = [tensor(*latent, dtype=torch.float32) for _ in range(batch)]
-    time = ((batch, seq_len), torch.float32) if work.get("token_timesteps") else ((batch,), torch.int64)
-    time_dtype = {"f32": torch.float32, "i64": torch.int64}.get(work.get("timestep_dtype"), time[1])
-    arguments = {"t": tensor(*time[0], dtype=time_dtype),
+    per_token = work.get("token_timesteps", False)
+    time_shape = (batch, seq_len) if per_token else (batch,)
+    time_dtype = work.get("timestep_dtype", "f32" if per_token else "i64")
+    arguments = {"t": tensor(*time_shape, dtype=TIMESTEPS[time_dtype]),
                  "context": [tensor(prompt, _TEXT_DIM, dtype=torch.bfloat16) for _ in range(batch)]}
     if clip:
         images = 2 if config["model_type"] == "flf2v" else 1
-        dtype = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}[work.get("clip_dtype", "f16")]
-        arguments["clip_fea"] = tensor(batch * images, _IMAGE_TOKENS, _IMAGE_DIM, dtype=dtype)
+        image_dtype = work.get("image_dtype", "f16")
+        arguments["clip_fea"] = tensor(batch * images, _IMAGE_TOKENS, _IMAGE_DIM, dtype=_FLOATS[image_dtype])
     if image:
         arguments["y"] = [tensor(_CONDITION_CHANNELS, *latent[1:], dtype=torch.float32) for _ in range(batch)]
     if vace:
@@ -63,10 +65,11 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     workload = {"batch_size": batch, "num_frames": work["num_frames"], "height": work["height"],
                 "width": work["width"], "text_len": config["text_len"], "latent": latent, "prompt_tokens": prompt,
-                "seq_len": seq_len}
-    for key in ("token_timesteps", "timestep_dtype", "clip_dtype", "vae_stride"):
+                "seq_len": seq_len, **({"token_timesteps": True} if per_token else {}), "timestep_dtype": time_dtype,
+                **({"image_dtype": image_dtype} if clip else {})}
+    for key in ("vae_stride", "autocast"):
         if key in work:
             workload[key] = work[key]
     file, cls = ("vace_model.py", "VaceWanModel") if vace else ("model.py", "WanModel")
     code = f"{_COMMIT[generation]} wan/modules/{file} {cls}.forward under autocast(bf16), weights fp32"
-    return Run(module, forward, (x, arguments), head(case, code, "official", config, workload))
+    return Run(module, forward, (x, arguments), head(case, code, "official", config, workload, generation=generation))
