@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "base/error.h"
 
 namespace modelmeter {
 namespace {
@@ -86,7 +87,13 @@ std::vector<int64_t> streamed_weights(const Trace& trace) {
   return out;
 }
 
+void expect_every_kernel(const Trace& trace) {
+  if (trace.shared_calls.empty()) return;
+  throw Error(ErrorCode::internal, "a trace in which calls were shared has not every kernel where it runs");
+}
+
 Alive alive_at(const Trace& trace, int32_t index) {
+  expect_every_kernel(trace);
   const Op& op = trace.ops[static_cast<size_t>(index)];
   const int64_t highest = highest_live(trace, op, rises(trace)[static_cast<size_t>(op.scope)]);
   const int32_t growing = highest > op.live ? growing_scope(trace, op.scope) : -1;

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "base/error.h"
 #include "cost/live_memory.h"
 
 namespace modelmeter {
@@ -75,9 +74,7 @@ void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, 
 
 // The highest live memory of what a residence is about, with the weights that are streamed through.
 int64_t highest_streamed(const Trace& trace, int32_t scope) {
-  if (!trace.shared_calls.empty()) {
-    throw Error(ErrorCode::internal, "where weights are streamed calls are not shared: each has weights of its own");
-  }
+  expect_every_kernel(trace);  // each has weights of its own
   const std::vector<int64_t> weights = streamed_weights(trace);
   const std::vector<Rise> rise = rises(trace);
   int64_t highest = 0;

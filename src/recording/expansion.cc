@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "cost/live_memory.h"
 #include "cost/op_cost.h"
 
 namespace modelmeter {
@@ -180,7 +181,10 @@ void add_calls(const Trace& trace, int32_t scope, const std::string& path, int64
 
 }  // namespace
 
-std::vector<RecordedOp> recorded_ops(const Trace& trace) { return Expansion(trace).take(); }
+std::vector<RecordedOp> recorded_ops(const Trace& trace) {
+  expect_every_kernel(trace);
+  return Expansion(trace).take();
+}
 
 std::map<std::string, int64_t> module_calls(const Trace& trace) {
   std::map<std::string, int64_t> out;
