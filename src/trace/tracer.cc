@@ -45,6 +45,7 @@ void Tracer::clear() {
   shares_calls_now_ = shares_calls_;
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
   autocast = {};
+  attention = AttentionKernel::flash;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;
