@@ -22,10 +22,11 @@ struct CallKey {
   Shape numbers;                          // that decide beside the tensors
   const TensorMeta* inputs[most_inputs];  // null where undefined
   size_t inputs_used;
+  uint64_t elements;  // of all inputs: most calls that are not alike differ in it
 
   // Of calls of one function.
   bool like(const CallKey& other) const {
-    if (context != other.context || inputs_used != other.inputs_used) return false;
+    if (elements != other.elements || context != other.context || inputs_used != other.inputs_used) return false;
     for (size_t i = 0; i < inputs_used; ++i) {
       if (!alike(inputs[i], other.inputs[i])) return false;
     }

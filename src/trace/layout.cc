@@ -165,17 +165,15 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
   if (!grows) return clone(std::move(x));
 
   Tracer& tracer = x.tracer();
-  Shape sizes = x.sizes();
-  for (int dim = first; dim < x.dim(); ++dim) {
-    sizes[dim] += std::max<int64_t>(before(dim), 0) + std::max<int64_t>(after(dim), 0);
+  Shape sizes = x.sizes(), starts;
+  for (int dim = 0; dim < x.dim(); ++dim) {
+    starts.push_back(dim < first ? 0 : std::max<int64_t>(before(dim), 0));
+    if (dim >= first) sizes[dim] += starts[dim] + std::max<int64_t>(after(dim), 0);
   }
   Tensor out = tracer.allocate(sizes, x.dtype());
   tracer.record(Kernel::new_empty, {&x}, {&out});
   tracer.record_in_place(Kernel::fill_, {&out});
-  Tensor inside = out;
-  for (int dim = first; dim < x.dim(); ++dim) {
-    if (inside.size(dim) != x.size(dim)) inside = inside.narrow(dim, std::max<int64_t>(before(dim), 0), x.size(dim));
-  }
+  Tensor inside = out.window(starts, x.sizes());
   copy_(std::move(inside), std::move(x));
   return out;
 }

@@ -126,8 +126,8 @@ Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
     const int64_t reach = params.dilation[i] * (weight.sizes()[i + 2] - 1) + 1;
     sizes.push_back((x.sizes()[i + 2] + 2 * params.padding[i] - reach) / params.stride[i] + 1);
   }
-  const Shape strides = channels_last ? channels_last_strides(sizes) : contiguous_strides(sizes);
-  Tensor out = tracer.allocate(sizes, strides, x.dtype());
+  Tensor out = channels_last ? tracer.allocate(sizes, channels_last_strides(sizes), x.dtype())
+                             : tracer.allocate(sizes, x.dtype());
   tracer.record(Kernel::convolution, {&x, &weight}, {&out}, {params.groups, 0, 0});
   if (bias.defined()) {
     Shape bias_sizes{1, sizes[1]};

@@ -43,8 +43,12 @@ Tensor shared_call(Tracer& tracer, int32_t function, std::initializer_list<const
   key.context = tracer.context_key();
   key.numbers = numbers;
   key.inputs_used = inputs.size();
+  key.elements = 0;
   size_t i = 0;
-  for (const Tensor* input : inputs) key.inputs[i++] = input->defined() ? &input->meta() : nullptr;
+  for (const Tensor* input : inputs) {
+    key.inputs[i++] = input->defined() ? &input->meta() : nullptr;
+    if (input->defined()) key.elements += static_cast<uint64_t>(input->numel());
+  }
   if (!key.apart()) return body();
   const int32_t like = tracer.calls().find(key);
 #ifdef NDEBUG

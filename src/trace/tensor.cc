@@ -66,15 +66,6 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
   return true;
 }
 
-// Elements that differ.
-int64_t distinct(const Shape& sizes, const Shape& strides) {
-  int64_t n = 1;
-  for (int i = 0; i < sizes.rank(); ++i) {
-    if (strides[i] != 0 || sizes[i] == 0) n *= sizes[i];
-  }
-  return n;
-}
-
 // A view, made in its place in the trace: it starts as what it is a view of, and the caller changes sizes, strides and
 // offset to what it shows.
 class View {
@@ -100,8 +91,13 @@ class View {
   }
   // Some of the elements, or elements more than once.
   Tensor resized() {
-    made_->numel = made_->sizes.numel();
-    made_->bytes = distinct(made_->sizes, *strides_) * size_of(made_->dtype);
+    const Shape& sizes = made_->sizes;
+    int64_t distinct = 1;  // an expanded dimension shows the same elements again
+    for (int i = 0; i < sizes.rank(); ++i) {
+      if ((*strides_)[i] != 0 || sizes[i] == 0) distinct *= sizes[i];
+    }
+    made_->numel = sizes.numel();
+    made_->bytes = distinct * size_of(made_->dtype);
     keep_strides();
     return Tensor(made_);
   }
@@ -223,6 +219,13 @@ Tensor Tensor::slice(int at, int64_t start, int64_t end, int64_t step) const {
   view.offset() += start * view.strides()[at];
   view.sizes()[at] = (end - start + step - 1) / step;
   view.strides()[at] *= step;
+  return view.resized();
+}
+
+Tensor Tensor::window(const Shape& starts, const Shape& lengths) const {
+  View view(*meta_);
+  for (int i = 0; i < dim(); ++i) view.offset() += starts[i] * view.strides()[i];
+  view.sizes() = lengths;
   return view.resized();
 }
 

@@ -118,7 +118,8 @@ class Tensor {
   Tensor expand(const Shape& sizes) const;  // -1 keeps a size
   Tensor narrow(int dim, int64_t start, int64_t length) const;
   Tensor slice(int dim, int64_t start, int64_t end, int64_t step = 1) const;  // Python's x[start:end:step]
-  Tensor select(int dim, int64_t index) const;                                // x[index]: drops the dimension
+  Tensor window(const Shape& starts, const Shape& lengths) const;  // narrow() in all dimensions, within bounds
+  Tensor select(int dim, int64_t index) const;                     // x[index]: drops the dimension
   TensorList split(std::initializer_list<int64_t> lengths, int dim) const;
   TensorList chunk(int n, int dim) const;
   TensorList unbind(int dim) const;
