@@ -45,7 +45,7 @@ void for_random_specs(const char* what, void (*property)(const WanSpec&)) {
 }
 
 struct Sum {
-  int64_t Figures::* figure;
+  Count Figures::* figure;
   const char* name;
 };
 constexpr Sum sums[] = {{&Figures::parameters, "parameters"},
@@ -91,11 +91,11 @@ void check_tree(const Report& r) {
     if (m.children.empty()) continue;
     const Figures& whole = snapshots.at(m.module_id)->exact;
     for (const Sum& sum : sums) {
-      int64_t parts = 0;
+      Count parts = 0;
       for (const std::string& id : m.children) parts += snapshots.at(id)->exact.*sum.figure;
       if (parts != whole.*sum.figure) RC_FAIL(m.module_id + ": " + sum.name + " is not the sum of its children's");
     }
-    int64_t peak = 0;
+    Count peak = 0;
     for (const std::string& id : m.children) peak = std::max(peak, snapshots.at(id)->exact.activation_peak_bytes);
     RC_ASSERT(whole.activation_peak_bytes == peak);
   }
@@ -133,7 +133,7 @@ void check_categories(const Report& r) {
     RC_ASSERT(ids.count(id) == 1);
   for (const ModuleMetricsSnapshot& s : r.module_metrics) {
     double flops = 0, io = 0;
-    int64_t kernels = 0;
+    Count kernels = 0;
     std::set<std::string> seen;
     for (const OperatorMetrics& m : s.operator_breakdown) {
       RC_ASSERT(ids.count(m.category_id) == 1);
@@ -194,12 +194,12 @@ TEST(Invariants, TheRunIsItsForwards) {
     WanSpec more = s;
     more.steps = 3 * s.steps;
     const Report m = report_of(more);
-    for (int64_t Figures::* f : {&Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read,
-                                 &Figures::bytes_written, &Figures::kernels}) {
+    for (Count Figures::* f : {&Figures::flops_torch, &Figures::flops_full, &Figures::bytes_read,
+                               &Figures::bytes_written, &Figures::kernels}) {
       RC_ASSERT((r.totals.*f == forwards * r.per_forward.*f));
       RC_ASSERT((m.totals.*f == 3 * r.totals.*f));
     }
-    for (int64_t Figures::* f : {&Figures::parameters, &Figures::weight_bytes, &Figures::activation_peak_bytes}) {
+    for (Count Figures::* f : {&Figures::parameters, &Figures::weight_bytes, &Figures::activation_peak_bytes}) {
       RC_ASSERT((m.totals.*f == r.totals.*f));
       RC_ASSERT((r.totals.*f == r.per_forward.*f));
     }

@@ -49,7 +49,7 @@ void for_random_specs(const char* what, void (*property)(const OcrSpec&)) {
   EXPECT_TRUE(rc::check(what, [&] { property(random_spec()); }));
 }
 
-using Figure = int64_t Figures::*;
+using Figure = Count Figures::*;
 constexpr Figure sums[] = {&Figures::parameters,  &Figures::weight_bytes,  &Figures::kernels,
                            &Figures::flops_torch, &Figures::flops_full,    &Figures::flops_vector,
                            &Figures::bytes_read,  &Figures::bytes_written, &Figures::kv_cache_bytes};

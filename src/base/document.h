@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/count.h"
 #include "base/fields.h"
 
 namespace modelmeter {
@@ -29,6 +30,7 @@ class DocumentWriter {
   void value(int64_t number) { write_integer(std::to_string(number)); }
   void value(size_t number) { write_integer(std::to_string(number)); }
   void value(int32_t number) { write_integer(std::to_string(number)); }
+  void value(Count number) { write_integer(to_string(number)); }
   void value(double number) { write_double(number); }
   void value(bool truth) { write_word(truth ? "true" : "false"); }
   void value(std::nullptr_t) { write_word("null"); }

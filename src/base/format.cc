@@ -5,28 +5,29 @@
 namespace modelmeter {
 namespace {
 
-std::string scaled(int64_t value, const char* unit) {
-  static const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E"};
+std::string scaled(Count value, const char* unit) {
+  static const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"};
   double scaled = static_cast<double>(value);
   int step = 0;
-  while (scaled >= 999.9995 && step < 6) {
+  while (scaled >= 999.9995 && step < 10) {
     scaled /= 1000;
     ++step;
   }
-  return step == 0 ? fmt::format("{} {}", value, unit) : fmt::format("{:.3f} {}{}", scaled, prefixes[step], unit);
+  return step == 0 ? fmt::format("{} {}", to_string(value), unit)
+                   : fmt::format("{:.3f} {}{}", scaled, prefixes[step], unit);
 }
 
 }  // namespace
 
-std::string grouped(int64_t value) {
-  std::string digits = fmt::format("{}", value);
+std::string grouped(Count value) {
+  std::string digits = to_string(value);
   const int first = value < 0 ? 1 : 0;
   for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), ",");
   return digits;
 }
 
-std::string flops_text(int64_t flops) { return scaled(flops, "FLOP"); }
-std::string bytes_text(int64_t bytes) { return scaled(bytes, "B"); }
+std::string flops_text(Count flops) { return scaled(flops, "FLOP"); }
+std::string bytes_text(Count bytes) { return scaled(bytes, "B"); }
 
 std::string gibibytes_text(int64_t bytes) {
   const double size = static_cast<double>(bytes < 0 ? -bytes : bytes);

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <string>
 
+#include "base/count.h"
+
 namespace modelmeter {
 
-std::string grouped(int64_t value);         // "14,288,491,584"
-std::string flops_text(int64_t flops);      // "522.393 TFLOP"; powers of 1000
-std::string bytes_text(int64_t bytes);      // "884.751 GB"; powers of 1000
+std::string grouped(Count value);           // "14,288,491,584"
+std::string flops_text(Count flops);        // "522.393 TFLOP"; powers of 1000
+std::string bytes_text(Count bytes);        // "884.751 GB"; powers of 1000
 std::string gibibytes_text(int64_t bytes);  // "69.104 GiB"; MiB, KiB and B below 10 MiB
 std::string percent_text(double share);     // "71.8 %"
 

@@ -17,6 +17,7 @@ TEST(Grouped, PutsACommaBeforeEveryThreeDigits) {
   EXPECT_EQ(grouped(-123456), "-123,456");
   EXPECT_EQ(grouped(std::numeric_limits<int64_t>::max()), "9,223,372,036,854,775,807");
   EXPECT_EQ(grouped(std::numeric_limits<int64_t>::min()), "-9,223,372,036,854,775,808");
+  EXPECT_EQ(grouped(Count(std::numeric_limits<int64_t>::max()) * 1000), "9,223,372,036,854,775,807,000");
 }
 
 TEST(UnitText, UsesPowersOfAThousand) {
@@ -26,6 +27,8 @@ TEST(UnitText, UsesPowersOfAThousand) {
   EXPECT_EQ(flops_text(522'392'628'101'120), "522.393 TFLOP");
   EXPECT_EQ(bytes_text(57'153'966'336), "57.154 GB");
   EXPECT_EQ(bytes_text(std::numeric_limits<int64_t>::max()), "9.223 EB");
+  EXPECT_EQ(flops_text(Count(1'000'000'000'000) * 1'234'567'890), "1.235 ZFLOP");
+  EXPECT_EQ(bytes_text(*count_from("170141183460469231731687303715884105727")), "170141183.460 QB");
 }
 
 TEST(UnitText, RoundsUpIntoTheNextUnit) {

@@ -56,10 +56,13 @@ int trace(const CommandLine& line) {
   write_files({{out, write_recording(recording)}});
   if (arguments.has("--json")) {
     fmt::print("{}\n", json_text([&](DocumentWriter& document) {
-                 document.value(Fields{{"trace", out}, {"kernels", recording.totals.kernels}});
+                 document.map([&] {
+                   document.field("trace", out);
+                   document.field("kernels", recording.totals.kernels);
+                 });
                }));
   }
-  note(arguments, fmt::format("trace of {} kernels: {}", recording.totals.kernels, out));
+  note(arguments, fmt::format("trace of {} kernels: {}", to_string(recording.totals.kernels), out));
   return 0;
 }
 

@@ -4,7 +4,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
-#include "base/error.h"
+#include "cost/executions.h"
 
 namespace modelmeter {
 namespace {
@@ -85,11 +85,6 @@ std::vector<int64_t> streamed_weights(const Trace& trace) {
     out[i] = checked_add(above, scope.own_weights, live_memory);
   }
   return out;
-}
-
-void expect_every_kernel(const Trace& trace) {
-  if (trace.shared_calls.empty()) return;
-  throw Error(ErrorCode::internal, "a trace in which calls were shared has not every kernel where it runs");
 }
 
 Alive alive_at(const Trace& trace, int32_t index) {

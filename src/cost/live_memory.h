@@ -32,9 +32,6 @@ inline int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) 
 // Weights on the device in each scope where they are streamed: those of every module on the way to it.
 std::vector<int64_t> streamed_weights(const Trace& trace);
 
-// Error (internal) where calls were shared: sums and peaks count them, other readers want every kernel where it runs.
-void expect_every_kernel(const Trace& trace);
-
 // One allocation. Views of it are not listed again.
 struct AliveTensor {
   const TensorMeta* tensor;  // as it was made; in the first repetition where it grows

@@ -1,4 +1,4 @@
-// What one kernel costs, from the shapes of its operands. One function per kind of op; layers carry no formula.
+// What one kernel costs, from the shapes of its operands: the lists of factors of op_factors.h, multiplied.
 //
 // Two FLOP conventions, always named in the output:
 //   torch  what torch.utils.flop_counter.FlopCounterMode counts: matrix products, convolutions and attention,
@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "trace/trace.h"
+#include "cost/op_factors.h"
 
 namespace modelmeter {
 
@@ -26,20 +26,8 @@ struct OpCost {
   int64_t flops_torch() const { return flops_tensor - flops_unknown; }
 };
 
-// Whether the device runs a kernel for it: not where memory is only taken (empty and its kin), nor where the result has
-// no elements (torch's functions return before they launch).
-bool launches(const Trace& trace, const Op& op);
-
-// The cost of one execution. Error naming the count where it overflows 64 bits.
-OpCost cost_of(const Trace& trace, const Op& op);
-
-// The parts of it, by kind.
-int64_t matmul_flops(const Trace& trace, const Op& op);            // 2 m n k, times the batch
-int64_t grouped_mm_flops(const Trace& trace, const Op& op);        // 2 rows k n, whatever the groups
-int64_t conv_flops(const Trace& trace, const Op& op);              // 2 x batch x output positions x weight elements
-int64_t attention_flops(const Trace& trace, const Op& op);         // 2 x sequences x heads x sq x sk x (d + dv)
-int64_t attention_vector_flops(const Trace& trace, const Op& op);  // softmax of the scores, 5 each, and the scale
-int64_t bytes_read(const Trace& trace, const Op& op);
-int64_t bytes_written(const Trace& trace, const Op& op);
+// The cost of one execution, without an allocation. Error naming the count where it overflows 64 bits.
+OpCost cost_of(const Launch& op);
+inline OpCost cost_of(const Trace& trace, const Op& op) { return cost_of(launch_of(trace, op)); }
 
 }  // namespace modelmeter

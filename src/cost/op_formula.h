@@ -1,17 +1,17 @@
-// The formulas of op_cost.h written out, with an op's own numbers put in: "2 m n k", "2 x 512 x 1280 x 1280". For
-// explanations; tests hold that each expression's value is what op_cost.h counts.
+// The lists of factors of op_factors.h written out, with an op's own numbers put in: "2 m k n", "2 x 512 x 1280 x
+// 1280". For explanations.
 #pragma once
 
+#include <cstdint>
 #include <string>
-#include <vector>
 
-#include "cost/op_cost.h"
+#include "cost/op_factors.h"
 
 namespace modelmeter {
 
 // A product, or for bytes a sum of products; `value` is what it comes to.
 struct Formula {
-  std::string symbols;  // "2 m n k"; "" where there is nothing to count
+  std::string symbols;  // "2 m k n"; "" where there is nothing to count
   std::string numbers;  // "2 x 512 x 1280 x 1280"
   int64_t value = 0;
 };
@@ -22,7 +22,7 @@ struct OpFormula {
   Formula read, written;  // bytes
 };
 
-// Error (internal) where a formula does not come to what cost_of() counts.
-OpFormula formula_of(const Trace& trace, const Op& op);
+OpFormula formula_of(const Launch& op);
+inline OpFormula formula_of(const Trace& trace, const Op& op) { return formula_of(launch_of(trace, op)); }
 
 }  // namespace modelmeter

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "cost/op_cost.h"
 #include "trace/functional.h"
 
 namespace modelmeter {

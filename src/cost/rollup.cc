@@ -1,76 +1,58 @@
 #include "cost/rollup.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/checked.h"
+#include "cost/executions.h"
 #include "cost/live_memory.h"
 
 namespace modelmeter {
 namespace {
 
-void accumulate(int64_t& sum, int64_t value, int64_t times, const char* what) {
-  sum = checked_add(sum, checked_mul(value, times, what), what);
-}
+// Each figure of a Cost with what errors call it.
+constexpr std::pair<Count Cost::*, const char*> figures[] = {
+    {&Cost::kernels, "the number of kernels"},
+    {&Cost::flops_tensor, "the number of tensor FLOPs"},
+    {&Cost::flops_vector, "the number of vector FLOPs"},
+    {&Cost::bytes_read, "the number of bytes read"},
+    {&Cost::bytes_written, "the number of bytes written"},
+    {&Cost::flops_unknown, "the number of tensor FLOPs"},
+};
 
 }  // namespace
 
-int64_t Cost::flops_full() const { return checked_add(flops_tensor, flops_vector, "the number of FLOPs"); }
-int64_t Cost::bytes() const { return checked_add(bytes_read, bytes_written, "the number of bytes moved"); }
-
 double Cost::arithmetic_intensity() const {
-  const int64_t moved = bytes();
+  const Count moved = bytes();
   return moved == 0 ? 0.0 : static_cast<double>(flops_full()) / static_cast<double>(moved);
 }
 
 void Cost::add(const OpCost& cost) {
-  ++kernels;
-  bool overflow = __builtin_add_overflow(flops_tensor, cost.flops_tensor, &flops_tensor);
-  overflow |= __builtin_add_overflow(flops_vector, cost.flops_vector, &flops_vector);
-  overflow |= __builtin_add_overflow(bytes_read, cost.bytes_read, &bytes_read);
-  overflow |= __builtin_add_overflow(bytes_written, cost.bytes_written, &bytes_written);
-  flops_unknown += cost.flops_unknown;  // at most flops_tensor
-  if (overflow) throw_overflow("a sum of FLOPs or bytes");
+  kernels += 1;
+  flops_tensor += cost.flops_tensor;
+  flops_vector += cost.flops_vector;
+  bytes_read += cost.bytes_read;
+  bytes_written += cost.bytes_written;
+  flops_unknown += cost.flops_unknown;
 }
 
 void Cost::add(const Cost& cost) {
-  bool overflow = __builtin_add_overflow(kernels, cost.kernels, &kernels);
-  overflow |= __builtin_add_overflow(flops_tensor, cost.flops_tensor, &flops_tensor);
-  overflow |= __builtin_add_overflow(flops_vector, cost.flops_vector, &flops_vector);
-  overflow |= __builtin_add_overflow(bytes_read, cost.bytes_read, &bytes_read);
-  overflow |= __builtin_add_overflow(bytes_written, cost.bytes_written, &bytes_written);
-  overflow |= __builtin_add_overflow(flops_unknown, cost.flops_unknown, &flops_unknown);
-  if (overflow) throw_overflow("a sum of FLOPs or bytes");
+  for (const auto& [figure, what] : figures) this->*figure = (this->*figure).plus(cost.*figure, what);
 }
 
 void Cost::add(const Cost& cost, int64_t times) {
-  accumulate(kernels, cost.kernels, times, "the number of kernels");
-  accumulate(flops_tensor, cost.flops_tensor, times, "the number of tensor FLOPs");
-  accumulate(flops_vector, cost.flops_vector, times, "the number of vector FLOPs");
-  accumulate(bytes_read, cost.bytes_read, times, "the number of bytes read");
-  accumulate(bytes_written, cost.bytes_written, times, "the number of bytes written");
-  accumulate(flops_unknown, cost.flops_unknown, times, "the number of tensor FLOPs");
+  for (const auto& [figure, what] : figures) {
+    this->*figure = (this->*figure).plus((cost.*figure).times(times, what), what);
+  }
 }
 
 void Cost::add_half(const Cost& first_and_last, int64_t times) {
   Cost all;
   all.add(first_and_last, times);
-  add(Cost{all.kernels / 2, all.flops_tensor / 2, all.flops_vector / 2, all.bytes_read / 2, all.bytes_written / 2,
-           all.flops_unknown / 2});
+  for (const auto& [figure, what] : figures) this->*figure = (this->*figure).plus(all.*figure / 2, what);
 }
 
 namespace {
-
-void executions_and_rises(const Trace& trace, std::vector<int64_t>& executions, std::vector<Rise>& rises) {
-  executions.assign(trace.scopes.size(), 1);
-  rises.assign(trace.scopes.size(), {});
-  for (size_t i = 0; i < trace.scopes.size(); ++i) {
-    const Scope& scope = trace.scopes[i];
-    const auto parent = static_cast<size_t>(std::max(scope.parent, 0));
-    const bool root = scope.parent < 0;
-    executions[i] = checked_mul(root ? 1 : executions[parent], scope.count, "the number of repetitions");
-    rises[i] = rise_within(scope, root ? Rise() : rises[parent]);
-  }
-}
 
 // The highest live memory of what a residence is about, with the weights that are streamed through.
 int64_t highest_streamed(const Trace& trace, int32_t scope) {
@@ -209,37 +191,32 @@ void roll_up(const Trace& trace, Rollup& out) {
   out.scopes.assign(trace.scopes.size(), {});
   out.peak_live = 0;
   out.peak_op = -1;
-  std::vector<Rise> rises;
-  executions_and_rises(trace, out.executions, rises);
+  executions_of_scopes(trace, out.executions);
+  const std::vector<Rise> rise = rises(trace);
   // Costs of ops are wanted again only for what shares them.
   const bool shares = !trace.shared_calls.empty();
   std::vector<OpCost> op_costs(shares ? trace.ops.size() : 0);
   // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
   // execution is half of the first and the last.
   std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
-  for (size_t i = 0; i < trace.ops.size(); ++i) {
-    const Op& op = trace.ops[i];
-    const auto at = static_cast<size_t>(op.scope);
+  for_each_execution(trace, out.executions, [&](const Executions& e) {
+    const auto at = static_cast<size_t>(e.op.scope);
     ScopeCost& scope = out.scopes[at];
-    const int64_t live = highest_live(trace, op, rises[at]);
+    const int64_t live = highest_live(trace, e.op, rise[at]);
     if (live > scope.peak_live) {
       scope.peak_live = live;
       if (live > out.peak_live) {
         out.peak_live = live;
-        out.peak_op = static_cast<int32_t>(i);
+        out.peak_op = e.index;
       }
     }
-    if (!launches(trace, op)) continue;
-    const OpCost cost = cost_of(trace, op);
-    if (shares) op_costs[i] = cost;
-    if (op.last < 0) {
-      scope.own.add(cost);
-    } else {
-      first_and_last[at].add(cost);
-      first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
-    }
-  }
-  if (shares) SharedCosts(trace, op_costs, rises, out).add();
+    if (!launches(trace, e.op)) return;
+    const OpCost cost = cost_of(trace, e.op);
+    if (shares) op_costs[static_cast<size_t>(e.index)] = cost;
+    (e.last == nullptr ? scope.own : first_and_last[at]).add(cost);
+    if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
+  });
+  if (shares) SharedCosts(trace, op_costs, rise, out).add();
   add_up_scopes(trace, first_and_last, out);
 }
 

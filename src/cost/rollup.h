@@ -4,22 +4,23 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/count.h"
 #include "cost/op_cost.h"
 
 namespace modelmeter {
 
-// Sums over any number of kernels. Every field is exact; adding is checked.
+// Sums over any number of kernels: exact, past 64 bits, and checked.
 struct Cost {
-  int64_t kernels = 0;
-  int64_t flops_tensor = 0;
-  int64_t flops_vector = 0;
-  int64_t bytes_read = 0;
-  int64_t bytes_written = 0;
-  int64_t flops_unknown = 0;  // of flops_tensor: what FlopCounterMode has no formula for
+  Count kernels = 0;
+  Count flops_tensor = 0;
+  Count flops_vector = 0;
+  Count bytes_read = 0;
+  Count bytes_written = 0;
+  Count flops_unknown = 0;  // of flops_tensor: what FlopCounterMode has no formula for
 
-  int64_t flops_torch() const { return flops_tensor - flops_unknown; }
-  int64_t flops_full() const;
-  int64_t bytes() const;
+  Count flops_torch() const { return flops_tensor - flops_unknown; }
+  Count flops_full() const { return flops_tensor.plus(flops_vector, "the number of FLOPs"); }
+  Count bytes() const { return bytes_read.plus(bytes_written, "the number of bytes moved"); }
   // FLOP (full) per byte moved; 0 where nothing moves.
   double arithmetic_intensity() const;
 

@@ -125,15 +125,27 @@ TEST_F(RollupTest, RolledUpMemoryIsReusedWithoutTraces) {
   EXPECT_EQ(r.peak_live, 0);
 }
 
-TEST_F(RollupTest, ATotalThatOverflowsIsNamed) {
+TEST_F(RollupTest, SumsGoOnWhere64BitsEnd) {
   tracer.enter_repetition(4'000'000'000'000'000'000);
   torch::neg(make({10}));
+  tracer.leave();
+  const Rollup r = roll();
+  EXPECT_EQ(to_string(r.total().flops_vector), "40000000000000000000");
+  EXPECT_EQ(to_string(r.total().bytes_read), "160000000000000000000");
+  EXPECT_EQ(r.total().bytes(), r.total().bytes_read * 2);
+  EXPECT_EQ(r.total().kernels, 4'000'000'000'000'000'000);
+}
+
+TEST_F(RollupTest, ATotalBeyond128BitsIsAnErrorThatNamesIt) {
+  tracer.enter_repetition(4'000'000'000'000'000'000);
+  const Tensor x = make({1'580'000, 1'580'000});  // a product of two is 7.9e18 FLOPs
+  for (int i = 0; i < 6; ++i) torch::matmul(x, x);
   tracer.leave();
   try {
     roll();
     FAIL() << "no overflow";
   } catch (const Error& error) {
-    EXPECT_EQ(error.message(), "the number of vector FLOPs overflows 64 bits");
+    EXPECT_EQ(error.message(), "the number of tensor FLOPs overflows 128 bits");
     EXPECT_EQ(error.exit_code(), 1);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "cost/executions.h"
 
 namespace modelmeter {
 namespace {
@@ -35,19 +36,10 @@ struct Run {
   Rollup rollup;
 };
 
-// Of what grows with a repetition: the sum of an arithmetic progression, from its first and last member.
-int64_t sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
-  int64_t total = 0;
-  for (const Op& op : trace.ops) {
-    const int64_t times = trace.executions(op.scope);
-    int64_t all = checked_mul(of(trace, op), times, "a backward count");
-    if (op.last >= 0) {
-      const int64_t last =
-          checked_mul(of(trace, trace.last_ops[static_cast<size_t>(op.last)]), times, "a backward count");
-      all = checked_add(all, last, "a backward count") / 2;
-    }
-    total = checked_add(total, all, "a backward count");
-  }
+// What is linear in the size of what an op takes and makes, over all executions.
+Count sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
+  Count total;
+  for_each_execution(trace, [&](const Executions& e) { total += e.sum([&](const Op& op) { return of(trace, op); }); });
   return total;
 }
 
@@ -100,15 +92,15 @@ void BaseLayer::run(const std::vector<Tensor>& inputs) const {
   throw Error(ErrorCode::internal, fmt::format("{} cannot be run on {} tensors", class_name_, inputs.size()));
 }
 
-int64_t BaseLayer::forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
   return Run(*this, inputs).cost().flops_tensor;
 }
 
-int64_t BaseLayer::forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
   return Run(*this, inputs).cost().flops_vector;
 }
 
-int64_t BaseLayer::forward_cal_io(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::forward_cal_io(const std::vector<TensorSpec>& inputs) const {
   return Run(*this, inputs).cost().bytes();
 }
 
@@ -120,7 +112,7 @@ int64_t BaseLayer::forward_memory_activation(const std::vector<TensorSpec>& inpu
   return Run(*this, inputs).rollup.peak_live;
 }
 
-int64_t BaseLayer::backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const {
   const Run run(*this, inputs);
   return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
     const int64_t forward = cost_of(trace, op).flops_tensor;
@@ -128,11 +120,11 @@ int64_t BaseLayer::backward_tensor_core_flops(const std::vector<TensorSpec>& inp
   });
 }
 
-int64_t BaseLayer::backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const {
   return Run(*this, inputs).cost().flops_vector;
 }
 
-int64_t BaseLayer::backward_cal_io(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::backward_cal_io(const std::vector<TensorSpec>& inputs) const {
   const Run run(*this, inputs);
   return sum_over_ops(run.trace(), [](const Trace& trace, const Op& op) {
     // Reads what forward read and the gradient of each output; writes a gradient for each thing read.
@@ -142,12 +134,12 @@ int64_t BaseLayer::backward_cal_io(const std::vector<TensorSpec>& inputs) const 
 }
 
 double BaseLayer::backward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const {
-  const int64_t moved = backward_cal_io(inputs);
-  const int64_t flops = backward_tensor_core_flops(inputs) + backward_cuda_core_flops(inputs);
+  const Count moved = backward_cal_io(inputs);
+  const Count flops = backward_tensor_core_flops(inputs) + backward_cuda_core_flops(inputs);
   return moved == 0 ? 0.0 : static_cast<double>(flops) / static_cast<double>(moved);
 }
 
-int64_t BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inputs) const {
+Count BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& inputs) const {
   const Run run(*this, inputs);
   return sum_over_ops(
       run.trace(), [](const Trace& trace, const Op& op) { return op.in_place ? 0 : cost_of(trace, op).bytes_written; });

@@ -75,9 +75,9 @@ class BaseLayer {
   int64_t buffer_bytes() const { return size_.buffer_bytes; }
 
   // The forerunner's contract: what one forward of this layer costs on inputs of these shapes. Each traces the forward.
-  int64_t forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention
-  int64_t forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;    // all other arithmetic
-  int64_t forward_cal_io(const std::vector<TensorSpec>& inputs) const;             // bytes read and written
+  Count forward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;  // matrix products, conv, attention
+  Count forward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;    // all other arithmetic
+  Count forward_cal_io(const std::vector<TensorSpec>& inputs) const;             // bytes read and written
   double forward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const;
   int64_t forward_memory_weight() const { return parameter_bytes(); }
   int64_t forward_memory_activation(const std::vector<TensorSpec>& inputs) const;  // peak above weights and inputs
@@ -86,12 +86,12 @@ class BaseLayer {
   // Of the backward pass, from the same trace: each matrix product has two (by input and by weight), fused attention
   // five for two (it computes the scores again), other kernels as much arithmetic again as forward and their operands
   // read and their gradients written. Activations kept for it are the outputs of every kernel.
-  int64_t backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;
-  int64_t backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;
-  int64_t backward_cal_io(const std::vector<TensorSpec>& inputs) const;
+  Count backward_tensor_core_flops(const std::vector<TensorSpec>& inputs) const;
+  Count backward_cuda_core_flops(const std::vector<TensorSpec>& inputs) const;
+  Count backward_cal_io(const std::vector<TensorSpec>& inputs) const;
   double backward_arithmetic_intensity(const std::vector<TensorSpec>& inputs) const;
   int64_t backward_memory_weight() const { return parameter_bytes(); }  // the gradients
-  int64_t backward_memory_activation(const std::vector<TensorSpec>& inputs) const;
+  Count backward_memory_activation(const std::vector<TensorSpec>& inputs) const;
   int64_t backward_memory_kvcache(const std::vector<TensorSpec>&) const { return 0; }
 
   // Runs the forward on these tensors as a call of the module does. Error where the layer takes other arguments.

@@ -204,10 +204,10 @@ TEST(AttentionContract, TheBackwardComputesTheScoresAgain) {
 
 TEST(ModelContract, RepeatedLayersCountAsOftenAsTheyRun) {
   const std::vector<TensorSpec> inputs = {{{4, 8}, DType::float32}};
-  const int64_t one = Model(8, 1).forward_tensor_core_flops(inputs), head = 2 * 4 * 8 * 2;
+  const Count one = Model(8, 1).forward_tensor_core_flops(inputs), head = 2 * 4 * 8 * 2;
   EXPECT_EQ(one, head + 2 * (2 * 4 * 8 * 32));
-  EXPECT_EQ(Model(8, 7).forward_tensor_core_flops(inputs), head + 7 * (one - head));
-  EXPECT_EQ(Model(8, 7).backward_tensor_core_flops(inputs), 2 * (head + 7 * (one - head)));
+  EXPECT_EQ(Model(8, 7).forward_tensor_core_flops(inputs), head + (one - head) * 7);
+  EXPECT_EQ(Model(8, 7).backward_tensor_core_flops(inputs), (head + (one - head) * 7) * 2);
   EXPECT_EQ(Model(8, 7).forward_memory_activation(inputs), Model(8, 70).forward_memory_activation(inputs));
 }
 

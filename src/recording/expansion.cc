@@ -7,7 +7,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
-#include "cost/live_memory.h"
+#include "cost/executions.h"
 #include "cost/op_cost.h"
 
 namespace modelmeter {
@@ -91,48 +91,36 @@ class Expansion {
       throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
                   {"write out a single forward or fewer steps"});
     }
-    RecordedOp& r = out_.emplace_back(written_out(op));
+    const OpAtIteration at = op_at(trace_, op, iteration_of(op));
+    RecordedOp& r = out_.emplace_back(written_out(at.launch()));
     r.scope = path(op.scope);
     r.own_scope = own_scope(op.scope, r.scope);
-    if (op.last >= 0) move_towards(r, written_out(trace_.last_ops[static_cast<size_t>(op.last)]), op.scope);
-    r.live += live_above_first(op);
+    r.live = at.live() + live_above_first(op);
   }
 
-  RecordedOp written_out(const Op& op) const {
+  static RecordedOp written_out(const Launch& op) {
     RecordedOp r;
     r.kernel = kernel_name(op.kernel);
-    for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(trace_.input(op, i)));
+    for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(op.input(i)));
     for (int i = 0; i < op.outputs; ++i) {
       // A tensor without elements has no storage of its own; the random generator's state is not listed.
-      const TensorMeta& output = trace_.output(op, i);
+      const TensorMeta& output = op.output(i);
       if (output.numel > 0 && output.dtype != DType::uint64) r.outputs.push_back(recorded(output));
     }
-    const OpCost cost = cost_of(trace_, op);
+    const OpCost cost = cost_of(op);
     r.flops = cost.flops_torch();
     r.read = cost.bytes_read;
     r.write = cost.bytes_written;
-    r.live = op.live;
-    r.counted = launches(trace_, op);
+    r.counted = launches(op);
     return r;
   }
 
-  // From the first execution of an op in a growing repetition to the one being written out, given the last.
-  void move_towards(RecordedOp& r, const RecordedOp& last, int32_t scope) const {
-    auto at = static_cast<size_t>(scope);
+  // Of the growing loop in which the op grows, the iteration being written out; else 0.
+  int64_t iteration_of(const Op& op) const {
+    if (op.last < 0) return 0;
+    auto at = static_cast<size_t>(op.scope);
     while (!trace_.scopes[at].growing) at = static_cast<size_t>(trace_.scopes[at].parent);
-    const int64_t k = std::max<int64_t>(iteration_[at], 0), steps = trace_.scopes[at].count - 1;
-    const auto move = [&](int64_t& from, int64_t to) { from += (to - from) / steps * k; };
-    const auto move_sizes = [&](std::vector<RecordedTensor>& from, const std::vector<RecordedTensor>& to) {
-      for (size_t i = 0; i < from.size(); ++i) {
-        for (int d = 0; d < from[i].sizes.rank(); ++d) move(from[i].sizes[d], to[i].sizes[d]);
-      }
-    };
-    move_sizes(r.inputs, last.inputs);
-    move_sizes(r.outputs, last.outputs);
-    move(r.flops, last.flops);
-    move(r.read, last.read);
-    move(r.write, last.write);
-    move(r.live, last.live);
+    return std::max<int64_t>(iteration_[at], 0);
   }
 
   // By how much live memory is above that of the op's first execution, for what the op does not tell itself.

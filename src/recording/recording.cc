@@ -4,14 +4,12 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 
 namespace modelmeter {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr char schema[] = "modelmeter.reference/1";
 
@@ -45,6 +43,11 @@ class Reader {
     return value.get<int64_t>();
   }
   int64_t number(const Json& object, const char* key) const { return integer(field(object, key), key); }
+  Count count(const Json& object, const char* key) const {
+    const std::optional<Count> out = count_in(field(object, key));
+    if (!out) fail(fmt::format("{} is not an integer", key));
+    return *out;
+  }
   int64_t number_or(const Json& object, const char* key, int64_t otherwise) const {
     return object.contains(key) ? integer(object[key], key) : otherwise;
   }
@@ -151,14 +154,15 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
   for (size_t i = 0; i < ops.size();) {
     const std::string name = numbered_module(ops[i].scope);
     size_t end = i;
-    int64_t flops = 0, read = 0, write = 0, kernels = 0, peak = 0;
+    Count flops = 0, read = 0, write = 0, kernels = 0;
+    int64_t peak = 0;
     Json rows = Json::array(), anonymous = Json::array();
     for (; end < ops.size() && numbered_module(ops[end].scope) == name; ++end) {
       const RecordedOp& op = ops[end];
       flops += op.flops;
       read += op.read;
       write += op.write;
-      kernels += op.counted;
+      kernels += op.counted ? 1 : 0;
       peak = std::max(peak, op.live);
       rows.push_back(json(op));
       RecordedOp plain = op;
@@ -188,7 +192,7 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
 
 Recording read_recording(const std::string& text, const std::string& file) {
   const Reader reader(file);
-  const Json document = Json::parse(text, nullptr, false);
+  const Json document = parse_json(text);
   if (document.is_discarded()) reader.fail("not a JSON file");
   if (!document.is_object() || document.value("schema", Json()) != Json(schema)) reader.fail("not a reference");
   Recording out;
@@ -203,19 +207,19 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
   const Json& totals = reader.field(document, "totals");
-  out.totals = {reader.number(totals, "params"),
-                reader.number(totals, "param_bytes"),
-                reader.number(totals, "kernels"),
-                reader.number(totals, "flops"),
-                reader.number(totals, "read"),
-                reader.number(totals, "write"),
-                reader.number(totals, "live_at_start"),
-                reader.number(totals, "peak_live"),
-                reader.number_or(totals, "live_at_end", -1)};
+  out.totals = {reader.count(totals, "params"),
+                reader.count(totals, "param_bytes"),
+                reader.count(totals, "kernels"),
+                reader.count(totals, "flops"),
+                reader.count(totals, "read"),
+                reader.count(totals, "write"),
+                reader.count(totals, "live_at_start"),
+                reader.count(totals, "peak_live"),
+                totals.contains("live_at_end") ? reader.count(totals, "live_at_end") : -1};
   for (const Json& m : reader.list(document, "modules")) {
     out.modules.push_back({reader.text(m, "name"), reader.text(m, "class"), reader.number(m, "calls"),
-                           reader.number(m, "params"), reader.number(m, "param_bytes"), reader.number(m, "flops"),
-                           reader.number(m, "read"), reader.number(m, "write"), reader.number(m, "kernels")});
+                           reader.count(m, "params"), reader.count(m, "param_bytes"), reader.count(m, "flops"),
+                           reader.count(m, "read"), reader.count(m, "write"), reader.count(m, "kernels")});
   }
   for (const Json& p : reader.list(document, "parameters")) {
     if (!p.is_array() || p.size() != 3 || !p[0].is_string()) reader.fail("a parameter is not [name, shape, dtype]");
@@ -265,7 +269,7 @@ std::string write_recording(const Recording& r) {
     document["parameters"].push_back(Json::array({p.name, tensor[0], tensor[1]}));
   }
   document["sections"] = sections_of(r.ops);
-  return document.dump() + "\n";
+  return dump_json(document) + "\n";
 }
 
 }  // namespace modelmeter

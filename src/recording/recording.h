@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/count.h"
 #include "trace/shape.h"
 
 namespace modelmeter {
@@ -36,8 +37,8 @@ struct RecordedOp {
 struct RecordedModule {
   std::string name, klass;
   int64_t calls = 0;
-  int64_t params = 0, param_bytes = 0;
-  int64_t flops = 0, read = 0, write = 0, kernels = 0;
+  Count params = 0, param_bytes = 0;
+  Count flops = 0, read = 0, write = 0, kernels = 0;
 };
 
 struct RecordedParameter {
@@ -46,8 +47,9 @@ struct RecordedParameter {
 };
 
 struct RecordedTotals {
-  int64_t params = 0, param_bytes = 0, kernels = 0, flops = 0, read = 0, write = 0;
-  int64_t live_at_start = 0, peak_live = 0, live_at_end = -1;  // -1: not known
+  Count params = 0, param_bytes = 0;
+  Count kernels = 0, flops = 0, read = 0, write = 0;
+  Count live_at_start = 0, peak_live = 0, live_at_end = -1;  // -1: not known
 };
 
 struct Recording {

@@ -83,6 +83,17 @@ TEST(Recording, IsTheSameAfterWritingAndReading) {
   expect_equal(read_recording(write_recording(recording), "r.json"), recording);
 }
 
+TEST(Recording, WritesAndReadsSumsPast64BitsInFull) {
+  Recording recording = small();
+  recording.totals.flops = *count_from("12345678901234567890123");
+  recording.modules[0].write = *count_from("9223372036854775808");
+  const std::string text = write_recording(recording);
+  EXPECT_THAT(text, HasSubstr("\"flops\":12345678901234567890123,"));
+  const Recording read = read_recording(text, "r.json");
+  EXPECT_EQ(read.totals.flops, recording.totals.flops);
+  EXPECT_EQ(read.modules[0].write, recording.modules[0].write);
+}
+
 TEST(Recording, WritesRepeatedSectionsOnce) {
   const std::string text = write_recording(small());
   EXPECT_THAT(text, HasSubstr("same_as"));

@@ -4,16 +4,15 @@
 
 #include <algorithm>
 
-#include "base/checked.h"
 #include "base/error.h"
 #include "report/qualified_name.h"
 
 namespace modelmeter {
 namespace {
 
-double per(int64_t value, double unit) { return static_cast<double>(value) / unit; }
+double per(Count value, double unit) { return static_cast<double>(value) / unit; }
 
-double share(int64_t part, int64_t whole) {
+double share(Count part, Count whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
@@ -48,7 +47,7 @@ class ReportBuilder {
     }
   }
 
-  void add(const ModuleTreeNode& node, int64_t total_flops) {
+  void add(const ModuleTreeNode& node, Count total_flops) {
     report_.modules.push_back(module(node));
     if (node.leaf() || !names_.leaf_snapshots_only) report_.module_metrics.push_back(snapshot(node, total_flops));
     if (node.leaf()) add_to_stage(node, node.stage);
@@ -69,16 +68,16 @@ class ReportBuilder {
     if (stage == nullptr) stage = &report_.stages.emplace_back(StageFigures{name, nested_in, {}});
     Figures& sum = stage->figures;
     const Figures more = figures(leaf.cost);
-    for (int64_t Figures::* f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
-                                 &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
-      sum.*f = checked_add(sum.*f, more.*f, "the costs of a stage");
+    for (Count Figures::* f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
+                               &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
+      sum.*f = (sum.*f).plus(more.*f, "the costs of a stage");
     }
     sum.parameters += leaf.used_parameters;
     sum.weight_bytes += leaf.used_weight_bytes;
     sum.kv_cache_bytes += leaf.kv_cache_bytes;
-    sum.activation_peak_bytes = std::max(sum.activation_peak_bytes, leaf.peak_live);
+    sum.activation_peak_bytes = std::max<Count>(sum.activation_peak_bytes, leaf.peak_live);
     if (const auto found = resident_.find(leaf.origin); found != resident_.end()) {
-      sum.peak_live_bytes = std::max(sum.peak_live_bytes.value_or(0), found->second + leaf.peak_live);
+      sum.peak_live_bytes = std::max<Count>(sum.peak_live_bytes.value_or(0), Count(found->second) + leaf.peak_live);
     }
     if (nested_in) add_to_stage(leaf, *nested_in);
   }
@@ -115,7 +114,7 @@ class ReportBuilder {
     return qualified_class_name(names_, node.klass, node.origin, node.leaf());
   }
 
-  ModuleMetricsSnapshot snapshot(const ModuleTreeNode& node, int64_t total_flops) const {
+  ModuleMetricsSnapshot snapshot(const ModuleTreeNode& node, Count total_flops) const {
     ModuleMetricsSnapshot out;
     out.module_id = node.id;
     out.profile_id = model_.profile_id();
@@ -171,13 +170,14 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
   if (!(tree->cost == rollup.total()) || tree->weight_bytes != report.totals.weight_bytes) {
     throw Error(ErrorCode::internal,
                 fmt::format("the modules of the report do not add up to its totals: weights {} of {}, kernels {} of {}",
-                            tree->weight_bytes, report.totals.weight_bytes, tree->cost.kernels, report.totals.kernels));
+                            tree->weight_bytes, to_string(report.totals.weight_bytes), to_string(tree->cost.kernels),
+                            to_string(report.totals.kernels)));
   }
   ReportBuilder(model, tracer.trace(), report).add(*tree, report.totals.flops_torch);
-  int64_t cached = 0;
+  Count cached = 0;
   for (StageFigures& stage : report.stages) {
     if (!stage.nested_in)
-      stage.figures.kv_cache_bytes = cached = checked_add(cached, stage.figures.kv_cache_bytes, "the KV cache");
+      stage.figures.kv_cache_bytes = cached = cached.plus(stage.figures.kv_cache_bytes, "the KV cache");
   }
   return report;
 }

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 
 #include "base/format.h"
@@ -28,9 +27,11 @@ void compare_fields(const char* group, const Fields& a, const Fields& b, std::ve
   }
 }
 
-std::string ratio(int64_t a, int64_t b) {
+std::string ratio(Count a, Count b) {
   return a == 0 ? (b == 0 ? "1" : "-") : fmt::format("{:.4g}", static_cast<double>(b) / static_cast<double>(a));
 }
+
+Count distance(Count a, Count b) { return a < b ? b - a : a - b; }
 
 }  // namespace
 
@@ -42,7 +43,7 @@ ReportDifference difference(const Report& a, const Report& b) {
   compare_fields("workload", a.workload, b.workload, out.inputs);
   compare_fields("runtime", a.runtime, b.runtime, out.inputs);
 
-  const auto total = [&](const char* name, int64_t Figures::* figure) {
+  const auto total = [&](const char* name, Count Figures::* figure) {
     out.totals.push_back({name, a.totals.*figure, b.totals.*figure});
   };
   total("parameters", &Figures::parameters);
@@ -74,9 +75,9 @@ ReportDifference difference(const Report& a, const Report& b) {
     if (d.flops_a != d.flops_b || d.bytes_a != d.bytes_b) out.layers.push_back(d);
   }
   std::stable_sort(out.layers.begin(), out.layers.end(), [](const LayerDifference& x, const LayerDifference& y) {
-    const int64_t flops_x = std::llabs(x.flops_b - x.flops_a), flops_y = std::llabs(y.flops_b - y.flops_a);
+    const Count flops_x = distance(x.flops_a, x.flops_b), flops_y = distance(y.flops_a, y.flops_b);
     if (flops_x != flops_y) return flops_x > flops_y;
-    return std::llabs(x.bytes_b - x.bytes_a) > std::llabs(y.bytes_b - y.bytes_a);
+    return distance(x.bytes_a, x.bytes_b) > distance(y.bytes_a, y.bytes_b);
   });
   return out;
 }

@@ -14,12 +14,12 @@ struct InputDifference {
 
 struct FigureDifference {
   std::string name;
-  int64_t a = 0, b = 0;
+  Count a = 0, b = 0;
 };
 
 struct LayerDifference {
   std::string module_id;
-  int64_t flops_a = 0, flops_b = 0, bytes_a = 0, bytes_b = 0;
+  Count flops_a = 0, flops_b = 0, bytes_a = 0, bytes_b = 0;
 };
 
 struct ReportDifference {

@@ -4,16 +4,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/json_writer.h"
 #include "config/yaml_writer.h"
 
 namespace modelmeter {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 constexpr char schema[] = "modelmeter.report/1";
 
@@ -166,6 +164,11 @@ class Reader {
     if (!value.is_number_integer() || value.get<int64_t>() < 0) fail(fmt::format("\"{}\" is not a count", key));
     return value.get<int64_t>();
   }
+  Count count(const Json& object, const char* key) const {
+    const std::optional<Count> value = count_in(field(object, key));
+    if (!value || *value < 0) fail(fmt::format("\"{}\" is not a count", key));
+    return *value;
+  }
   double number(const Json& object, const char* key) const {
     const Json& value = field(object, key);
     if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0) {
@@ -205,18 +208,18 @@ class Reader {
 
   Figures figures(const Json& f) const {
     Figures out;
-    out.parameters = integer(f, "parameters");
-    out.weight_bytes = integer(f, "weight_bytes");
-    out.kernels = integer(f, "kernels");
-    out.flops_torch = integer(f, "flops_torch");
-    out.flops_full = integer(f, "flops_full");
-    out.flops_tensor = integer(f, "flops_tensor");
-    out.flops_vector = integer(f, "flops_vector");
-    out.bytes_read = integer(f, "bytes_read");
-    out.bytes_written = integer(f, "bytes_written");
-    out.activation_peak_bytes = integer(f, "activation_peak_bytes");
-    out.kv_cache_bytes = integer(f, "kv_cache_bytes");
-    if (f.contains("peak_live_bytes")) out.peak_live_bytes = integer(f, "peak_live_bytes");
+    out.parameters = count(f, "parameters");
+    out.weight_bytes = count(f, "weight_bytes");
+    out.kernels = count(f, "kernels");
+    out.flops_torch = count(f, "flops_torch");
+    out.flops_full = count(f, "flops_full");
+    out.flops_tensor = count(f, "flops_tensor");
+    out.flops_vector = count(f, "flops_vector");
+    out.bytes_read = count(f, "bytes_read");
+    out.bytes_written = count(f, "bytes_written");
+    out.activation_peak_bytes = count(f, "activation_peak_bytes");
+    out.kv_cache_bytes = count(f, "kv_cache_bytes");
+    if (f.contains("peak_live_bytes")) out.peak_live_bytes = count(f, "peak_live_bytes");
     return out;
   }
 
@@ -247,7 +250,7 @@ class Reader {
     out.memory_kvcache_gb = number(s, "memory_kvcache_gb");
     out.share_of_model_time = number(s, "share_of_model_time");
     for (const Json& m : list(s, "operator_breakdown")) {
-      out.operator_breakdown.push_back({text(m, "category_id"), integer(m, "calls"), number(m, "flops_tflops"),
+      out.operator_breakdown.push_back({text(m, "category_id"), count(m, "calls"), number(m, "flops_tflops"),
                                         number(m, "io_tb"), number(m, "share_of_module_flops")});
     }
     out.exact = figures(field(s, "exact"));
@@ -287,7 +290,7 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
 
 Report report_from_json(const std::string& content, const std::string& file) {
   const Reader reader(file);
-  const Json document = Json::parse(content, nullptr, false);
+  const Json document = parse_json(content);
   if (document.is_discarded()) reader.fail("not a JSON file");
   if (!document.is_object() || document.value("schema", Json()) != Json(schema)) reader.fail("not a modelmeter report");
   Report out;

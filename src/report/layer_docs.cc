@@ -73,9 +73,9 @@ class Pages {
   // The scope that runs most often: of a list of equal layers not the first, which may differ.
   int32_t representative(const ModuleTreeNode& node) const {
     int32_t best = -1;
-    int64_t most = -1;
+    Count most = -1;
     for (const auto& [scope, share] : node.scopes) {
-      const int64_t kernels = rollup_.scopes[static_cast<size_t>(scope)].inclusive.kernels;
+      const Count kernels = rollup_.scopes[static_cast<size_t>(scope)].inclusive.kernels;
       if (kernels > most && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::repetition) {
         most = kernels;
         best = scope;

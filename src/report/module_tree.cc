@@ -99,9 +99,9 @@ class Builder {
   static void add(Cost& sum, const Cost& cost, int64_t share) {
     if (share == 1) return sum.add(cost);
     Cost part = cost;
-    for (int64_t* figure : {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read,
-                            &part.bytes_written, &part.flops_unknown}) {
-      *figure /= share;
+    for (Count* figure : {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written,
+                          &part.flops_unknown}) {
+      *figure = *figure / share;
     }
     sum.add(part);
   }

@@ -92,7 +92,7 @@ std::string stage_of(const AnalyticModel& model, const BaseLayer& root) {
 
 // The category that takes most of what the leaves of a class cost.
 std::map<std::string, std::string> categories_by_class(const ModuleTreeNode& root) {
-  std::map<std::string, std::map<std::string, std::pair<int64_t, int64_t>>> sums;  // class, category: FLOPs, bytes
+  std::map<std::string, std::map<std::string, std::pair<Count, Count>>> sums;  // class, category: FLOPs, bytes
   const auto walk = [&](const auto& self, const ModuleTreeNode& node) -> void {
     if (node.leaf() && !node.klass.empty()) {
       auto& [flops, bytes] = sums[node.klass][node.category];

@@ -16,20 +16,20 @@ namespace modelmeter {
 
 // Exact figures of a node, or of a whole run.
 struct Figures {
-  int64_t parameters = 0;
-  int64_t weight_bytes = 0;
-  int64_t kernels = 0;
-  int64_t flops_torch = 0;   // as torch.utils.flop_counter counts
-  int64_t flops_full = 0;    // all arithmetic: tensor + vector
-  int64_t flops_tensor = 0;  // of matrix units
-  int64_t flops_vector = 0;
-  int64_t bytes_read = 0;
-  int64_t bytes_written = 0;
-  int64_t activation_peak_bytes = 0;
-  int64_t kv_cache_bytes = 0;
-  std::optional<int64_t> peak_live_bytes;  // of a whole run: with weights, buffers and inputs
+  Count parameters = 0;
+  Count weight_bytes = 0;
+  Count kernels = 0;
+  Count flops_torch = 0;   // as torch.utils.flop_counter counts
+  Count flops_full = 0;    // all arithmetic: tensor + vector
+  Count flops_tensor = 0;  // of matrix units
+  Count flops_vector = 0;
+  Count bytes_read = 0;
+  Count bytes_written = 0;
+  Count activation_peak_bytes = 0;
+  Count kv_cache_bytes = 0;
+  std::optional<Count> peak_live_bytes;  // of a whole run: with weights, buffers and inputs
 
-  int64_t io_bytes() const;
+  Count io_bytes() const;
   double arithmetic_intensity() const;  // FLOP (full) per byte moved
 };
 
@@ -44,7 +44,7 @@ struct AnalyticModuleNode {
 
 struct OperatorMetrics {
   std::string category_id;
-  int64_t calls = 0;  // kernels
+  Count calls = 0;  // kernels
   double flops_tflops = 0, io_tb = 0, share_of_module_flops = 0;
 };
 

@@ -69,7 +69,7 @@ TEST(ModuleTree, ExpandedBlocksAddUpToTheCollapsedOne) {
   const Report collapsed = report_of({}), expanded = report_of({}, {true});
   const Figures& all = at(collapsed, "diffusion/dit/block_00").exact;
   Figures sum;
-  int64_t peak = 0;
+  Count peak = 0;
   for (const char* id : {"diffusion/dit/block_00", "diffusion/dit/block_01", "diffusion/dit/block_02"}) {
     const Figures& f = at(expanded, id).exact;
     EXPECT_EQ(module(expanded, id).repetition, "none");
@@ -115,7 +115,7 @@ TEST(TopLeaves, AreSortedByFlopsThenById) {
   const auto leaves = top_leaves(r, 1000);
   ASSERT_GT(leaves.size(), 10u);
   for (size_t i = 1; i < leaves.size(); ++i) {
-    const int64_t before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
+    const Count before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
     EXPECT_TRUE(before > here || (before == here && leaves[i - 1]->module_id < leaves[i]->module_id));
     EXPECT_TRUE(module(r, leaves[i]->module_id).children.empty());
   }
@@ -129,7 +129,7 @@ TEST(Top, AsJsonHasTheSameRows) {
   ASSERT_EQ(json["layers"].size(), 3u);
   ASSERT_EQ(json["categories"].size(), 2u);
   EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
-  EXPECT_EQ(json["layers"][0]["flops_torch"], top_leaves(r, 1).front()->exact.flops_torch);
+  EXPECT_EQ(json["layers"][0]["flops_torch"].get<int64_t>(), top_leaves(r, 1).front()->exact.flops_torch);
   EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
 }
 

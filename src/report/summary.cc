@@ -21,7 +21,7 @@ std::string fields_line(const Fields& fields) {
 std::string totals_table(const Report& r) {
   Table table({"", "whole run", "one forward", "exact, whole run"},
               {Align::left, Align::right, Align::right, Align::right});
-  const auto row = [&](const char* name, std::string (*text_of)(int64_t), int64_t Figures::* figure) {
+  const auto row = [&](const char* name, std::string (*text_of)(Count), Count Figures::* figure) {
     table.add({name, text_of(r.totals.*figure), text_of(r.per_forward.*figure), grouped(r.totals.*figure)});
   };
   row("FLOPs (torch)", flops_text, &Figures::flops_torch);
@@ -37,7 +37,7 @@ std::string totals_table(const Report& r) {
   row("Weights", bytes_text, &Figures::weight_bytes);
   row("Activation peak", bytes_text, &Figures::activation_peak_bytes);
   row("KV cache", bytes_text, &Figures::kv_cache_bytes);
-  const int64_t peak = r.totals.peak_live_bytes.value_or(0);
+  const Count peak = r.totals.peak_live_bytes.value_or(0);
   table.add(
       {"Peak live memory", bytes_text(peak), bytes_text(r.per_forward.peak_live_bytes.value_or(0)), grouped(peak)});
   return table.markdown();

@@ -144,7 +144,8 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
     }
     for (const ComparedFigure& f : m.figures) {
       if (f.equal()) continue;
-      out.module_differences.push_back(fmt::format("{}: {} {}, reference {}", m.name, f.name, f.ours, f.reference));
+      out.module_differences.push_back(
+          fmt::format("{}: {} {}, reference {}", m.name, f.name, to_string(f.ours), to_string(f.reference)));
     }
   }
 }
@@ -201,7 +202,7 @@ Recording recording_of(const Stage& stage) {
       m.flops += op.flops;
       m.read += op.read;
       m.write += op.write;
-      m.kernels += op.counted;
+      m.kernels += op.counted ? 1 : 0;
     });
   }
   for (auto& [path, module] : modules) {
@@ -238,7 +239,8 @@ std::string table_of(const Comparison& comparison, const Recording& reference) {
   std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", "modelmeter",
                                 "reference", "difference");
   for (const ComparedFigure& f : comparison.totals) {
-    out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, f.ours, f.reference, f.ours - f.reference);
+    out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, to_string(f.ours), to_string(f.reference),
+                       to_string(f.ours - f.reference));
   }
   return out + differences_of(comparison);
 }

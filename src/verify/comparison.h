@@ -4,15 +4,15 @@
 #include <string>
 #include <vector>
 
-#include "recording/recording.h"
 #include "model/analytic_model.h"
+#include "recording/recording.h"
 
 namespace modelmeter {
 
 // One row of the table: a figure of both sides.
 struct ComparedFigure {
   std::string name;
-  int64_t ours = 0, reference = 0;
+  Count ours = 0, reference = 0;
   bool equal() const { return ours == reference; }
 };
 

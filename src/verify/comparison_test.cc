@@ -81,11 +81,11 @@ TEST(Comparison, ShowsTheFirstTenKernelsOnly) {
 }
 
 TEST(Comparison, FindsEveryChangeOfATotal) {
-  const std::vector<int64_t RecordedTotals::*> figures = {&RecordedTotals::params,        &RecordedTotals::param_bytes,
-                                                          &RecordedTotals::kernels,       &RecordedTotals::flops,
-                                                          &RecordedTotals::read,          &RecordedTotals::write,
-                                                          &RecordedTotals::live_at_start, &RecordedTotals::peak_live};
-  for (int64_t RecordedTotals::* figure : figures) {
+  const std::vector<Count RecordedTotals::*> figures = {&RecordedTotals::params,        &RecordedTotals::param_bytes,
+                                                        &RecordedTotals::kernels,       &RecordedTotals::flops,
+                                                        &RecordedTotals::read,          &RecordedTotals::write,
+                                                        &RecordedTotals::live_at_start, &RecordedTotals::peak_live};
+  for (Count RecordedTotals::* figure : figures) {
     const Comparison c = compared([&](Recording& r) { r.totals.*figure += 1; });
     int different = 0;
     for (const ComparedFigure& f : c.totals) different += !f.equal();

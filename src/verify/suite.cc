@@ -57,8 +57,8 @@ std::string table_of(const std::vector<Row>& rows) {
     class_width = std::max({class_width, row.klass.size(), row.reference_klass.size()});
     for (size_t i = 0; i < widths.size(); ++i) {
       const ComparedFigure& f = row.figures->at(i);
-      widths[i] = std::max({widths[i], fmt::format("{}", f.ours).size(), fmt::format("{}", f.reference).size(),
-                            fmt::format("{:+}", f.ours - f.reference).size()});
+      widths[i] = std::max({widths[i], to_string(f.ours).size(), to_string(f.reference).size(),
+                            fmt::format("{:+}", (f.ours - f.reference).value()).size()});
     }
   }
   const auto line = [&](const std::string& name, const std::string& klass, const auto& cell,
@@ -73,13 +73,13 @@ std::string table_of(const std::vector<Row>& rows) {
   std::string out = line("", "", [&](size_t i) { return rows.front().figures->at(i).name; }, "");
   for (const Row& row : rows) {
     const std::vector<ComparedFigure>& f = *row.figures;
-    out += line(row.name, row.klass, [&](size_t i) { return fmt::format("{}", f[i].ours); }, row.verdict);
+    out += line(row.name, row.klass, [&](size_t i) { return to_string(f[i].ours); }, row.verdict);
     const bool equal = std::all_of(f.begin(), f.end(), [](const ComparedFigure& x) { return x.equal(); });
     if (equal && row.klass == row.reference_klass) continue;
-    out += line("  reference", row.reference_klass, [&](size_t i) { return fmt::format("{}", f[i].reference); }, "");
+    out += line("  reference", row.reference_klass, [&](size_t i) { return to_string(f[i].reference); }, "");
     out += line(
         "  difference", "",
-        [&](size_t i) { return f[i].equal() ? "" : fmt::format("{:+}", f[i].ours - f[i].reference); }, "");
+        [&](size_t i) { return f[i].equal() ? "" : fmt::format("{:+}", (f[i].ours - f[i].reference).value()); }, "");
   }
   return out;
 }
