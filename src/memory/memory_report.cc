@@ -16,9 +16,9 @@ namespace {
 
 constexpr char live_memory[] = "live memory";
 
-class Builder {
+class MemoryBuilder {
  public:
-  Builder(const AnalyticModel& model, const std::string& only) : model_(model) {
+  MemoryBuilder(const AnalyticModel& model, const std::string& only) : model_(model) {
     model.trace(tracer_);
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
@@ -203,7 +203,7 @@ int64_t StageMemory::live_bytes() const {
 }
 
 MemoryReport build_memory_report(const AnalyticModel& model, const std::string& stage) {
-  return Builder(model, stage).finish();
+  return MemoryBuilder(model, stage).finish();
 }
 
 }  // namespace modelmeter

@@ -57,6 +57,9 @@ class Tracer {
   Autocast autocast;
   AttentionKernel attention = AttentionKernel::flash;
 
+  // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
+  bool folds = true;
+
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
   // The same where it was prepared: numel and bytes are those of sizes and dtype.

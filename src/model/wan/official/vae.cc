@@ -2,14 +2,10 @@
 
 #include <algorithm>
 
-#include "model/wan/vae_loop.h"
-
 namespace modelmeter::wan::official {
 namespace {
 
 constexpr const VaeClassNames& names = official_vae_names;
-
-enum : int64_t { encodes, decodes };  // what a WanVAE is called for
 
 // dim times 1 and each of dim_mult.
 std::vector<int64_t> widths(const VaeArchitecture& a) {
@@ -156,73 +152,6 @@ Tensor Decoder3d::forward(Tensor x, FeatCache& cache) const {
   x = upsamples_.run(std::move(x), cache);
   head_.run(x, cache);
   return x;
-}
-
-WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
-    : Module("WanVAE_"),
-      a_(a),
-      dtype_(context.dtype),
-      encoder_(context, a),
-      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
-      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
-      decoder_(context, a),
-      encoder_convs_(count_conv3d(encoder_)),
-      decoder_convs_(count_conv3d(decoder_)) {
-  register_module("encoder", encoder_);
-  register_module("conv1", conv1_);
-  register_module("conv2", conv2_);
-  register_module("decoder", decoder_);
-}
-
-TensorList WanVAE::decode(const TensorList& zs) const {
-  ModuleCall call(*this);
-  Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  TensorList videos;
-  for (const Tensor& z : zs) {
-    const Tensor one = z.unsqueeze(0);
-    Tensor video = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {decodes},
-                               [&] { return decode_one(one, mean, inverse_std); });
-    video = torch::clamp_(torch::to(std::move(video), DType::float32));
-    videos.push_back(video.squeeze(0));
-  }
-  return videos;
-}
-
-Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const {
-  z = torch::div(z, inverse_std.view({1, a_.z_dim, 1, 1, 1}));
-  z = torch::add(z, mean.view({1, a_.z_dim, 1, 1, 1}));
-  const Tensor x = conv2_(z);
-  FeatCache cache(decoder_convs_);
-  Tensor out_;
-  return grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache); });
-}
-
-TensorList WanVAE::encode(const TensorList& videos) const {
-  ModuleCall call(*this);
-  Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  TensorList latents;
-  for (const Tensor& video : videos) {
-    const Tensor one = video.unsqueeze(0);
-    Tensor latent = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {encodes},
-                                [&] { return encode_one(one, mean, inverse_std); });
-    latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
-  }
-  return latents;
-}
-
-Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const {
-  FeatCache cache(encoder_convs_);
-  Tensor out_;
-  Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
-    return encoder_(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);
-  });
-  const TensorList moments = conv1_(out).chunk(2, 1);
-  Tensor mu = torch::sub(moments[0], mean.view({1, a_.z_dim, 1, 1, 1}));
-  return torch::mul(std::move(mu), inverse_std.view({1, a_.z_dim, 1, 1, 1}));
 }
 
 }  // namespace modelmeter::wan::official
