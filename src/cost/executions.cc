@@ -3,8 +3,15 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/error.h"
 
 namespace modelmeter {
+
+void expect_every_kernel(const Trace& trace) {
+  if (trace.shared_calls.empty()) return;
+  throw Error(ErrorCode::internal, "a trace in which calls were shared has not every kernel where it runs");
+}
+
 namespace {
 
 // On the line from `first` (k = 0) to `last` (k = steps).
@@ -14,15 +21,16 @@ void move(Shape& out, const Shape& first, const Shape& last, int64_t k, int64_t 
   for (int d = 0; d < out.rank(); ++d) out[d] = between(first[d], last[d], k, steps);
 }
 
-void move(TensorMeta& out, const TensorMeta& first, const TensorMeta& last, int64_t k, int64_t steps) {
+void move(TensorMeta& out, Shape& strides, const TensorMeta& first, const TensorMeta& last, int64_t k, int64_t steps) {
   out.numel = between(first.numel, last.numel, k, steps);
   out.bytes = between(first.bytes, last.bytes, k, steps);
   out.offset = between(first.offset, last.offset, k, steps);
   move(out.sizes, first.sizes, last.sizes, k, steps);
-  out.contiguous = first.contiguous && last.contiguous;
-  if (out.contiguous) return;
-  out.own_strides = first.strides();
-  move(out.own_strides, first.strides(), last.strides(), k, steps);
+  out.own_strides = nullptr;
+  if (first.contiguous() && last.contiguous()) return;
+  out.own_strides = &strides;
+  strides = first.strides();
+  move(strides, first.strides(), last.strides(), k, steps);
 }
 
 }  // namespace
@@ -63,12 +71,15 @@ OpAtIteration::OpAtIteration(const Trace& trace, const Op& op)
   if (last_ == nullptr) return;
   last_operands_ = operands_of(*last_);
   for (const TensorMeta* meta : first_operands_) metas_.push_back(*meta);
+  strides_.resize(metas_.size());
   for (size_t i = 0; i < metas_.size(); ++i) operands_[i] = &metas_[i];
 }
 
 void OpAtIteration::move_to(int64_t k) {
   if (last_ == nullptr) return;
-  for (size_t i = 0; i < metas_.size(); ++i) move(metas_[i], *first_operands_[i], *last_operands_[i], k, steps_);
+  for (size_t i = 0; i < metas_.size(); ++i) {
+    move(metas_[i], strides_[i], *first_operands_[i], *last_operands_[i], k, steps_);
+  }
   for (size_t i = 0; i < params_.size(); ++i) params_[i] = between(op_.params[i], last_->params[i], k, steps_);
   live_ = between(op_.live, last_->live, k, steps_);
 }

@@ -19,6 +19,9 @@
 
 namespace modelmeter {
 
+// Error (internal) where calls were shared: sums and peaks count them, other readers want every kernel where it runs.
+void expect_every_kernel(const Trace& trace);
+
 // Of each scope, how often it runs in the whole run: the product of the counts up to the root. Error on overflow.
 // `out` is reused memory.
 void executions_of_scopes(const Trace& trace, std::vector<int64_t>& out);
@@ -39,7 +42,8 @@ struct Executions {
   }
 };
 
-// Calls visit(const Executions&) for each recorded op, in order. `executions` are those of the trace's scopes.
+// Calls visit(const Executions&) for each recorded op, in order. `executions` are those of the trace's scopes; with
+// them given, ops of shared calls may be missing, for cost/rollup.h to add.
 template <class Visit>
 void for_each_execution(const Trace& trace, const std::vector<int64_t>& executions, const Visit& visit) {
   for (size_t i = 0; i < trace.ops.size(); ++i) {
@@ -50,6 +54,7 @@ void for_each_execution(const Trace& trace, const std::vector<int64_t>& executio
 }
 template <class Visit>
 void for_each_execution(const Trace& trace, const Visit& visit) {
+  expect_every_kernel(trace);
   for_each_execution(trace, executions_of_scopes(trace), visit);
 }
 
@@ -78,6 +83,7 @@ class OpAtIteration {
   int64_t steps_;  // from the first iteration to the last
   std::vector<const TensorMeta*> first_operands_, last_operands_;
   std::vector<TensorMeta> metas_;
+  std::vector<Shape> strides_;  // of those that are not contiguous
   std::vector<const TensorMeta*> operands_;
   std::array<int64_t, 3> params_;
   int64_t live_;

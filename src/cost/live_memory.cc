@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "cost/executions.h"
 
 namespace modelmeter {
 namespace {
@@ -76,11 +77,6 @@ std::vector<Rise> rises(const Trace& trace) {
   return out;
 }
 
-int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) {
-  if (op.last < 0) return op.live + rise.all;
-  return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
-}
-
 std::vector<int64_t> streamed_weights(const Trace& trace) {
   std::vector<int64_t> out(trace.scopes.size());
   for (size_t i = 0; i < trace.scopes.size(); ++i) {
@@ -92,6 +88,7 @@ std::vector<int64_t> streamed_weights(const Trace& trace) {
 }
 
 Alive alive_at(const Trace& trace, int32_t index) {
+  expect_every_kernel(trace);
   const Op& op = trace.ops[static_cast<size_t>(index)];
   const int64_t highest = highest_live(trace, op, rises(trace)[static_cast<size_t>(op.scope)]);
   const int32_t growing = highest > op.live ? growing_scope(trace, op.scope) : -1;

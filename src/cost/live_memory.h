@@ -5,6 +5,7 @@
 // them: what an allocator rounds up, and workspaces inside kernels (memory/device_memory.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -23,7 +24,10 @@ Rise rise_within(const Scope& scope, const Rise& parent);
 std::vector<Rise> rises(const Trace& trace);
 
 // The highest live memory right after the op, over all its executions.
-int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise);
+inline int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) {
+  if (op.last < 0) return op.live + rise.all;
+  return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
+}
 
 // Weights on the device in each scope where they are streamed: those of every module on the way to it.
 std::vector<int64_t> streamed_weights(const Trace& trace);

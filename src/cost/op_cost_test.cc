@@ -12,7 +12,7 @@ namespace {
 class OpCostTest : public testing::Test {
  protected:
   Tensor make(const Shape& sizes, DType dtype = DType::float32) { return tracer.allocate(sizes, dtype); }
-  OpCost cost(size_t op) const { return cost_of(tracer.trace(), tracer.trace().ops.at(op)); }
+  OpCost cost(size_t op) const { return cost_of(tracer.trace(), tracer.trace().ops[op]); }
   OpCost last() const { return cost_of(tracer.trace(), tracer.trace().ops.back()); }
 
   void expect(const OpCost& c, int64_t tensor, int64_t vector, int64_t read, int64_t written) {

@@ -21,6 +21,10 @@ void Cost::add(const OpCost& cost) {
   flops_unknown += cost.flops_unknown;
 }
 
+void Cost::add(const Cost& cost) {
+  for (const auto& [figure, what] : figures) this->*figure = (this->*figure).plus(cost.*figure, what);
+}
+
 void Cost::add(const Cost& cost, int64_t times) {
   for (const auto& [figure, what] : cost_sums) {
     this->*figure = (this->*figure).plus((cost.*figure).times(times, what), what);
@@ -48,6 +52,7 @@ namespace {
 
 // The highest live memory of what a residence is about, with the weights that are streamed through.
 int64_t highest_streamed(const Trace& trace, int32_t scope) {
+  expect_every_kernel(trace);  // each has weights of its own
   const std::vector<int64_t> weights = streamed_weights(trace);
   const std::vector<Rise> rise = rises(trace);
   int64_t highest = 0;
@@ -59,30 +64,8 @@ int64_t highest_streamed(const Trace& trace, int32_t scope) {
   return highest;
 }
 
-}  // namespace
-
-void roll_up(const Trace& trace, Rollup& out) {
-  out.scopes.assign(trace.scopes.size(), {});
-  out.peak_live = 0;
-  out.peak_op = -1;
-  executions_of_scopes(trace, out.executions);
-  const std::vector<Rise> rise = rises(trace);
-  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
-  // execution is half of the first and the last.
-  std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
-  for_each_execution(trace, out.executions, [&](const Executions& e) {
-    const auto at = static_cast<size_t>(e.op.scope);
-    ScopeCost& scope = out.scopes[at];
-    const int64_t live = highest_live(trace, e.op, rise[at]);
-    scope.peak_live = std::max(scope.peak_live, live);
-    if (live > out.peak_live) {
-      out.peak_live = live;
-      out.peak_op = e.index;
-    }
-    if (!launches(trace, e.op)) return;
-    (e.last == nullptr ? scope.own : first_and_last[at]).add(cost_of(trace, e.op));
-    if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
-  });
+// From each scope's ops, per execution, to all executions with all that is in it.
+void add_up_scopes(const Trace& trace, const std::vector<Cost>& first_and_last, Rollup& out) {
   // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
   for (size_t i = out.scopes.size(); i-- > 0;) {
     ScopeCost& scope = out.scopes[i];
@@ -91,7 +74,9 @@ void roll_up(const Trace& trace, Rollup& out) {
       own.add(scope.own, out.executions[i]);
       scope.own = own;
     }
-    if (!first_and_last.empty()) scope.own.add_half(first_and_last[i], out.executions[i]);
+    if (!first_and_last.empty() && first_and_last[i].kernels != 0) {
+      scope.own.add_half(first_and_last[i], out.executions[i]);
+    }
     scope.inclusive.add(scope.own);
     const Scope& place = trace.scopes[i];
     if (place.parent < 0) continue;
@@ -99,6 +84,136 @@ void roll_up(const Trace& trace, Rollup& out) {
     parent.inclusive.add(scope.inclusive);
     parent.peak_live = std::max(parent.peak_live, scope.peak_live);
   }
+}
+
+// Adds what calls share with a recorded one, of which the trace has no kernels of their own. As of ops, what is added
+// is of one execution of the scope.
+class SharedCosts {
+ public:
+  // `ops`: the costs of the trace's ops, as they are.
+  SharedCosts(const Trace& trace, const std::vector<OpCost>& ops, const std::vector<Rise>& rises, Rollup& out)
+      : trace_(trace), ops_(ops), rises_(rises), out_(out), costs_(trace.calls.size()) {}
+
+  void add() {
+    for (const SharedCall& call : trace_.shared_calls) costs_[static_cast<size_t>(call.like)].used = true;
+    // A call ends before the one that it is in.
+    for (size_t i = costs_.size(); i-- > 0;) {
+      const RecordedCall& call = trace_.calls[i];
+      if (costs_[i].used) for_each_shared(call, [&](const SharedCall& s) { cost_of(s).used = true; });
+    }
+    for (size_t i = 0; i < costs_.size(); ++i) {
+      if (costs_[i].used) costs_[i] = cost_of(trace_.calls[i]);
+    }
+    for (const SharedCall& call : trace_.shared_calls) {
+      const CallCost& cost = cost_of(call);
+      const auto at = static_cast<size_t>(call.scope);
+      ScopeCost& scope = out_.scopes[at];
+      scope.own.add(cost.cost);
+      scope.peak_live = std::max(scope.peak_live, call.live + rises_[at].all + cost.rise);
+      if (scope.peak_live <= out_.peak_live) continue;
+      out_.peak_live = scope.peak_live;
+      out_.peak_op = -1;
+    }
+  }
+
+ private:
+  struct CallCost {
+    Cost cost;
+    int64_t rise = 0;  // of live memory above that when it began, at the most
+    bool used = false;
+  };
+
+  CallCost& cost_of(const SharedCall& call) { return costs_[static_cast<size_t>(call.like)]; }
+
+  template <class Visit>
+  void for_each_shared(const RecordedCall& call, Visit visit) const {
+    for (int32_t i = call.first_shared; i < call.end_shared; ++i) visit(trace_.shared_calls[static_cast<size_t>(i)]);
+  }
+
+  // Of a scope in the call: how often it runs in each call, and how its live memory rises.
+  int64_t times_in(const RecordedCall& call, int32_t scope) const {
+    return scope == call.scope
+               ? 1
+               : out_.executions[static_cast<size_t>(scope)] / out_.executions[static_cast<size_t>(call.scope)];
+  }
+  Rise rise_in(const RecordedCall& call, int32_t scope) const {
+    const Rise& above = rises_[static_cast<size_t>(call.scope)];
+    Rise out = rises_[static_cast<size_t>(scope)];
+    out.all -= above.all;
+    out.outside_growing -= above.outside_growing;
+    return out;
+  }
+
+  CallCost cost_of(const RecordedCall& call) {
+    CallCost out;
+    out.used = true;
+    for (int32_t i = call.first_op; i < call.end_op; ++i) {
+      const Op& op = trace_.ops[static_cast<size_t>(i)];
+      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
+      if (!launches(trace_, op)) continue;
+      const OpCost& first = ops_[static_cast<size_t>(i)];
+      const int64_t times = times_in(call, op.scope);
+      if (op.last < 0 && times == 1) {
+        out.cost.add(first);
+        continue;
+      }
+      Cost cost;
+      cost.add(first);
+      if (op.last < 0) {
+        out.cost.add(cost, times);
+      } else {
+        cost.add(modelmeter::cost_of(trace_, trace_.last_ops[static_cast<size_t>(op.last)]));
+        out.cost.add_half(cost, times);
+      }
+    }
+    for_each_shared(call, [&](const SharedCall& s) {
+      const CallCost& cost = cost_of(s);
+      out.cost.add(cost.cost, times_in(call, s.scope));
+      out.rise = std::max(out.rise, s.live + rise_in(call, s.scope).all + cost.rise - call.live);
+    });
+    return out;
+  }
+
+  const Trace& trace_;
+  const std::vector<OpCost>& ops_;
+  const std::vector<Rise>& rises_;
+  Rollup& out_;
+  std::vector<CallCost> costs_;  // as Trace::calls
+};
+
+}  // namespace
+
+void roll_up(const Trace& trace, Rollup& out) {
+  out.scopes.assign(trace.scopes.size(), {});
+  out.peak_live = 0;
+  out.peak_op = -1;
+  executions_of_scopes(trace, out.executions);
+  const std::vector<Rise> rise = rises(trace);
+  // Costs of ops are wanted again only for what shares them.
+  const bool shares = !trace.shared_calls.empty();
+  std::vector<OpCost> op_costs(shares ? trace.ops.size() : 0);
+  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
+  // execution is half of the first and the last.
+  std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
+  for_each_execution(trace, out.executions, [&](const Executions& e) {
+    const auto at = static_cast<size_t>(e.op.scope);
+    ScopeCost& scope = out.scopes[at];
+    const int64_t live = highest_live(trace, e.op, rise[at]);
+    if (live > scope.peak_live) {
+      scope.peak_live = live;
+      if (live > out.peak_live) {
+        out.peak_live = live;
+        out.peak_op = e.index;
+      }
+    }
+    if (!launches(trace, e.op)) return;
+    const OpCost cost = cost_of(trace, e.op);
+    if (shares) op_costs[static_cast<size_t>(e.index)] = cost;
+    (e.last == nullptr ? scope.own : first_and_last[at]).add(cost);
+    if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
+  });
+  if (shares) SharedCosts(trace, op_costs, rise, out).add();
+  add_up_scopes(trace, first_and_last, out);
 }
 
 int64_t Rollup::peak_live_bytes(const Trace& trace) const {

@@ -26,7 +26,8 @@ struct Cost {
   double arithmetic_intensity() const;
 
   void add(const OpCost& cost);  // one kernel
-  void add(const Cost& cost, int64_t times = 1);
+  void add(const Cost& cost);
+  void add(const Cost& cost, int64_t times);
   // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last
   // member.
   void add_half(const Cost& first_and_last, int64_t times);

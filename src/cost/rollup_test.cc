@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "trace/functional.h"
 #include "trace/repeat.h"
+#include "trace/shared_call.h"
 
 namespace modelmeter {
 namespace {
@@ -147,6 +148,56 @@ TEST_F(RollupTest, ATotalBeyond128BitsIsAnErrorThatNamesIt) {
     EXPECT_EQ(error.message(), "the number of tensor FLOPs overflows 128 bits");
     EXPECT_EQ(error.exit_code(), 1);
   }
+}
+
+// --- calls that are recorded once ---
+
+// Calls in calls, in repetitions and in a loop that grows.
+Rollup roll_up_calls(bool share_calls, size_t& recorded) {
+  Tracer tracer;
+  tracer.share_calls(share_calls);
+  Tracer::Guard guard(tracer);
+  const auto inner = [&](const Tensor& x) {
+    return shared_call(tracer, structure_id("inner"), {&x}, {}, [&] {
+      Tensor out = torch::matmul(x, x.transpose(0, 1));
+      Tensor wide = torch::repeat(out, {3, 3});
+      return torch::clone(wide.narrow(0, 0, 2));
+    });
+  };
+  const auto outer = [&](const Tensor& x) {
+    return shared_call(tracer, structure_id("outer"), {&x}, {}, [&] {
+      tracer.enter_repetition(5);
+      inner(x);
+      tracer.leave();
+      Tensor grown = tracer.allocate({1, 4}, DType::float32);
+      repeat_steadily(7, {{}, {&grown}}, [&](int64_t) {
+        grown = torch::cat({grown, alike([&] { return torch::neg(inner(x)).view({-1, 4}); })}, 0);
+      });
+      return torch::neg(grown);
+    });
+  };
+  const Tensor x = tracer.input({4, 6}, DType::float32);
+  Tensor a = outer(x);
+  const int32_t scope = tracer.enter_repetition(3);
+  const Tensor kept = torch::neg(a);
+  a = outer(x);
+  a = inner(x);
+  tracer.leave();
+  tracer.trace().scopes[static_cast<size_t>(scope)].live_step = 8;
+  recorded = tracer.trace().ops.size();
+  return roll_up(tracer.trace());
+}
+
+TEST(RollupOfSharedCalls, IsThatOfAllKernels) {
+  size_t all = 0, once = 0;
+  const Rollup plain = roll_up_calls(false, all), shared = roll_up_calls(true, once);
+  EXPECT_EQ(plain.total(), shared.total());
+  EXPECT_EQ(plain.peak_live, shared.peak_live);
+#ifdef NDEBUG
+  EXPECT_LT(once, all);
+#else
+  EXPECT_EQ(once, all);  // which compares them
+#endif
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <typeinfo>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -64,6 +65,21 @@ void BaseLayer::for_each_parameter(const std::function<void(const std::string&, 
       }
     }
   }
+}
+
+int32_t BaseLayer::find_structure() const {
+  std::string text = fmt::format("{} {}", typeid(*this).name(), class_name_);
+  for (const auto& [name, value] : constructor_params_) text += fmt::format(" {}={}", name, text_of(value));
+  for (int64_t option : varies_by_) text += fmt::format(" {}", option);
+  for (const Parameter& p : parameters_) {
+    text += fmt::format(" {}:{}{}", p.name, torch_name(p.spec.dtype), p.spec.sizes.to_string());
+  }
+  for (const Child& child : children_) {
+    text += fmt::format(" {}({} {} {})", child.name, child.layer->structure(), child.count, child.first);
+  }
+  const int32_t id = structure_id(text);
+  structure_.store(id, std::memory_order_relaxed);
+  return id;
 }
 
 void BaseLayer::Size::add(const Size& other, int64_t count) {
@@ -130,10 +146,11 @@ Count BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& input
 }
 
 void BaseLayer::add_parameter(std::string name, TensorSpec spec) {
-  const int64_t bytes = spec.bytes();
-  size_.add({spec.sizes.numel(), bytes, 0}, 1);
+  const int64_t numel = spec.sizes.numel(), bytes = spec.bytes();
+  size_.add({numel, bytes, 0}, 1);
   own_bytes_ += bytes;
-  parameters_.push_back({std::move(name), std::move(spec), true});
+  const int64_t computed = TensorSpec{spec.sizes, spec.dtype}.bytes();
+  parameters_.push_back({std::move(name), std::move(spec), true, numel, computed});
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
@@ -151,9 +168,10 @@ void BaseLayer::register_weight(std::string name, Shape sizes, const BuildContex
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
-  parameters_.push_back({std::move(name), {sizes, dtype}, false});
-  size_.add({0, 0, parameters_.back().spec.bytes()}, 1);
-  own_bytes_ += parameters_.back().spec.bytes();
+  const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
+  parameters_.push_back({std::move(name), {sizes, dtype}, false, numel, bytes});
+  size_.add({0, 0, bytes}, 1);
+  own_bytes_ += bytes;
 }
 
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {

@@ -4,16 +4,19 @@
 // A layer is built in one phase and never changes; one object may be traced from many threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "base/fields.h"
 #include "cost/rollup.h"
 #include "layer/build_context.h"
 #include "trace/functional.h"
+#include "trace/shared_call.h"
 #include "trace/tracer.h"
 
 namespace modelmeter {
@@ -37,7 +40,8 @@ class BaseLayer {
   struct Parameter {
     std::string name;
     TensorSpec spec;
-    bool persistent;  // false: a buffer that the checkpoint does not hold
+    bool persistent;       // false: a buffer that the checkpoint does not hold
+    int64_t numel, bytes;  // of the tensor that the forward computes with
   };
   struct Child {
     std::string name;
@@ -57,6 +61,11 @@ class BaseLayer {
   // Of the parameters and buffers that it needs on the device to run, without its children's.
   int64_t own_bytes() const { return tied_to_ != nullptr ? tied_to_->own_bytes_ : own_bytes_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
+  // The same number for layers of one class with the same options, parameters and children.
+  int32_t structure() const {
+    const int32_t known = structure_.load(std::memory_order_relaxed);
+    return known >= 0 ? known : find_structure();
+  }
 
   // Calls visit(name, spec) for every parameter below, in the order of the checkpoint ("blocks.0.self_attn.q.weight").
   void for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
@@ -100,12 +109,15 @@ class BaseLayer {
   void register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first = 0,
                             std::string_view list_class = "ModuleList");
 
+  // Options that decide what forward() does and are not described: layers that differ in them differ in structure.
+  void vary_by(std::initializer_list<int64_t> options) { varies_by_.insert(varies_by_.end(), options); }
+
   void tie_to(const BaseLayer& owner) { tied_to_ = &owner; }
 
   // The parameter as a tensor of the current trace.
   Tensor parameter(size_t index) const {
-    const TensorSpec& spec = parameters_[index].spec;
-    return Tracer::current().parameter(spec.sizes, spec.dtype);
+    const Parameter& p = parameters_[index];
+    return Tracer::current().parameter(p.spec.sizes, p.spec.dtype, p.numel, p.bytes);
   }
 
  private:
@@ -117,6 +129,11 @@ class BaseLayer {
   std::vector<Child> children_;
   const BaseLayer* tied_to_ = nullptr;
   Fields constructor_params_;
+
+  int32_t find_structure() const;
+
+  std::vector<int64_t> varies_by_;
+  mutable std::atomic<int32_t> structure_ = -1;  // of structure_id(), once it was asked for
 
   // Of the layer with its children; grows as they are registered, complete themselves by then.
   struct Size {
@@ -154,16 +171,26 @@ class Module : public Base {
  public:
   using Base::Base;
 
+  // Whether its calls can be shared: forward() takes tensors, gives a new one, and follows from its arguments and the
+  // layer's structure().
+  static constexpr bool pure = false;
+
   template <class... Args>
   auto operator()(Args&&... args) const {
-    ModuleCall call(*this);
-    return static_cast<const Self*>(this)->forward(args...);
+    return call_as(-1, args...);
   }
   // As number `index` of a ModuleList.
   template <class... Args>
   auto call_as(int64_t index, Args&&... args) const {
-    ModuleCall call(*this, index);
-    return static_cast<const Self*>(this)->forward(args...);
+    const auto call = [&] {
+      ModuleCall scope(*this, index);
+      return static_cast<const Self*>(this)->forward(args...);
+    };
+    if constexpr (Self::pure && (std::is_same_v<std::remove_cvref_t<Args>, Tensor> && ...)) {
+      Tracer& tracer = Tracer::current();
+      if (tracer.shares_calls()) return shared_call(tracer, this->structure(), {&args...}, {}, call);
+    }
+    return call();
   }
 
   void run(const std::vector<Tensor>& in) const override {

@@ -16,6 +16,8 @@ struct ConvOptions {
 
 class Conv : public Module<Conv> {
  public:
+  static constexpr bool pure = true;
+
   Conv(const BuildContext& context, const ConvOptions& options)
       : Module(options.kernel_size.rank() == 2 ? "Conv2d" : "Conv3d"), options_(options) {
     describe("in_channels", options.in_channels);

@@ -12,6 +12,8 @@ struct EmbeddingOptions {
 
 class Embedding : public Module<Embedding> {
  public:
+  static constexpr bool pure = true;
+
   Embedding(const BuildContext& context, const EmbeddingOptions& options) : Module("Embedding") {
     register_parameter("weight", {options.num_embeddings, options.embedding_dim}, context);
   }

@@ -13,6 +13,8 @@ struct LinearOptions {
 
 class Linear : public Module<Linear> {
  public:
+  static constexpr bool pure = true;
+
   Linear(const BuildContext& context, const LinearOptions& options) : Module("Linear"), bias_(options.bias) {
     describe("in_features", options.in_features);
     describe("out_features", options.out_features);

@@ -12,6 +12,8 @@ struct NormOptions {
 
 class LayerNorm : public Module<LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   LayerNorm(const BuildContext& context, const NormOptions& options, std::string_view class_name = "LayerNorm")
       : Module(class_name), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);
@@ -30,6 +32,8 @@ class LayerNorm : public Module<LayerNorm> {
 
 class RMSNorm : public Module<RMSNorm> {
  public:
+  static constexpr bool pure = true;
+
   RMSNorm(const BuildContext& context, const NormOptions& options)
       : Module("RMSNorm"), affine_(options.elementwise_affine) {
     describe("normalized_shape", options.normalized_shape);

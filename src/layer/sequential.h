@@ -13,6 +13,8 @@ namespace modelmeter {
 template <class... Layers>
 class Sequential : public Module<Sequential<Layers...>> {
  public:
+  static constexpr bool pure = (Layers::pure && ...);
+
   // Options of each layer; those without parameters are built from them alone.
   template <class... Options>
   explicit Sequential(const BuildContext& context, const Options&... options)

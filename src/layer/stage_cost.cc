@@ -4,6 +4,7 @@ namespace modelmeter {
 
 StageCost StageCostMixin::get_forward_cost() const {
   Tracer tracer;
+  tracer.share_calls(true);
   trace(tracer);
   return cost_of_trace(tracer.trace(), roll_up(tracer.trace()));
 }

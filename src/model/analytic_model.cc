@@ -46,18 +46,32 @@ Residents AnalyticModel::residents(const Stage&) const {
   return out;
 }
 
+const std::vector<AnalyticModel::Held>& AnalyticModel::held_by_stage() const {
+  std::call_once(held_once_, [this] {
+    for (const auto& stage : stages()) {
+      const Residents resident = residents(*stage);
+      held_.push_back({resident.bytes(), resident.on_device, resident.streamed});
+    }
+  });
+  return held_;
+}
+
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
   Trace& trace = tracer.trace();
+  const Held* resident = held_by_stage().data();
   for (const auto& stage : stages()) {
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
+    // Streamed weights are counted kernel by kernel.
+    const bool shares_calls = tracer.exchange_shares_calls(!resident->streamed && tracer.shares_calls());
     ((*stage).*how)(tracer);
-    const Residents resident = residents(*stage);
+    tracer.exchange_shares_calls(shares_calls);
     const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
-    const int64_t beside = resident.on_device ? std::max(inputs, held) : held;
+    const int64_t beside = resident->on_device ? std::max(inputs, held) : held;
     trace.residences.push_back(
-        {tracer.scope(), checked_add(resident.bytes(), beside, "live memory"), resident.on_device, resident.streamed});
+        {tracer.scope(), checked_add(resident->bytes, beside, "live memory"), resident->on_device, resident->streamed});
     tracer.leave();
+    ++resident;
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,7 +95,17 @@ class AnalyticModel : public StageCostMixin {
   int64_t parameter_bytes() const override;
 
  private:
+  // What trace() needs of residents(), which follows from the model alone: worked out once.
+  struct Held {
+    int64_t bytes;
+    bool on_device, streamed;
+  };
+  const std::vector<Held>& held_by_stage() const;  // as stages()
+
   void record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const;
+
+  mutable std::once_flag held_once_;
+  mutable std::vector<Held> held_;
 };
 
 }  // namespace modelmeter

@@ -169,7 +169,10 @@ void add_calls(const Trace& trace, int32_t scope, const std::string& path, int64
 
 }  // namespace
 
-std::vector<RecordedOp> recorded_ops(const Trace& trace) { return Expansion(trace).take(); }
+std::vector<RecordedOp> recorded_ops(const Trace& trace) {
+  expect_every_kernel(trace);
+  return Expansion(trace).take();
+}
 
 std::map<std::string, int64_t> module_calls(const Trace& trace) {
   std::map<std::string, int64_t> out;

@@ -32,6 +32,13 @@ struct Context {
   bool matmul_allow_tf32 = false;
   uint8_t stream = 0;  // the CUDA stream that kernels are launched on; 0 is the default one
   Rank rank;
+
+  // What tells contexts apart within one trace, which is that of one rank.
+  uint32_t key() const {
+    const uint32_t cast = autocast.enabled ? 1 + static_cast<uint32_t>(autocast.dtype) : 0;
+    const uint32_t tf32 = (cudnn_allow_tf32 ? 1 : 0) + (matmul_allow_tf32 ? 2 : 0);
+    return ((cast * 4 + tf32) * 256 + stream) * 256 + static_cast<uint32_t>(attention);
+  }
 };
 
 }  // namespace modelmeter

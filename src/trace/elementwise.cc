@@ -16,10 +16,21 @@ Category category(DType dtype) {
 
 DType floating_result(DType dtype) { return is_floating_point(dtype) || is_complex(dtype) ? dtype : DType::float32; }
 
-// The stride of dimension `dim` of the result as the operand sees it: 0 where the operand is broadcast.
-int64_t operand_stride(const Tensor& x, const Shape& sizes, int dim) {
-  const int own = dim - (sizes.rank() - x.dim());
-  return own < 0 || x.sizes()[own] == 1 ? 0 : x.strides()[own];
+bool broadcasts_to(const Shape& from, const Shape& to) {
+  const int shift = to.rank() - from.rank();
+  if (shift < 0) return false;
+  for (int i = 0; i < from.rank(); ++i) {
+    if (from[i] != to[i + shift] && from[i] != 1) return false;
+  }
+  return true;
+}
+
+// The strides of an elementwise operand, one for each dimension of the result: 0 where the operand is broadcast.
+void operand_strides(const Tensor& x, int rank, Shape& out) {
+  const Shape own = x.strides();
+  const int shift = rank - x.dim();
+  for (int d = 0; d < shift; ++d) out.push_back(0);
+  for (int d = shift; d < rank; ++d) out.push_back(x.sizes()[d - shift] == 1 ? 0 : own[d - shift]);
 }
 
 }  // namespace
@@ -31,18 +42,28 @@ DType result_type(const Tensor& a, const Tensor& b) {
   return category(scalar.dtype()) > category(array.dtype()) ? promote_types(a.dtype(), b.dtype()) : array.dtype();
 }
 
+const Shape& elementwise_sizes(const Tensor& a, const Tensor& b, Shape& broadcast) {
+  if (broadcasts_to(b.sizes(), a.sizes())) return a.sizes();
+  if (broadcasts_to(a.sizes(), b.sizes())) return b.sizes();
+  return broadcast = modelmeter::broadcast(a.sizes(), b.sizes());
+}
+
 Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor*> operands) {
   if (std::all_of(operands.begin(), operands.end(), [](const Tensor* x) { return x->is_contiguous(); })) {
     return contiguous_strides(sizes);
   }
-  // Insertion sort of the dimensions, fastest first, by the first operand that tells two of them apart.
   const int rank = sizes.rank();
+  constexpr size_t most = 3;  // operands: those of `where`
+  Shape seen[most];
+  size_t n = 0;
+  for (const Tensor* x : operands) operand_strides(*x, rank, seen[n++]);
+  // Insertion sort of the dimensions, fastest first, by the first operand that tells two of them apart.
   int order[Shape::max_rank];
   for (int i = 0; i < rank; ++i) order[i] = rank - 1 - i;
   auto compare = [&](int a, int b) {  // 1: a is slower than b; -1: faster; 0: no operand knows
-    for (const Tensor* x : operands) {
-      const int64_t stride_a = operand_stride(*x, sizes, a);
-      const int64_t stride_b = operand_stride(*x, sizes, b);
+    for (size_t k = 0; k < n; ++k) {
+      const int64_t stride_a = seen[k][a];
+      const int64_t stride_b = seen[k][b];
       if (stride_a == 0 || stride_b == 0) continue;
       if (stride_a != stride_b) return stride_a < stride_b ? -1 : 1;
       if (sizes[a] > sizes[b]) return 1;
@@ -70,24 +91,11 @@ Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor
   return strides;
 }
 
-Tensor autocast_low(Tensor x) {
-  if (!x.defined()) return x;
-  const Autocast& autocast = x.tracer().context.autocast;
-  if (!autocast.enabled || !is_floating_point(x.dtype()) || x.dtype() == DType::float64) return x;
-  return to(std::move(x), autocast.dtype);
-}
-
-Tensor autocast_float32(Tensor x) {
-  if (!x.defined() || !x.tracer().context.autocast.enabled) return x;
-  if (x.dtype() != DType::bfloat16 && x.dtype() != DType::float16) return x;
-  return to(std::move(x), DType::float32);
-}
-
 namespace {
 
 Tensor unary_to(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out = x.is_contiguous() ? tracer.allocate(x.sizes(), dtype)
+  Tensor out = x.is_contiguous() ? tracer.allocate_like(x, dtype)
                                  : tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
@@ -117,11 +125,14 @@ Tensor binary(Kernel kernel, Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   DType dtype = a.dtype() == b.dtype() ? a.dtype() : result_type(a, b);
   if (kernel == Kernel::div) dtype = floating_result(dtype);
-  const Shape sizes = broadcast(a.sizes(), b.sizes());
+  Shape broadcast;
+  const Shape& sizes = elementwise_sizes(a, b, broadcast);
+  const bool like_a = &sizes == &a.sizes();
   // The first operand decides where it is not broadcast.
-  const bool contiguous = a.is_contiguous() && (b.is_contiguous() || a.sizes() == sizes);
-  Tensor out =
-      contiguous ? tracer.allocate(sizes, dtype) : tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype);
+  const bool contiguous = a.is_contiguous() && (b.is_contiguous() || like_a);
+  Tensor out = !contiguous ? tracer.allocate(sizes, elementwise_strides(sizes, {&a, &b}), dtype)
+               : like_a    ? tracer.allocate_like(a, dtype)
+                           : tracer.allocate(sizes, dtype);
   tracer.record(kernel, {&a, &b}, {&out});
   a.reset();
   b.reset();

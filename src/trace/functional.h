@@ -146,8 +146,8 @@ Tensor clone(Tensor x);                       // keeps the strides of a dense te
 Tensor repeat_interleave(Tensor x, int64_t repeats, int dim);
 Tensor reshape(Tensor x, const Shape& sizes);  // a view where strides allow it, else a contiguous copy
 Tensor flatten(Tensor x, int start, int end = -1);
-Tensor cat(std::vector<Tensor> parts, int dim);  // where types differ, a copy_ of each part that has elements
-Tensor stack(std::vector<Tensor> parts, int dim = 0);
+Tensor cat(TensorList parts, int dim);  // where types differ, a copy_ of each part that has elements
+Tensor stack(TensorList parts, int dim = 0);
 Tensor copy_(Tensor target, Tensor source);
 inline Tensor fill_(Tensor x, double) { return unary_(Kernel::fill_, std::move(x)); }  // with a number
 // constant_pad_nd: `padding` is (before, after) of the last dimension, then of the one before it …;
@@ -204,10 +204,21 @@ Tensor fill_(Tensor x);
 // --- rules that the functions above share ----------------------------------------------------------------------------
 // torch.result_type of two tensors: a tensor without dimensions promotes only across kinds.
 DType result_type(const Tensor& a, const Tensor& b);
+// Sizes of an elementwise result: those of an operand where they are the same, else `broadcast`, which is set.
+const Shape& elementwise_sizes(const Tensor& a, const Tensor& b, Shape& broadcast);
 // Strides of an elementwise result (TensorIterator): dense, in the order of the operands' strides.
 Shape elementwise_strides(const Shape& sizes, std::initializer_list<const Tensor*> operands);
 // autocast's casts: to the autocast type for matrix products, to float32 for what must be precise.
-Tensor autocast_low(Tensor x);
-Tensor autocast_float32(Tensor x);
+inline Tensor autocast_low(Tensor x) {
+  if (!x.defined()) return x;
+  const Autocast& autocast = x.tracer().context.autocast;
+  if (!autocast.enabled || x.dtype() == autocast.dtype) return x;
+  return is_floating_point(x.dtype()) && x.dtype() != DType::float64 ? to(std::move(x), autocast.dtype) : x;
+}
+inline Tensor autocast_float32(Tensor x) {
+  if (!x.defined() || !x.tracer().context.autocast.enabled) return x;
+  if (x.dtype() != DType::bfloat16 && x.dtype() != DType::float16) return x;
+  return to(std::move(x), DType::float32);
+}
 
 }  // namespace modelmeter::torch

@@ -16,8 +16,8 @@ Shape preserved_strides(const Tensor& x) {
 
 Tensor copied(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out =
-      x.is_contiguous() ? tracer.allocate(x.sizes(), dtype) : tracer.allocate(x.sizes(), preserved_strides(x), dtype);
+  Tensor out = x.is_contiguous() ? tracer.allocate_like(x, dtype)
+                                 : tracer.allocate(x.sizes(), elementwise_strides(x.sizes(), {&x}), dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;
@@ -25,14 +25,14 @@ Tensor copied(Kernel kernel, Tensor x, DType dtype) {
 
 Tensor contiguous_copy(Kernel kernel, Tensor x, DType dtype) {
   Tracer& tracer = x.tracer();
-  Tensor out = tracer.allocate(x.sizes(), dtype);
+  Tensor out = tracer.allocate_like(x, dtype);
   tracer.record(kernel, {&x}, {&out});
   x.reset();
   return out;
 }
 
 // cat of parts of several types: ATen's kernel takes one only, so that each part is copied to its place.
-void copy_parts(const std::vector<Tensor>& parts, int dim, const Tensor& out) {
+void copy_parts(const TensorList& parts, int dim, const Tensor& out) {
   out.tracer().record(Kernel::new_empty, {&parts.front()}, {&out});
   int64_t start = 0;
   for (const Tensor& part : parts) {
@@ -112,7 +112,7 @@ Tensor flatten(Tensor x, int start, int end) {
   return reshape(std::move(x), sizes);
 }
 
-Tensor cat(std::vector<Tensor> parts, int dim) {
+Tensor cat(TensorList parts, int dim) {
   Tracer& tracer = parts.front().tracer();
   // A part of shape [0] fits any other; it sets the type alone.
   const auto fits_any = [](const Tensor& part) { return part.dim() == 1 && part.numel() == 0; };
@@ -136,7 +136,7 @@ Tensor cat(std::vector<Tensor> parts, int dim) {
   return out;
 }
 
-Tensor stack(std::vector<Tensor> parts, int dim) {
+Tensor stack(TensorList parts, int dim) {
   Tracer& tracer = parts.front().tracer();
   Shape sizes = parts.front().sizes();
   sizes.insert(sizes.dim(dim, 1), static_cast<int64_t>(parts.size()));
@@ -165,17 +165,15 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
   if (!grows) return clone(std::move(x));
 
   Tracer& tracer = x.tracer();
-  Shape sizes = x.sizes();
-  for (int dim = first; dim < x.dim(); ++dim) {
-    sizes[dim] += std::max<int64_t>(before(dim), 0) + std::max<int64_t>(after(dim), 0);
+  Shape sizes = x.sizes(), starts;
+  for (int dim = 0; dim < x.dim(); ++dim) {
+    starts.push_back(dim < first ? 0 : std::max<int64_t>(before(dim), 0));
+    if (dim >= first) sizes[dim] += starts[dim] + std::max<int64_t>(after(dim), 0);
   }
   Tensor out = tracer.allocate(sizes, x.dtype());
   tracer.record(Kernel::new_empty, {&x}, {&out});
   tracer.record_in_place(Kernel::fill_, {&out});
-  Tensor inside = out;
-  for (int dim = first; dim < x.dim(); ++dim) {
-    if (inside.size(dim) != x.size(dim)) inside = inside.narrow(dim, std::max<int64_t>(before(dim), 0), x.size(dim));
-  }
+  Tensor inside = out.window(starts, x.sizes());
   copy_(std::move(inside), std::move(x));
   return out;
 }

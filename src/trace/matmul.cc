@@ -47,19 +47,19 @@ Tensor linear(Tensor x, Tensor weight, Tensor bias) {
   bias = autocast_low(std::move(bias));
   weight = autocast_low(std::move(weight));
   x = autocast_low(std::move(x));
-  const Shape out_sizes = with_last(x.sizes(), weight.size(0));
   const bool fused_bias = bias.defined() && (x.dim() == 2 || x.is_contiguous());
   if (fused_bias) {
     Tensor flat = x.dim() == 2 ? x : x.view({-1, x.size(-1)});
     Tensor out = addmm(std::move(bias), std::move(flat), weight.t());
-    if (x.dim() != 2) out = out.view(out_sizes);
+    if (x.dim() != 2) out = out.view(with_last(x.sizes(), weight.size(0)));
     x.reset();
     weight.reset();
     return out;
   }
   // matmul folds the batch into the rows where strides allow it, and batches the product otherwise.
   const bool folds = x.dim() == 2 || x.can_view({-1, x.size(-1)});
-  Tensor out = folds ? mm(x.view({-1, x.size(-1)}), weight.t()).view(out_sizes) : matmul(x, weight.t());
+  Tensor out = folds ? mm(x.view({-1, x.size(-1)}), weight.t()).view(with_last(x.sizes(), weight.size(0)))
+                     : matmul(x, weight.t());
   x.reset();
   weight.reset();
   if (bias.defined()) out = add(std::move(out), std::move(bias));
@@ -129,8 +129,8 @@ Tensor conv(Tensor x, Tensor weight, Tensor bias, const ConvParams& params) {
     const int64_t reach = params.dilation[i] * (weight.sizes()[i + 2] - 1) + 1;
     sizes.push_back((x.sizes()[i + 2] + 2 * params.padding[i] - reach) / params.stride[i] + 1);
   }
-  const Shape strides = channels_last ? channels_last_strides(sizes) : contiguous_strides(sizes);
-  Tensor out = tracer.allocate(sizes, strides, x.dtype());
+  Tensor out = channels_last ? tracer.allocate(sizes, channels_last_strides(sizes), x.dtype())
+                             : tracer.allocate(sizes, x.dtype());
   Op& op = tracer.record(Kernel::convolution, {&x, &weight}, {&out},
                          conv_params({params.stride, params.padding, params.dilation}));
   op.tf32 = x.dtype() == DType::float32 && tracer.context.cudnn_allow_tf32;

@@ -1,5 +1,7 @@
 #include "trace/repeat.h"
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "base/error.h"
 
@@ -10,14 +12,14 @@ namespace {
 bool same_layout(const TensorMeta* a, const TensorMeta* b) {
   if (a == nullptr || b == nullptr) return a == b;
   if (a->storage->place != b->storage->place) return false;
-  return a == b || (a->dtype == b->dtype && a->sizes == b->sizes && a->strides() == b->strides());
+  return a == b || a->same_layout(*b);
 }
 
 // Whether `after` is `before`, or `before` made longer along one dimension, in storage of its own.
 bool grown(const TensorMeta* before, const TensorMeta* after) {
   if (before == nullptr || after == nullptr || before->dtype != after->dtype) return false;
   if (before->storage->place != after->storage->place) return false;
-  if (before->sizes.rank() != after->sizes.rank() || !before->contiguous || !after->contiguous) return false;
+  if (before->sizes.rank() != after->sizes.rank() || !before->contiguous() || !after->contiguous()) return false;
   if (after->storage->bytes != after->numel * size_of(after->dtype)) return false;
   int growing = 0;
   for (int i = 0; i < before->sizes.rank(); ++i) growing += before->sizes[i] != after->sizes[i];
@@ -35,7 +37,13 @@ void Loop::begin() {
   live_before_ = tracer_.live();
   first_op_ = tracer_.trace().ops.size();
   if (!state_.growing.empty()) {
-    parts_ = {};
+    // The last repetition is recorded against this one, kernel by kernel: all have to be there.
+    // None can be steady that finds nothing there yet.
+    outer_shares_calls_ = tracer_.shares_calls();
+    const bool may_be_steady =
+        std::all_of(state_.growing.begin(), state_.growing.end(), [](const Tensor* x) { return x->defined(); });
+    if (may_be_steady) tracer_.exchange_shares_calls(false);
+    parts_ = {{}, 0, outer_shares_calls_};
     outer_parts_ = std::exchange(tracer_.parts, &parts_);
   }
   scope_ = tracer_.enter_repetition(1);
@@ -43,7 +51,10 @@ void Loop::begin() {
 
 bool Loop::end() {
   tracer_.leave();
-  if (!state_.growing.empty()) tracer_.parts = outer_parts_;
+  if (!state_.growing.empty()) {
+    tracer_.parts = outer_parts_;
+    tracer_.exchange_shares_calls(outer_shares_calls_);
+  }
   live_step_ = tracer_.live() - live_before_;
   size_t at = 0;
   for (const Tensor* x : state_.same) {
@@ -80,6 +91,7 @@ void Loop::begin_last() {
     grown.push_back({before.storage, last, scope_});
     grown.push_back({after.storage, last + after.bytes - before.bytes, scope_});
   }
+  tracer_.exchange_shares_calls(false);
   tracer_.begin_replay(scope_, first_op_, tracer_.trace().ops.size());
   outer_parts_ = std::exchange(tracer_.parts, &parts_);
 }
@@ -87,6 +99,11 @@ void Loop::begin_last() {
 void Loop::end_last() {
   tracer_.end_replay();
   tracer_.parts = outer_parts_;
+  tracer_.exchange_shares_calls(outer_shares_calls_);
+}
+
+void throw_not_skippable() {
+  throw Error(ErrorCode::internal, "a part of a loop leaves more behind than its result, and its calls were shared");
 }
 
 void Loop::check_live() const {

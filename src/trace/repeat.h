@@ -9,9 +9,7 @@
 namespace modelmeter {
 
 // Whether two tensors look the same to a kernel: sizes, strides and dtype.
-inline bool same_layout(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.sizes() == b.sizes() && a.strides() == b.strides();
-}
+inline bool same_layout(const Tensor& a, const Tensor& b) { return a.meta().same_layout(b.meta()); }
 
 // A tensor of new memory that no traced kernel made: stands for what an untraced iteration leaves behind.
 inline Tensor untraced_like(const Tensor& x) { return x.tracer().allocate(x.sizes(), x.strides(), x.dtype()); }
@@ -76,6 +74,7 @@ class Loop {
   Tracer& tracer_;
   Tracer::Parts parts_;
   Tracer::Parts* outer_parts_ = nullptr;
+  bool outer_shares_calls_ = false;
   std::vector<const TensorMeta*> before_;
   size_t first_op_ = 0;
   int64_t live_before_ = 0, live_step_ = 0, times_ = 1;
@@ -109,6 +108,8 @@ void repeat_steadily(int64_t n, const LoopState& state, Body body) {
   repeat_steadily(n, state, body, [](int64_t) {});
 }
 
+[[noreturn]] void throw_not_skippable();
+
 // A part of a growing loop's body that does not grow: of the last iteration it is not traced. `part()` gives a tensor
 // of new memory; what else it changes must look the same after as before in a steady iteration.
 template <class Part>
@@ -117,17 +118,20 @@ Tensor alike(Part part) {
   Tracer::Parts* parts = tracer.parts;
   if (parts != nullptr && tracer.replaying()) {
     const Tracer::Part& known = parts->list[parts->next++];
-    if (!known.skippable) return part();
+    if (!known.skippable && !known.shared) return part();
+    if (!known.skippable) throw_not_skippable();
     tracer.skip_replay(known.end_op, known.end_scope);
     return tracer.allocate(known.result->sizes, known.result->strides(), known.result->dtype);
   }
+  if (parts == nullptr) return part();
+  const Trace& trace = tracer.trace();
   const int64_t live = tracer.live();
+  const size_t shared = trace.shared_calls.size();
+  const bool shares_calls = tracer.exchange_shares_calls(parts->shares_calls);
   Tensor out = part();
-  if (parts != nullptr) {
-    const Trace& trace = tracer.trace();
-    parts->list.push_back({trace.ops.size(), static_cast<int32_t>(trace.scopes.size()), &out.meta(),
-                           tracer.live() - live == out.meta().storage->bytes});
-  }
+  tracer.exchange_shares_calls(shares_calls);
+  parts->list.push_back({trace.ops.size(), static_cast<int32_t>(trace.scopes.size()), &out.meta(),
+                         tracer.live() - live == out.meta().storage->bytes, trace.shared_calls.size() > shared});
   return out;
 }
 

@@ -35,24 +35,9 @@ void Shape::throw_overflow() const {
 }
 
 Shape contiguous_strides(const Shape& sizes) {
-  Shape strides = sizes;
-  int64_t step = 1;
-  for (int i = sizes.rank() - 1; i >= 0; --i) {
-    strides[i] = step;
-    step *= std::max<int64_t>(sizes[i], 1);
-  }
+  Shape strides;
+  set_contiguous_strides(sizes, strides);
   return strides;
-}
-
-bool is_contiguous(const Shape& sizes, const Shape& strides) {
-  int64_t step = 1;
-  for (int i = sizes.rank() - 1; i >= 0; --i) {
-    if (sizes[i] == 1) continue;
-    if (sizes[i] == 0) return true;
-    if (strides[i] != step) return sizes.numel() == 0;
-    step *= sizes[i];
-  }
-  return true;
 }
 
 Shape channels_last_strides(const Shape& sizes) {

@@ -20,8 +20,13 @@ class Shape {
     copy(other);
     return *this;
   }
-  Shape(std::initializer_list<int64_t> dims) : Shape() {
-    for (int64_t dim : dims) push_back(dim);
+  Shape(std::initializer_list<int64_t> dims) : Shape() { assign(dims); }
+
+  void assign(std::initializer_list<int64_t> dims) {
+    if (dims.size() > max_rank) throw_too_many();
+    rank_ = static_cast<int>(dims.size());
+    int i = 0;
+    for (int64_t dim : dims) dims_[i++] = dim;
   }
 
   int rank() const { return rank_; }
@@ -85,10 +90,27 @@ class Shape {
 };
 
 // The strides of a contiguous (row-major) tensor of these sizes.
+inline void set_contiguous_strides(const Shape& sizes, Shape& strides) {
+  strides = sizes;
+  int64_t step = 1;
+  for (int i = sizes.rank() - 1; i >= 0; --i) {
+    strides[i] = step;
+    step *= sizes[i] > 1 ? sizes[i] : 1;
+  }
+}
 Shape contiguous_strides(const Shape& sizes);
 
 // Whether these strides lay the elements out row-major without gaps; dimensions of size 1 do not matter.
-bool is_contiguous(const Shape& sizes, const Shape& strides);
+inline bool is_contiguous(const Shape& sizes, const Shape& strides) {
+  int64_t step = 1;
+  for (int i = sizes.rank() - 1; i >= 0; --i) {
+    if (sizes[i] == 1) continue;
+    if (sizes[i] == 0) return true;
+    if (strides[i] != step) return sizes.numel() == 0;
+    step *= sizes[i];
+  }
+  return true;
+}
 
 // Strides that lay out [n, c, spatial...] row-major with the channels innermost, without gaps; whether these do, where
 // dimensions of size 1 do not matter.

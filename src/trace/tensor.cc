@@ -10,38 +10,42 @@
 namespace modelmeter {
 namespace {
 
-// Replaces one -1 by what is left of numel; Error where it does not come out.
-Shape inferred(Shape sizes, int64_t numel) {
+// Replaces one -1 in `sizes` by what is left of numel; Error where it does not come out.
+void infer(Shape& sizes, int64_t numel) {
   int64_t known = 1;
   int unknown = -1;
+  bool fits = true;
   for (int i = 0; i < sizes.rank(); ++i) {
     if (sizes[i] == -1) {
       unknown = i;
     } else {
-      known *= sizes[i];
+      fits &= !__builtin_mul_overflow(known, sizes[i], &known);
     }
   }
-  if (unknown >= 0 && known != 0) sizes[unknown] = numel / known;
-  if (sizes.numel() != numel) {
+  if (unknown >= 0) {
+    sizes[unknown] = known == 0 ? 0 : numel / known;
+    known *= sizes[unknown];
+  }
+  if (!fits || known != numel) {
     throw Error(ErrorCode::internal, fmt::format("{} elements do not fit the shape {}", numel, sizes.to_string()));
   }
-  return sizes;
 }
 
 // at::detail::computeStride: the strides that show `meta` with other sizes, if there are any.
 bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
   strides = sizes;
   if (meta.numel == 0) {
-    strides = contiguous_strides(sizes);
+    set_contiguous_strides(sizes, strides);
     return true;
   }
+  const Shape& old_strides = *meta.own_strides;
   int view_d = sizes.rank() - 1;
-  int64_t base = meta.sizes.rank() == 0 ? 1 : meta.own_strides[meta.sizes.rank() - 1];
+  int64_t base = meta.sizes.rank() == 0 ? 1 : old_strides[meta.sizes.rank() - 1];
   int64_t tensor_numel = 1;
   int64_t view_numel = 1;
   for (int d = meta.sizes.rank() - 1; d >= 0; --d) {
     tensor_numel *= meta.sizes[d];
-    const bool chunk_ends = d == 0 || (meta.sizes[d - 1] != 1 && meta.own_strides[d - 1] != tensor_numel * base);
+    const bool chunk_ends = d == 0 || (meta.sizes[d - 1] != 1 && old_strides[d - 1] != tensor_numel * base);
     if (!chunk_ends) continue;
     while (view_d >= 0 && (view_numel < tensor_numel || sizes[view_d] == 1)) {
       strides[view_d] = view_numel * base;
@@ -50,7 +54,7 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
     }
     if (view_numel != tensor_numel) return false;
     if (d > 0) {
-      base = meta.own_strides[d - 1];
+      base = old_strides[d - 1];
       tensor_numel = 1;
       view_numel = 1;
     }
@@ -62,117 +66,146 @@ bool view_strides(const TensorMeta& meta, const Shape& sizes, Shape& strides) {
   return true;
 }
 
-// Elements that differ.
-int64_t distinct(const Shape& sizes, const Shape& strides) {
-  int64_t n = 1;
-  for (int i = 0; i < sizes.rank(); ++i) {
-    if (strides[i] != 0 || sizes[i] == 0) n *= sizes[i];
+// A view, made in its place in the trace: it starts as what it is a view of, and the caller changes sizes, strides and
+// offset to what it shows.
+class View {
+ public:
+  explicit View(const TensorMeta& of)
+      : trace_(of.storage->tracer->trace()), made_(trace_.metas.add()), strides_(trace_.strides.add()) {
+    *made_ = of;
+    if (of.contiguous()) {
+      set_contiguous_strides(of.sizes, *strides_);
+    } else {
+      *strides_ = *of.own_strides;
+    }
   }
-  return n;
-}
+
+  Shape& sizes() { return made_->sizes; }
+  Shape& strides() { return *strides_; }
+  int64_t& offset() { return made_->offset; }
+
+  // The same elements in another order.
+  Tensor reordered() {
+    keep_strides();
+    return Tensor(made_);
+  }
+  // Some of the elements, or elements more than once.
+  Tensor resized() {
+    const Shape& sizes = made_->sizes;
+    int64_t distinct = 1;  // an expanded dimension shows the same elements again
+    for (int i = 0; i < sizes.rank(); ++i) {
+      if ((*strides_)[i] != 0 || sizes[i] == 0) distinct *= sizes[i];
+    }
+    made_->numel = sizes.numel();
+    made_->bytes = distinct * size_of(made_->dtype);
+    keep_strides();
+    return Tensor(made_);
+  }
+  // The same bytes as elements of another type.
+  Tensor retyped(DType dtype) {
+    made_->dtype = dtype;
+    return resized();
+  }
+
+ private:
+  void keep_strides() {
+    made_->own_strides = is_contiguous(made_->sizes, *strides_) ? nullptr : strides_;
+    if (made_->own_strides == nullptr) trace_.strides.take_back();
+  }
+
+  Trace& trace_;
+  TensorMeta* made_;
+  Shape* strides_;
+};
 
 }  // namespace
 
-bool TensorMeta::same_elements(const TensorMeta& other) const {
-  return offset == other.offset && dtype == other.dtype && sizes == other.sizes && strides() == other.strides();
-}
-
-void Tensor::release() { meta_->storage->tracer->release(*meta_->storage); }
-
-Tensor Tensor::view_of(const Shape& new_sizes, const Shape& new_strides, int64_t offset) const {
-  TensorMeta* made = tracer().new_meta();
-  made->sizes = new_sizes;
-  made->numel = new_sizes.numel();
-  made->offset = offset;
-  made->storage = meta_->storage;
-  made->dtype = meta_->dtype;
-  made->contiguous = modelmeter::is_contiguous(new_sizes, new_strides);
-  if (!made->contiguous) made->own_strides = new_strides;
-  made->bytes = (made->contiguous ? made->numel : distinct(new_sizes, new_strides)) * size_of(made->dtype);
-  return Tensor(made);
-}
+bool TensorMeta::same_elements(const TensorMeta& other) const { return offset == other.offset && same_layout(other); }
 
 bool Tensor::can_view(const Shape& new_sizes) const {
   if (is_contiguous()) return true;
-  Shape ignored;
-  return view_strides(*meta_, inferred(new_sizes, numel()), ignored);
+  Shape sizes = new_sizes, ignored;
+  infer(sizes, numel());
+  return view_strides(*meta_, sizes, ignored);
 }
 
-Tensor Tensor::view(Shape new_sizes) const {
-  new_sizes = inferred(new_sizes, numel());
-  if (is_contiguous()) {
-    TensorMeta* made = tracer().new_meta();
-    made->sizes = new_sizes;
-    made->numel = meta_->numel;
-    made->bytes = meta_->bytes;
-    made->offset = meta_->offset;
-    made->storage = meta_->storage;
-    made->dtype = meta_->dtype;
-    made->contiguous = true;
-    return Tensor(made);
-  }
-  Shape new_strides;
-  if (!view_strides(*meta_, new_sizes, new_strides)) {
+Tensor Tensor::view(const Shape& new_sizes) const {
+  TensorMeta* made = tracer().trace().metas.add();
+  *made = *meta_;
+  made->sizes = new_sizes;
+  infer(made->sizes, meta_->numel);
+  if (is_contiguous()) return Tensor(made);
+  Shape* new_strides = tracer().trace().strides.add();
+  if (!view_strides(*meta_, made->sizes, *new_strides)) {
     throw Error(ErrorCode::internal, fmt::format("a tensor of shape {} and strides {} cannot be viewed as {}",
                                                  sizes().to_string(), strides().to_string(), new_sizes.to_string()));
   }
-  return view_of(new_sizes, new_strides, meta_->offset);
+  made->own_strides = modelmeter::is_contiguous(made->sizes, *new_strides) ? nullptr : new_strides;
+  return Tensor(made);
 }
 
 Tensor Tensor::transpose(int a, int b) const {
+  View view(*meta_);
   a = sizes().dim(a);
   b = sizes().dim(b);
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  std::swap(new_sizes[a], new_sizes[b]);
-  std::swap(new_strides[a], new_strides[b]);
-  return view_of(new_sizes, new_strides, meta_->offset);
+  std::swap(view.sizes()[a], view.sizes()[b]);
+  std::swap(view.strides()[a], view.strides()[b]);
+  return view.reordered();
 }
 
 Tensor Tensor::permute(std::initializer_list<int> order) const {
-  const Shape old_strides = strides();
-  Shape new_sizes;
-  Shape new_strides;
+  View view(*meta_);
+  const Shape old_strides = view.strides();
+  int i = 0;
   for (int from : order) {
-    new_sizes.push_back(sizes()[sizes().dim(from)]);
-    new_strides.push_back(old_strides[sizes().dim(from)]);
+    const int d = sizes().dim(from);
+    view.sizes()[i] = sizes()[d];
+    view.strides()[i++] = old_strides[d];
   }
-  return view_of(new_sizes, new_strides, meta_->offset);
+  return view.reordered();
 }
 
 Tensor Tensor::unsqueeze(int at) const {
   at = sizes().dim(at, 1);
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  new_strides.insert(at, at < dim() ? sizes()[at] * new_strides[at] : 1);
-  new_sizes.insert(at, 1);
-  return view_of(new_sizes, new_strides, meta_->offset);
+  if (is_contiguous()) {
+    TensorMeta* made = tracer().trace().metas.add();
+    *made = *meta_;
+    made->sizes.insert(at, 1);
+    return Tensor(made);
+  }
+  View view(*meta_);
+  view.strides().insert(at, at < dim() ? sizes()[at] * view.strides()[at] : 1);
+  view.sizes().insert(at, 1);
+  return view.reordered();
 }
 
 Tensor Tensor::squeeze(int at) const {
   at = sizes().dim(at);
   if (sizes()[at] != 1) return *this;
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  new_sizes.erase(at);
-  new_strides.erase(at);
-  return view_of(new_sizes, new_strides, meta_->offset);
+  View view(*meta_);
+  view.sizes().erase(at);
+  view.strides().erase(at);
+  return view.reordered();
 }
 
-Tensor Tensor::expand(Shape new_sizes) const {
-  const Shape old_strides = strides();
-  Shape new_strides = new_sizes;
+Tensor Tensor::expand(const Shape& new_sizes) const {
+  View view(*meta_);
   const int shift = new_sizes.rank() - dim();
+  for (int i = 0; i < shift; ++i) {
+    view.sizes().insert(0, 1);
+    view.strides().insert(0, 0);
+  }
   for (int i = 0; i < new_sizes.rank(); ++i) {
-    const int64_t size = i < shift ? 1 : sizes()[i - shift];
-    if (new_sizes[i] == -1) new_sizes[i] = size;
-    new_strides[i] = i < shift || (size == 1 && new_sizes[i] != 1) ? 0 : old_strides[i - shift];
-    if (size != 1 && size != new_sizes[i]) {
+    int64_t& size = view.sizes()[i];
+    if (new_sizes[i] == -1 || new_sizes[i] == size) continue;
+    if (size != 1) {
       throw Error(ErrorCode::internal,
                   fmt::format("shape {} does not expand to {}", sizes().to_string(), new_sizes.to_string()));
     }
+    size = new_sizes[i];
+    view.strides()[i] = 0;
   }
-  return view_of(new_sizes, new_strides, meta_->offset);
+  return view.resized();
 }
 
 Tensor Tensor::slice(int at, int64_t start, int64_t end, int64_t step) const {
@@ -182,12 +215,18 @@ Tensor Tensor::slice(int at, int64_t start, int64_t end, int64_t step) const {
   if (end < 0) end += size;
   start = std::clamp<int64_t>(start, 0, size);
   end = std::clamp<int64_t>(end, start, size);
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  const int64_t offset = meta_->offset + start * new_strides[at];
-  new_sizes[at] = (end - start + step - 1) / step;
-  new_strides[at] *= step;
-  return view_of(new_sizes, new_strides, offset);
+  View view(*meta_);
+  view.offset() += start * view.strides()[at];
+  view.sizes()[at] = (end - start + step - 1) / step;
+  view.strides()[at] *= step;
+  return view.resized();
+}
+
+Tensor Tensor::window(const Shape& starts, const Shape& lengths) const {
+  View view(*meta_);
+  for (int i = 0; i < dim(); ++i) view.offset() += starts[i] * view.strides()[i];
+  view.sizes() = lengths;
+  return view.resized();
 }
 
 Tensor Tensor::narrow(int at, int64_t start, int64_t length) const {
@@ -202,17 +241,15 @@ Tensor Tensor::narrow(int at, int64_t start, int64_t length) const {
 Tensor Tensor::select(int at, int64_t index) const {
   at = sizes().dim(at);
   if (index < 0) index += sizes()[at];
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  const int64_t offset = meta_->offset + index * new_strides[at];
-  new_sizes.erase(at);
-  new_strides.erase(at);
-  return view_of(new_sizes, new_strides, offset);
+  View view(*meta_);
+  view.offset() += index * view.strides()[at];
+  view.sizes().erase(at);
+  view.strides().erase(at);
+  return view.resized();
 }
 
-std::vector<Tensor> Tensor::split(std::initializer_list<int64_t> lengths, int at) const {
-  std::vector<Tensor> parts;
-  parts.reserve(lengths.size());
+TensorList Tensor::split(std::initializer_list<int64_t> lengths, int at) const {
+  TensorList parts;
   int64_t start = 0;
   for (int64_t length : lengths) {
     parts.push_back(narrow(at, start, length));
@@ -221,24 +258,23 @@ std::vector<Tensor> Tensor::split(std::initializer_list<int64_t> lengths, int at
   return parts;
 }
 
-std::vector<Tensor> Tensor::chunk(int n, int at) const {
+TensorList Tensor::chunk(int n, int at) const {
   const int64_t size = this->size(at);
   const int64_t step = (size + n - 1) / n;
-  std::vector<Tensor> parts;
-  parts.reserve(static_cast<size_t>(n));
+  TensorList parts;
   for (int64_t start = 0; start < size; start += step) parts.push_back(slice(at, start, std::min(start + step, size)));
   return parts;
 }
 
-std::vector<Tensor> Tensor::unbind(int at) const {
-  std::vector<Tensor> parts;
+TensorList Tensor::unbind(int at) const {
+  TensorList parts;
   for (int64_t i = 0; i < size(at); ++i) parts.push_back(select(at, i));
   return parts;
 }
 
 Tensor Tensor::unflatten(int at, Shape parts) const {
   at = sizes().dim(at);
-  parts = inferred(parts, sizes()[at]);
+  infer(parts, sizes()[at]);
   Shape new_sizes;
   for (int i = 0; i < dim(); ++i) {
     if (i != at) {
@@ -251,29 +287,30 @@ Tensor Tensor::unflatten(int at, Shape parts) const {
 }
 
 Tensor Tensor::view_as_complex() const {
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  new_sizes.erase(dim() - 1);
-  new_strides.erase(dim() - 1);
-  for (int i = 0; i < new_strides.rank(); ++i) new_strides[i] /= 2;
-  Tensor out = view_of(new_sizes, new_strides, meta_->offset / 2);
-  TensorMeta* made = const_cast<TensorMeta*>(out.meta_);
-  made->dtype = dtype() == DType::float64 ? DType::complex128 : DType::complex64;
-  made->bytes *= 2;
-  return out;
+  View view(*meta_);
+  view.sizes().erase(dim() - 1);
+  view.strides().erase(dim() - 1);
+  for (int i = 0; i < view.strides().rank(); ++i) view.strides()[i] /= 2;
+  view.offset() /= 2;
+  return view.retyped(dtype() == DType::float64 ? DType::complex128 : DType::complex64);
 }
 
 Tensor Tensor::view_as_real() const {
-  Shape new_sizes = sizes();
-  Shape new_strides = strides();
-  for (int i = 0; i < new_strides.rank(); ++i) new_strides[i] *= 2;
-  new_sizes.push_back(2);
-  new_strides.push_back(1);
-  Tensor out = view_of(new_sizes, new_strides, meta_->offset * 2);
-  TensorMeta* made = const_cast<TensorMeta*>(out.meta_);
-  made->dtype = dtype() == DType::complex128 ? DType::float64 : DType::float32;
-  made->bytes /= 2;
-  return out;
+  View view(*meta_);
+  for (int i = 0; i < view.strides().rank(); ++i) view.strides()[i] *= 2;
+  view.sizes().push_back(2);
+  view.strides().push_back(1);
+  view.offset() *= 2;
+  return view.retyped(dtype() == DType::complex128 ? DType::float64 : DType::float32);
+}
+
+void TensorList::push_back_many(Tensor tensor) {
+  if (size_ == few) {
+    many_.reserve(2 * few);
+    for (Tensor& one : few_) many_.push_back(std::move(one));
+  }
+  many_.push_back(std::move(tensor));
+  ++size_;
 }
 
 }  // namespace modelmeter

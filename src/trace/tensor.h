@@ -14,6 +14,7 @@
 
 namespace modelmeter {
 
+class TensorList;
 class Tracer;
 
 enum class Place : uint8_t {
@@ -35,17 +36,21 @@ struct Storage {
 // What an op remembers of a tensor. It lives in the trace and never changes, but for `storage`'s counters.
 struct TensorMeta {
   Storage* storage;
+  const Shape* own_strides;  // null where the tensor is contiguous, as most are; read strides()
   int64_t numel;
   int64_t bytes;   // of the elements that differ: an expanded dimension (stride 0) counts once
   int64_t offset;  // in elements of dtype, from the start of the storage
   DType dtype;
-  bool contiguous;
   Shape sizes;
-  Shape own_strides;  // set where the tensor is not contiguous; read strides()
 
-  Shape strides() const { return contiguous ? contiguous_strides(sizes) : own_strides; }
+  bool contiguous() const { return own_strides == nullptr; }
+  Shape strides() const { return contiguous() ? contiguous_strides(sizes) : *own_strides; }
   bool same_as(const TensorMeta& other) const {  // the same elements of the same storage
     return this == &other || (storage == other.storage && same_elements(other));
+  }
+  bool same_layout(const TensorMeta& other) const {  // to a kernel: sizes, strides and dtype
+    if (dtype != other.dtype || sizes != other.sizes || contiguous() != other.contiguous()) return false;
+    return contiguous() || *own_strides == *other.own_strides;
   }
 
  private:
@@ -95,38 +100,86 @@ class Tensor {
   int dim() const { return meta_->sizes.rank(); }
   int64_t numel() const { return meta_->numel; }
   DType dtype() const { return meta_->dtype; }
-  bool is_contiguous() const { return meta_->contiguous; }
+  bool is_contiguous() const { return meta_->contiguous(); }
   // Dense with the channels innermost, and not row-major.
   bool is_channels_last() const {
-    return !meta_->contiguous && modelmeter::is_channels_last(meta_->sizes, meta_->own_strides);
+    return !meta_->contiguous() && modelmeter::is_channels_last(meta_->sizes, *meta_->own_strides);
   }
   bool unique() const { return meta_->storage->handles == 1; }  // the only handle on its storage
   bool on_host() const { return meta_->storage->place == Place::host; }
 
   // Views. A size of -1 is inferred; Error where strides do not allow the view (torch's RuntimeError).
-  Tensor view(Shape sizes) const;
+  Tensor view(const Shape& sizes) const;
   bool can_view(const Shape& sizes) const;
   Tensor transpose(int a, int b) const;
   Tensor t() const { return transpose(0, 1); }
   Tensor permute(std::initializer_list<int> order) const;
   Tensor unsqueeze(int dim) const;
   Tensor squeeze(int dim) const;
-  Tensor expand(Shape sizes) const;  // -1 keeps a size
+  Tensor expand(const Shape& sizes) const;  // -1 keeps a size
   Tensor narrow(int dim, int64_t start, int64_t length) const;
   Tensor slice(int dim, int64_t start, int64_t end, int64_t step = 1) const;  // Python's x[start:end:step]
-  Tensor select(int dim, int64_t index) const;                                // x[index]: drops the dimension
-  std::vector<Tensor> split(std::initializer_list<int64_t> lengths, int dim) const;
-  std::vector<Tensor> chunk(int n, int dim) const;
-  std::vector<Tensor> unbind(int dim) const;
+  Tensor window(const Shape& starts, const Shape& lengths) const;  // narrow() in all dimensions, within bounds
+  Tensor select(int dim, int64_t index) const;                     // x[index]: drops the dimension
+  TensorList split(std::initializer_list<int64_t> lengths, int dim) const;
+  TensorList chunk(int n, int dim) const;
+  TensorList unbind(int dim) const;
   Tensor unflatten(int dim, Shape sizes) const;
   Tensor view_as_complex() const;
   Tensor view_as_real() const;
 
  private:
   void release();
-  Tensor view_of(const Shape& sizes, const Shape& strides, int64_t offset) const;
 
   const TensorMeta* meta_ = nullptr;
+};
+
+// A Python list or tuple of tensors: most have few, and those need no memory of their own.
+class TensorList {
+ public:
+  TensorList() = default;
+  TensorList(std::initializer_list<Tensor> tensors) {
+    for (const Tensor& tensor : tensors) push_back(tensor);
+  }
+  TensorList(TensorList&&) = default;
+  TensorList(const TensorList&) = default;
+  TensorList& operator=(TensorList&&) = default;
+  TensorList& operator=(const TensorList&) = default;
+
+  void push_back(Tensor tensor) {
+    if (size_ < few) {
+      few_[size_++] = std::move(tensor);
+    } else {
+      push_back_many(std::move(tensor));
+    }
+  }
+  void clear() {
+    for (Tensor& tensor : few_) tensor.reset();
+    many_.clear();
+    size_ = 0;
+  }
+
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  Tensor* begin() { return size_ <= few ? few_ : many_.data(); }
+  Tensor* end() { return begin() + size_; }
+  const Tensor* begin() const { return size_ <= few ? few_ : many_.data(); }
+  const Tensor* end() const { return begin() + size_; }
+  Tensor& operator[](size_t i) { return begin()[i]; }
+  const Tensor& operator[](size_t i) const { return begin()[i]; }
+  Tensor& front() { return *begin(); }
+  const Tensor& front() const { return *begin(); }
+  Tensor& back() { return end()[-1]; }
+  const Tensor& back() const { return end()[-1]; }
+
+ private:
+  static constexpr size_t few = 6;  // as many as rows of modulation, the most that a forward of ours makes each time
+
+  void push_back_many(Tensor tensor);
+
+  Tensor few_[few];
+  std::vector<Tensor> many_;  // all of them where they are more
+  size_t size_ = 0;
 };
 
 }  // namespace modelmeter

@@ -104,7 +104,7 @@ TEST_F(TensorTest, SelectDropsTheDimension) {
 }
 
 TEST_F(TensorTest, ChunksMayEndShort) {
-  const std::vector<Tensor> parts = make({10, 2}).chunk(4, 0);  // torch.chunk: 3, 3, 3, 1
+  const TensorList parts = make({10, 2}).chunk(4, 0);  // torch.chunk: 3, 3, 3, 1
   ASSERT_EQ(parts.size(), 4u);
   EXPECT_EQ(parts[0].size(0), 3);
   EXPECT_EQ(parts[3].size(0), 1);
@@ -112,7 +112,7 @@ TEST_F(TensorTest, ChunksMayEndShort) {
 }
 
 TEST_F(TensorTest, SplitCutsGivenLengths) {
-  const std::vector<Tensor> parts = make({2, 10}).split({3, 7}, 1);
+  const TensorList parts = make({2, 10}).split({3, 7}, 1);
   ASSERT_EQ(parts.size(), 2u);
   EXPECT_EQ(parts[1].sizes(), Shape({2, 7}));
   EXPECT_EQ(parts[1].meta().offset, 3);
@@ -230,6 +230,23 @@ TEST_F(TensorTest, ATensorTooLargeForItsBytesIsAnError) {
 TEST_F(TensorTest, LiveMemoryThatOverflowsIsAnError) {
   const Tensor x = make({2'000'000'000'000'000'000});
   EXPECT_THROW(make({2'000'000'000'000'000'000}), Error);
+}
+
+TEST_F(TensorTest, AListHoldsFewAndManyTensorsAlike) {
+  TensorList list{make({1}), make({2})};
+  for (int64_t i = 3; i <= 9; ++i) list.push_back(make({i}));
+  ASSERT_EQ(list.size(), 9u);
+  int64_t expected = 1;
+  for (const Tensor& tensor : list) EXPECT_EQ(tensor.numel(), expected++);
+  EXPECT_EQ(list.front().numel(), 1);
+  EXPECT_EQ(list.back().numel(), 9);
+  TensorList copy = list;
+  EXPECT_EQ(tracer.live(), 4 * 45);
+  list.clear();
+  EXPECT_TRUE(list.empty());
+  EXPECT_EQ(copy[8].numel(), 9);
+  copy = TensorList();
+  EXPECT_EQ(tracer.live(), 0);
 }
 
 }  // namespace

@@ -74,10 +74,13 @@ void Trace::clear() {
   last_ops.clear();
   operands.clear();
   scopes.clear();
+  calls.clear();
+  shared_calls.clear();
   given_bytes = 0;
   grown.clear();
   residences.clear();
   metas.clear();
+  strides.clear();
   storages.clear();
 }
 

@@ -24,8 +24,8 @@ struct Op {
   bool tf32;       // a matrix product or convolution of float32 that may compute in TF32
   uint8_t stream;  // Context::stream
   int32_t scope;
-  int32_t operands;   // index of the first one
-  int32_t last = -1;  // index in Trace::last_ops of the same op in the last repetition, where the two differ
+  int32_t operands;  // index of the first one
+  int32_t last;      // index in Trace::last_ops of the same op in the last repetition, where the two differ; or -1
   // Shape parameters that operands do not show, by kernel. Attention: sequences, longest query, longest key;
   // convolution: conv_params().
   std::array<int64_t, 3> params;
@@ -59,7 +59,7 @@ struct Scope {
   int32_t first_child;
   int32_t next_sibling;
   ScopeKind kind;
-  bool growing = false;  // of its ops whose operands grow, the last repetition is recorded too
+  bool growing;  // of its ops whose operands grow, the last repetition is recorded too
 };
 
 // A part of the run with memory of its own: a stage of a pipeline, and what is resident while it runs.
@@ -77,6 +77,21 @@ struct Grown {
   int32_t scope;  // the repetition
 };
 
+// A recorded call of a pure function (trace/shared_call.h), in the order in which they ended.
+struct RecordedCall {
+  int32_t scope;  // in which it was called
+  int32_t first_op, end_op;
+  int32_t first_shared, end_shared;  // of Trace::shared_calls
+  int64_t live;                      // live memory when it began
+};
+
+// A call like a recorded one, not recorded again: it runs the same kernels and leaves the same result.
+struct SharedCall {
+  int32_t like;   // index in Trace::calls
+  int32_t scope;  // in which it was called
+  int64_t live;   // live memory when it began
+};
+
 // Which memories a copy is between.
 enum class Transfer : uint8_t { none, to_device, to_host };
 
@@ -85,11 +100,14 @@ enum class Transfer : uint8_t { none, to_device, to_host };
 // costs of those between lie on the line through the two; live memory of all others grows by `Scope::live_step`.
 class Trace {
  public:
-  std::vector<Op> ops;
-  std::vector<Op> last_ops;
-  std::vector<const TensorMeta*> operands;
-  std::vector<Scope> scopes;
+  Buffer<Op> ops;
+  Buffer<Op> last_ops;
+  Buffer<const TensorMeta*> operands;
+  Buffer<Scope> scopes;
   std::vector<Grown> grown;
+  // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
+  Buffer<RecordedCall> calls;
+  Buffer<SharedCall> shared_calls;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
@@ -117,6 +135,7 @@ class Trace {
   void clear();
 
   Arena<TensorMeta> metas;
+  Arena<Shape> strides;  // of those that are not contiguous
   Arena<Storage> storages;
 };
 

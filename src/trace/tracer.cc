@@ -7,8 +7,6 @@
 namespace modelmeter {
 namespace {
 
-thread_local Tracer* current_tracer = nullptr;
-
 enum class Growth { none, linear, uneven };
 
 // How an op's operands grow over `steps` repetitions. Linear: along at most one dimension of each operand, and in at
@@ -39,17 +37,13 @@ Growth growth_between(const Trace& trace, const Op& first, const Op& last, int64
 
 }  // namespace
 
-Tracer& Tracer::current() {
-  if (current_tracer == nullptr) throw Error(ErrorCode::internal, "a forward ran without a Tracer");
-  return *current_tracer;
-}
-
-Tracer::Guard::Guard(Tracer& tracer) : previous_(std::exchange(current_tracer, &tracer)) {}
-Tracer::Guard::~Guard() { current_tracer = previous_; }
+void Tracer::throw_none() { throw Error(ErrorCode::internal, "a forward ran without a Tracer"); }
 
 void Tracer::clear() {
   trace_.clear();
-  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
+  calls_.clear();
+  shares_calls_now_ = shares_calls_;
+  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
   context = {};
   folds = true;
   parts = nullptr;
@@ -58,41 +52,53 @@ void Tracer::clear() {
   replay_ = {};
 }
 
-Tensor Tracer::make(const Shape& sizes, const Shape& strides, DType dtype, Place place) {
-  TensorMeta* meta = trace_.metas.add();
-  meta->sizes = sizes;
-  meta->numel = sizes.numel();
-  meta->contiguous = is_contiguous(sizes, strides);
-  if (!meta->contiguous) meta->own_strides = strides;
-  return make(meta, dtype, place);
-}
-
 Tensor Tracer::make(const Shape& sizes, DType dtype, Place place) {
-  TensorMeta* meta = trace_.metas.add();
-  meta->sizes = sizes;
-  meta->numel = sizes.numel();
-  meta->contiguous = true;
-  return make(meta, dtype, place);
+  const int64_t numel = sizes.numel();
+  return make(sizes, numel, checked_mul(numel, size_of(dtype), "the size of a tensor in bytes"), dtype, place);
 }
 
-Tensor Tracer::make(TensorMeta* meta, DType dtype, Place place) {
-  meta->bytes = checked_mul(meta->numel, size_of(dtype), "the size of a tensor in bytes");
+Tensor Tracer::make(const Shape& sizes, int64_t numel, int64_t bytes, DType dtype, Place place) {
+  TensorMeta* meta = trace_.metas.add();
+  Storage* storage = trace_.storages.add();
+  meta->storage = storage;
+  meta->own_strides = nullptr;
+  meta->numel = numel;
+  meta->bytes = bytes;
   meta->offset = 0;
   meta->dtype = dtype;
-  Storage* storage = trace_.storages.add();
+  meta->sizes = sizes;
   storage->tracer = this;
-  storage->bytes = meta->bytes;
+  storage->bytes = bytes;
   storage->handles = 0;
+  storage->born = -1;
   storage->died = -1;
   storage->place = place;
   storage->role = nullptr;
-  storage->born = -1;
-  meta->storage = storage;
   if (place == Place::device) {
     storage->born = static_cast<int32_t>(trace_.ops.size());
-    live_ = checked_add(live_, storage->bytes, "live memory");
+    live_ = checked_add(live_, bytes, "live memory");
   }
   return Tensor(meta);
+}
+
+Tensor Tracer::allocate(const Shape& sizes, const Shape& strides, DType dtype) {
+  Tensor out = allocate(sizes, dtype);
+  if (!is_contiguous(sizes, strides)) {
+    Shape* own = trace_.strides.add();
+    *own = strides;
+    const_cast<TensorMeta&>(out.meta()).own_strides = own;
+  }
+  return out;
+}
+
+Tensor Tracer::allocate_result(const TensorMeta& like) {
+  Tensor out = make(like.sizes, like.numel, like.bytes, like.dtype, Place::device);
+  auto& meta = const_cast<TensorMeta&>(out.meta());
+  meta.offset = like.offset;
+  meta.own_strides = like.own_strides;
+  live_ += like.storage->bytes - like.bytes;
+  meta.storage->bytes = like.storage->bytes;
+  return out;
 }
 
 Tensor Tracer::input(const Shape& sizes, DType dtype) {
@@ -110,21 +116,7 @@ Tensor Tracer::consumed_input(const Shape& sizes, DType dtype) {
   return out;
 }
 
-void Tracer::release(Storage& storage) {
-  if (storage.place != Place::device) return;
-  live_ -= storage.bytes;
-  storage.died = static_cast<int32_t>(trace_.ops.size());
-}
-
-Op& Tracer::begin_op(Kernel kernel) {
-  Op& op = replay_.active ? begin_last_op(kernel) : trace_.ops.emplace_back();
-  op.kernel = kernel;
-  op.in_place = false;
-  op.scope = scope_;
-  op.operands = static_cast<int32_t>(trace_.operands.size());
-  op.live = live_;
-  return op;
-}
+void Tensor::release() { meta_->storage->tracer->release(*meta_->storage); }
 
 Op& Tracer::begin_last_op(Kernel kernel) {
   const bool known = replay_.next_op < replay_.end_op;
@@ -133,42 +125,17 @@ Op& Tracer::begin_last_op(Kernel kernel) {
     throw Error(ErrorCode::internal, "the last repetition of a loop runs other kernels than the first");
   }
   first->last = static_cast<int32_t>(trace_.last_ops.size());
-  return trace_.last_ops.emplace_back();
+  return *trace_.last_ops.add();
 }
 
-Op& Tracer::record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                      std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
-  Op& op = begin_op(kernel);
-  op.params = params;
-  uint8_t defined = 0;
-  for (const Tensor* input : inputs) {
-    if (!input->defined()) continue;
-    trace_.operands.push_back(&input->meta());
-    ++defined;
-  }
-  op.inputs = defined;
-  op.outputs = static_cast<uint8_t>(outputs.size());
-  for (const Tensor* output : outputs) trace_.operands.push_back(&output->meta());
-  return op;
-}
-
-Op& Tracer::record(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                   std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params) {
-  return record_op(kernel, inputs, outputs, params);
-}
-
-void Tracer::record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output) {
+void Tracer::record(Kernel kernel, const TensorList& inputs, const Tensor& output) {
   if (inputs.size() > 255) throw Error(ErrorCode::internal, "more than 255 tensors in one kernel");
-  Op& op = begin_op(kernel);
-  op.params = {};
+  Op& op = begin_op(kernel, {});
   op.inputs = static_cast<uint8_t>(inputs.size());
   op.outputs = 1;
-  for (const Tensor& input : inputs) trace_.operands.push_back(&input.meta());
-  trace_.operands.push_back(&output.meta());
-}
-
-void Tracer::record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
-  record_op(kernel, inputs, {*inputs.begin()}, {}).in_place = true;
+  const TensorMeta** next = trace_.operands.add(inputs.size() + 1);
+  for (const Tensor& input : inputs) *next++ = &input.meta();
+  *next = &output.meta();
 }
 
 int32_t Tracer::enter(std::string_view name, std::string_view klass, const void* module, int64_t index,
@@ -232,7 +199,7 @@ int32_t Tracer::add_scope(std::string_view name, std::string_view klass, const v
                           int64_t count, ScopeKind kind) {
   const int32_t made = static_cast<int32_t>(trace_.scopes.size());
   const int32_t sibling = std::exchange(trace_.scopes[static_cast<size_t>(scope_)].first_child, made);
-  trace_.scopes.push_back({name, klass, module, index, count, 1, 0, 0, scope_, -1, sibling, kind});
+  *trace_.scopes.add() = {name, klass, module, index, count, 1, 0, 0, scope_, -1, sibling, kind, false};
   return scope_ = made;
 }
 

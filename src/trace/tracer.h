@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/checked.h"
+#include "trace/calls.h"
 #include "trace/context.h"
 #include "trace/trace.h"
 
@@ -22,12 +23,15 @@ class Tracer {
   Tracer(const Tracer&) = delete;
   Tracer& operator=(const Tracer&) = delete;
 
-  static Tracer& current();  // Error where there is none
+  static Tracer& current() {  // Error where there is none
+    if (current_ == nullptr) throw_none();
+    return *current_;
+  }
 
   class Guard {
    public:
-    explicit Guard(Tracer& tracer);
-    ~Guard();
+    explicit Guard(Tracer& tracer) : previous_(std::exchange(current_, &tracer)) {}
+    ~Guard() { current_ = previous_; }
     Guard(const Guard&) = delete;
     Guard& operator=(const Guard&) = delete;
 
@@ -49,21 +53,43 @@ class Tracer {
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
+  // The same where it was prepared: numel and bytes are those of sizes and dtype.
+  Tensor parameter(const Shape& sizes, DType dtype, int64_t numel, int64_t bytes) {
+    return make(sizes, numel, bytes, dtype, Place::given);
+  }
   Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes
   // An input that the forward itself lets go, as a cache that it replaces: live memory falls below that at the start.
   Tensor consumed_input(const Shape& sizes, DType dtype);
   Tensor host(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::host); }
   Tensor allocate(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::device); }
-  Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype) {
-    return make(sizes, strides, dtype, Place::device);
+  Tensor allocate(const Shape& sizes, const Shape& strides, DType dtype);
+  // Contiguous, of the sizes of another.
+  Tensor allocate_like(const Tensor& x, DType dtype) {
+    const int64_t bytes = checked_mul(x.numel(), size_of(dtype), "the size of a tensor in bytes");
+    return make(x.sizes(), x.numel(), bytes, dtype, Place::device);
   }
 
-  // Records a kernel that made `outputs` out of `inputs`.
+  // Records a kernel that made `outputs` out of `inputs`, of which some may be undefined. Inline: the lists are then no
+  // more than their elements.
   Op& record(Kernel kernel, std::initializer_list<const Tensor*> inputs, std::initializer_list<const Tensor*> outputs,
-             std::array<int64_t, 3> params = {});
-  void record(Kernel kernel, const std::vector<Tensor>& inputs, const Tensor& output);
+             const std::array<int64_t, 3>& params = {}) {
+    Op& op = begin_op(kernel, params);
+    const TensorMeta** const first = trace_.operands.add(inputs.size() + outputs.size());
+    const TensorMeta** next = first;
+    for (const Tensor* input : inputs) {
+      if (input->defined()) *next++ = &input->meta();
+    }
+    op.inputs = static_cast<uint8_t>(next - first);
+    op.outputs = static_cast<uint8_t>(outputs.size());
+    for (const Tensor* output : outputs) *next++ = &output->meta();
+    trace_.operands.end_at(next);
+    return op;
+  }
+  void record(Kernel kernel, const TensorList& inputs, const Tensor& output);
   // Records a kernel that wrote into its first input.
-  void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs);
+  void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
+    record(kernel, inputs, {*inputs.begin()}).in_place = true;
+  }
 
   // Scopes. A module or function scope is found again when it is entered again from the same parent; a repetition is
   // always new. `name` and `klass` must outlive the trace.
@@ -89,29 +115,52 @@ class Tracer {
     int32_t end_scope;
     const TensorMeta* result;
     bool skippable;  // it left nothing behind but its result
+    bool shared;     // calls in it were shared
   };
   struct Parts {
     std::vector<Part> list;
-    size_t next = 0;  // while replaying
+    size_t next = 0;            // while replaying
+    bool shares_calls = false;  // as outside the loop: parts are not recorded against the last repetition
   };
   Parts* parts = nullptr;  // of the innermost growing loop
 
-  TensorMeta* new_meta() { return trace_.metas.add(); }
-  void release(Storage& storage);
+  // Calls of pure functions that are like an earlier one are not recorded again (trace/shared_call.h), where only sums
+  // and peaks are wanted. Off by default; clear() does not change it.
+  void share_calls(bool on) { shares_calls_ = shares_calls_now_ = on; }
+  bool shares_calls() const { return shares_calls_now_; }
+  // For a part of the forward; clear() ends it.
+  bool exchange_shares_calls(bool on) { return std::exchange(shares_calls_now_, on && shares_calls_); }
+  Calls& calls() { return calls_; }
+  // A tensor like another that a call left behind, in memory of its own.
+  Tensor allocate_result(const TensorMeta& like);
+
+  void release(Storage& storage) {
+    if (storage.place != Place::device) return;
+    live_ -= storage.bytes;
+    storage.died = static_cast<int32_t>(trace_.ops.size());
+  }
 
  private:
-  friend class Tensor;
-  Tensor make(const Shape& sizes, const Shape& strides, DType dtype, Place place);
+  [[noreturn]] static void throw_none();
   Tensor make(const Shape& sizes, DType dtype, Place place);
-  Tensor make(TensorMeta* meta, DType dtype, Place place);
+  Tensor make(const Shape& sizes, int64_t numel, int64_t bytes, DType dtype, Place place);
   int32_t enter(std::string_view name, std::string_view klass, const void* module, int64_t index, ScopeKind kind);
   int32_t enter_recorded_repetition();
   int32_t add_scope(std::string_view name, std::string_view klass, const void* module, int64_t index, int64_t count,
                     ScopeKind kind);
-  Op& begin_op(Kernel kernel);
+  Op& begin_op(Kernel kernel, const std::array<int64_t, 3>& params) {
+    Op& op = replay_.active ? begin_last_op(kernel) : *trace_.ops.add();
+    op.kernel = kernel;
+    op.in_place = op.causal = op.tf32 = false;
+    op.stream = context.stream;
+    op.scope = scope_;
+    op.operands = static_cast<int32_t>(trace_.operands.size());
+    op.last = -1;
+    op.params = params;
+    op.live = live_;
+    return op;
+  }
   Op& begin_last_op(Kernel kernel);
-  Op& record_op(Kernel kernel, std::initializer_list<const Tensor*> inputs,
-                std::initializer_list<const Tensor*> outputs, std::array<int64_t, 3> params);
 
   struct Replay {
     bool active = false;
@@ -120,10 +169,14 @@ class Tracer {
     int32_t outer_scope = 0;
   };
 
+  static inline constinit thread_local Tracer* current_ = nullptr;
+
   Trace trace_;
   int64_t live_ = 0;
   int32_t scope_ = 0;
   Replay replay_;
+  Calls calls_;
+  bool shares_calls_ = false, shares_calls_now_ = false;
 };
 
 // A part of a forward that reports show by itself.
@@ -156,7 +209,7 @@ class ContextGuard {
 // `with torch.autocast(dtype=...)`; enabled = false is `autocast(enabled=False)`.
 class AutocastGuard {
  public:
-  AutocastGuard(DType dtype, bool enabled = true) { context_->autocast = {enabled, dtype}; }
+  explicit AutocastGuard(DType dtype, bool enabled = true) { context_->autocast = {enabled, dtype}; }
 
  private:
   ContextGuard context_;

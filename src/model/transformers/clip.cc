@@ -116,7 +116,7 @@ CLIPEncoder::CLIPEncoder(const BuildContext& context, const ImageEncoderArchitec
   register_module_list("layers", layer_, num_layers_);
 }
 
-Tensor CLIPEncoder::forward(Tensor inputs_embeds, std::vector<Tensor>& kept) const {
+Tensor CLIPEncoder::forward(Tensor inputs_embeds, TensorList& kept) const {
   Tensor hidden_states = std::move(inputs_embeds);
   kept.push_back(hidden_states);
   const auto layer = [&](int64_t i) {
@@ -143,7 +143,7 @@ CLIPVisionModel::CLIPVisionModel(const BuildContext& context, const ImageEncoder
 Tensor CLIPVisionModel::forward(Tensor pixel_values) const {
   Tensor hidden_states = embeddings_(pixel_values);
   hidden_states = pre_layrnorm_(hidden_states);
-  std::vector<Tensor> kept;
+  TensorList kept;
   const Tensor last_hidden_state = encoder_(hidden_states, kept);
   post_layernorm_(last_hidden_state.select(1, 0));
   return kept[kept.size() - 2];

@@ -39,6 +39,8 @@ class CLIPAttention : public Module<CLIPAttention> {
 // ACT2FN["gelu"], or ["quick_gelu"] in three kernels.
 class CLIPActivation : public Module<CLIPActivation> {
  public:
+  static constexpr bool pure = true;
+
   explicit CLIPActivation(bool quick) : Module(quick ? "QuickGELUActivation" : "GELUActivation"), quick_(quick) {}
   Tensor forward(Tensor input) const;
 
@@ -48,6 +50,8 @@ class CLIPActivation : public Module<CLIPActivation> {
 
 class CLIPMLP : public Module<CLIPMLP> {
  public:
+  static constexpr bool pure = true;
+
   CLIPMLP(const BuildContext& context, const ImageEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
@@ -72,7 +76,7 @@ class CLIPEncoder : public Module<CLIPEncoder> {
  public:
   CLIPEncoder(const BuildContext& context, const ImageEncoderArchitecture& a);
   // Gives the last hidden state; `kept` is left with all, the given one first.
-  Tensor forward(Tensor inputs_embeds, std::vector<Tensor>& kept) const;
+  Tensor forward(Tensor inputs_embeds, TensorList& kept) const;
 
  private:
   int64_t num_layers_;

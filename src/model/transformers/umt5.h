@@ -13,6 +13,8 @@ namespace modelmeter::transformers {
 
 class UMT5LayerNorm : public Module<UMT5LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   UMT5LayerNorm(const BuildContext& context, int64_t dim) : Module("UMT5LayerNorm") {
     register_parameter("weight", {dim}, context);
   }
@@ -22,12 +24,16 @@ class UMT5LayerNorm : public Module<UMT5LayerNorm> {
 // gelu_new: the tanh form in eight kernels.
 class NewGELUActivation : public Module<NewGELUActivation> {
  public:
+  static constexpr bool pure = true;
+
   NewGELUActivation() : Module("NewGELUActivation") {}
   Tensor forward(Tensor input) const;
 };
 
 class UMT5DenseGatedActDense : public Module<UMT5DenseGatedActDense> {
  public:
+  static constexpr bool pure = true;
+
   UMT5DenseGatedActDense(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 
@@ -38,6 +44,8 @@ class UMT5DenseGatedActDense : public Module<UMT5DenseGatedActDense> {
 
 class UMT5LayerFF : public Module<UMT5LayerFF> {
  public:
+  static constexpr bool pure = true;
+
   UMT5LayerFF(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor hidden_states) const;
 

@@ -9,11 +9,14 @@ ConvOptions conv2d(int64_t in_dim, int64_t out_dim, int64_t kernel, int64_t stri
 
 // x[:, :, -frames:].clone(), with the last frame of what was kept before it where that is a single one.
 Tensor last_frames(const Tensor& x, const FeatCache::Slot& kept) {
-  Tensor frames = torch::clone(x.slice(2, -cache_t, x.size(2)));
-  if (frames.size(2) < 2 && kept.frames.defined()) {
-    frames = torch::cat({kept.frames.select(2, -1).unsqueeze(2), frames}, 2);
-  }
-  return frames;
+  static const int32_t function = structure_id("wan::last_frames");
+  return shared_call(x.tracer(), function, {&x, &kept.frames}, {}, [&] {
+    Tensor frames = torch::clone(x.slice(2, -cache_t, x.size(2)));
+    if (frames.size(2) < 2 && kept.frames.defined()) {
+      frames = torch::cat({kept.frames.select(2, -1).unsqueeze(2), frames}, 2);
+    }
+    return frames;
+  });
 }
 
 }  // namespace
@@ -39,6 +42,7 @@ CausalConvOptions conv_1x1x1(int64_t in_dim, int64_t out_dim) { return {in_dim, 
 
 CausalConv3d::CausalConv3d(const BuildContext& context, std::string_view class_name, const CausalConvOptions& options)
     : Module(class_name), options_(options) {
+  for (const auto& numbers : {options.stride, options.padding}) vary_by({numbers[0], numbers[1], numbers[2]});
   const auto [t, h, w] = options.kernel;
   register_parameter("weight", {options.out_dim, options.in_dim, t, h, w}, context);
   register_parameter("bias", {options.out_dim}, context);
@@ -70,6 +74,7 @@ int64_t count_conv3d(const BaseLayer& layer) {
 
 VaeRmsNorm::VaeRmsNorm(const BuildContext& context, const VaeClassNames& names, int64_t dim, bool images)
     : Module(names.rms_norm), diffusers_(&names == &diffusers_vae_names) {
+  vary_by({diffusers_});
   register_parameter("gamma", images ? Shape{dim, 1, 1} : Shape{dim, 1, 1, 1}, context);
 }
 
@@ -171,7 +176,7 @@ Tensor VaeAttentionBlock::forward(Tensor x) const {
   Tensor qkv = to_qkv_(x);
   qkv = torch::reshape(std::move(qkv), {b * t, 1, c * 3, h * w}).permute({0, 1, 3, 2});
   qkv = torch::contiguous(std::move(qkv));
-  const std::vector<Tensor> parts = qkv.chunk(3, -1);
+  const TensorList parts = qkv.chunk(3, -1);
   {
     FunctionScope scope("core");
     x = torch::scaled_dot_product_attention(parts[0], parts[1], parts[2]);

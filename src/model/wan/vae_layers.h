@@ -80,6 +80,8 @@ struct CausalConvOptions {
 
 class CausalConv3d : public Module<CausalConv3d> {
  public:
+  static constexpr bool pure = true;
+
   CausalConv3d(const BuildContext& context, std::string_view class_name, const CausalConvOptions& options);
   Tensor forward(Tensor x, Tensor cache_x = Tensor()) const;  // x [b, c, t, h, w], frames before it
   // A call on x and what the cache holds for it, which then holds the end of x.
@@ -98,6 +100,8 @@ int64_t count_conv3d(const BaseLayer& layer);  // causal ones, in it
 // Over the channels; diffusers' computes narrow types in float32.
 class VaeRmsNorm : public Module<VaeRmsNorm> {
  public:
+  static constexpr bool pure = true;
+
   VaeRmsNorm(const BuildContext& context, const VaeClassNames& names, int64_t dim, bool images);
   Tensor forward(Tensor x) const;  // [n, c, h, w] for images, [b, c, t, h, w]
 
@@ -111,6 +115,8 @@ struct UpsampleOptions {
 };
 class VaeUpsample : public Module<VaeUpsample> {
  public:
+  static constexpr bool pure = true;
+
   VaeUpsample(const UpsampleOptions& options) : Module(options.class_name) {}
   Tensor forward(Tensor x) const;  // [n, c, h, w]
 };
@@ -119,6 +125,8 @@ class VaeUpsample : public Module<VaeUpsample> {
 struct ZeroPadOptions {};
 class ZeroPad2d : public Module<ZeroPad2d> {
  public:
+  static constexpr bool pure = true;
+
   ZeroPad2d(const ZeroPadOptions&) : Module("ZeroPad2d") {}
   Tensor forward(Tensor x) const { return torch::pad(std::move(x), {0, 1, 0, 1}); }
 };
@@ -143,6 +151,8 @@ class VaeResample : public Module<VaeResample> {
 // Attention among the pixels of each frame, one head as wide as the layer.
 class VaeAttentionBlock : public Module<VaeAttentionBlock> {
  public:
+  static constexpr bool pure = true;
+
   VaeAttentionBlock(const BuildContext& context, const VaeClassNames& names, int64_t dim);
   Tensor forward(Tensor x) const;  // [b, c, t, h, w]
 
@@ -161,7 +171,11 @@ struct ShortcutOptions {
 
 class AvgDown3D : public Module<AvgDown3D> {
  public:
-  AvgDown3D(const ShortcutOptions& options) : Module("AvgDown3D"), options_(options) {}
+  static constexpr bool pure = true;
+
+  AvgDown3D(const ShortcutOptions& options) : Module("AvgDown3D"), options_(options) {
+    vary_by({options.in_channels, options.out_channels, options.factor_t, options.factor_s});
+  }
   Tensor forward(Tensor x) const;
 
  private:

@@ -205,7 +205,7 @@ Tensor DeepseekV2MoE::moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight,
     torch::to_host(std::move(counts));
   }
 
-  const std::vector<Tensor> outputs = run_experts(sorted_tokens, tokens_per_expert);
+  const TensorList outputs = run_experts(sorted_tokens, tokens_per_expert);
   FunctionScope scope("combine");
   const Tensor outs = torch::cat(outputs, 0);
   const Tensor new_x = torch::empty_like(outs);
@@ -216,9 +216,9 @@ Tensor DeepseekV2MoE::moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight,
   return torch::to(std::move(final_out), new_x.dtype());
 }
 
-std::vector<Tensor> DeepseekV2MoE::run_experts(const Tensor& sorted_tokens,
-                                               const std::vector<int64_t>& tokens_per_expert) const {
-  std::vector<Tensor> outputs;
+TensorList DeepseekV2MoE::run_experts(const Tensor& sorted_tokens,
+                                      const std::vector<int64_t>& tokens_per_expert) const {
+  TensorList outputs;
   int64_t start_idx = 0;
   // Experts in a row with as many tokens each run alike; each leaves its output behind.
   for (size_t i = 0, next; i < tokens_per_expert.size(); i = next) {

@@ -67,7 +67,7 @@ class DeepseekV2MoE : public Module<DeepseekV2MoE> {
 
  private:
   Tensor moe_infer(Tensor x, Tensor topk_ids, Tensor topk_weight, const std::vector<int64_t>& tokens_per_expert) const;
-  std::vector<Tensor> run_experts(const Tensor& sorted_tokens, const std::vector<int64_t>& tokens_per_expert) const;
+  TensorList run_experts(const Tensor& sorted_tokens, const std::vector<int64_t>& tokens_per_expert) const;
 
   int64_t n_routed_experts_;
   DeepseekV2MLP experts_;

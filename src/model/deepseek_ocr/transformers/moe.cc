@@ -37,7 +37,7 @@ Tensor TextExperts::forward(Tensor hidden_states, Tensor top_k_index, Tensor top
 }
 
 Tensor TextExperts::apply_gate(const Tensor& gate_up_out) const {
-  const std::vector<Tensor> gate_up = gate_up_out.chunk(2, -1);
+  const TensorList gate_up = gate_up_out.chunk(2, -1);
   Tensor gate = act_fn_(gate_up[0]);
   return torch::mul(std::move(gate), gate_up[1]);
 }

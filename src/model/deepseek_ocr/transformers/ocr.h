@@ -52,7 +52,7 @@ struct PixelValues {
 // What get_image_features() returns; generate() holds it to the end.
 struct ImageFeatures {
   Tensor last_hidden_state, local_last_hidden_state;  // of the encoder at the queries, views of those at all tokens
-  std::vector<Tensor> pooler_output;                  // for each page [image tokens, hidden_size]
+  TensorList pooler_output;                           // for each page [image tokens, hidden_size]
 };
 
 struct OcrInputs {

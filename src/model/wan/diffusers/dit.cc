@@ -16,7 +16,7 @@ Tensor dispatch_attention(const Tensor& q, const Tensor& k, const Tensor& v) {
 
 Tensor apply_rotary_emb(const Tensor& x, const RotaryEmbedding& rotary) {
   FunctionScope scope("rope");
-  const std::vector<Tensor> pair = x.unflatten(-1, {-1, 2}).unbind(-1);
+  const TensorList pair = x.unflatten(-1, {-1, 2}).unbind(-1);
   const Tensor& x1 = pair[0];
   const Tensor& x2 = pair[1];
   const Tensor cos = rotary[0].slice(-1, 0, rotary[0].size(-1), 2);
@@ -39,9 +39,9 @@ Tensor apply_rotary_emb(const Tensor& x, const RotaryEmbedding& rotary) {
 
 // The rows of a modulation table plus the time step's: [B, rows, C] cut into [B, 1, C], or with one time step per token
 // [B, tokens, rows, C] cut into [B, tokens, C].
-std::vector<Tensor> modulation_rows(const Tensor& table, Tensor temb, int rows) {
+TensorList modulation_rows(const Tensor& table, Tensor temb, int rows) {
   if (temb.dim() != 4) return torch::add(table, std::move(temb)).chunk(rows, 1);
-  std::vector<Tensor> parts = torch::add(table.unsqueeze(0), std::move(temb)).chunk(rows, 2);
+  TensorList parts = torch::add(table.unsqueeze(0), std::move(temb)).chunk(rows, 2);
   for (Tensor& part : parts) part = part.squeeze(2);
   return parts;
 }
@@ -238,7 +238,7 @@ RotaryEmbedding WanRotaryPosEmbed::forward(Tensor hidden_states) const {
   const int64_t w = hidden_states.size(4) / patch_size_[2];
   const int64_t h_dim = 2 * (head_dim_ / 6), w_dim = h_dim, t_dim = head_dim_ - h_dim - w_dim;
   auto grid = [&](const Tensor& freqs) {
-    const std::vector<Tensor> parts = freqs.split({t_dim, h_dim, w_dim}, 1);
+    const TensorList parts = freqs.split({t_dim, h_dim, w_dim}, 1);
     return torch::cat({parts[0].slice(0, 0, f).view({f, 1, 1, -1}).expand({f, h, w, -1}),
                        parts[1].slice(0, 0, h).view({1, h, 1, -1}).expand({f, h, w, -1}),
                        parts[2].slice(0, 0, w).view({1, 1, w, -1}).expand({f, h, w, -1})},
@@ -275,7 +275,7 @@ WanTransformerBlockBase::Result WanTransformerBlockBase::run_block(Tensor hidden
                                                                    Tensor temb, const RotaryEmbedding& rotary,
                                                                    const Linear* projection) const {
   enum { shift_msa, scale_msa, gate_msa, c_shift_msa, c_scale_msa, c_gate_msa };
-  const std::vector<Tensor> e = modulation_rows(parameter(0), torch::to(std::move(temb), DType::float32), 6);
+  const TensorList e = modulation_rows(parameter(0), torch::to(std::move(temb), DType::float32), 6);
   const DType dtype = hidden_states.dtype();
   auto modulated = [&](const FP32LayerNorm& norm, int scale, int shift) {
     Tensor x = torch::to(hidden_states, DType::float32);
@@ -357,7 +357,7 @@ Tensor WanTransformer3DModelBase::to_latents(Tensor hidden_states, const Tensor&
   const int64_t p_t = a_.patch_size[0], p_h = a_.patch_size[1], p_w = a_.patch_size[2];
   const int64_t batch = latents.size(0);
   const int64_t frames = latents.size(2) / p_t, height = latents.size(3) / p_h, width = latents.size(4) / p_w;
-  const std::vector<Tensor> e = modulation_rows(parameter(0), temb.unsqueeze(-2), 2);
+  const TensorList e = modulation_rows(parameter(0), temb.unsqueeze(-2), 2);
   {
     const DType dtype = hidden_states.dtype();
     Tensor x = torch::to(hidden_states, DType::float32);

@@ -19,6 +19,8 @@ using RotaryEmbedding = std::array<Tensor, 2>;  // cosines and sines, [1, tokens
 // Layer norm computed in float32, its result in the type of the input.
 class FP32LayerNorm : public Module<FP32LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   FP32LayerNorm(int64_t dim, bool elementwise_affine);
   Tensor forward(Tensor x) const;
 
@@ -29,6 +31,8 @@ class FP32LayerNorm : public Module<FP32LayerNorm> {
 // diffusers' GELU: a Linear named proj, then gelu.
 class GELUProj : public Module<GELUProj> {
  public:
+  static constexpr bool pure = true;
+
   GELUProj(const BuildContext& context, int64_t in, int64_t out);
   Tensor forward(Tensor x) const;
 
@@ -38,6 +42,8 @@ class GELUProj : public Module<GELUProj> {
 
 class FeedForward : public Module<FeedForward> {
  public:
+  static constexpr bool pure = true;
+
   FeedForward(const BuildContext& context, int64_t in, int64_t inner, int64_t out);
   Tensor forward(Tensor x) const;
 
@@ -89,6 +95,8 @@ class Timesteps : public Module<Timesteps> {
 template <class Activation>
 class TwoLinears : public Module<TwoLinears<Activation>> {
  public:
+  static constexpr bool pure = true;
+
   TwoLinears(const BuildContext& context, std::string_view class_name, std::string activation, int64_t in, int64_t out)
       : Module<TwoLinears>(class_name), linear_1_(context, {in, out}), linear_2_(context, {out, out}) {
     this->register_module("linear_1", linear_1_);

@@ -49,7 +49,7 @@ Tensor WanPipeline::get_t5_prompt_embeds() const {
     const Tensor mask = from_host({o_.batch, o_.text_len}, DType::int64);
     prompt_embeds = stand_in(stand_in_for::text_encoder, {o_.batch, o_.text_len, o_.text_dim}, o_.text_dtype);
   }
-  std::vector<Tensor> padded;
+  TensorList padded;
   for (int64_t i = 0; i < o_.batch; ++i) {
     const Tensor u = prompt_embeds.select(0, i).narrow(0, 0, o_.prompt_tokens);
     Tensor zeros = torch::new_zeros(u, {o_.text_len - o_.prompt_tokens, o_.text_dim});
@@ -96,7 +96,7 @@ Tensor WanPipeline::prepare_image_condition(const Tensor& image, const Tensor& l
   const Shape& l = o_.latent;
   Tensor video_condition;
   {
-    std::vector<Tensor> frames = {image.unsqueeze(2)};
+    TensorList frames = {image.unsqueeze(2)};
     frames.push_back(torch::new_zeros(frames[0], {1, 3, o_.frames - o_.images(), o_.height, o_.width}));
     if (last_image.defined()) frames.push_back(last_image.unsqueeze(2));
     video_condition = torch::cat(std::move(frames), 2);

@@ -74,7 +74,7 @@ UniPCMultistepScheduler::Coefficients UniPCMultistepScheduler::coefficients(int6
   c.lambda_s0 = log_ratio(c.alpha_s0, c.sigma_s0);
   c.h = torch::sub(c.lambda_t, c.lambda_s0);
 
-  std::vector<Tensor> rks;
+  TensorList rks;
   if (order == 2) {
     c.sigma_si = on_device();
     c.alpha_si = torch::rsub(c.sigma_si, 1.0);
@@ -93,7 +93,7 @@ UniPCMultistepScheduler::Coefficients UniPCMultistepScheduler::coefficients(int6
   c.h_phi_k = torch::div(c.h_phi_1, c.hh);
   c.h_phi_k = torch::sub(std::move(c.h_phi_k), 1.0);
   c.B_h = torch::expm1(c.hh);
-  std::vector<Tensor> R, b;
+  TensorList R, b;
   for (int64_t i = 1; i <= order; ++i) {
     R.push_back(torch::pow(c.rks, static_cast<double>(i - 1)));
     Tensor scaled = torch::mul(c.h_phi_k, 1.0);

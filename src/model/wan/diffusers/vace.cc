@@ -57,7 +57,7 @@ Tensor WanVACETransformer3DModel::forward(const DiTInputs& in) const {
 
   // hints, of all VACE blocks first
   Tensor conditioning_states;
-  std::vector<Tensor> hints;
+  TensorList hints;
   const auto prepare = [&](int64_t i) {
     const WanVACETransformerBlock& block = i == 0 ? vace_block_0_ : vace_blocks_;
     auto [hint, next] = block.call_as(i, hidden_states, text, control, timestep_proj, rotary);

@@ -230,7 +230,7 @@ Tensor WanDecoder3d::forward(Tensor x, FeatCache& cache, bool first_chunk) const
 }
 
 GaussianDistribution::GaussianDistribution(Tensor moments) : parameters(std::move(moments)) {
-  const std::vector<Tensor> halves = parameters.chunk(2, 1);
+  const TensorList halves = parameters.chunk(2, 1);
   mean = halves[0];
   logvar = torch::clamp(halves[1]);
   Tensor half = torch::mul(logvar, 0.5);
@@ -257,7 +257,7 @@ AutoencoderKLWan::AutoencoderKLWan(const BuildContext& context, const VaeArchite
 GaussianDistribution AutoencoderKLWan::encode(Tensor x) const {
   ModuleCall call(*this);
   if (!options_.slicing || x.size(0) == 1) return GaussianDistribution(encode_samples(x));
-  std::vector<Tensor> encoded_slices;
+  TensorList encoded_slices;
   for (int64_t i = 0; i < x.size(0); ++i) encoded_slices.push_back(encode_samples(x.narrow(0, i, 1)));
   return GaussianDistribution(torch::cat(encoded_slices, 0));
 }
@@ -280,7 +280,7 @@ Tensor AutoencoderKLWan::encode_chunk(const Tensor& x, int64_t i, FeatCache& cac
 Tensor AutoencoderKLWan::decode(Tensor z) const {
   ModuleCall call(*this);
   if (!options_.slicing || z.size(0) == 1) return decode_samples(z);
-  std::vector<Tensor> decoded_slices;
+  TensorList decoded_slices;
   for (int64_t i = 0; i < z.size(0); ++i) decoded_slices.push_back(decode_samples(z.narrow(0, i, 1)));
   return torch::cat(decoded_slices, 0);
 }
@@ -305,7 +305,7 @@ Tensor AutoencoderKLWan::tiled_encode(const Tensor& x) const {
   const TileSide high{x.size(3), options_.tile_min_height, options_.tile_stride_height};
   const TileSide wide{x.size(4), options_.tile_min_width, options_.tile_stride_width};
   FeatCache cache(encoder_convs_);
-  std::vector<Tensor> time;
+  TensorList time;
   Tensor tile;
   const auto rows = run_tiles(high, wide, {{&tile}, {}}, [&](int64_t i, int64_t j) {
     cache.clear();
@@ -336,7 +336,7 @@ Tensor AutoencoderKLWan::tiled_decode(const Tensor& z) const {
   const TileSide high{z.size(3), options_.tile_min_height / ratio, options_.tile_stride_height / ratio};
   const TileSide wide{z.size(4), options_.tile_min_width / ratio, options_.tile_stride_width / ratio};
   FeatCache cache(decoder_convs_);
-  std::vector<Tensor> time;
+  TensorList time;
   Tensor tile, decoded;
   const auto rows = run_tiles(high, wide, {{&tile, &decoded}, {}}, [&](int64_t i, int64_t j) {
     cache.clear();

@@ -16,7 +16,7 @@ void blend_lines(const Tensor& a, const Tensor& b, int dim, int64_t extent) {
 
 }  // namespace
 
-Blended blend_tiles(const std::vector<std::vector<Tensor>>& rows, const Blend& blend) {
+Blended blend_tiles(const std::vector<TensorList>& rows, const Blend& blend) {
   Blended out;
   for (size_t i = 0; i < rows.size(); ++i) {
     out.result_row.clear();

@@ -22,18 +22,17 @@ struct TileSide {
 // Runs tile(i, j) for all tiles; those that find what an earlier one found and are as large are not traced. `carried`
 // are the tensors that one tile leaves for the next.
 template <class Tile>
-std::vector<std::vector<Tensor>> run_tiles(const TileSide& high, const TileSide& wide, const LoopState& carried,
-                                           Tile tile) {
-  std::vector<std::vector<Tensor>> rows;
+std::vector<TensorList> run_tiles(const TileSide& high, const TileSide& wide, const LoopState& carried, Tile tile) {
+  std::vector<TensorList> rows;
   const auto run_row = [&](int64_t i) {
-    std::vector<Tensor> row;
+    TensorList row;
     const auto run_tile = [&](int64_t j) { row.push_back(tile(i, j)); };
     repeat_steadily(wide.whole(), carried, run_tile, [&](int64_t) { row.push_back(untraced_like(row.back())); });
     for (int64_t j = wide.whole(); j < wide.count(); ++j) run_tile(j);
     rows.push_back(std::move(row));
   };
   const auto skip_row = [&](int64_t) {
-    std::vector<Tensor> row;
+    TensorList row;
     for (const Tensor& x : rows.back()) row.push_back(untraced_like(x));
     rows.push_back(std::move(row));
   };
@@ -50,9 +49,9 @@ struct Blend {
   int64_t sample_height, sample_width;
 };
 struct Blended {
-  std::vector<Tensor> result_rows, result_row;  // local variables of the originals
+  TensorList result_rows, result_row;  // local variables of the originals
   Tensor tile, picture;
 };
-Blended blend_tiles(const std::vector<std::vector<Tensor>>& rows, const Blend& blend);
+Blended blend_tiles(const std::vector<TensorList>& rows, const Blend& blend);
 
 }  // namespace modelmeter::wan::diffusers

@@ -9,7 +9,7 @@ Tensor half(Tensor x) { return is_half(x.dtype()) ? x : torch::to(std::move(x), 
 
 // torch.cat([u[:n] for u, n in zip(x, lens)])
 Tensor cut(const Tensor& x, const std::vector<int64_t>& lens) {
-  std::vector<Tensor> parts;
+  TensorList parts;
   for (size_t i = 0; i < lens.size(); ++i) {
     parts.push_back(x.select(0, static_cast<int64_t>(i)).slice(0, 0, lens[i]));
   }
@@ -59,13 +59,15 @@ Tensor flash_attention(Tensor q, Tensor k, Tensor v, const Tensor& k_lens_given,
   return torch::to(std::move(x), out_dtype);
 }
 
-Tensor rope_apply(Tensor x, const BlockArguments& args) {
+namespace {
+
+Tensor rotate(const Tensor& x, const BlockArguments& args) {
   FunctionScope scope("rope");
   const int64_t n = x.size(2), c = x.size(3) / 2;
   if (!args.freqs->defined()) *args.freqs = x.tracer().allocate(args.freqs_sizes, DType::complex128);
-  const std::vector<Tensor> freqs = args.freqs->split({c - 2 * (c / 3), c / 3, c / 3}, 1);
+  const TensorList freqs = args.freqs->split({c - 2 * (c / 3), c / 3, c / 3}, 1);
 
-  std::vector<Tensor> output;
+  TensorList output;
   Tensor x_i, freqs_i;
   for (size_t i = 0; i < args.grid_sizes.size(); ++i) {
     const auto [f, h, w] = args.grid_sizes[i];
@@ -83,6 +85,16 @@ Tensor rope_apply(Tensor x, const BlockArguments& args) {
   }
   Tensor stacked = torch::stack(output);
   return torch::to(std::move(stacked), DType::float32);
+}
+
+}  // namespace
+
+Tensor rope_apply(Tensor x, const BlockArguments& args) {
+  static const int32_t function = structure_id("wan::official::rope_apply");
+  Tracer& tracer = x.tracer();
+  if (args.grid_sizes.size() != 1) return rotate(x, args);
+  const auto [f, h, w] = args.grid_sizes[0];
+  return shared_call(tracer, function, {&x, args.freqs}, {f, h, w}, [&] { return rotate(x, args); });
 }
 
 }  // namespace modelmeter::wan::official

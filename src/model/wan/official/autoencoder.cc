@@ -41,14 +41,22 @@ WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
   register_module("decoder", layer_of(decoder_));
 }
 
-std::vector<Tensor> WanVAE::decode(const std::vector<Tensor>& zs) const {
+namespace {
+
+enum : int64_t { encodes, decodes };  // what a WanVAE is called for
+
+}  // namespace
+
+TensorList WanVAE::decode(const TensorList& zs) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
   const Tensor mean = tracer.input({a_.z_dim}, dtype_);
   const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  std::vector<Tensor> videos;
+  TensorList videos;
   for (const Tensor& z : zs) {
-    Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
+    const Tensor one = z.unsqueeze(0);
+    Tensor video = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {decodes},
+                               [&] { return decode_one(one, mean, inverse_std); });
     video = torch::clamp_(torch::to(std::move(video), DType::float32));
     videos.push_back(video.squeeze(0));
   }
@@ -71,14 +79,16 @@ Tensor WanVAE::decode_chunk(const Tensor& x, FeatCache& cache, bool first_chunk)
   return std::get<Decoder3d>(decoder_)(x, cache);
 }
 
-std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
+TensorList WanVAE::encode(const TensorList& videos) const {
   ModuleCall call(*this);
   Tracer& tracer = Tracer::current();
   const Tensor mean = tracer.input({a_.z_dim}, dtype_);
   const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  std::vector<Tensor> latents;
+  TensorList latents;
   for (const Tensor& video : videos) {
-    Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);
+    const Tensor one = video.unsqueeze(0);
+    Tensor latent = shared_call(tracer, structure(), {&one, &mean, &inverse_std}, {encodes},
+                                [&] { return encode_one(one, mean, inverse_std); });
     latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
   }
   return latents;
@@ -91,7 +101,7 @@ Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_st
   Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
     return encode_chunk(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);
   });
-  const std::vector<Tensor> moments = conv1_(out).chunk(2, 1);
+  const TensorList moments = conv1_(out).chunk(2, 1);
   Tensor mu = torch::sub(moments[0], mean.view({1, a_.z_dim, 1, 1, 1}));
   return torch::mul(std::move(mu), inverse_std.view({1, a_.z_dim, 1, 1, 1}));
 }

@@ -19,9 +19,9 @@ class WanVAE : public Module<WanVAE> {
  public:
   WanVAE(const BuildContext& context, const VaeArchitecture& a);  // is_residual: Wan2.2's
 
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
+  TensorList decode(const TensorList& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
   // And back; F = 4 n + 1, what is over is dropped.
-  std::vector<Tensor> encode(const std::vector<Tensor>& videos) const;
+  TensorList encode(const TensorList& videos) const;
 
   const VaeArchitecture& architecture() const { return a_; }
 

@@ -35,7 +35,7 @@ ClipSelfAttention::ClipSelfAttention(const BuildContext& context, const ImageEnc
 
 Tensor ClipSelfAttention::forward(Tensor x) const {
   const int64_t b = x.size(0), s = x.size(1), c = x.size(2), n = num_heads_, d = head_dim_;
-  const std::vector<Tensor> qkv = to_qkv_(x).view({b, s, 3, n, d}).unbind(2);
+  const TensorList qkv = to_qkv_(x).view({b, s, 3, n, d}).unbind(2);
   x = flash_attention(qkv[0], qkv[1], qkv[2], Tensor(), {});
   x = torch::reshape(x, {b, s, c});
   x = proj_(x);

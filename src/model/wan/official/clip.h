@@ -27,6 +27,8 @@ struct ClipActivationOptions {
 
 class ClipActivation : public Module<ClipActivation> {
  public:
+  static constexpr bool pure = true;
+
   ClipActivation(const ClipActivationOptions& options)
       : Module(options.quick ? "QuickGELU" : "GELU"), quick_(options.quick) {}
   Tensor forward(Tensor x) const;
@@ -38,6 +40,8 @@ class ClipActivation : public Module<ClipActivation> {
 // clip.py's LayerNorm: computed in float32, its result in the type of the input.
 class ClipLayerNorm : public Module<ClipLayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   ClipLayerNorm(const BuildContext& context, int64_t dim);
   Tensor forward(Tensor x) const;
 };

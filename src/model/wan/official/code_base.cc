@@ -84,7 +84,7 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
             const ContextGuard context;
             context->attention = o.attention;
             const Shape sample = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
-            std::vector<Tensor> samples;
+            TensorList samples;
             for (int64_t i = 0; i < o.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
             if (o.decode) {
               m->decode(samples);

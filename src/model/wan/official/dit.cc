@@ -28,9 +28,9 @@ Tensor sinusoidal_embedding_1d(int64_t dim, Tensor position) {
 
 // The rows of a modulation table plus the time step's: [B, rows, C] cut into [B, 1, C], or with a time step per token
 // [B, L, rows, C] cut into [B, L, C].
-std::vector<Tensor> modulation_rows(const Tensor& table, Tensor e, int rows) {
+TensorList modulation_rows(const Tensor& table, Tensor e, int rows) {
   if (e.dim() == 3) return torch::add(table, std::move(e)).chunk(rows, 1);
-  std::vector<Tensor> parts = torch::add(table.unsqueeze(0), std::move(e)).chunk(rows, 2);
+  TensorList parts = torch::add(table.unsqueeze(0), std::move(e)).chunk(rows, 2);
   for (Tensor& part : parts) part = part.squeeze(2);
   return parts;
 }
@@ -76,6 +76,7 @@ WanAttention::WanAttention(const BuildContext& context, const Architecture& a)
 
 WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architecture& a)
     : Module("WanSelfAttention"), attn_(context, a) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -86,6 +87,13 @@ WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architectu
 }
 
 Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
+  Tracer& tracer = x.tracer();
+  if (args.grid_sizes.size() != 1) return attend(std::move(x), args);
+  const auto [f, h, w] = args.grid_sizes[0];
+  return shared_call(tracer, structure(), {&x, &args.seq_lens, args.freqs}, {f, h, w}, [&] { return attend(x, args); });
+}
+
+Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
   const int64_t b = x.size(0), s = x.size(1), n = attn_.num_heads, d = attn_.head_dim;
   Tensor q = attn_.q(x);
   if (attn_.qk_norm) q = attn_.norm_q(q);
@@ -108,6 +116,7 @@ Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
 WanT2VCrossAttention::WanT2VCrossAttention(const BuildContext& context, const Architecture& a,
                                            std::string_view class_name)
     : Module(class_name), attn_(context, a) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -137,6 +146,7 @@ WanI2VCrossAttention::WanI2VCrossAttention(const BuildContext& context, const Ar
       k_img_(context, square(a)),
       v_img_(context, square(a)),
       norm_k_img_(context, a.dim) {
+  vary_by({attn_.num_heads});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -196,7 +206,7 @@ WanAttentionBlockBase::WanAttentionBlockBase(const BuildContext& context, std::s
 }
 
 Tensor WanAttentionBlockBase::forward(Tensor x, Tensor e0, const BlockArguments& args) const {
-  const std::vector<Tensor> e = modulation_rows(parameter(0), std::move(e0), 6);
+  const TensorList e = modulation_rows(parameter(0), std::move(e0), 6);
 
   // self-attention
   Tensor normed = torch::to(norm1_(x), DType::float32);
@@ -211,7 +221,7 @@ Tensor WanAttentionBlockBase::forward(Tensor x, Tensor e0, const BlockArguments&
   return x;
 }
 
-Tensor WanAttentionBlockBase::cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const {
+Tensor WanAttentionBlockBase::cross_attn_ffn(Tensor x, const Tensor& context, const TensorList& e) const {
   Tensor normed = norm3_ ? (*norm3_)(x) : x;
   Tensor attended = t2v_cross_attn_ ? (*t2v_cross_attn_)(normed, context) : (*i2v_cross_attn_)(normed, context);
   normed.reset();
@@ -234,7 +244,7 @@ Head::Head(const BuildContext& context, const Architecture& a)
 
 Tensor Head::forward(Tensor x, Tensor e_in) const {
   AutocastGuard autocast(DType::float32);
-  const std::vector<Tensor> e = modulation_rows(parameter(0), e_in.unsqueeze(-2), 2);
+  const TensorList e = modulation_rows(parameter(0), e_in.unsqueeze(-2), 2);
   Tensor normed = norm_(x);
   normed = modulate(std::move(normed), e[1], e[0]);
   x = head_(normed);
@@ -272,16 +282,16 @@ WanModelBase::WanModelBase(const BuildContext& context, std::string_view class_n
   register_module("time_projection", time_projection_);
 }
 
-Tensor WanModelBase::embed_latents(const Conv& patch_embedding, std::vector<Tensor> latents, int64_t seq_len,
+Tensor WanModelBase::embed_latents(const Conv& patch_embedding, TensorList latents, int64_t seq_len,
                                    std::vector<GridSize>* grid_sizes) const {
-  std::vector<Tensor> embedded;
+  TensorList embedded;
   for (const Tensor& u : latents) embedded.push_back(patch_embedding(u.unsqueeze(0)));
   latents.clear();
   for (Tensor& u : embedded) {
     if (grid_sizes != nullptr) grid_sizes->push_back({u.size(2), u.size(3), u.size(4)});
     u = torch::flatten(u, 2).transpose(1, 2);
   }
-  std::vector<Tensor> padded;
+  TensorList padded;
   for (const Tensor& u : embedded) {
     Tensor zeros = torch::new_zeros(u, {1, seq_len - u.size(1), u.size(2)});
     padded.push_back(torch::cat({u, std::move(zeros)}, 1));
@@ -302,8 +312,8 @@ WanModelBase::TimeEmbedding WanModelBase::embed_time(Tensor t) const {
   return out;
 }
 
-Tensor WanModelBase::embed_text(const std::vector<Tensor>& context) const {
-  std::vector<Tensor> padded;
+Tensor WanModelBase::embed_text(const TensorList& context) const {
+  TensorList padded;
   for (const Tensor& u : context) {
     Tensor zeros = torch::new_zeros(u, {a_.text_len - u.size(0), u.size(1)});
     padded.push_back(torch::cat({u, std::move(zeros)}, 0));
@@ -318,11 +328,11 @@ BlockArguments WanModelBase::block_arguments(Tensor* freqs, const std::vector<Gr
   return {std::move(seq_lens), grid_sizes, freqs, {a_.rope_max_seq_len, a_.head_dim() / 2}, std::move(context)};
 }
 
-std::vector<Tensor> WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const {
+TensorList WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const {
   x = head_(x, e);
-  const std::vector<Tensor> out = unpatchify(x, grid_sizes);
+  const TensorList out = unpatchify(x, grid_sizes);
   x.reset();
-  std::vector<Tensor> floats;
+  TensorList floats;
   for (const Tensor& u : out) floats.push_back(torch::to(u, DType::float32));
   return floats;
 }
@@ -334,8 +344,8 @@ WanModel::WanModel(const BuildContext& context, const Architecture& a)
   if (a.image_conditioned()) register_module("img_emb", img_emb_.emplace(context, a));
 }
 
-std::vector<Tensor> WanModel::forward(const DiTInputs& in) const {
-  std::vector<Tensor> latents = in.x;
+TensorList WanModel::forward(const DiTInputs& in) const {
+  TensorList latents = in.x;
   if (!in.y.empty()) {
     for (size_t i = 0; i < latents.size(); ++i) latents[i] = torch::cat({latents[i], in.y[i]}, 0);
   }
@@ -358,10 +368,10 @@ std::vector<Tensor> WanModel::forward(const DiTInputs& in) const {
   return to_latents(std::move(x), e, grid_sizes);
 }
 
-std::vector<Tensor> WanModelBase::unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const {
+TensorList WanModelBase::unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const {
   const int64_t c = a_.out_dim;
   const int64_t p = a_.patch_size[0], q = a_.patch_size[1], r = a_.patch_size[2];
-  std::vector<Tensor> out;
+  TensorList out;
   Tensor u;
   for (size_t i = 0; i < grid_sizes.size(); ++i) {
     const auto [f, h, w] = grid_sizes[i];

@@ -29,6 +29,8 @@ struct BlockArguments {
 
 class WanRMSNorm : public Module<WanRMSNorm> {
  public:
+  static constexpr bool pure = true;
+
   WanRMSNorm(const BuildContext& context, int64_t dim) : Module("WanRMSNorm") {
     register_parameter("weight", {dim}, context);
   }
@@ -37,6 +39,8 @@ class WanRMSNorm : public Module<WanRMSNorm> {
 
 class WanLayerNorm : public Module<WanLayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   WanLayerNorm(const BuildContext& context, int64_t dim, bool elementwise_affine);
   Tensor forward(Tensor x) const;
 
@@ -61,11 +65,15 @@ class WanSelfAttention : public Module<WanSelfAttention> {
   Tensor forward(Tensor x, const BlockArguments& args) const;  // x [B, L, C]
 
  private:
+  Tensor attend(Tensor x, const BlockArguments& args) const;
+
   WanAttention attn_;
 };
 
 class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
  public:
+  static constexpr bool pure = true;
+
   WanT2VCrossAttention(const BuildContext& context, const Architecture& a,
                        std::string_view class_name = "WanT2VCrossAttention");
   Tensor forward(Tensor x, Tensor context) const;
@@ -76,6 +84,8 @@ class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
 
 class WanI2VCrossAttention : public Module<WanI2VCrossAttention> {
  public:
+  static constexpr bool pure = true;
+
   WanI2VCrossAttention(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor x, Tensor context) const;
 
@@ -94,7 +104,7 @@ class WanAttentionBlockBase : public BaseLayer {
   Tensor forward(Tensor x, Tensor e, const BlockArguments& args) const;
 
  private:
-  Tensor cross_attn_ffn(Tensor x, const Tensor& context, const std::vector<Tensor>& e) const;
+  Tensor cross_attn_ffn(Tensor x, const Tensor& context, const TensorList& e) const;
 
   WanLayerNorm norm1_;
   WanSelfAttention self_attn_;
@@ -114,6 +124,8 @@ class WanAttentionBlock : public Module<WanAttentionBlock, WanAttentionBlockBase
 
 class Head : public Module<Head> {
  public:
+  static constexpr bool pure = true;
+
   Head(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor x, Tensor e) const;  // x [B, L, C], e [B, C] or [B, L, C]
 
@@ -125,6 +137,8 @@ class Head : public Module<Head> {
 // img_emb: the image encoder's tokens to the width of the text's.
 class MLPProj : public Module<MLPProj> {
  public:
+  static constexpr bool pure = true;
+
   MLPProj(const BuildContext& context, const Architecture& a);
   Tensor forward(Tensor image_embeds) const;  // [B, 257, 1280]
 
@@ -134,13 +148,13 @@ class MLPProj : public Module<MLPProj> {
 };
 
 struct DiTInputs {
-  std::vector<Tensor> x;             // latents [C, F, H, W] float32
-  Tensor t;                          // time steps [B]; Wan2.2 also [B, seq_len], one per token, float32
-  std::vector<Tensor> context;       // text [L, text_dim] bfloat16
-  int64_t seq_len = 0;               // tokens the sequence is padded to
-  Tensor clip_fea;                   // [B, 257, image_dim], image-conditioned models only
-  std::vector<Tensor> y;             // conditioning latents [C', F, H, W]
-  std::vector<Tensor> vace_context;  // control [vace_in_dim, F, H, W], VACE only
+  TensorList x;             // latents [C, F, H, W] float32
+  Tensor t;                 // time steps [B]; Wan2.2 also [B, seq_len], one per token, float32
+  TensorList context;       // text [L, text_dim] bfloat16
+  int64_t seq_len = 0;      // tokens the sequence is padded to
+  Tensor clip_fea;          // [B, 257, image_dim], image-conditioned models only
+  TensorList y;             // conditioning latents [C', F, H, W]
+  TensorList vace_context;  // control [vace_in_dim, F, H, W], VACE only
 };
 
 // What WanModel and its descendants share: what stands before and after the blocks.
@@ -157,20 +171,20 @@ class WanModelBase : public BaseLayer {
 
   void register_head() { register_module("head", head_); }  // after the blocks
   // Latents [C, F, H, W] to one sequence [B, seq_len, C]; gives the grid of each where it is asked for.
-  Tensor embed_latents(const Conv& patch_embedding, std::vector<Tensor> latents, int64_t seq_len,
+  Tensor embed_latents(const Conv& patch_embedding, TensorList latents, int64_t seq_len,
                        std::vector<GridSize>* grid_sizes = nullptr) const;
   TimeEmbedding embed_time(Tensor t) const;
-  Tensor embed_text(const std::vector<Tensor>& context) const;
+  Tensor embed_text(const TensorList& context) const;
   // What forward() hands to every block; `freqs` must outlive it.
   BlockArguments block_arguments(Tensor* freqs, const std::vector<GridSize>& grid_sizes, Tensor context) const;
   // The head, then the tokens back to latents, in float32.
-  std::vector<Tensor> to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const;
+  TensorList to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const;
 
   Architecture a_;
   Conv patch_embedding_;
 
  private:
-  std::vector<Tensor> unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const;
+  TensorList unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const;
 
   Mlp text_embedding_;
   Sequential<Linear, SiLU, Linear> time_embedding_;
@@ -181,7 +195,7 @@ class WanModelBase : public BaseLayer {
 class WanModel : public Module<WanModel, WanModelBase> {
  public:
   WanModel(const BuildContext& context, const Architecture& a);
-  std::vector<Tensor> forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+  TensorList forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
 
  private:
   WanAttentionBlock blocks_;

@@ -10,8 +10,8 @@ WanModel2_2::WanModel2_2(const BuildContext& context, const Architecture& a)
   register_head();
 }
 
-std::vector<Tensor> WanModel2_2::forward(const DiTInputs& in) const {
-  std::vector<Tensor> latents = in.x;
+TensorList WanModel2_2::forward(const DiTInputs& in) const {
+  TensorList latents = in.x;
   if (!in.y.empty()) {
     for (size_t i = 0; i < latents.size(); ++i) latents[i] = torch::cat({latents[i], in.y[i]}, 0);
   }

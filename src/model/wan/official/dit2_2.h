@@ -12,7 +12,7 @@ namespace modelmeter::wan::official {
 class WanModel2_2 : public Module<WanModel2_2, WanModelBase> {
  public:
   WanModel2_2(const BuildContext& context, const Architecture& a);  // image_dim 0
-  std::vector<Tensor> forward(const DiTInputs& in) const;           // latents [out_dim, F, H, W] float32
+  TensorList forward(const DiTInputs& in) const;                    // latents [out_dim, F, H, W] float32
 
  private:
   WanAttentionBlock blocks_;

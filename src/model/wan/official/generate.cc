@@ -62,8 +62,8 @@ Generate::Contexts Generate::encode_texts() const {
 }
 
 // CLIPModel.visual
-Tensor Generate::visual(const std::vector<Tensor>& images) const {
-  std::vector<Tensor> resampled;
+Tensor Generate::visual(const TensorList& images) const {
+  TensorList resampled;
   for (const Tensor& u : images) {
     resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), o_.image_encoder.image_size,
                                                   o_.image_encoder.image_size));
@@ -86,7 +86,7 @@ Tensor Generate::frame_mask() const {
   return msk.view({1, msk.size(1) / 4, 4, h, w}).transpose(1, 2).select(0, 0);
 }
 
-Tensor Generate::encode_image(const std::vector<Tensor>& images, const Tensor& mask) const {
+Tensor Generate::encode_image(const TensorList& images, const Tensor& mask) const {
   for (const Tensor& image : images) torch::to_host(image.unsqueeze(0));
   Tensor y;
   {
@@ -97,7 +97,7 @@ Tensor Generate::encode_image(const std::vector<Tensor>& images, const Tensor& m
 }
 
 // vace_encode_frames: what is to be kept and what is to be made, encoded apart.
-std::vector<Tensor> Generate::encode_frames(const Tensor& frames, const Tensor& mask) const {
+TensorList Generate::encode_frames(const Tensor& frames, const Tensor& mask) const {
   Tensor m;
   {
     const Tensor marked = torch::gt(mask, 0.5);
@@ -152,7 +152,7 @@ Tensor Generate::decode() const {
 
 void Generate::text_to_video() const {
   const Contexts contexts = encode_texts();
-  std::vector<Tensor> z0, z;
+  TensorList z0, z;
   Tensor m0;
   if (o_.task == Task::vace) {
     FunctionScope scope("condition");
@@ -203,7 +203,7 @@ void Generate::image_to_video() const {
   const auto on_device = [](const Tensor& x) { return x.on_host() ? torch::to_device(x, x.dtype()) : x; };
   const auto offloaded = [&](Tensor x) { return offloads && !x.on_host() ? torch::to_host(std::move(x)) : x; };
 
-  std::vector<Tensor> images;
+  TensorList images;
   for (int64_t i = 0; i < o_.images(); ++i) images.push_back(from_host({3, o_.height, o_.width}, DType::float32));
   const Tensor noise = torch::randn(o_.latent, DType::float32);
   const Tensor msk = frame_mask();

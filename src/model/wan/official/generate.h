@@ -27,10 +27,10 @@ class Generate : public Module<Generate> {
 
   Contexts encode_texts() const;
   Tensor encode_text() const;
-  Tensor visual(const std::vector<Tensor>& images) const;
+  Tensor visual(const TensorList& images) const;
   Tensor frame_mask() const;
-  Tensor encode_image(const std::vector<Tensor>& images, const Tensor& mask) const;
-  std::vector<Tensor> encode_frames(const Tensor& frames, const Tensor& mask) const;
+  Tensor encode_image(const TensorList& images, const Tensor& mask) const;
+  TensorList encode_frames(const Tensor& frames, const Tensor& mask) const;
   Tensor encode_mask(Tensor mask) const;
   void token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const;
   Tensor guide(const Tensor& conditional, const Tensor& unconditional) const;

@@ -19,12 +19,16 @@ struct T5GELUOptions {};
 // t5.py's GELU: the tanh form in eight kernels.
 class T5GELU : public Module<T5GELU> {
  public:
+  static constexpr bool pure = true;
+
   T5GELU(const T5GELUOptions& = {}) : Module("GELU") {}
   Tensor forward(Tensor x) const;
 };
 
 class T5LayerNorm : public Module<T5LayerNorm> {
  public:
+  static constexpr bool pure = true;
+
   T5LayerNorm(const BuildContext& context, int64_t dim) : Module("T5LayerNorm") {
     register_parameter("weight", {dim}, context);
   }
@@ -43,6 +47,8 @@ class T5Attention : public Module<T5Attention> {
 
 class T5FeedForward : public Module<T5FeedForward> {
  public:
+  static constexpr bool pure = true;
+
   T5FeedForward(const BuildContext& context, const TextEncoderArchitecture& a);
   Tensor forward(Tensor x) const;
 

@@ -12,7 +12,7 @@ Tensor on_device(int64_t n) { return torch::to_device(Tracer::current().host({n}
 
 // The equations of the coefficients: rks to the powers 0 … order - 1.
 Tensor powers(const Tensor& rks, int64_t order) {
-  std::vector<Tensor> rows;
+  TensorList rows;
   for (int64_t i = 0; i < order; ++i) rows.push_back(torch::pow(rks, static_cast<double>(i)));
   return torch::stack(rows);
 }

@@ -43,10 +43,10 @@ VaceWanModel::VaceWanModel(const BuildContext& context, const Architecture& a)
   register_module("vace_patch_embedding", vace_patch_embedding_);
 }
 
-std::vector<Tensor> VaceWanModel::forward_vace(const Tensor& x, const DiTInputs& in, const Tensor& e0,
-                                               const BlockArguments& args) const {
+TensorList VaceWanModel::forward_vace(const Tensor& x, const DiTInputs& in, const Tensor& e0,
+                                      const BlockArguments& args) const {
   Tensor c = embed_latents(vace_patch_embedding_, in.vace_context, in.seq_len);
-  std::vector<Tensor> hints;
+  TensorList hints;
   const auto body = [&](int64_t i) {
     const VaceWanAttentionBlock& block = i == 0 ? vace_block_0_ : vace_blocks_;
     auto [next, c_skip] = block.call_as(i, c, x, e0, args);
@@ -59,7 +59,7 @@ std::vector<Tensor> VaceWanModel::forward_vace(const Tensor& x, const DiTInputs&
   return hints;
 }
 
-std::vector<Tensor> VaceWanModel::forward(const DiTInputs& in) const {
+TensorList VaceWanModel::forward(const DiTInputs& in) const {
   std::vector<GridSize> grid_sizes;
   Tensor x = embed_latents(patch_embedding_, in.x, in.seq_len, &grid_sizes);
   const auto [e, e0_given] = embed_time(in.t);
@@ -68,7 +68,7 @@ std::vector<Tensor> VaceWanModel::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  const std::vector<Tensor> hints = forward_vace(x, in, e0, args);
+  const TensorList hints = forward_vace(x, in, e0, args);
   for (size_t n = 0; n < hints.size(); ++n) {
     const int64_t layer = a_.vace_layers[n];
     const int64_t next = n + 1 < hints.size() ? a_.vace_layers[n + 1] : a_.num_layers;

@@ -33,11 +33,10 @@ class BaseWanAttentionBlock : public Module<BaseWanAttentionBlock, WanAttentionB
 class VaceWanModel : public Module<VaceWanModel, WanModelBase> {
  public:
   VaceWanModel(const BuildContext& context, const Architecture& a);
-  std::vector<Tensor> forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
+  TensorList forward(const DiTInputs& in) const;  // latents [out_dim, F, H, W] float32
 
  private:
-  std::vector<Tensor> forward_vace(const Tensor& x, const DiTInputs& in, const Tensor& e0,
-                                   const BlockArguments& args) const;
+  TensorList forward_vace(const Tensor& x, const DiTInputs& in, const Tensor& e0, const BlockArguments& args) const;
 
   BaseWanAttentionBlock blocks_;
   VaceWanAttentionBlock vace_block_0_, vace_blocks_;  // the first, and the others
