@@ -371,5 +371,83 @@ TEST_F(FunctionalTest, HostTensorsCastWithoutAKernel) {
   EXPECT_THAT(kernels(), ElementsAre("_to_copy i64[2] -> i32[2]"));
 }
 
+// --- what time will ask of ops ---
+
+TEST_F(FunctionalTest, AConvolutionKeepsItsGeometry) {
+  torch::conv(make({1, 4, 9, 16, 20}), make({6, 2, 3, 3, 5}), make({6}), {{1, 2, 3}, {0, 1, 2}, {1, 1, 2}, 2});
+  const ConvGeometry geometry = tracer.trace().conv_geometry(tracer.trace().ops[0]);
+  EXPECT_EQ(geometry.stride, Shape({1, 2, 3}));
+  EXPECT_EQ(geometry.padding, Shape({0, 1, 2}));
+  EXPECT_EQ(geometry.dilation, Shape({1, 1, 2}));
+  torch::conv2d(make({1, 4, 16, 20}), make({6, 4, 3, 5}), Tensor(), {2, 1}, {1, 2});
+  const ConvGeometry flat = tracer.trace().conv_geometry(tracer.trace().ops.back());
+  EXPECT_EQ(flat.stride, Shape({2, 1}));
+  EXPECT_EQ(flat.padding, Shape({1, 2}));
+}
+
+TEST_F(FunctionalTest, ConvolutionsOfFloat32MayUseTf32AndMatrixProductsOnlyOnRequest) {
+  const auto tf32 = [&](size_t op) { return tracer.trace().ops[op].tf32; };
+  torch::conv2d(make({1, 4, 8, 8}), make({6, 4, 3, 3}), Tensor(), {1, 1});
+  torch::conv2d(make({1, 4, 8, 8}, D::bfloat16), make({6, 4, 3, 3}, D::bfloat16), Tensor(), {1, 1});
+  torch::matmul(make({3, 5}), make({5, 7}));
+  {
+    const ContextGuard context;
+    context->matmul_allow_tf32 = true;
+    context->cudnn_allow_tf32 = false;
+    torch::matmul(make({2, 3, 5}), make({2, 5, 7}));
+    torch::linear(make({3, 5}), make({7, 5}), make({7}));
+    torch::conv2d(make({1, 4, 8, 8}), make({6, 4, 3, 3}), Tensor(), {1, 1});
+  }
+  EXPECT_TRUE(tf32(0));
+  EXPECT_FALSE(tf32(1));
+  EXPECT_FALSE(tf32(2));
+  EXPECT_TRUE(tf32(3));
+  EXPECT_TRUE(tf32(4));
+  EXPECT_FALSE(tf32(5));
+}
+
+TEST_F(FunctionalTest, AttentionIsCausalWhereItIsAskedFor) {
+  const Tensor q = make({1, 2, 16, 8}, D::bfloat16), wide = make({1, 2, 16, 8});
+  torch::scaled_dot_product_attention(q, q, q);
+  EXPECT_FALSE(tracer.trace().ops.back().causal);
+  torch::scaled_dot_product_attention(q, q, q, Tensor(), true);
+  EXPECT_TRUE(tracer.trace().ops.back().causal);
+  torch::scaled_dot_product_attention(wide, wide, wide, Tensor(), true);  // memory-efficient
+  EXPECT_TRUE(tracer.trace().ops.back().causal);
+  torch::flash_attn_func(q, q, q, true);
+  EXPECT_TRUE(tracer.trace().ops.back().causal);
+  torch::flash_attn_func(q, q, q);
+  EXPECT_FALSE(tracer.trace().ops.back().causal);
+}
+
+TEST_F(FunctionalTest, CopiesKnowTheirDirection) {
+  const Trace& trace = tracer.trace();
+  const auto last = [&] { return trace.transfer_of(trace.ops.back()); };
+  const Tensor host = tracer.host({4}, D::int64);
+  Tensor device = torch::to_device(host, D::int64);
+  EXPECT_EQ(last(), Transfer::to_device);
+  EXPECT_EQ(trace.kind_of(trace.ops.back()), OpKind::transfer);
+  torch::to_host(device);
+  EXPECT_EQ(last(), Transfer::to_host);
+  torch::copy_(device, host);
+  EXPECT_EQ(last(), Transfer::to_device);
+  torch::to(device, D::float32);
+  EXPECT_EQ(last(), Transfer::none);
+  EXPECT_EQ(trace.kind_of(trace.ops.back()), OpKind::copy);
+  torch::mul(device, device);
+  EXPECT_EQ(last(), Transfer::none);
+}
+
+TEST_F(FunctionalTest, OpsAreOnTheStreamOfTheirContext) {
+  {
+    const ContextGuard context;
+    context->stream = 3;
+    torch::silu(make({4}));
+  }
+  torch::silu(make({4}));
+  EXPECT_EQ(tracer.trace().ops[0].stream, 3);
+  EXPECT_EQ(tracer.trace().ops[1].stream, 0);
+}
+
 }  // namespace
 }  // namespace modelmeter
