@@ -131,6 +131,7 @@ TEST(Report, TheWholeRunIsAllForwards) {
   EXPECT_EQ(r.totals.kernels, 4 * r.per_forward.kernels);
   EXPECT_EQ(r.totals.peak_live_bytes, r.per_forward.peak_live_bytes);
   EXPECT_EQ(r.totals.activation_peak_bytes, r.per_forward.activation_peak_bytes);
+  EXPECT_EQ(r.stages.front().figures, r.totals);  // the only one
 }
 
 // --- rankings ---
@@ -156,6 +157,9 @@ TEST(Top, AsJsonHasTheSameRows) {
   EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
   EXPECT_EQ(json["layers"][0]["flops_torch"].dump(), to_string(top_leaves(r, 1).front()->exact.flops_torch));
   EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
+  double shares = 0;
+  for (const OperatorMetrics& m : top_categories(r, 1000)) shares += m.share_of_module_flops;
+  EXPECT_NEAR(shares, 1.0, 1e-12);
 }
 
 TEST(TopCategories, AreSortedByFlopsThenById) {
