@@ -22,7 +22,7 @@ void Cost::add(const OpCost& cost) {
 }
 
 void Cost::add(const Cost& cost) {
-  for (const auto& [figure, what] : figures) this->*figure = (this->*figure).plus(cost.*figure, what);
+  for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(cost.*figure, what);
 }
 
 void Cost::add(const Cost& cost, int64_t times) {
