@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "testing/models.h"
 #include "report/builder.h"
 #include "report/json.h"
+#include "testing/models.h"
 
 namespace modelmeter {
 namespace {

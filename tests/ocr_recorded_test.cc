@@ -159,7 +159,7 @@ Recording head() {
   r.implementation = "official";
   r.attention = "none";
   r.precision = "bf16";
-  r.part = "head";
+  r.case_name = "head";
   r.config = "{}";
   r.workload = R"({"batch_size": 1, "tokens": 7})";
   r.modules = {{"", "DeepseekOCRForCausalLM"}};
@@ -181,7 +181,7 @@ TEST(OcrRecorded, HeadersOfWhatIsNotModelledAreAnError) {
     EXPECT_THROW(stage_of_recording(r), Error);
   };
   refused([](Recording& r) { r.weights = "f32"; });
-  refused([](Recording& r) { r.part = "neck"; });
+  refused([](Recording& r) { r.case_name = "neck"; });
   refused([](Recording& r) { r.precision = "fp8"; });
   refused([](Recording& r) { r.workload = "{}"; });
   refused([](Recording& r) { r.config = R"({"hidden_size": 640})"; });

@@ -9,9 +9,12 @@ namespace {
 
 std::string figures_of(const std::string& entry, const entries::Overrides& overrides) {
   const Figures f = build_report(*entries::model(entry, overrides), "totals").totals;
-  return fmt::format("{},{},{},{},{},{},{},{},{},{}", f.kernels, f.flops_torch, f.flops_full, f.bytes_read,
-                     f.bytes_written, f.parameters, f.weight_bytes, f.activation_peak_bytes, f.kv_cache_bytes,
-                     f.peak_live_bytes.value());
+  std::string row;
+  for (const Count figure : {f.kernels, f.flops_torch, f.flops_full, f.bytes_read, f.bytes_written, f.parameters,
+                             f.weight_bytes, f.activation_peak_bytes, f.kv_cache_bytes, f.peak_live_bytes.value()}) {
+    row += (row.empty() ? "" : ",") + to_string(figure);
+  }
+  return row;
 }
 
 TEST(Totals, OfEveryEntryAreAsPinned) {

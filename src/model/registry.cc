@@ -39,12 +39,9 @@ std::vector<Family> all_families() {
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
-        {code->target.c_str(),
-         code->build,
-         code->recorded_classes,
+        {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"},
-         {"prefill", "decode", "infer"}});
+         code->stages, code->whole_forwards});
   }
   return table;
 }

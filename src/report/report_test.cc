@@ -9,7 +9,6 @@
 #include "base/files.h"
 #include "base/format.h"
 #include "config/yaml.h"
-#include "testing/models.h"
 #include "report/builder.h"
 #include "report/difference.h"
 #include "report/figure_table.h"
@@ -18,6 +17,7 @@
 #include "report/summary.h"
 #include "report/table.h"
 #include "report/top.h"
+#include "testing/models.h"
 
 namespace modelmeter {
 namespace {
