@@ -24,7 +24,7 @@ void evaluate(benchmark::State& state, const std::string& name, const std::vecto
     tracer.clear();
     model->trace(tracer);
     roll_up(tracer.trace(), rollup);
-    benchmark::DoNotOptimize(model->cost_of_trace(tracer.trace(), rollup));
+    benchmark::DoNotOptimize(model->cost_of(tracer.trace(), rollup));
   }
   state.counters["ops"] = static_cast<double>(tracer.trace().ops.size());
 }
