@@ -71,11 +71,12 @@ BROKEN = (
     [without("module_metrics", 1, field) for field in ("module_id", "profile_id", "calls", "total_time_ms",
                                                        "total_flops_tflops", "total_io_tb", "memory_weights_gb",
                                                        "memory_activations_gb", "memory_kvcache_gb",
-                                                       "share_of_model_time", "operator_breakdown", "exact")] +
+                                                       "share_of_model_time", "share_of_model_flops", "operator_breakdown",
+                                                       "exact")] +
     [without("module_metrics", 0, "operator_breakdown", 0, field) for field in ("category_id", "calls", "flops_tflops",
                                                                                 "io_tb", "share_of_module_flops")] +
     [without("totals", field) for field in ("parameters", "weight_bytes", "kernels", "flops_torch", "flops_full",
-                                            "flops_tensor", "flops_vector", "bytes_read", "bytes_written",
+                                            "flops_tensor", "flops_vector", "bytes_moved", "bytes_read", "bytes_written",
                                             "activation_peak_bytes", "kv_cache_bytes", "peak_live_bytes")] +
     [with_value(None, "notes"), with_value([], "notes"), with_value("a/b", "report_id"), with_value(1, "report_id"),
      with_value("relative/config.json", "model", "config_path"), with_value(0, "model", "patch_size"),
@@ -86,8 +87,10 @@ BROKEN = (
      with_value(3, "modules", 0, "repetition_count"),
      with_value(None, "modules", 0, "constructor_params", "x"), with_value([1], "modules", 0, "constructor_params", "x"),
      with_value("x", "modules", 0, "children"), with_value(-1, "module_metrics", 0, "total_io_tb"),
-     with_value(1.5, "module_metrics", 0, "calls"), with_value(None, "module_metrics", 0, "total_time_ms"),
-     with_value(1.1, "module_metrics", 0, "share_of_model_time"), with_value("0", "totals", "kernels"),
+     with_value(1.5, "module_metrics", 0, "calls"), with_value(0.0, "module_metrics", 0, "total_time_ms"),
+     with_value(1.0, "module_metrics", 0, "share_of_model_time"),
+     with_value(1.1, "module_metrics", 0, "share_of_model_flops"), with_value(None, "totals", "peak_live_bytes"),
+     with_value(0.0, "predicted_total_time_ms"), with_value("0", "totals", "kernels"),
      with_value(-1, "totals", "kernels"), with_value("here", "layer_docs_dir"), with_value(1, "surprise"),
      with_value(1, "modules", 0, "surprise"), with_value("1e9 bytes", "units", "io_tb")]
 )

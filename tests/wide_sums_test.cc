@@ -22,10 +22,11 @@ TEST(WideSums, StepsAddTheSamePast64BitsAsBelow) {
   const Figures few = of_steps(20), more = of_steps(21), many = of_steps(710), most = of_steps(711);
   EXPECT_TRUE(few.flops_full.fits_64());
   EXPECT_FALSE(many.flops_full.fits_64());
-  for (Count Figures::* figure : {&Figures::kernels, &Figures::flops_tensor, &Figures::flops_vector,
-                                  &Figures::flops_full, &Figures::bytes_read, &Figures::bytes_written}) {
-    EXPECT_EQ(most.*figure - many.*figure, more.*figure - few.*figure);
-    EXPECT_EQ(many.*figure, few.*figure + (more.*figure - few.*figure) * (710 - 20));
+  for (const FigureRow& row : figure_rows) {
+    if (row.of == nullptr) continue;
+    const Count step = *row.get(more) - *row.get(few);
+    EXPECT_EQ(*row.get(most) - *row.get(many), step) << row.name;
+    EXPECT_EQ(*row.get(many), *row.get(few) + step * (710 - 20)) << row.name;
   }
 }
 

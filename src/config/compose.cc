@@ -45,21 +45,17 @@ std::vector<std::string> directories(const Node& value) {
   return out;
 }
 
-// `hydra.searchpath` of the primary config, or of the command line.
-Repository with_search_path(const Repository& repository, const std::string& config_name,
-                            const std::vector<Override>& overrides) {
+// Adds `hydra.searchpath` of the command line, or of the primary config.
+void add_search_path(ConfigCache& configs, const std::string& config_name, const std::vector<Override>& overrides) {
   for (auto word = overrides.rbegin(); word != overrides.rend(); ++word) {
-    if (word->key == "hydra.searchpath" && !word->is_sweep()) {
-      return repository.with_search_path(directories(word->node()));
-    }
+    if (word->key == "hydra.searchpath" && !word->is_sweep()) return configs.add_search_path(directories(word->node()));
   }
-  if (config_name == kEmptyConfig) return repository;
-  const std::optional<ConfigFile> primary = repository.load(config_name);
-  if (!primary) return repository;
+  const ConfigFile* primary = configs.load(config_name);
+  if (primary == nullptr) return;
   const Node* hydra = primary->content.find("hydra");
   const Node* search_path = hydra ? hydra->find("searchpath") : nullptr;
   if (!search_path) search_path = primary->content.find("hydra.searchpath");
-  return search_path ? repository.with_search_path(directories(resolve(*search_path))) : repository;
+  if (search_path) configs.add_search_path(directories(resolve(*search_path)));
 }
 
 // The content of a file without its defaults list, at its package.
@@ -180,7 +176,8 @@ Composition compose(const Repository& repository, std::string_view config_name,
     (is_hydra_key(word.key) ? out.hydra_overrides : out.overrides).push_back(text);
   }
   const std::string primary = config_name.empty() ? kEmptyConfig : std::string(config_name);
-  ConfigCache configs(with_search_path(repository, primary, words));
+  ConfigCache configs(repository);
+  add_search_path(configs, primary, words);
   DefaultsList list = build_defaults_list(configs, primary, words, options.multirun);
   out.choices = std::move(list.choices);
   out.defaults = list.entries;

@@ -94,6 +94,30 @@ TEST(Compose, OtherDirectoriesAddOptions) {
             "extra/db/lite.yaml");
 }
 
+TEST(Compose, ThePrimaryConfigMayAddDirectories) {
+  Files files = app();
+  files["conf/config.yaml"] += "hydra:\n  searchpath: [extra]\n";
+  EXPECT_EQ(compose(memory(files), "config", {"db=lite"}).files[0], "extra/db/lite.yaml");
+}
+
+// Counts how often each file is read.
+class CountingFiles : public MemoryFileSystem {
+ public:
+  using MemoryFileSystem::MemoryFileSystem;
+  std::optional<std::string> read(const std::string& path) const override {
+    if (is_file(path)) ++reads[path];
+    return MemoryFileSystem::read(path);
+  }
+  mutable std::map<std::string, int> reads;
+};
+
+TEST(Compose, ReadsEachFileOnce) {
+  const auto files = std::make_shared<CountingFiles>(app());
+  compose(Repository(files, "conf"), "config", {"server=apache", "+exp=big"});
+  EXPECT_THAT(files->reads, ElementsAre(Pair("conf/config.yaml", 1), Pair("conf/db/pg.yaml", 1),
+                                        Pair("conf/exp/big.yaml", 1), Pair("conf/server/apache.yaml", 1)));
+}
+
 TEST(Compose, ListsOfOptions) {
   EXPECT_EQ(composed({"db=[mysql,pg]", "~model"}),
             "db:\n  driver: pg\n  port: 5432\n  url: ${.driver}://${name}\nname: app\n");

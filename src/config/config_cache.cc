@@ -16,4 +16,9 @@ const ConfigFile* ConfigCache::load(const std::string& config_path) {
   return found->second ? &*found->second : nullptr;
 }
 
+void ConfigCache::add_search_path(const std::vector<std::string>& directories) {
+  repository_ = repository_.with_search_path(directories);
+  files_.clear();
+}
+
 }  // namespace modelmeter::config

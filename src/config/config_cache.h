@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/repository.h"
 
@@ -19,6 +20,8 @@ class ConfigCache {
   const Repository& repository() const { return repository_; }
   // nullptr if the search path does not have it.
   const ConfigFile* load(const std::string& config_path);
+  // Adds directories to the search path, where others than before may have a config first.
+  void add_search_path(const std::vector<std::string>& directories);
 
  private:
   Repository repository_;

@@ -1,27 +1,12 @@
 #include "cost/rollup.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "base/checked.h"
 #include "cost/executions.h"
 #include "cost/live_memory.h"
 
 namespace modelmeter {
-namespace {
-
-// Each figure of a Cost with what errors call it.
-constexpr std::pair<Count Cost::*, const char*> figures[] = {
-    {&Cost::kernels, "the number of kernels"},
-    {&Cost::flops_tensor, "the number of tensor FLOPs"},
-    {&Cost::flops_vector, "the number of vector FLOPs"},
-    {&Cost::bytes_read, "the number of bytes read"},
-    {&Cost::bytes_written, "the number of bytes written"},
-    {&Cost::flops_unknown, "the number of tensor FLOPs"},
-};
-
-}  // namespace
-
 double Cost::arithmetic_intensity() const {
   const Count moved = bytes();
   return moved == 0 ? 0.0 : static_cast<double>(flops_full()) / static_cast<double>(moved);
@@ -37,7 +22,7 @@ void Cost::add(const OpCost& cost) {
 }
 
 void Cost::add(const Cost& cost, int64_t times) {
-  for (const auto& [figure, what] : figures) {
+  for (const auto& [figure, what] : cost_sums) {
     this->*figure = (this->*figure).plus((cost.*figure).times(times, what), what);
   }
 }
@@ -45,7 +30,18 @@ void Cost::add(const Cost& cost, int64_t times) {
 void Cost::add_half(const Cost& first_and_last, int64_t times) {
   Cost all;
   all.add(first_and_last, times);
-  for (const auto& [figure, what] : figures) this->*figure = (this->*figure).plus(all.*figure / 2, what);
+  for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(all.*figure / 2, what);
+}
+
+Cost Cost::part(int64_t parts) const {
+  Cost out;
+  for (const auto& [figure, what] : cost_sums) out.*figure = this->*figure / parts;
+  return out;
+}
+
+bool operator==(const Cost& a, const Cost& b) {
+  return std::all_of(std::begin(cost_sums), std::end(cost_sums),
+                     [&](const CostSum& sum) { return a.*sum.member == b.*sum.member; });
 }
 
 namespace {

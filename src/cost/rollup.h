@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 #include "base/count.h"
@@ -29,11 +30,25 @@ struct Cost {
   // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last
   // member.
   void add_half(const Cost& first_and_last, int64_t times);
-  friend bool operator==(const Cost& a, const Cost& b) {
-    return a.kernels == b.kernels && a.flops_tensor == b.flops_tensor && a.flops_vector == b.flops_vector &&
-           a.bytes_read == b.bytes_read && a.bytes_written == b.bytes_written && a.flops_unknown == b.flops_unknown;
-  }
+  // An equal part of it: every sum divided, rounded down.
+  Cost part(int64_t parts) const;
+  friend bool operator==(const Cost& a, const Cost& b);
 };
+
+// Every sum of a Cost with what errors call it. What reports show of them is in cost/figures.h.
+struct CostSum {
+  Count Cost::* member;
+  const char* what;
+};
+inline constexpr CostSum cost_sums[] = {
+    {&Cost::kernels, "the number of kernels"},
+    {&Cost::flops_tensor, "the number of tensor FLOPs"},
+    {&Cost::flops_vector, "the number of vector FLOPs"},
+    {&Cost::bytes_read, "the number of bytes read"},
+    {&Cost::bytes_written, "the number of bytes written"},
+    {&Cost::flops_unknown, "the number of tensor FLOPs"},
+};
+static_assert(sizeof(Cost) == std::size(cost_sums) * sizeof(Count), "a member of Cost is not in cost_sums");
 
 // What a scope costs with everything in it.
 struct ScopeCost {

@@ -16,26 +16,14 @@ double share(Count part, Count whole) {
   return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-Figures figures(const Cost& cost) {
-  Figures f;
-  f.kernels = cost.kernels;
-  f.flops_torch = cost.flops_torch();
-  f.flops_full = cost.flops_full();
-  f.flops_tensor = cost.flops_tensor;
-  f.flops_vector = cost.flops_vector;
-  f.bytes_read = cost.bytes_read;
-  f.bytes_written = cost.bytes_written;
-  return f;
-}
-
-Figures figures(const StageCost& stage) {
-  Figures f = figures(stage.cost);
-  f.parameters = stage.parameters;
-  f.weight_bytes = stage.weight_bytes;
-  f.activation_peak_bytes = stage.activation_peak_bytes;
-  f.kv_cache_bytes = stage.kv_cache_bytes;
-  f.peak_live_bytes = stage.peak_live_bytes;
-  return f;
+Figures figures_of(const StageCost& stage) {
+  Figures out = figures_of(stage.cost);
+  out.parameters = stage.parameters;
+  out.weight_bytes = stage.weight_bytes;
+  out.activation_peak_bytes = stage.activation_peak_bytes;
+  out.kv_cache_bytes = stage.kv_cache_bytes;
+  out.peak_live_bytes = stage.peak_live_bytes;
+  return out;
 }
 
 class ReportBuilder {
@@ -66,19 +54,13 @@ class ReportBuilder {
       if (known.stage == name) stage = &known;
     }
     if (stage == nullptr) stage = &report_.stages.emplace_back(StageFigures{name, nested_in, {}});
-    Figures& sum = stage->figures;
-    const Figures more = figures(leaf.cost);
-    for (Count Figures::* f : {&Figures::kernels, &Figures::flops_torch, &Figures::flops_full, &Figures::flops_tensor,
-                               &Figures::flops_vector, &Figures::bytes_read, &Figures::bytes_written}) {
-      sum.*f = (sum.*f).plus(more.*f, "the costs of a stage");
-    }
-    sum.parameters += leaf.used_parameters;
-    sum.weight_bytes += leaf.used_weight_bytes;
-    sum.kv_cache_bytes += leaf.kv_cache_bytes;
-    sum.activation_peak_bytes = std::max<Count>(sum.activation_peak_bytes, leaf.peak_live);
+    Figures part = figures_of(leaf);
+    part.parameters = leaf.used_parameters;
+    part.weight_bytes = leaf.used_weight_bytes;
     if (const auto found = resident_.find(leaf.origin); found != resident_.end()) {
-      sum.peak_live_bytes = std::max<Count>(sum.peak_live_bytes.value_or(0), Count(found->second) + leaf.peak_live);
+      part.peak_live_bytes = Count(found->second) + leaf.peak_live;
     }
+    modelmeter::add(stage->figures, part);
     if (nested_in) add_to_stage(leaf, *nested_in);
   }
 
@@ -119,17 +101,8 @@ class ReportBuilder {
     out.module_id = node.id;
     out.profile_id = model_.profile_id();
     out.calls = node.calls / node.copies;
-    out.exact = figures(node.cost);
-    out.exact.parameters = node.parameters;
-    out.exact.weight_bytes = node.weight_bytes;
-    out.exact.activation_peak_bytes = node.peak_live;
-    out.exact.kv_cache_bytes = node.kv_cache_bytes;
-    out.total_flops_tflops = per(out.exact.flops_torch, 1e12);
-    out.total_io_tb = per(out.exact.io_bytes(), 1e12);
-    out.memory_weights_gb = per(node.weight_bytes, 1e9);
-    out.memory_activations_gb = per(node.peak_live, 1e9);
-    out.memory_kvcache_gb = per(node.kv_cache_bytes, 1e9);
-    out.share_of_model_time = node.parent == nullptr ? 1.0 : share(out.exact.flops_torch, total_flops);
+    out.exact = figures_of(node);
+    out.share_of_model_flops = node.parent == nullptr ? 1.0 : share(out.exact.flops_torch, total_flops);
     for (const OperatorCategory& category : report_.operator_categories) {
       const auto found = node.by_category.find(category.id);
       if (found == node.by_category.end()) continue;
@@ -160,12 +133,12 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
 
   Tracer tracer;
   model.trace_forward(tracer);
-  report.per_forward = figures(model.cost_of_trace(tracer.trace(), roll_up(tracer.trace())));
+  report.per_forward = figures_of(model.cost_of_trace(tracer.trace(), roll_up(tracer.trace())));
 
   tracer.clear();
   model.trace(tracer);
   const Rollup rollup = roll_up(tracer.trace());
-  report.totals = figures(model.cost_of_trace(tracer.trace(), rollup));
+  report.totals = figures_of(model.cost_of_trace(tracer.trace(), rollup));
   const auto tree = module_tree(model, tracer.trace(), rollup, options);
   if (!(tree->cost == rollup.total()) || tree->weight_bytes != report.totals.weight_bytes) {
     throw Error(ErrorCode::internal,

@@ -43,32 +43,18 @@ ReportDifference difference(const Report& a, const Report& b) {
   compare_fields("workload", a.workload, b.workload, out.inputs);
   compare_fields("runtime", a.runtime, b.runtime, out.inputs);
 
-  const auto total = [&](const char* name, Count Figures::* figure) {
-    out.totals.push_back({name, a.totals.*figure, b.totals.*figure});
-  };
-  total("parameters", &Figures::parameters);
-  total("weight_bytes", &Figures::weight_bytes);
-  total("kernels", &Figures::kernels);
-  total("flops_torch", &Figures::flops_torch);
-  total("flops_full", &Figures::flops_full);
-  total("flops_tensor", &Figures::flops_tensor);
-  total("flops_vector", &Figures::flops_vector);
-  total("bytes_read", &Figures::bytes_read);
-  total("bytes_written", &Figures::bytes_written);
-  total("activation_peak_bytes", &Figures::activation_peak_bytes);
-  total("kv_cache_bytes", &Figures::kv_cache_bytes);
-  out.totals.push_back({"peak_live_bytes", a.totals.peak_live_bytes.value_or(0), b.totals.peak_live_bytes.value_or(0)});
+  for (const FigureRow& row : figure_rows) out.totals.push_back({row.name, row.get(a.totals), row.get(b.totals)});
 
   std::map<std::string, LayerDifference> layers;
   for (const ModuleMetricsSnapshot* s : top_leaves(a, a.modules.size())) {
     LayerDifference& d = layers[s->module_id];
     d.flops_a = s->exact.flops_torch;
-    d.bytes_a = s->exact.io_bytes();
+    d.bytes_a = s->exact.bytes_moved;
   }
   for (const ModuleMetricsSnapshot* s : top_leaves(b, b.modules.size())) {
     LayerDifference& d = layers[s->module_id];
     d.flops_b = s->exact.flops_torch;
-    d.bytes_b = s->exact.io_bytes();
+    d.bytes_b = s->exact.bytes_moved;
   }
   for (auto& [id, d] : layers) {
     d.module_id = id;
@@ -93,7 +79,9 @@ std::string difference_markdown(const ReportDifference& d, size_t most_layers) {
   }
   Table totals({"", "A", "B", "B - A", "B / A"}, {Align::left, Align::right, Align::right, Align::right, Align::right});
   for (const FigureDifference& f : d.totals) {
-    totals.add({f.name, grouped(f.a), grouped(f.b), grouped(f.b - f.a), ratio(f.a, f.b)});
+    const auto text = [](std::optional<Count> value) { return value ? grouped(*value) : "-"; };
+    const bool both = f.a && f.b;
+    totals.add({f.name, text(f.a), text(f.b), both ? grouped(*f.b - *f.a) : "-", both ? ratio(*f.a, *f.b) : "-"});
   }
   out += "\n## Totals\n\n" + totals.markdown() + "\n## Layers\n\n";
   if (d.layers.empty()) return out + "The same.\n";

@@ -1,6 +1,7 @@
 // What differs between two reports: inputs, totals, and costs by layer.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ struct InputDifference {
 
 struct FigureDifference {
   std::string name;
-  Count a = 0, b = 0;
+  std::optional<Count> a, b;  // null where it is not known
 };
 
 struct LayerDifference {

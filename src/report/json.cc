@@ -13,24 +13,13 @@
 namespace modelmeter {
 namespace {
 
-constexpr char schema[] = "modelmeter.report/1";
+constexpr char schema[] = "modelmeter.report/2";
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
 void write(const Figures& f, DocumentWriter& out) {
   out.map([&] {
-    out.field("parameters", f.parameters);
-    out.field("weight_bytes", f.weight_bytes);
-    out.field("kernels", f.kernels);
-    out.field("flops_torch", f.flops_torch);
-    out.field("flops_full", f.flops_full);
-    out.field("flops_tensor", f.flops_tensor);
-    out.field("flops_vector", f.flops_vector);
-    out.field("bytes_read", f.bytes_read);
-    out.field("bytes_written", f.bytes_written);
-    out.field("activation_peak_bytes", f.activation_peak_bytes);
-    out.field("kv_cache_bytes", f.kv_cache_bytes);
-    if (f.peak_live_bytes) out.field("peak_live_bytes", *f.peak_live_bytes);
+    for (const FigureRow& row : figure_rows) out.field(row.name, row.get(f));
   });
 }
 
@@ -63,18 +52,24 @@ void write(const OperatorMetrics& m, DocumentWriter& out) {
   });
 }
 
+// A figure as the forerunner's snapshots have it.
+std::optional<double> snapshot_float(const FigureRow& row, const Figures& f) {
+  const std::optional<Count> value = row.get(f);
+  if (!value) return std::nullopt;
+  return static_cast<double>(*value) / row.snapshot_unit;
+}
+
 void write(const ModuleMetricsSnapshot& s, DocumentWriter& out) {
   out.map([&] {
     out.field("module_id", s.module_id);
     out.field("profile_id", s.profile_id);
     out.field("calls", s.calls);
-    out.field("total_time_ms", s.total_time_ms);
-    out.field("total_flops_tflops", s.total_flops_tflops);
-    out.field("total_io_tb", s.total_io_tb);
-    out.field("memory_weights_gb", s.memory_weights_gb);
-    out.field("memory_activations_gb", s.memory_activations_gb);
-    out.field("memory_kvcache_gb", s.memory_kvcache_gb);
-    out.field("share_of_model_time", s.share_of_model_time);
+    out.field("total_time_ms", nullptr);
+    for (const FigureRow& row : figure_rows) {
+      if (row.snapshot_field != nullptr) out.field(row.snapshot_field, snapshot_float(row, s.exact));
+    }
+    out.field("share_of_model_time", nullptr);
+    out.field("share_of_model_flops", s.share_of_model_flops);
     out.list("operator_breakdown", s.operator_breakdown, [&](const OperatorMetrics& m) { write(m, out); });
     write("exact", s.exact, out);
   });
@@ -123,7 +118,7 @@ void write(const Report& r, DocumentWriter& out) {
     out.list("operator_categories", r.operator_categories, write_item);
     out.list("module_metrics", r.module_metrics, write_item);
     out.field("profile_run_id", nullptr);
-    out.field("predicted_total_time_ms", r.predicted_total_time_ms);
+    out.field("predicted_total_time_ms", nullptr);
     out.field("measured_total_time_ms", nullptr);
     out.field("predicted_vs_measured_ratio", nullptr);
     out.field("notes", joined(r.notes));
@@ -169,6 +164,10 @@ class Reader {
     if (!value || *value < 0) fail(fmt::format("\"{}\" is not a count", key));
     return *value;
   }
+  // What reports will have once there are devices.
+  void none_yet(const Json& object, const char* key) const {
+    if (!field(object, key).is_null()) fail(fmt::format("\"{}\" is not null", key));
+  }
   double number(const Json& object, const char* key) const {
     const Json& value = field(object, key);
     if (!value.is_number() || !std::isfinite(value.get<double>()) || value.get<double>() < 0) {
@@ -208,18 +207,10 @@ class Reader {
 
   Figures figures(const Json& f) const {
     Figures out;
-    out.parameters = count(f, "parameters");
-    out.weight_bytes = count(f, "weight_bytes");
-    out.kernels = count(f, "kernels");
-    out.flops_torch = count(f, "flops_torch");
-    out.flops_full = count(f, "flops_full");
-    out.flops_tensor = count(f, "flops_tensor");
-    out.flops_vector = count(f, "flops_vector");
-    out.bytes_read = count(f, "bytes_read");
-    out.bytes_written = count(f, "bytes_written");
-    out.activation_peak_bytes = count(f, "activation_peak_bytes");
-    out.kv_cache_bytes = count(f, "kv_cache_bytes");
-    if (f.contains("peak_live_bytes")) out.peak_live_bytes = count(f, "peak_live_bytes");
+    for (const FigureRow& row : figure_rows) {
+      if (row.maybe != nullptr && field(f, row.name).is_null()) continue;
+      row.set(out, count(f, row.name));
+    }
     return out;
   }
 
@@ -242,18 +233,19 @@ class Reader {
     out.module_id = text(s, "module_id");
     out.profile_id = text(s, "profile_id");
     out.calls = integer(s, "calls");
-    out.total_time_ms = number(s, "total_time_ms");
-    out.total_flops_tflops = number(s, "total_flops_tflops");
-    out.total_io_tb = number(s, "total_io_tb");
-    out.memory_weights_gb = number(s, "memory_weights_gb");
-    out.memory_activations_gb = number(s, "memory_activations_gb");
-    out.memory_kvcache_gb = number(s, "memory_kvcache_gb");
-    out.share_of_model_time = number(s, "share_of_model_time");
+    none_yet(s, "total_time_ms");
+    none_yet(s, "share_of_model_time");
+    out.share_of_model_flops = number(s, "share_of_model_flops");
     for (const Json& m : list(s, "operator_breakdown")) {
       out.operator_breakdown.push_back({text(m, "category_id"), count(m, "calls"), number(m, "flops_tflops"),
                                         number(m, "io_tb"), number(m, "share_of_module_flops")});
     }
     out.exact = figures(field(s, "exact"));
+    for (const FigureRow& row : figure_rows) {
+      if (row.snapshot_field != nullptr && number(s, row.snapshot_field) != snapshot_float(row, out.exact)) {
+        fail(fmt::format("\"{}\" of {} is not its \"{}\" in full", row.snapshot_field, out.module_id, row.name));
+      }
+    }
     return out;
   }
 
@@ -292,7 +284,9 @@ Report report_from_json(const std::string& content, const std::string& file) {
   const Reader reader(file);
   const Json document = parse_json(content);
   if (document.is_discarded()) reader.fail("not a JSON file");
-  if (!document.is_object() || document.value("schema", Json()) != Json(schema)) reader.fail("not a modelmeter report");
+  const Json found = document.is_object() ? document.value("schema", Json()) : Json();
+  if (found == Json("modelmeter.report/1")) reader.fail("a report of an earlier modelmeter; analyze writes it anew");
+  if (found != Json(schema)) reader.fail("not a modelmeter report");
   Report out;
   out.report_id = reader.text(document, "report_id");
   out.family = reader.text(document, "family");
@@ -320,7 +314,7 @@ Report report_from_json(const std::string& content, const std::string& file) {
     reader.fail("it has not one snapshot for each module, or for each leaf");
   }
   out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
-  out.predicted_total_time_ms = reader.number(document, "predicted_total_time_ms");
+  reader.none_yet(document, "predicted_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);
   return out;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "cost/op_formula.h"
+#include "report/figure_table.h"
 #include "report/pseudo_code.h"
 #include "report/summary.h"
 #include "report/table.h"
@@ -19,6 +20,10 @@ namespace {
 
 constexpr size_t most_lines = 30;    // of pseudo-code
 constexpr size_t most_kernels = 24;  // rows of a page
+
+std::string link(const std::string& module_id) {
+  return fmt::format("[{}]({})", module_id, layer_page_name(module_id));
+}
 
 // Kernels of a leaf that have the same formulas: shown once, with how often they run.
 struct KernelRow {
@@ -32,8 +37,11 @@ struct KernelRow {
 class Pages {
  public:
   Pages(const AnalyticModel& model, const Report& report, const Trace& trace, const Rollup& rollup)
-      : trace_(trace), rollup_(rollup), names_(model.names()) {
+      : trace_(trace), rollup_(rollup), names_(model.names()), ops_(trace.scopes.size()) {
     for (const AnalyticModuleNode& m : report.modules) modules_[m.module_id] = &m;
+    for (const Op& op : trace.ops) {
+      if (launches(trace, op)) ops_[static_cast<size_t>(op.scope)].push_back(&op);
+    }
   }
 
   std::string page(const ModuleTreeNode& node) const {
@@ -101,31 +109,21 @@ class Pages {
 
   static std::string costs(const ModuleTreeNode& node) {
     Table table({"", "figure", "exact"}, {Align::left, Align::right, Align::right});
-    const Cost& c = node.cost;
+    const Figures f = figures_of(node);
     table.add({"Calls", grouped(node.calls / node.copies), grouped(node.calls / node.copies)});
-    table.add({"Kernels", grouped(c.kernels), grouped(c.kernels)});
-    table.add({"Tensor FLOPs", flops_text(c.flops_tensor), grouped(c.flops_tensor)});
-    table.add({"Vector FLOPs", flops_text(c.flops_vector), grouped(c.flops_vector)});
-    table.add({"Bytes read", bytes_text(c.bytes_read), grouped(c.bytes_read)});
-    table.add({"Bytes written", bytes_text(c.bytes_written), grouped(c.bytes_written)});
-    table.add({"Arithmetic intensity", fmt::format("{:.2f} FLOP/B", c.arithmetic_intensity()), ""});
-    table.add({"Weights", bytes_text(node.weight_bytes), grouped(node.weight_bytes)});
-    table.add({"KV cache", bytes_text(node.kv_cache_bytes), grouped(node.kv_cache_bytes)});
-    table.add({"Live peak while it runs", bytes_text(node.peak_live), grouped(node.peak_live)});
+    for (const FigureRow& row : figure_rows) {
+      if (const std::optional<Count> value = row.get(f)) table.add({row.title, row.text(value), grouped(*value)});
+    }
+    table.add({"Arithmetic intensity", fmt::format("{:.2f} FLOP/B", f.arithmetic_intensity()), ""});
     return table.markdown();
   }
 
   static std::string parts(const ModuleTreeNode& node) {
-    Table table({"Part", "Tensor FLOPs", "Vector FLOPs", "Bytes moved", "Weights", "KV cache", "Live peak"},
-                {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
+    FigureTable table({"Part"}, FigureTable::Digits::all);
     for (const auto& child : node.children) {
-      table.add({fmt::format("[{}]({})", child->id, layer_page_name(child->id)), grouped(child->cost.flops_tensor),
-                 grouped(child->cost.flops_vector), grouped(child->cost.bytes()), grouped(child->weight_bytes),
-                 grouped(child->kv_cache_bytes), grouped(child->peak_live)});
+      table.add({link(child->id)}, figures_of(*child));
     }
-    table.add({"sum; peak: highest", grouped(node.cost.flops_tensor), grouped(node.cost.flops_vector),
-               grouped(node.cost.bytes()), grouped(node.weight_bytes), grouped(node.kv_cache_bytes),
-               grouped(node.peak_live)});
+    table.add({"sum; peak: highest"}, figures_of(node));
     return "## Parts\n\n" + table.markdown();
   }
 
@@ -149,19 +147,26 @@ class Pages {
     return out;
   }
 
+  // The ops of a node with how many nodes their scope is spread over, in the order in which they run.
+  std::vector<std::pair<const Op*, int64_t>> ops_of(const ModuleTreeNode& node) const {
+    std::vector<std::pair<const Op*, int64_t>> out;
+    for (const auto& [scope, share] : node.scopes) {
+      for (const Op* op : ops_[static_cast<size_t>(scope)]) out.emplace_back(op, share);
+    }
+    std::sort(out.begin(), out.end());
+    return out;
+  }
+
   std::vector<KernelRow> kernel_rows(const ModuleTreeNode& node) const {
     std::vector<KernelRow> rows;
     std::map<std::string, size_t> known;
-    for (const Op& op : trace_.ops) {
-      const auto at = std::find_if(node.scopes.begin(), node.scopes.end(),
-                                   [&](const ScopeShare& s) { return s.scope == op.scope; });
-      if (at == node.scopes.end() || !launches(trace_, op)) continue;
-      const int64_t runs = rollup_.executions[static_cast<size_t>(op.scope)] / at->share;
-      KernelRow row{std::string(info(op.kernel).name), formula_of(trace_, op), std::nullopt, 0, {}};
+    for (const auto& [op, share] : ops_of(node)) {
+      const int64_t runs = rollup_.executions[static_cast<size_t>(op->scope)] / share;
+      KernelRow row{std::string(info(op->kernel).name), formula_of(trace_, *op), std::nullopt, 0, {}};
       Cost cost;
-      cost.add(cost_of(trace_, op));
-      if (op.last >= 0) {
-        const Op& last = trace_.last_ops[static_cast<size_t>(op.last)];
+      cost.add(cost_of(trace_, *op));
+      if (op->last >= 0) {
+        const Op& last = trace_.last_ops[static_cast<size_t>(op->last)];
         row.last = formula_of(trace_, last);
         cost.add(cost_of(trace_, last));
       }
@@ -208,25 +213,20 @@ class Pages {
   const Trace& trace_;
   const Rollup& rollup_;
   const ReportNames names_;
+  std::vector<std::vector<const Op*>> ops_;  // by scope, in the order in which they run
   std::map<std::string, const AnalyticModuleNode*> modules_;
 };
 
 // --- summary.md ---
 
-std::string metrics_table(const Report& r, const std::map<std::string, const AnalyticModuleNode*>& modules,
+std::string metrics_table(const std::map<std::string, const AnalyticModuleNode*>& modules,
                           const std::vector<const ModuleMetricsSnapshot*>& sorted) {
-  Table table({"Module", "Stage", "Calls", "Time (ms)", "FLOPs (TFLOP)", "I/O (TB)", "Weights (GB)", "Activations (GB)",
-               "KV cache (GB)", "Share"},
-              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
-               Align::right, Align::right, Align::right});
+  FigureTable table({"Module", "Stage"}, FigureTable::Digits::six, {"Calls", "Share of FLOPs"});
   for (const ModuleMetricsSnapshot* s : sorted) {
-    table.add({fmt::format("[{}]({})", s->module_id, layer_page_name(s->module_id)), modules.at(s->module_id)->stage,
-               grouped(s->calls), fmt::format("{:.3f}", s->total_time_ms), fmt::format("{:.6f}", s->total_flops_tflops),
-               fmt::format("{:.6f}", s->total_io_tb), fmt::format("{:.4f}", s->memory_weights_gb),
-               fmt::format("{:.4f}", s->memory_activations_gb), fmt::format("{:.4f}", s->memory_kvcache_gb),
-               percent_text(s->share_of_model_time)});
+    table.add({link(s->module_id), modules.at(s->module_id)->stage}, s->exact,
+              {grouped(s->calls), percent_text(s->share_of_model_flops)});
   }
-  return table.markdown() + (r.predicted_total_time_ms == 0 ? "\nNo device, no time: shares are of FLOPs.\n" : "");
+  return table.markdown();
 }
 
 std::string parameters_table(const Report& r) {
@@ -245,11 +245,10 @@ std::string summary_page(const Report& r) {
   std::map<std::string, const AnalyticModuleNode*> modules;
   for (const AnalyticModuleNode& m : r.modules) modules[m.module_id] = &m;
   std::string out = summary_markdown(r);
-  out += "\n## Module Metrics\n\n" + metrics_table(r, modules, top_leaves(r, r.modules.size()));
+  out += "\n## Module Metrics\n\n" + metrics_table(modules, top_leaves(r, r.modules.size()));
   out += "\n## Module parameters\n\n" + parameters_table(r);
   out += "\n## Pages\n\n";
-  for (const AnalyticModuleNode& m : r.modules)
-    out += fmt::format("- [{}]({})\n", m.module_id, layer_page_name(m.module_id));
+  for (const AnalyticModuleNode& m : r.modules) out += "- " + link(m.module_id) + "\n";
   return out;
 }
 

@@ -96,15 +96,7 @@ class Builder {
     }
   }
 
-  static void add(Cost& sum, const Cost& cost, int64_t share) {
-    if (share == 1) return sum.add(cost);
-    Cost part = cost;
-    for (Count* figure : {&part.kernels, &part.flops_tensor, &part.flops_vector, &part.bytes_read, &part.bytes_written,
-                          &part.flops_unknown}) {
-      *figure = *figure / share;
-    }
-    sum.add(part);
-  }
+  static void add(Cost& sum, const Cost& cost, int64_t share) { sum.add(share == 1 ? cost : cost.part(share)); }
 
   Node& function_node(Node& parent, const std::string& name) {
     const auto stage = stages_.find(name);
@@ -406,6 +398,15 @@ class Builder {
 };
 
 }  // namespace
+
+Figures figures_of(const ModuleTreeNode& node) {
+  Figures out = figures_of(node.cost);
+  out.parameters = node.parameters;
+  out.weight_bytes = node.weight_bytes;
+  out.activation_peak_bytes = node.peak_live;
+  out.kv_cache_bytes = node.kv_cache_bytes;
+  return out;
+}
 
 std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Trace& trace, const Rollup& rollup,
                                             const ModuleTreeOptions& options) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/figures.h"
 #include "cost/rollup.h"
 #include "model/analytic_model.h"
 
@@ -45,6 +46,8 @@ struct ModuleTreeNode {
 
   bool leaf() const { return children.empty(); }
 };
+
+Figures figures_of(const ModuleTreeNode& node);
 
 struct ModuleTreeOptions {
   bool expand_lists = false;  // block_00 … block_39 instead of one block_00 times 40

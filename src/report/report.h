@@ -1,7 +1,7 @@
 // The analytic report: the types that all models share and that the forerunner's consumers read, with its names.
 //
 // Field by field this is docs/report.schema.json. TFLOP = 1e12 FLOP, TB = 1e12 bytes, GB = 1e9 bytes; beside every
-// float stands the exact integer in base units (Figures).
+// float stands the exact integer in base units (cost/figures.h). Times are null: there is no device yet.
 #pragma once
 
 #include <cstdint>
@@ -10,28 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "cost/figures.h"
 #include "model/analytic_model.h"
 
 namespace modelmeter {
-
-// Exact figures of a node, or of a whole run.
-struct Figures {
-  Count parameters = 0;
-  Count weight_bytes = 0;
-  Count kernels = 0;
-  Count flops_torch = 0;   // as torch.utils.flop_counter counts
-  Count flops_full = 0;    // all arithmetic: tensor + vector
-  Count flops_tensor = 0;  // of matrix units
-  Count flops_vector = 0;
-  Count bytes_read = 0;
-  Count bytes_written = 0;
-  Count activation_peak_bytes = 0;
-  Count kv_cache_bytes = 0;
-  std::optional<Count> peak_live_bytes;  // of a whole run: with weights, buffers and inputs
-
-  Count io_bytes() const;
-  double arithmetic_intensity() const;  // FLOP (full) per byte moved
-};
 
 struct AnalyticModuleNode {
   std::string module_id, name, qualified_class_name, stage;
@@ -50,12 +32,10 @@ struct OperatorMetrics {
 
 struct ModuleMetricsSnapshot {
   std::string module_id, profile_id;
-  int64_t calls = 0;  // of the module (of each of its repetitions)
-  double total_time_ms = 0, total_flops_tflops = 0, total_io_tb = 0;
-  double memory_weights_gb = 0, memory_activations_gb = 0, memory_kvcache_gb = 0;
-  double share_of_model_time = 0;  // of FLOPs, as long as there is no time
+  int64_t calls = 0;                // of the module (of each of its repetitions)
+  double share_of_model_flops = 0;  // FLOPs (torch) of the root's; 1 of the root
   std::vector<OperatorMetrics> operator_breakdown;
-  Figures exact;
+  Figures exact;  // of all its repetitions; the forerunner's floats are these (FigureRow::snapshot_field)
 };
 
 // What one stage of the run costs. FLOPs, bytes and kernels of stages add up to the run, but for those nested in
@@ -75,7 +55,6 @@ struct Report {
   // One for each module, in the same order; of leaves alone where the family's consumers add them all up.
   std::vector<ModuleMetricsSnapshot> module_metrics;
   std::vector<StageFigures> stages;
-  double predicted_total_time_ms = 0;
   std::vector<std::string> notes;
   Figures totals, per_forward;
   std::optional<std::string> layer_docs_dir;  // absolute

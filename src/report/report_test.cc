@@ -6,10 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "base/format.h"
 #include "config/yaml.h"
 #include "model/testing.h"
 #include "report/builder.h"
 #include "report/difference.h"
+#include "report/figure_table.h"
 #include "report/json.h"
 #include "report/operator_list.h"
 #include "report/summary.h"
@@ -67,37 +70,42 @@ TEST(ModuleTree, CollapsesEqualBlocksIntoOneNodeThatStandsForAll) {
 
 TEST(ModuleTree, ExpandedBlocksAddUpToTheCollapsedOne) {
   const Report collapsed = report_of({}), expanded = report_of({}, {true});
-  const Figures& all = at(collapsed, "diffusion/dit/block_00").exact;
   Figures sum;
-  Count peak = 0;
   for (const char* id : {"diffusion/dit/block_00", "diffusion/dit/block_01", "diffusion/dit/block_02"}) {
-    const Figures& f = at(expanded, id).exact;
     EXPECT_EQ(module(expanded, id).repetition, "none");
-    sum.flops_full += f.flops_full;
-    sum.bytes_read += f.bytes_read;
-    sum.bytes_written += f.bytes_written;
-    sum.kernels += f.kernels;
-    sum.weight_bytes += f.weight_bytes;
-    sum.parameters += f.parameters;
-    peak = std::max(peak, f.activation_peak_bytes);
+    add(sum, at(expanded, id).exact);
   }
-  EXPECT_EQ(sum.flops_full, all.flops_full);
-  EXPECT_EQ(sum.bytes_read, all.bytes_read);
-  EXPECT_EQ(sum.bytes_written, all.bytes_written);
-  EXPECT_EQ(sum.kernels, all.kernels);
-  EXPECT_EQ(sum.weight_bytes, all.weight_bytes);
-  EXPECT_EQ(sum.parameters, all.parameters);
-  EXPECT_EQ(peak, all.activation_peak_bytes);
+  const Figures& all = at(collapsed, "diffusion/dit/block_00").exact;
+  for (const FigureRow& row : figure_rows) EXPECT_EQ(row.get(sum), row.get(all)) << row.name;
 }
 
 TEST(Report, FloatsAreTheExactIntegersInTheirUnits) {
   const Report r = report_of({});
-  for (const ModuleMetricsSnapshot& s : r.module_metrics) {
-    EXPECT_DOUBLE_EQ(s.total_flops_tflops, static_cast<double>(s.exact.flops_torch) / 1e12);
-    EXPECT_DOUBLE_EQ(s.total_io_tb, static_cast<double>(s.exact.bytes_read + s.exact.bytes_written) / 1e12);
-    EXPECT_DOUBLE_EQ(s.memory_weights_gb, static_cast<double>(s.exact.weight_bytes) / 1e9);
-    EXPECT_DOUBLE_EQ(s.memory_activations_gb, static_cast<double>(s.exact.activation_peak_bytes) / 1e9);
+  const auto json = nlohmann::json::parse(to_json(r));
+  ASSERT_EQ(json["module_metrics"].size(), r.module_metrics.size());
+  for (size_t i = 0; i < r.module_metrics.size(); ++i) {
+    const auto& s = json["module_metrics"][i];
+    const auto exact = [&](const char* name) { return s["exact"][name].get<double>(); };
+    EXPECT_DOUBLE_EQ(s["total_flops_tflops"], exact("flops_torch") / 1e12);
+    EXPECT_DOUBLE_EQ(s["total_io_tb"], (exact("bytes_read") + exact("bytes_written")) / 1e12);
+    EXPECT_DOUBLE_EQ(s["memory_weights_gb"], exact("weight_bytes") / 1e9);
+    EXPECT_DOUBLE_EQ(s["memory_activations_gb"], exact("activation_peak_bytes") / 1e9);
+    EXPECT_DOUBLE_EQ(s["memory_kvcache_gb"], exact("kv_cache_bytes") / 1e9);
   }
+}
+
+TEST(Report, FieldsThatHoldNothingAreNull) {
+  const auto json = nlohmann::json::parse(to_json(report_of({})));
+  for (const char* field : {"profile_run_id", "predicted_total_time_ms", "measured_total_time_ms",
+                            "predicted_vs_measured_ratio", "layer_docs_dir"}) {
+    EXPECT_TRUE(json.at(field).is_null()) << field;
+  }
+  for (const auto& s : json["module_metrics"]) {
+    EXPECT_TRUE(s.at("total_time_ms").is_null());
+    EXPECT_TRUE(s.at("share_of_model_time").is_null());
+    EXPECT_TRUE(s.at("exact").at("peak_live_bytes").is_null());
+  }
+  EXPECT_EQ(json["module_metrics"][0]["share_of_model_flops"], 1.0);
 }
 
 TEST(Report, TheWholeRunIsAllForwards) {
@@ -129,7 +137,7 @@ TEST(Top, AsJsonHasTheSameRows) {
   ASSERT_EQ(json["layers"].size(), 3u);
   ASSERT_EQ(json["categories"].size(), 2u);
   EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
-  EXPECT_EQ(json["layers"][0]["flops_torch"].get<int64_t>(), top_leaves(r, 1).front()->exact.flops_torch);
+  EXPECT_EQ(json["layers"][0]["flops_torch"].dump(), to_string(top_leaves(r, 1).front()->exact.flops_torch));
   EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
 }
 
@@ -175,7 +183,7 @@ TEST(ReportJson, IsStrictWhenItReads) {
   EXPECT_EQ(error_of(""), "r.json: not a JSON file");
   EXPECT_EQ(error_of(text.substr(0, text.size() / 2)), "r.json: not a JSON file");
   EXPECT_EQ(error_of("{}"), "r.json: not a modelmeter report");
-  EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/1"})"), "r.json: no field \"report_id\"");
+  EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/2"})"), "r.json: no field \"report_id\"");
   EXPECT_EQ(error_of(replaced(text, "\"report_id\": \"run\"", "\"report_id\": null")),
             "r.json: \"report_id\" is not a string");
   EXPECT_EQ(error_of(replaced(text, "\"notes\": \"\",\n", "")),
@@ -184,10 +192,18 @@ TEST(ReportJson, IsStrictWhenItReads) {
             "r.json: \"kv_cache_bytes\" is not a count");
   EXPECT_EQ(error_of(replaced(text, "\"kv_cache_bytes\": 0", "\"kv_cache_bytes\": 0.5")),
             "r.json: \"kv_cache_bytes\" is not a count");
-  EXPECT_EQ(error_of(replaced(text, "\"share_of_model_time\": 1.0", "\"share_of_model_time\": null")),
-            "r.json: \"share_of_model_time\" is not a number of 0 or more");
-  EXPECT_EQ(error_of(replaced(text, "\"total_time_ms\": 0.0", "\"total_time_ms\": -1.0")),
-            "r.json: \"total_time_ms\" is not a number of 0 or more");
+  EXPECT_EQ(error_of(replaced(text, "\"share_of_model_flops\": 1.0", "\"share_of_model_flops\": null")),
+            "r.json: \"share_of_model_flops\" is not a number of 0 or more");
+  EXPECT_EQ(error_of(replaced(text, "\"total_time_ms\": null", "\"total_time_ms\": 1.0")),
+            "r.json: \"total_time_ms\" is not null");
+  EXPECT_EQ(error_of(replaced(text, "\"share_of_model_time\": null", "\"share_of_model_time\": 1.0")),
+            "r.json: \"share_of_model_time\" is not null");
+  EXPECT_EQ(error_of(replaced(text, "\"predicted_total_time_ms\": null", "\"predicted_total_time_ms\": 0.0")),
+            "r.json: \"predicted_total_time_ms\" is not null");
+  EXPECT_EQ(error_of(replaced(text, "\"memory_kvcache_gb\": 0.0", "\"memory_kvcache_gb\": 0.5")),
+            "r.json: \"memory_kvcache_gb\" of pipeline is not its \"kv_cache_bytes\" in full");
+  EXPECT_EQ(error_of(R"({"schema": "modelmeter.report/1"})"),
+            "r.json: a report of an earlier modelmeter; analyze writes it anew");
   EXPECT_EQ(error_of(replaced(text, "\"constructor_params\": {}", "\"constructor_params\": {\"x\": null}")),
             "r.json: \"constructor_params.x\" is neither a number, a string nor a truth value");
   EXPECT_EQ(error_of(replaced(text, "\"match_classes\": [", "\"match_classes\": [1, ")),
@@ -196,11 +212,97 @@ TEST(ReportJson, IsStrictWhenItReads) {
 
 TEST(ReportYaml, IsTheSameDocument) {
   const std::string yaml = to_yaml(report_of({}));
-  EXPECT_THAT(yaml, testing::StartsWith("schema: modelmeter.report/1\nreport_id: run\n"));
-  EXPECT_THAT(yaml, HasSubstr("\npredicted_total_time_ms: 0.0\n"));
+  EXPECT_THAT(yaml, testing::StartsWith("schema: modelmeter.report/2\nreport_id: run\n"));
+  EXPECT_THAT(yaml, HasSubstr("\npredicted_total_time_ms: null\n"));
   for (const bool expanded : {false, true}) {
     const Report r = report_of({}, {expanded});
     EXPECT_EQ(to_yaml(r), config::to_yaml(config::parse_yaml(to_json(r), "report.json")));
+  }
+}
+
+// --- the table of figures ---
+
+// A report whose figures are all different numbers.
+Report numbered_report(int64_t first) {
+  Report r = report_of({});
+  for (const FigureRow& row : figure_rows) {
+    row.set(r.totals, first++);
+    row.set(r.per_forward, first++);
+    for (StageFigures& s : r.stages) row.set(s.figures, first++);
+    for (ModuleMetricsSnapshot& s : r.module_metrics) row.set(s.exact, first++);
+  }
+  return r;
+}
+
+// The line of a Markdown table that begins with this cell.
+std::string line_of(const std::string& text, const std::string& cell) {
+  const size_t at = text.find("\n| " + cell + " ");
+  return at == std::string::npos ? "" : text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+}
+
+TEST(FigureTable, EveryRowIsWrittenReadSummedUpAndCompared) {
+  const Report a = numbered_report(1000000000), b = numbered_report(5000000000);
+  const auto json = nlohmann::json::parse(to_json(a));
+  const std::string yaml = to_yaml(a), summary = summary_markdown(a);
+  const Report back = report_from_json(to_json(a), "r.json");
+  const ReportDifference d = difference(a, b);
+  const std::string compared = difference_markdown(d, 10);
+  ASSERT_EQ(d.totals.size(), std::size(figure_rows));
+  for (size_t i = 0; i < std::size(figure_rows); ++i) {
+    const FigureRow& row = figure_rows[i];
+    SCOPED_TRACE(row.name);
+    const Count total = *row.get(a.totals), other = *row.get(b.totals);
+    EXPECT_EQ(json["totals"][row.name], static_cast<int64_t>(total.value()));
+    EXPECT_THAT(yaml, HasSubstr("  " + std::string(row.name) + ": " + to_string(total) + "\n"));
+    EXPECT_EQ(row.get(back.totals), total);
+    EXPECT_EQ(row.get(back.per_forward), row.get(a.per_forward));
+    EXPECT_EQ(row.get(back.stages.back().figures), row.get(a.stages.back().figures));
+    EXPECT_EQ(row.get(back.module_metrics.back().exact), row.get(a.module_metrics.back().exact));
+    EXPECT_THAT(line_of(summary, row.title), HasSubstr(" " + grouped(total) + " |"));
+    EXPECT_EQ(d.totals[i].name, row.name);
+    EXPECT_EQ(d.totals[i].a, total);
+    EXPECT_EQ(d.totals[i].b, other);
+    EXPECT_THAT(line_of(compared, row.name), HasSubstr(" " + grouped(total) + " |"));
+    if (row.snapshot_field == nullptr) continue;
+    const Count of_root = *row.get(a.module_metrics.front().exact);
+    EXPECT_EQ(json["module_metrics"][0][row.snapshot_field], static_cast<double>(of_root) / row.snapshot_unit);
+  }
+}
+
+TEST(FigureTable, TheSchemaHasItsRowsAndNoOthers) {
+  const std::string file = std::string(MODELMETER_SOURCE_DIR) + "/docs/report.schema.json";
+  const auto schema = nlohmann::ordered_json::parse(read_file(file));
+  const auto& figures = schema["$defs"]["figures"];
+  std::vector<std::string> names, properties;
+  for (const FigureRow& row : figure_rows) {
+    names.emplace_back(row.name);
+    const auto type = figures["properties"][row.name]["type"];
+    EXPECT_EQ(type,
+              row.maybe == nullptr ? nlohmann::ordered_json("integer") : nlohmann::ordered_json({"integer", "null"}))
+        << row.name;
+    if (row.snapshot_field != nullptr) {
+      EXPECT_TRUE(schema["$defs"]["snapshot"]["properties"].contains(row.snapshot_field)) << row.snapshot_field;
+    }
+  }
+  for (const auto& [name, property] : figures["properties"].items()) properties.push_back(name);
+  EXPECT_EQ(properties, names);
+  EXPECT_EQ(figures["required"], nlohmann::ordered_json(names));
+}
+
+TEST(FigureTable, LayersAndStagesHaveTheRowsThatAreColumns) {
+  Figures f;
+  for (const FigureRow& row : figure_rows) row.set(f, 1234567 + (&row - figure_rows));
+  f.peak_live_bytes.reset();
+  FigureTable table({"Layer"}, FigureTable::Digits::all, {"Calls"});
+  table.add({"a"}, f, {"5"});
+  const std::string text = table.markdown();
+  for (const FigureRow& row : figure_rows) {
+    const bool shown = text.find(std::string("| ") + row.title + " |") != std::string::npos ||
+                       text.find(std::string(" ") + row.title + " |") != std::string::npos;
+    EXPECT_EQ(shown, row.column) << row.title;
+    if (row.column) {
+      EXPECT_THAT(text, HasSubstr(grouped(*row.get(f))));
+    }
   }
 }
 
@@ -241,7 +343,7 @@ TEST(Difference, OfAReportToItselfIsEmpty) {
   const ReportDifference d = difference(r, r);
   EXPECT_TRUE(d.inputs.empty());
   EXPECT_TRUE(d.layers.empty());
-  EXPECT_EQ(d.totals.size(), 12u);
+  EXPECT_EQ(d.totals.size(), std::size(figure_rows));
   for (const FigureDifference& f : d.totals) EXPECT_EQ(f.a, f.b) << f.name;
   EXPECT_THAT(difference_markdown(d, 10), HasSubstr("The same."));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/format.h"
+#include "report/figure_table.h"
 #include "report/table.h"
 #include "report/top.h"
 
@@ -21,36 +22,19 @@ std::string fields_line(const Fields& fields) {
 std::string totals_table(const Report& r) {
   Table table({"", "whole run", "one forward", "exact, whole run"},
               {Align::left, Align::right, Align::right, Align::right});
-  const auto row = [&](const char* name, std::string (*text_of)(Count), Count Figures::* figure) {
-    table.add({name, text_of(r.totals.*figure), text_of(r.per_forward.*figure), grouped(r.totals.*figure)});
-  };
-  row("FLOPs (torch)", flops_text, &Figures::flops_torch);
-  row("FLOPs (full)", flops_text, &Figures::flops_full);
-  row("- tensor", flops_text, &Figures::flops_tensor);
-  row("- vector", flops_text, &Figures::flops_vector);
-  row("Bytes read", bytes_text, &Figures::bytes_read);
-  row("Bytes written", bytes_text, &Figures::bytes_written);
+  for (const FigureRow& row : figure_rows) {
+    const std::optional<Count> whole = row.get(r.totals);
+    table.add({row.title, row.text(whole), row.text(row.get(r.per_forward)), whole ? grouped(*whole) : "-"});
+  }
   table.add({"Arithmetic intensity", fmt::format("{:.1f} FLOP/B", r.totals.arithmetic_intensity()),
              fmt::format("{:.1f} FLOP/B", r.per_forward.arithmetic_intensity()), ""});
-  row("Kernels", grouped, &Figures::kernels);
-  row("Parameters", grouped, &Figures::parameters);
-  row("Weights", bytes_text, &Figures::weight_bytes);
-  row("Activation peak", bytes_text, &Figures::activation_peak_bytes);
-  row("KV cache", bytes_text, &Figures::kv_cache_bytes);
-  const Count peak = r.totals.peak_live_bytes.value_or(0);
-  table.add(
-      {"Peak live memory", bytes_text(peak), bytes_text(r.per_forward.peak_live_bytes.value_or(0)), grouped(peak)});
   return table.markdown();
 }
 
 std::string stages_table(const Report& r) {
-  Table table({"Stage", "FLOPs (torch)", "Bytes moved", "Kernels", "Weights", "KV cache", "Activation peak"},
-              {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
+  FigureTable table({"Stage"}, FigureTable::Digits::six);
   for (const StageFigures& s : r.stages) {
-    const Figures& f = s.figures;
-    table.add({s.nested_in ? fmt::format("{} (in {})", s.stage, *s.nested_in) : s.stage, flops_text(f.flops_torch),
-               bytes_text(f.io_bytes()), grouped(f.kernels), bytes_text(f.weight_bytes), bytes_text(f.kv_cache_bytes),
-               bytes_text(f.activation_peak_bytes)});
+    table.add({s.nested_in ? fmt::format("{} (in {})", s.stage, *s.nested_in) : s.stage}, s.figures);
   }
   return table.markdown();
 }

@@ -29,11 +29,12 @@ std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_
 }
 
 std::vector<OperatorMetrics> top_categories(const Report& report, size_t most) {
+  const std::vector<const ModuleMetricsSnapshot*> leaves = top_leaves(report, report.modules.size());
   std::vector<OperatorMetrics> out;
   double all = 0;
   for (const OperatorCategory& category : report.operator_categories) {
     OperatorMetrics sum{category.id};
-    for (const ModuleMetricsSnapshot* leaf : top_leaves(report, report.modules.size())) {
+    for (const ModuleMetricsSnapshot* leaf : leaves) {
       for (const OperatorMetrics& m : leaf->operator_breakdown) {
         if (m.category_id != category.id) continue;
         sum.calls += m.calls;
@@ -60,7 +61,7 @@ std::string top_tables(const Report& r, size_t layers, size_t categories) {
                {Align::left, Align::right, Align::right, Align::right, Align::right});
   for (const ModuleMetricsSnapshot* s : top_leaves(r, layers)) {
     leaves.add({s->module_id, flops_text(s->exact.flops_torch), share(static_cast<double>(s->exact.flops_torch)),
-                bytes_text(s->exact.io_bytes()), grouped(s->calls)});
+                bytes_text(s->exact.bytes_moved), grouped(s->calls)});
   }
   Table kinds({"Category", "FLOPs (torch)", "Share", "Bytes moved"},
               {Align::left, Align::right, Align::right, Align::right});
@@ -80,8 +81,8 @@ std::string top_json(const Report& r, size_t layers, size_t categories) {
         out.map([&] {
           out.field("module_id", s->module_id);
           out.field("flops_torch", s->exact.flops_torch);
-          out.field("share", s->share_of_model_time);
-          out.field("bytes_moved", s->exact.io_bytes());
+          out.field("share", s->share_of_model_flops);
+          out.field("bytes_moved", s->exact.bytes_moved);
           out.field("calls", s->calls);
         });
       });
