@@ -166,5 +166,23 @@ TEST(OcrInvariants, ReportsReadBackAndPagesAreThereForEveryModule) {
   });
 }
 
+// A sweep traces one model after another with one tracer.
+TEST(OcrReports, DoNotDependOnWhatTheTracerTracedBefore) {
+  const auto trace_of = [](Tracer& tracer, const AnalyticModel& model) {
+    tracer.clear();
+    model.trace(tracer);
+    return roll_up(tracer.trace());
+  };
+  Tracer anew, reused;
+  testing_models::WanSpec wan;
+  wan.implementation = "diffusers";
+  wan.attention = "math";
+  trace_of(reused, *testing_models::wan_model(wan));
+  const auto model = testing_models::ocr_model({});
+  const Rollup a = trace_of(anew, *model), b = trace_of(reused, *model);
+  EXPECT_EQ(a.peak_live, b.peak_live);
+  EXPECT_TRUE(a.total() == b.total());
+}
+
 }  // namespace
 }  // namespace modelmeter

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <functional>
+
 #include "base/error.h"
-#include "model/deepseek_ocr/remote/model.h"
-#include "model/deepseek_ocr/remote/recorded_stage.h"
-#include "model/deepseek_ocr/transformers/model.h"
-#include "model/deepseek_ocr/transformers/recorded_stage.h"
+#include "model/deepseek_ocr/code_base.h"
 #include "model/wan/model.h"
 #include "model/wan/recorded_stage.h"
 
@@ -23,26 +22,25 @@ struct Family {
   std::unique_ptr<AnalyticModel> (*build)(const config::View& config, const DataFiles& files);
   // Of recordings: the classes of their root modules, and the configuration that their header says.
   std::vector<std::string> recorded_classes;
-  config::Node (*configuration)(const Recording& recording, const std::string& root_class);
+  std::function<config::Node(const Recording& recording, const std::string& root_class)> configuration;
   std::unique_ptr<Stage> (*stage)(const Recording& recording, const std::string& root_class);  // without the above
 };
 
-const std::vector<Family>& families() {
-  static const std::vector<Family> table = {
+std::vector<Family> all_families() {
+  std::vector<Family> table = {
       {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), nullptr, wan::recorded_stage},
-      {"modelmeter.deepseek_ocr.DeepSeekOCR",
-       make<deepseek_ocr::DeepSeekOCR>,
-       {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
-       nullptr,
-       [](const Recording& recording, const std::string&) { return deepseek_ocr::recorded_stage(recording); }},
-      {"modelmeter.deepseek_ocr.DeepSeekOCR2",
-       make<deepseek_ocr::transformers::DeepSeekOCR2>,
-       {"DeepseekOcr2ForConditionalGeneration"},
-       nullptr,
-       [](const Recording& recording, const std::string&) {
-         return deepseek_ocr::transformers::recorded_part(recording);
-       }},
   };
+  for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
+    table.push_back(
+        {code->target.c_str(), code->build, code->recorded_classes,
+         [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
+         nullptr});
+  }
+  return table;
+}
+
+const std::vector<Family>& families() {
+  static const std::vector<Family> table = all_families();
   return table;
 }
 
@@ -97,7 +95,7 @@ config::Node configuration_of(const Recording& recording) {
 
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
   const RecordedRoot root = root_of(recording);
-  if (root.family->configuration == nullptr) return root.family->stage(recording, root.klass);
+  if (!root.family->configuration) return root.family->stage(recording, root.klass);
   const config::Node configuration = configuration_of(recording);
   const std::shared_ptr<const AnalyticModel> model = build_model(config::View(configuration), {});
   return {model, model->stages().front().get()};

@@ -70,7 +70,7 @@ struct OcrSpec {
 };
 
 // The image encoders and what they give (1280 wide) are always the published ones; so is the decoder's width.
-inline std::unique_ptr<deepseek_ocr::DeepSeekOCR> ocr_model(const OcrSpec& s) {
+inline std::unique_ptr<deepseek_ocr::remote::DeepSeekOCR> ocr_model(const OcrSpec& s) {
   const TemporaryFile metadata(fmt::format(
       R"({{"vocab_size": {}, "hidden_size": 1280, "intermediate_size": {}, "moe_intermediate_size": {}, "num_hidden_layers": {},)"
       R"("num_attention_heads": {}, "num_key_value_heads": {}, "n_routed_experts": {}, "num_experts_per_tok": {},)"
@@ -89,7 +89,7 @@ inline std::unique_ptr<deepseek_ocr::DeepSeekOCR> ocr_model(const OcrSpec& s) {
                   metadata.path(), s.attention, s.precision, s.sampling, s.mode, s.page_width, s.page_height,
                   s.prompt_tokens, s.max_new_tokens, s.pages > 0 ? s.pages : s.batch, s.batch, s.routing, s.logits),
       "test.yaml");
-  return std::make_unique<deepseek_ocr::DeepSeekOCR>(config::View(node), DataFiles{});
+  return std::make_unique<deepseek_ocr::remote::DeepSeekOCR>(config::View(node), DataFiles{});
 }
 
 }  // namespace modelmeter::testing_models

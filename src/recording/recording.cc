@@ -150,6 +150,7 @@ std::string numbered_module(const std::string& scope) {
 Json sections_of(const std::vector<RecordedOp>& ops) {
   Json sections = Json::array();
   std::map<std::string, std::string> written;  // the ops of a section, without its name, to that name
+  std::map<std::string, std::string> latest;   // by name, the ops of its last section, which is what the name refers to
   for (size_t i = 0; i < ops.size();) {
     const std::string name = numbered_module(ops[i].scope);
     size_t end = i;
@@ -170,14 +171,17 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
       anonymous.push_back(json(plain));
     }
     Json section = {{"section", name}};
-    auto [entry, fresh] = written.try_emplace(anonymous.dump(), name);
-    if (!fresh && !name.empty() && !entry->second.empty()) {
+    const std::string content = anonymous.dump();
+    const auto entry = written.find(content);
+    if (!name.empty() && entry != written.end() && latest[entry->second] == content) {
       section["same_as"] = entry->second;
       section["peak_live"] = peak;
     } else {
       section.update({{"flops", flops}, {"read", read}, {"write", write}, {"kernels", kernels}, {"peak_live", peak}});
       section["ops"] = std::move(rows);
+      if (!name.empty()) written[content] = name;
     }
+    if (!name.empty()) latest[name] = content;
     sections.push_back(std::move(section));
     i = end;
   }

@@ -99,6 +99,17 @@ TEST(Recording, WritesRepeatedSectionsOnce) {
   EXPECT_THAT(text, HasSubstr("same_as"));
 }
 
+// A module that runs several times has several sections of one name; a reference to the name means the last of them.
+TEST(Recording, SectionsOfOneNameAreToldApart) {
+  Recording recording = small();
+  const RecordedOp first = recording.ops[0];
+  RecordedOp other = first;
+  other.kernel = "aten.add";
+  RecordedOp between = recording.ops[2];
+  recording.ops = {first, between, other, between, first, between, other};
+  expect_equal(read_recording(write_recording(recording), "r.json"), recording);
+}
+
 TEST(Recording, AnUnknownEndIsNotWritten) {
   Recording recording = small();
   recording.totals.live_at_end = -1;

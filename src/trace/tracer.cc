@@ -51,6 +51,7 @@ void Tracer::clear() {
   trace_.clear();
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
   autocast = {};
+  attention = AttentionKernel::flash;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/checked.h"
+#include "base/edit_distance.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {
@@ -30,12 +31,33 @@ std::string page_note(const Workload& w) {
 AnalyticOcr::AnalyticOcr(const config::View& config, const DataFiles& files, Workload::PageReader read_page)
     : workload_(Workload::read(config.child("workload"), read_page)) {
   const config::View hf = config.child("hf");
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "notes"});
+  hf.require_known_keys({"model_id", "model_variant", "config_path", "config", "notes"});
   model_id_ = hf.get<std::string>("model_id");
   model_variant_ = hf.get<std::string>("model_variant");
   model_notes_ = hf.get_or<std::string>("notes", "");
-  config_file_ = files.find(hf.at("config_path"));
-  config.child("model").require_known_keys({"_target_"});
+  if (hf.has("config")) {
+    metadata_ = hf.at("config").node();
+  } else {
+    const std::string file = files.find(hf.at("config_path"));
+    metadata_ = read_data_file(file);
+    config_folder_ = std::filesystem::path(file).parent_path().string();
+  }
+  config.child("model").require_known_keys({"_target_", "stages"});
+}
+
+std::vector<config::View> AnalyticOcr::chosen_stages(const config::View& model, const std::vector<std::string>& known) {
+  std::vector<config::View> out;
+  if (!model.has("stages")) return out;
+  for (const config::View& item : model.at("stages").items()) {
+    const auto name = item.as<std::string>();
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      throw item.error(fmt::format("there is no stage '{}'", name), name_notes(name, known, "stages"));
+    }
+    out.push_back(item);
+  }
+  if (out.empty()) throw model.at("stages").expected("at least one stage");
+  by_stages_ = true;
+  return out;
 }
 
 void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d) {
@@ -55,7 +77,13 @@ void AnalyticOcr::add_page_and_token_notes() {
   }
 }
 
+void AnalyticOcr::trace(Tracer& tracer) const {
+  if (by_stages_) return AnalyticModel::trace(tracer);
+  record(tracer, workload_.runs(), workload_.decode_steps());
+}
+
 void AnalyticOcr::trace_forward(Tracer& tracer) const {
+  if (by_stages_) return AnalyticModel::trace_forward(tracer);
   record(tracer, 1, std::min<int64_t>(workload_.decode_steps(), 1));
 }
 
@@ -75,11 +103,42 @@ void AnalyticOcr::record(Tracer& tracer, int64_t runs, int64_t decode_steps) con
   }
 }
 
+int64_t AnalyticOcr::parameter_count() const {
+  return by_stages_ ? AnalyticModel::parameter_count() : layer().parameter_count();
+}
+
+int64_t AnalyticOcr::parameter_bytes() const {
+  return by_stages_ ? AnalyticModel::parameter_bytes() : layer().parameter_bytes();
+}
+
+std::vector<const BaseLayer*> AnalyticOcr::root_layers() const {
+  if (by_stages_) return AnalyticModel::root_layers();
+  return {&layer()};
+}
+
+// A stage by itself has its own weights on the device, no other's.
+Residents AnalyticOcr::residents(const Stage& running) const {
+  if (!by_stages_) return AnalyticModel::residents(running);
+  Residents out;
+  out.list.push_back({running.id(), running.weight_and_buffer_bytes(), &running.layer()});
+  return out;
+}
+
 int64_t AnalyticOcr::kv_cache_bytes() const {
+  if (by_stages_) {
+    int64_t sum = 0;
+    for (const auto& stage : stages_) sum = checked_add(sum, stage->kv_cache_bytes(), cache_overflow);
+    return sum;
+  }
   return checked_add(kv_cache_bytes_added("prefill"), kv_cache_bytes_added("decode"), cache_overflow);
 }
 
 int64_t AnalyticOcr::kv_cache_bytes_added(const std::string& stage) const {
+  if (by_stages_) {
+    int64_t sum = 0;
+    for (const auto& s : stages_) sum = checked_add(sum, s->id() == stage ? s->kv_cache_bytes() : 0, cache_overflow);
+    return sum;
+  }
   const Workload& w = workload_;
   const int64_t tokens = stage == "prefill" ? w.seq_len : stage == "decode" ? w.decode_steps() : 0;
   return checked_mul(checked_mul(tokens, w.batch_size, cache_overflow), decoder().kv_cache_bytes_per_token(cache_dtype),
@@ -88,7 +147,7 @@ int64_t AnalyticOcr::kv_cache_bytes_added(const std::string& stage) const {
 
 int64_t AnalyticOcr::active_parameters() const {
   const DecoderArchitecture& d = decoder();
-  int64_t active = parameter_count() - vision_parameters() - d.vocab_size * d.hidden_size;
+  int64_t active = layer().parameter_count() - vision_parameters() - d.vocab_size * d.hidden_size;
   for (int64_t i = 0; i < d.num_hidden_layers; ++i) {
     if (d.is_moe(i))
       active -= (d.n_routed_experts - d.num_experts_per_tok) * 3 * d.hidden_size * d.moe_intermediate_size;
@@ -101,7 +160,7 @@ Fields AnalyticOcr::model_fields() const {
   return {{"model_id", model_id_},
           {"model_variant", model_variant_},
           {"hf_revision", nullptr},
-          {"config_path", std::filesystem::path(config_file_).parent_path().string()},
+          {"config_path", config_folder_},
           {"hidden_size", d.hidden_size},
           {"intermediate_size", d.intermediate_size},
           {"num_layers", d.num_hidden_layers},

@@ -1,6 +1,8 @@
 // What DeepSeek-OCR and DeepSeek-OCR-2 have in common as models that reports are made of: a batch of pages is read with
 // its prompt (vision, prefill), then token by token (decode), as often as there are batches. One trace: what a stage
 // leaves alive is alive in those after.
+//
+// With `model.stages` it is those stages, each by itself on inputs of its own, as recordings have them.
 #pragma once
 
 #include <memory>
@@ -9,7 +11,7 @@
 
 #include "model/analytic_model.h"
 #include "model/data_files.h"
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/decoder_architecture.h"
 #include "model/deepseek_ocr/workload.h"
 
 namespace modelmeter::deepseek_ocr {
@@ -27,12 +29,13 @@ class AnalyticOcr : public AnalyticModel {
   std::vector<OperatorCategory> categories() const override;
 
   // The whole run, and each stage once.
-  void trace(Tracer& tracer) const override { record(tracer, workload_.runs(), workload_.decode_steps()); }
+  void trace(Tracer& tracer) const override;
   void trace_forward(Tracer& tracer) const override;
-  int64_t parameter_count() const override { return layer().parameter_count(); }
-  int64_t parameter_bytes() const override { return layer().parameter_bytes(); }
-  std::vector<const BaseLayer*> root_layers() const override { return {&layer()}; }
-  int64_t kv_cache_bytes() const override;  // of one batch, after its last token
+  int64_t parameter_count() const override;
+  int64_t parameter_bytes() const override;
+  std::vector<const BaseLayer*> root_layers() const override;
+  Residents residents(const Stage& running) const override;
+  int64_t kv_cache_bytes() const override;  // of one batch, after its last token; or of all stages
   int64_t kv_cache_bytes_added(const std::string& stage) const override;
 
   const Workload& workload() const { return workload_; }
@@ -41,8 +44,12 @@ class AnalyticOcr : public AnalyticModel {
   int64_t active_parameters() const;
 
  protected:
-  // Reads the hf and workload nodes.
+  // Reads the hf and workload nodes, and model.stages.
   AnalyticOcr(const config::View& config, const DataFiles& files, Workload::PageReader read_page);
+
+  // The stages that model.stages names, of these; Error with a did-you-mean for others. Empty: the whole run.
+  std::vector<config::View> chosen_stages(const config::View& model, const std::vector<std::string>& known);
+  bool by_stages() const { return by_stages_; }
 
   virtual const BaseLayer& layer() const = 0;  // the whole model
   virtual const DecoderArchitecture& decoder() const = 0;
@@ -51,8 +58,9 @@ class AnalyticOcr : public AnalyticModel {
   // Records one run, its stages in function scopes of their ids.
   virtual void run(int64_t decode_steps) const = 0;
 
-  // The metadata file, and the depth where decoder.num_hidden_layers sets one (with a note).
-  config::Node metadata() const { return read_data_file(config_file_); }
+  // What config.json says: the file of hf.config_path, or hf.config itself.
+  const config::Node& metadata() const { return metadata_; }
+  // The depth where decoder.num_hidden_layers sets one, with a note.
   void read_depth(const config::View& decoder, DecoderArchitecture& d);
   void add_page_and_token_notes();
 
@@ -67,7 +75,9 @@ class AnalyticOcr : public AnalyticModel {
  private:
   void record(Tracer& tracer, int64_t runs, int64_t decode_steps) const;
 
-  std::string model_id_, model_variant_, model_notes_, config_file_;
+  std::string model_id_, model_variant_, model_notes_, config_folder_;
+  config::Node metadata_;
+  bool by_stages_ = false;
 };
 
 }  // namespace modelmeter::deepseek_ocr

@@ -5,8 +5,7 @@
 #include <memory>
 
 #include "layer/base_layer.h"
-#include "model/deepseek_ocr/architecture.h"
-#include "model/deepseek_ocr/remote/decoder.h"
+#include "model/deepseek_ocr/dynamic_cache.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/decoder_architecture.h"
 
 namespace modelmeter::deepseek_ocr {
 

@@ -5,8 +5,7 @@
 namespace modelmeter::deepseek_ocr {
 namespace {
 
-constexpr int64_t pixels_per_token = 64;  // along each side
-constexpr int64_t most_pages = 65'536;    // in one forward
+constexpr int64_t most_pages = 65'536;  // in one forward
 
 // seq_len is the page's tokens and those of the text; one of the two may follow from the other.
 void read_tokens(const config::View& view, Workload& w) {
@@ -35,52 +34,23 @@ void read_tokens(const config::View& view, Workload& w) {
 
 }  // namespace
 
-void read_page(const config::View& view, Page& page) {
-  page.mode = view.get_choice("mode", {"tiny", "small", "base", "large", "gundam"});
-  PageMode mode = page_mode(page.mode);
-  const PageMode published = mode;
-  if (view.has("base_size")) mode.base_size = view.get_positive<int64_t>("base_size");
-  if (view.has("image_size")) mode.image_size = view.get_positive<int64_t>("image_size");
-  if (view.has("crop_mode")) mode.crop_mode = view.get<bool>("crop_mode");
-  for (const auto& [key, side] : {std::pair{"base_size", mode.base_size}, std::pair{"image_size", mode.image_size}}) {
-    if (side % pixels_per_token != 0) {
-      throw view.at(key).error(
-          fmt::format("{} is no multiple of {} pixels, which one image token stands for", side, pixels_per_token));
-    }
-  }
-  if (mode.base_size != published.base_size || mode.image_size != published.image_size ||
-      mode.crop_mode != published.crop_mode) {
-    page.mode = "custom";
-  }
-  const PageLayout layout = page_layout(mode, page.width, page.height);
-  page.base_size = mode.base_size;
-  page.image_size = mode.image_size;
-  page.crop_mode = mode.crop_mode;
-  page.columns = layout.has_tiles() ? layout.columns : 0;
-  page.rows = layout.has_tiles() ? layout.rows : 0;
-  page.image_tokens = layout.image_tokens();
-}
-
-PageLayout layout_of(const Page& page) {
-  PageLayout out{page.crop_mode ? page.base_size : page.image_size, page.image_size};
-  if (page.columns > 0) {
-    out.columns = page.columns;
-    out.rows = page.rows;
-  }
-  return out;
-}
-
 Workload Workload::read(const config::View& view, PageReader read_page) {
   view.require_known_keys({"presets", "profile_id", "description", "mode", "base_size", "image_size", "crop_mode",
                            "page_width", "page_height", "seq_len", "prompt_tokens", "max_new_tokens", "num_pages",
-                           "batch_size", "doc_kind"});
+                           "batch_size", "doc_kind", "tile_columns", "tile_rows", "new_tokens", "cached_tokens"});
   Workload w;
   w.profile_id = view.get<std::string>("profile_id");
   w.description = view.get_or<std::string>("description", "");
   w.page.width = view.get_positive<int64_t>("page_width");
   w.page.height = view.get_positive<int64_t>("page_height");
+  if (view.has("tile_columns") || view.has("tile_rows")) {
+    w.page.columns = view.get_positive<int64_t>("tile_columns");
+    w.page.rows = view.get_positive<int64_t>("tile_rows");
+  }
   read_page(view, w.page);
   read_tokens(view, w);
+  w.new_tokens = view.has("new_tokens") ? view.get_positive<int64_t>("new_tokens") : w.seq_len;
+  if (view.has("cached_tokens")) w.cached_tokens = view.get_non_negative<int64_t>("cached_tokens");
   w.max_new_tokens = view.get_positive<int64_t>("max_new_tokens");
   w.batch_size = view.get_positive<int64_t>("batch_size");  // first: num_pages is the same unless given
   w.num_pages = view.get_positive<int64_t>("num_pages");

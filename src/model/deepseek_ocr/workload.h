@@ -6,7 +6,6 @@
 
 #include "base/fields.h"
 #include "config/access.h"
-#include "model/deepseek_ocr/geometry.h"
 
 namespace modelmeter::deepseek_ocr {
 
@@ -28,23 +27,22 @@ struct Workload {
   int64_t max_new_tokens = 0;  // the first of which comes out of the prompt's forward
   int64_t num_pages = 1;       // in all, batch_size at a time
   int64_t batch_size = 1;
+  // Of a layer, or the head, that runs by itself: what it reads of each page, behind so many in the cache. Elsewhere
+  // the prompt.
+  int64_t new_tokens = 0, cached_tokens = 0;
   std::string doc_kind;  // text_heavy, mixed_layout, image_rich, synthetic
 
   int64_t decode_steps() const { return max_new_tokens - 1; }
   int64_t runs() const { return num_pages / batch_size; }
   Fields fields() const;  // for reports
 
-  // How a model family sees a page of this size: fills all but width and height.
+  // How a model sees a page of this size: fills all but width and height. Where columns and rows of tiles are given
+  // (tile_columns and tile_rows), they stand in place of those that the page's shape would have.
   using PageReader = void (*)(const config::View& workload, Page& page);
 
   // Errors name the key and its place: unknown or missing keys, numbers that are not positive integers, a page that
   // leaves no room in seq_len, pages that do not fill their batches.
   static Workload read(const config::View& workload, PageReader read_page);
 };
-
-// DeepSeek-OCR's: mode, and base_size, image_size and crop_mode where they are overridden. Error for a side that is no
-// multiple of 64 pixels.
-void read_page(const config::View& workload, Page& page);
-PageLayout layout_of(const Page& page);
 
 }  // namespace modelmeter::deepseek_ocr

@@ -4,7 +4,7 @@
 
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 int64_t square_root(int64_t n) { return static_cast<int64_t>(std::sqrt(static_cast<double>(n))); }
@@ -142,4 +142,4 @@ Tensor VitModel::forward(Tensor x, Tensor patch_embeds) const {
   return transformer_(hidden_states);
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -6,9 +6,9 @@
 #include "layer/embedding.h"
 #include "layer/linear.h"
 #include "layer/norm.h"
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/remote/architecture.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 class CLIPVisionEmbeddings : public Module<CLIPVisionEmbeddings> {
  public:
@@ -73,4 +73,4 @@ class VitModel : public Module<VitModel> {
   LayerNorm pre_layrnorm_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -7,17 +7,10 @@
 #include "base/error.h"
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 LinearOptions without_bias(int64_t in, int64_t out) { return {in, out, false}; }
-
-Tensor rotate_half(const Tensor& x) {
-  const int64_t half = x.size(-1) / 2;
-  const Tensor x1 = x.slice(-1, 0, half);
-  Tensor x2 = torch::neg(x.slice(-1, half, x.size(-1)));
-  return torch::cat({x2, x1}, -1);
-}
 
 void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t experts, int64_t assignments) {
   int64_t sum = 0;
@@ -29,81 +22,10 @@ void check_routing(const std::vector<int64_t>& tokens_per_expert, int64_t expert
 
 }  // namespace
 
-Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin) {
-  Tensor by_cos = torch::mul(x, cos);
-  Tensor by_sin = rotate_half(x);
-  by_sin = torch::mul(by_sin, sin);
-  return torch::add(std::move(by_cos), std::move(by_sin));
-}
-
-Tensor repeat_kv(const Tensor& x, int64_t n_rep) {
-  if (n_rep == 1) return x;
-  const int64_t b = x.size(0), heads = x.size(1), s = x.size(2), d = x.size(3);
-  return torch::reshape(x.unsqueeze(2).expand({b, heads, n_rep, s, d}), {b, heads * n_rep, s, d});
-}
-
-void DynamicCache::update_untraced(int64_t layer) {
-  for (std::vector<Tensor>* cache : {&key_cache, &value_cache}) {
-    const auto at = static_cast<size_t>(layer);
-    if (cache->size() <= at) cache->resize(at + 1);
-    (*cache)[at] = untraced_like((*cache)[at - 1]);
-    (*cache)[at].set_role("KV cache");
-  }
-}
-
-void DynamicCache::update(Tensor& key_states, Tensor& value_states, int64_t layer) {
-  const auto at = static_cast<size_t>(layer);
-  if (key_cache.size() <= at) {
-    key_cache.resize(at + 1);
-    value_cache.resize(at + 1);
-  }
-  if (!key_cache[at].defined()) {
-    key_cache[at] = key_states;
-    value_cache[at] = value_states;
-  } else {
-    key_cache[at] = torch::cat({key_cache[at], key_states}, -2);
-    value_cache[at] = torch::cat({value_cache[at], value_states}, -2);
-  }
-  key_states = key_cache[at];
-  value_states = value_cache[at];
-  key_states.set_role("KV cache");
-  value_states.set_role("KV cache");
-}
-
-DynamicCache cache_of(const DecoderArchitecture& a, int64_t batch, int64_t tokens, DType dtype) {
-  DynamicCache cache;
-  if (tokens == 0) return cache;
-  const Shape sizes{batch, a.num_key_value_heads, tokens, a.head_dim()};
-  for (int64_t i = 0; i < a.num_hidden_layers; ++i) {
-    cache.key_cache.push_back(Tracer::current().consumed_input(sizes, dtype));
-    cache.value_cache.push_back(Tracer::current().consumed_input(sizes, dtype));
-  }
-  return cache;
-}
-
 std::vector<int64_t> even_routing(int64_t assignments, int64_t experts) {
   std::vector<int64_t> counts;
   for (int64_t e = 0; e < experts; ++e) counts.push_back(assignments / experts + (e < assignments % experts ? 1 : 0));
   return counts;
-}
-
-DeepseekV2RMSNorm::DeepseekV2RMSNorm(const BuildContext& context, int64_t hidden_size, std::string_view class_name)
-    : Module(class_name) {
-  register_parameter("weight", {hidden_size}, context);
-}
-
-Tensor DeepseekV2RMSNorm::forward(Tensor hidden_states) const {
-  const DType input_dtype = hidden_states.dtype();
-  hidden_states = torch::to(hidden_states, DType::float32);
-  Tensor variance = torch::pow(hidden_states, 2);
-  variance = torch::mean(std::move(variance), -1, true);
-  {
-    Tensor scale = torch::add(variance, 1e-6);
-    scale = torch::rsqrt(std::move(scale));
-    hidden_states = torch::mul(hidden_states, std::move(scale));
-  }
-  Tensor narrow = torch::to(hidden_states, input_dtype);
-  return torch::mul(parameter(0), std::move(narrow));
 }
 
 LlamaRotaryEmbedding::LlamaRotaryEmbedding(const BuildContext& context, int64_t dim) : Module("LlamaRotaryEmbedding") {
@@ -213,27 +135,6 @@ Tensor LlamaAttention::flash(const Tensor& q, const Tensor& k, const Tensor& v, 
     grow = torch::all(std::move(grow));
   }
   return torch::flash_attn_func(q, k, v);
-}
-
-DeepseekV2MLP::DeepseekV2MLP(const BuildContext& context, int64_t hidden_size, int64_t intermediate_size,
-                             std::string_view class_name, std::string_view activation)
-    : Module(class_name),
-      gate_proj_(context, without_bias(hidden_size, intermediate_size)),
-      up_proj_(context, without_bias(hidden_size, intermediate_size)),
-      down_proj_(context, without_bias(intermediate_size, hidden_size)),
-      act_fn_(activation) {
-  register_module("gate_proj", gate_proj_);
-  register_module("up_proj", up_proj_);
-  register_module("down_proj", down_proj_);
-  register_module("act_fn", act_fn_);
-}
-
-Tensor DeepseekV2MLP::forward(Tensor x) const {
-  Tensor inner = gate_proj_(x);
-  inner = act_fn_(inner);
-  Tensor up = up_proj_(x);
-  inner = torch::mul(inner, std::move(up));
-  return down_proj_(inner);
 }
 
 MoEGate::MoEGate(const BuildContext& context, const DecoderArchitecture& a)
@@ -365,4 +266,4 @@ Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArgument
   return torch::add(residual, hidden_states);
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

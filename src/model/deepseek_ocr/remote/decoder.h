@@ -1,5 +1,5 @@
 // The twin of DeepSeek-OCR's decoder layers: modeling_deepseekv2.py, with LlamaAttention and LlamaFlashAttention2 of
-// transformers 4.46.3 (models/llama/modeling_llama.py) and its DynamicCache (cache_utils.py), to be read beside them.
+// transformers 4.46.3 (models/llama/modeling_llama.py), to be read beside them.
 #pragma once
 
 #include <array>
@@ -8,39 +8,15 @@
 
 #include "layer/activation.h"
 #include "layer/linear.h"
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/decoder_parts.h"
+#include "model/deepseek_ocr/dynamic_cache.h"
+#include "model/deepseek_ocr/remote/architecture.h"
 
-namespace modelmeter::deepseek_ocr {
-
-// Keys and values of all layers so far, each [b, heads, tokens, head_dim].
-struct DynamicCache {
-  std::vector<Tensor> key_cache, value_cache;
-
-  int64_t seq_length() const { return key_cache.empty() ? 0 : key_cache.front().size(2); }
-  // Appends what a layer made of the new tokens; key and value become those of all tokens.
-  void update(Tensor& key_states, Tensor& value_states, int64_t layer);
-  // Stands for an update by a layer that is not traced and does what the one before it did.
-  void update_untraced(int64_t layer);
-};
-
-// A cache of `tokens` tokens that the forward finds.
-DynamicCache cache_of(const DecoderArchitecture& a, int64_t batch, int64_t tokens, DType dtype);
-
-// x with the rotary embedding applied: one of the two halves of apply_rotary_pos_emb().
-Tensor rotated(const Tensor& x, const Tensor& cos, const Tensor& sin);
-// Each head of x [b, heads, s, d] n_rep times.
-Tensor repeat_kv(const Tensor& x, int64_t n_rep);
+namespace modelmeter::deepseek_ocr::remote {
 
 // How many tokens each expert gets in a forward: `assignments` (tokens x experts per token) spread evenly, the first
 // experts having one more where it does not come out.
 std::vector<int64_t> even_routing(int64_t assignments, int64_t experts);
-
-class DeepseekV2RMSNorm : public Module<DeepseekV2RMSNorm> {
- public:
-  DeepseekV2RMSNorm(const BuildContext& context, int64_t hidden_size,
-                    std::string_view class_name = "DeepseekV2RMSNorm");
-  Tensor forward(Tensor hidden_states) const;
-};
 
 class LlamaRotaryEmbedding : public Module<LlamaRotaryEmbedding> {
  public:
@@ -71,17 +47,6 @@ class LlamaAttention : public Module<LlamaAttention> {
   AttentionImplementation implementation_;
   Linear q_proj_, k_proj_, v_proj_, o_proj_;
   LlamaRotaryEmbedding rotary_emb_;
-};
-
-class DeepseekV2MLP : public Module<DeepseekV2MLP> {
- public:
-  DeepseekV2MLP(const BuildContext& context, int64_t hidden_size, int64_t intermediate_size,
-                std::string_view class_name = "DeepseekV2MLP", std::string_view activation = "SiLU");
-  Tensor forward(Tensor x) const;
-
- private:
-  Linear gate_proj_, up_proj_, down_proj_;
-  SiLU act_fn_;
 };
 
 // The best num_experts_per_tok experts of each token by softmax, computed in float32 but for what autocast narrows.
@@ -123,4 +88,4 @@ class DeepseekV2DecoderLayer : public Module<DeepseekV2DecoderLayer> {
   DeepseekV2RMSNorm input_layernorm_, post_attention_layernorm_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

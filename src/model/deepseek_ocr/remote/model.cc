@@ -4,14 +4,15 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
 #include "model/deepseek_ocr/remote/sampling.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 Runtime Runtime::read(const config::View& config) {
   const config::View runtime = config.child("runtime"), decoder = config.child("decoder"), head = config.child("head");
   runtime.require_known_keys({"implementation", "attention", "precision", "sampling"});
-  decoder.require_known_keys({"num_hidden_layers", "routing"});
+  decoder.require_known_keys({"num_hidden_layers", "routing", "tokens_per_expert"});
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
   Runtime r;
@@ -23,6 +24,14 @@ Runtime Runtime::read(const config::View& config) {
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
   const std::string routing = decoder.get_choice("routing", {"uniform", "worst", "best"});
   r.routing = routing == "uniform" ? Routing::uniform : routing == "worst" ? Routing::worst : Routing::best;
+  if (decoder.has("tokens_per_expert")) {
+    r.tokens_per_expert = decoder.get<std::vector<int64_t>>("tokens_per_expert");
+    if (!config.child("model").has("stages")) {
+      throw decoder.at("tokens_per_expert")
+          .error("forwards of the whole run route different numbers of tokens",
+                 {"model.stages=[layer-moe] is one that runs by itself"});
+    }
+  }
   return r;
 }
 
@@ -32,17 +41,21 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   vision.require_known_keys({"sam", "clip"});
   vision.get_choice("sam", {"sam_vit_b"});
   vision.get_choice("clip", {"clip_vit_l"});
-  const config::Node file = metadata();
-  Architecture architecture = read_architecture(config::View(file));
+  Architecture architecture = read_architecture(config::View(metadata()));
   read_depth(config.child("decoder"), architecture.decoder);
   model_ = std::make_unique<DeepseekOCRForCausalLM>(BuildContext{DType::bfloat16}, architecture, runtime_.attention);
 
-  const auto add = [&](PartKind kind, int64_t new_tokens, int64_t cached) {
-    stages_.push_back(std::make_unique<PartStage>(part_options(kind, workload_.batch_size, new_tokens, cached)));
+  for (const config::View& chosen : chosen_stages(config.child("model"), stage_names())) {
+    add_chosen_stage(chosen, config.child("decoder"));
+  }
+  if (by_stages()) return;
+
+  const auto add = [&](StageKind kind, int64_t new_tokens, int64_t cached) {
+    stages_.push_back(std::make_unique<OcrStage>(stage_options(kind, workload_.batch_size, new_tokens, cached)));
   };
-  add(PartKind::vision, workload_.seq_len, 0);
-  add(PartKind::prefill, workload_.seq_len, 0);
-  if (workload_.decode_steps() > 0) add(PartKind::decode, 1, workload_.seq_len);
+  add(StageKind::vision, workload_.seq_len, 0);
+  add(StageKind::prefill, workload_.seq_len, 0);
+  if (workload_.decode_steps() > 0) add(StageKind::decode, 1, workload_.seq_len);
 
   add_page_and_token_notes();
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
@@ -51,33 +64,64 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   }
 }
 
-GenerationInputs DeepSeekOCR::generation(int64_t decode_steps) const {
+void DeepSeekOCR::add_chosen_stage(const config::View& chosen, const config::View& decoder) {
+  const Workload& w = workload_;
   const DecoderArchitecture& d = architecture().decoder;
-  GenerationInputs in;
+  const StageKind kind = parse_stage_kind(chosen.as<std::string>());
+  if (kind == StageKind::layer_moe && (d.n_routed_experts == 0 || d.first_k_dense_replace >= d.num_hidden_layers)) {
+    throw chosen.error("the model has no layer with experts");
+  }
+  if (kind == StageKind::layer_dense && d.is_moe(0)) throw chosen.error("the model has no dense layer");
+  const bool alone = kind == StageKind::layer_dense || kind == StageKind::layer_moe || kind == StageKind::head;
+  const int64_t new_tokens = alone ? w.new_tokens : kind == StageKind::decode ? 1 : w.seq_len;
+  const int64_t cached = alone ? w.cached_tokens : kind == StageKind::decode ? w.seq_len : 0;
+  StageOptions o = stage_options(kind, w.batch_size, new_tokens, cached);
+  if (!runtime_.tokens_per_expert.empty()) check_tokens_per_expert(o, decoder);
+  stages_.push_back(std::make_unique<OcrStage>(std::move(o)));
+}
+
+void DeepSeekOCR::check_tokens_per_expert(const StageOptions& o, const config::View& decoder) const {
+  const DecoderArchitecture& d = architecture().decoder;
+  const std::vector<int64_t>& counts = runtime_.tokens_per_expert;
+  const config::View at = decoder.at("tokens_per_expert");
+  if (o.kind == StageKind::infer) throw at.error("forwards of infer() route different numbers of tokens");
+  if (o.tokens_per_expert.empty()) return;  // routes none
+  if (static_cast<int64_t>(counts.size()) != d.n_routed_experts) {
+    throw at.error(fmt::format("{} numbers for {} experts", counts.size(), d.n_routed_experts));
+  }
+  int64_t sum = 0;
+  for (const int64_t n : counts) {
+    if (n < 0) throw at.expected("numbers of tokens");
+    sum = checked_add(sum, n, "the number of tokens");
+  }
+  const int64_t routed = o.batch * o.new_tokens * d.num_experts_per_tok;
+  if (sum != routed) throw at.error(fmt::format("{} tokens; stage {} routes {}", sum, name_of(o.kind), routed));
+}
+
+GenerateInputs DeepSeekOCR::generate_inputs(int64_t decode_steps) const {
+  GenerateInputs in;
   in.page = layout_of(workload_.page);
   in.batch = workload_.batch_size;
   in.prompt_tokens = workload_.prompt_tokens;
   in.decode_steps = decode_steps;
   in.last_logits_only = runtime_.last_logits_only;
-  in.routing = [routing = runtime_.routing, k = d.num_experts_per_tok,
-                experts = d.n_routed_experts](int64_t assignments) {
-    return experts == 0 ? std::vector<int64_t>() : tokens_per_expert(routing, assignments / k, k, experts);
-  };
+  in.routing = routing_of(runtime_.routing, architecture().decoder);
   return in;
 }
 
 void DeepSeekOCR::run(int64_t decode_steps) const {
   AutocastGuard autocast(DType::bfloat16, runtime_.autocast);
   if (runtime_.sampling) {
-    infer(*model_, generation(decode_steps));
+    infer(*model_, generate_inputs(decode_steps));
   } else {
-    generate(*model_, generation(decode_steps));
+    generate(*model_, generate_inputs(decode_steps));
   }
 }
 
-PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const {
+StageOptions DeepSeekOCR::stage_options(StageKind kind, int64_t batch, int64_t new_tokens,
+                                        int64_t cached_tokens) const {
   const DecoderArchitecture& d = architecture().decoder;
-  PartOptions o;
+  StageOptions o;
   o.kind = kind;
   o.architecture = architecture();
   o.attention = runtime_.attention;
@@ -87,10 +131,15 @@ PartOptions DeepSeekOCR::part_options(PartKind kind, int64_t batch, int64_t new_
   o.prompt_tokens = workload_.prompt_tokens;
   o.new_tokens = new_tokens;
   o.cached_tokens = cached_tokens;
+  o.image = o.page.base_size;
   o.last_logits_only = runtime_.last_logits_only;
-  if (kind != PartKind::vision && d.n_routed_experts > 0) {
+  o.max_new_tokens = workload_.max_new_tokens;
+  o.routing = runtime_.routing;
+  if (routes(kind) && d.n_routed_experts > 0) {
     o.tokens_per_expert =
-        tokens_per_expert(runtime_.routing, batch * new_tokens, d.num_experts_per_tok, d.n_routed_experts);
+        !runtime_.tokens_per_expert.empty()
+            ? runtime_.tokens_per_expert
+            : tokens_per_expert(runtime_.routing, batch * new_tokens, d.num_experts_per_tok, d.n_routed_experts);
   }
   return o;
 }
@@ -116,4 +165,4 @@ int64_t DeepSeekOCR::vision_parameters() const {
          body.projector().parameter_count() + newline_and_separator;
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

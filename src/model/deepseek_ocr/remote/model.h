@@ -1,15 +1,15 @@
-// DeepSeek-OCR as a whole, as its own code runs it: the vision part inside the forward that reads the prompt.
+// DeepSeek-OCR as a whole, as its own code runs it: the images inside the forward that reads the prompt.
 #pragma once
 
 #include <memory>
 #include <string>
 
 #include "model/deepseek_ocr/analytic_ocr.h"
-#include "model/deepseek_ocr/remote/generation.h"
-#include "model/deepseek_ocr/remote/part_stage.h"
+#include "model/deepseek_ocr/remote/generate.h"
 #include "model/deepseek_ocr/remote/routing.h"
+#include "model/deepseek_ocr/remote/stage.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 struct Runtime {
   AttentionImplementation attention = AttentionImplementation::flash_attention_2;  // of the decoder
@@ -17,6 +17,7 @@ struct Runtime {
   bool sampling = false;  // with what generate() runs between two forwards
   bool last_logits_only = false;
   Routing routing = Routing::uniform;
+  std::vector<int64_t> tokens_per_expert;  // of a stage that runs by itself, in place of routing; or empty
 
   // The runtime, decoder and head nodes of the configuration.
   static Runtime read(const config::View& config);
@@ -25,18 +26,20 @@ struct Runtime {
 class DeepSeekOCR : public AnalyticOcr {
  public:
   // config: the composed configuration with hf, runtime, workload, vision, decoder, head and model nodes.
-  // stages(): vision, prefill (vision included) and the first decode step, each by itself.
+  // stages(): those of model.stages, by the names of StageKind; else vision, prefill (vision included) and the first
+  // decode step, each by itself.
   DeepSeekOCR(const config::View& config, const DataFiles& files);
 
   std::string class_name() const override { return "DeepseekOCRModel"; }
   Fields runtime_fields() const override;
   ReportNames names() const override;
+  void describe(const Stage& stage, Recording& header) const override;
 
   const DeepseekOCRForCausalLM& model() const { return *model_; }
   const Architecture& architecture() const { return model_->architecture(); }
   const Runtime& runtime() const { return runtime_; }
-  // A part of this model that runs by itself, of a batch of such pages.
-  PartOptions part_options(PartKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const;
+  // A stage of this model that runs by itself, of a batch of such pages.
+  StageOptions stage_options(StageKind kind, int64_t batch, int64_t new_tokens, int64_t cached_tokens) const;
 
  private:
   const BaseLayer& layer() const override { return *model_; }
@@ -44,11 +47,13 @@ class DeepSeekOCR : public AnalyticOcr {
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "clip_vit_l"; }
   void run(int64_t decode_steps) const override;
-  GenerationInputs generation(int64_t decode_steps) const;
+  GenerateInputs generate_inputs(int64_t decode_steps) const;
+  void add_chosen_stage(const config::View& chosen, const config::View& decoder);
+  void check_tokens_per_expert(const StageOptions& o, const config::View& decoder) const;
   void add_routing_note();
 
   Runtime runtime_;
   std::unique_ptr<DeepseekOCRForCausalLM> model_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

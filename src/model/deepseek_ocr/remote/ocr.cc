@@ -1,6 +1,6 @@
 #include "model/deepseek_ocr/remote/ocr.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 // AttentionMaskConverter._make_causal_mask (transformers 4.46.3, modeling_attn_mask_utils.py).
@@ -121,4 +121,4 @@ Tensor DeepseekOCRForCausalLM::head(const Tensor& hidden_states) const {
   return torch::to(logits, DType::float32);
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -3,9 +3,10 @@
 #pragma once
 
 #include "model/deepseek_ocr/decoder_layers.h"
+#include "model/deepseek_ocr/remote/decoder.h"
 #include "model/deepseek_ocr/remote/vision.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 struct OcrInputs {
   Tensor input_ids;                // [b, new tokens] int64
@@ -58,4 +59,4 @@ class DeepseekOCRForCausalLM : public Module<DeepseekOCRForCausalLM> {
   Linear lm_head_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -5,7 +5,7 @@
 
 #include "model/deepseek_ocr/remote/decoder.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 int64_t expected_experts(int64_t tokens, int64_t top_k, int64_t experts) {
   const double missed = 1.0 - static_cast<double>(top_k) / static_cast<double>(experts);
@@ -22,4 +22,4 @@ std::vector<int64_t> tokens_per_expert(Routing routing, int64_t tokens, int64_t 
   return out;
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

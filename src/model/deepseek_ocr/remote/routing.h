@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 enum class Routing : uint8_t {
   uniform,  // as many experts as are expected where each token takes top_k of them at random
@@ -21,4 +21,4 @@ int64_t expected_experts(int64_t tokens, int64_t top_k, int64_t experts);
 // tokens x top_k assignments spread evenly over the experts that are touched, the first of all.
 std::vector<int64_t> tokens_per_expert(Routing routing, int64_t tokens, int64_t top_k, int64_t experts);
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

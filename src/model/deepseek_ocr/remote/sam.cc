@@ -5,7 +5,7 @@
 #include "model/deepseek_ocr/rel_pos.h"
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 ConvOptions square_conv(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding) {
@@ -259,4 +259,4 @@ Tensor ImageEncoderViT::forward(Tensor x) const {
   return net_3_(copy);
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -5,9 +5,9 @@
 
 #include "layer/conv.h"
 #include "layer/sequential.h"
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/remote/architecture.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 struct LayerNorm2dOptions {
   int64_t num_channels;
@@ -77,4 +77,4 @@ class ImageEncoderViT : public Module<ImageEncoderViT> {
   Conv net_2_, net_3_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

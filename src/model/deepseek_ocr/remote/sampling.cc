@@ -2,7 +2,7 @@
 
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 Tensor number_on_device() { return torch::to_device(Tracer::current().host({}, DType::int64), DType::int64); }
@@ -131,7 +131,7 @@ void choose_token(Sampling& s, const SpecialTokens& special, Tensor logits) {
 
 }  // namespace
 
-void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
+void infer(const DeepseekOCRForCausalLM& model, const GenerateInputs& in) {
   Tracer& tracer = Tracer::current();
   const int64_t tokens = in.context_tokens();
   const Tensor prompt = tracer.input({in.batch, tokens}, DType::int64);
@@ -167,4 +167,4 @@ void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
   repeat_steadily(in.decode_steps, state, [&](int64_t) { step(1); });
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -6,11 +6,11 @@
 // Not here: the token lists that the n-gram filter reads back to the host (two copies a token), and what it bans.
 #pragma once
 
-#include "model/deepseek_ocr/remote/generation.h"
+#include "model/deepseek_ocr/remote/generate.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
-// generate() of generation.h with everything around the forwards.
-void infer(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
+// generate() of generate.h with everything around the forwards.
+void infer(const DeepseekOCRForCausalLM& model, const GenerateInputs& in);
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -4,7 +4,7 @@
 
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 int64_t side_of(const Tensor& features) {
@@ -69,4 +69,4 @@ void splice_images(const VisionModules& modules, const std::vector<PageImages>& 
   });
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -8,7 +8,7 @@
 #include "model/deepseek_ocr/remote/clip.h"
 #include "model/deepseek_ocr/remote/sam.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 // projector_type "linear".
 class MlpProjector : public Module<MlpProjector> {
@@ -47,4 +47,4 @@ struct VisionModules {
 void splice_images(const VisionModules& modules, const std::vector<PageImages>& images, const Tensor& images_seq_mask,
                    const Tensor& inputs_embeds, VisionLocals& locals);
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -9,6 +9,8 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
+constexpr int64_t n_embed = 1280;  // width of an image token, a constant of the remote code
+
 using config::View;
 
 int64_t positive_or(const View& config, std::string_view key, int64_t otherwise) {
@@ -147,7 +149,7 @@ bool SamArchitecture::is_global(int64_t layer) const {
 Architecture read_architecture(const View& config) {
   if (config.node().is(config::Kind::map) && config.has("text_config")) return read_transformers(config);
   Architecture a;
-  a.decoder = deepseek_ocr::read_architecture(config).decoder;
+  a.decoder = deepseek_ocr::read_decoder(config, n_embed);
   if (a.decoder.n_shared_experts == 0 || a.decoder.moe_layer_freq != 1 || a.decoder.norm_topk_prob) {
     throw config.error("experts without shared ones, in some layers only, or of normalised weights are not modelled");
   }

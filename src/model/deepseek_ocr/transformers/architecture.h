@@ -6,7 +6,7 @@
 //   constants and does not look at the config's vision_config. The sizes here are those constants.
 #pragma once
 
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/decoder_architecture.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 

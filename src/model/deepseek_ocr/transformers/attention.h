@@ -5,7 +5,8 @@
 
 #include <array>
 
-#include "model/deepseek_ocr/remote/decoder.h"
+#include "model/deepseek_ocr/decoder_parts.h"
+#include "model/deepseek_ocr/dynamic_cache.h"
 #include "model/deepseek_ocr/transformers/architecture.h"
 
 namespace modelmeter::deepseek_ocr::transformers {

@@ -1,6 +1,6 @@
 #include "model/deepseek_ocr/transformers/model.h"
 
-#include "model/deepseek_ocr/transformers/part.h"
+#include "model/deepseek_ocr/transformers/stage.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
@@ -17,7 +17,14 @@ void read_page(const config::View& view, Page& page) {
     if (view.has(key))
       throw view.at(key).error("DeepSeek-OCR-2 sees all pages in one way: whole, and in tiles where it is large");
   }
-  const PageLayout layout = page_layout(page.width, page.height);
+  for (const char* key : {"new_tokens", "cached_tokens"}) {
+    if (view.has(key)) throw view.at(key).error("no layer of DeepSeek-OCR-2 runs by itself");
+  }
+  PageLayout layout = page_layout(page.width, page.height);
+  if (page.columns > 0) {
+    layout.columns = page.columns;
+    layout.rows = page.rows;
+  }
   page.mode = "gundam";
   page.base_size = layout.image_size;
   page.image_size = layout.tile_size;
@@ -37,24 +44,32 @@ AttentionImplementation read_attention(const config::View& runtime) {
 }  // namespace
 
 DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) : AnalyticOcr(config, files, read_page) {
-  const config::Node file = metadata();
-  Architecture architecture = read_architecture(config::View(file));
+  Architecture architecture = read_architecture(config::View(metadata()));
   config.child("decoder").require_known_keys({"num_hidden_layers"});
   read_depth(config.child("decoder"), architecture.decoder);
   model_ = std::make_shared<const OcrForConditionalGeneration>(BuildContext{DType::bfloat16}, architecture,
                                                                read_attention(config.child("runtime")));
-  stages_.push_back(std::make_unique<Part>("vision", model_, generation(0)));
-  stages_.push_back(std::make_unique<Part>("prefill", model_, generation(0)));
-  if (workload_.decode_steps() > 0) {
-    stages_.push_back(std::make_unique<Part>("decode", model_, generation(1), workload_.seq_len));
+  for (const config::View& chosen : chosen_stages(config.child("model"), {"vision", "prefill", "decode"})) {
+    add_stage(chosen.as<std::string>());
   }
+  if (by_stages()) return;
+
+  add_stage("vision");
+  add_stage("prefill");
+  if (workload_.decode_steps() > 0) add_stage("decode");
   add_page_and_token_notes();
   notes_.push_back(
       "FLOPs (torch) leave out the experts of prefill: FlopCounterMode has no formula for _grouped_mm; tensor and full have them");
 }
 
-GenerationInputs DeepSeekOCR2::generation(int64_t decode_steps) const {
-  GenerationInputs in;
+void DeepSeekOCR2::add_stage(const std::string& name) {
+  const bool decode = name == "decode";
+  stages_.push_back(
+      std::make_unique<OcrStage>(name, model_, generate_inputs(decode ? 1 : 0), decode ? workload_.seq_len : 0));
+}
+
+GenerateInputs DeepSeekOCR2::generate_inputs(int64_t decode_steps) const {
+  GenerateInputs in;
   in.page = tiles_of(workload_.page);
   in.batch_size = workload_.batch_size;
   in.prompt_tokens = workload_.prompt_tokens;

@@ -6,19 +6,20 @@
 #include <string>
 
 #include "model/deepseek_ocr/analytic_ocr.h"
-#include "model/deepseek_ocr/transformers/generation.h"
+#include "model/deepseek_ocr/transformers/generate.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 
 class DeepSeekOCR2 : public AnalyticOcr {
  public:
   // config: the composed configuration with hf, runtime, workload, decoder and model nodes.
-  // stages(): vision, prefill and the first decode step, each by itself.
+  // stages(): those of model.stages, of vision, prefill and the first decode step, each by itself; else all three.
   DeepSeekOCR2(const config::View& config, const DataFiles& files);
 
   std::string class_name() const override { return "DeepseekOcr2Model"; }
   Fields runtime_fields() const override;
   ReportNames names() const override;
+  void describe(const Stage& stage, Recording& header) const override;
 
   const OcrForConditionalGeneration& model() const { return *model_; }
 
@@ -27,8 +28,9 @@ class DeepSeekOCR2 : public AnalyticOcr {
   const DecoderArchitecture& decoder() const override { return model_->architecture().decoder; }
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "other"; }  // SAM and the body of Qwen2-0.5B
-  void run(int64_t decode_steps) const override { generate(*model_, generation(decode_steps)); }
-  GenerationInputs generation(int64_t decode_steps) const;
+  void run(int64_t decode_steps) const override { generate(*model_, generate_inputs(decode_steps)); }
+  GenerateInputs generate_inputs(int64_t decode_steps) const;
+  void add_stage(const std::string& name);
 
   std::shared_ptr<const OcrForConditionalGeneration> model_;
 };

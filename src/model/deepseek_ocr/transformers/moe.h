@@ -6,7 +6,8 @@
 // Neither reads back how the tokens are distributed, so that costs do not depend on it.
 #pragma once
 
-#include "model/deepseek_ocr/remote/decoder.h"
+#include "model/deepseek_ocr/decoder_architecture.h"
+#include "model/deepseek_ocr/decoder_parts.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 

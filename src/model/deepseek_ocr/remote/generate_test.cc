@@ -4,7 +4,7 @@
 #include "model/deepseek_ocr/remote/sampling.h"
 #include "recording/expansion.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 // Small, with what the published model has: a dense layer before layers with experts.
@@ -26,8 +26,8 @@ Architecture small() {
   return a;
 }
 
-GenerationInputs reading(int64_t decode_steps) {
-  GenerationInputs in;
+GenerateInputs reading(int64_t decode_steps) {
+  GenerateInputs in;
   in.page = page_layout(page_mode("tiny"), 500, 500);
   in.decode_steps = decode_steps;
   return in;
@@ -98,7 +98,7 @@ TEST(Routing, IsEvenUnlessGiven) {
   const auto flops = [&](std::function<std::vector<int64_t>(int64_t)> routing) {
     Tracer tracer;
     Tracer::Guard guard(tracer);
-    GenerationInputs in = reading(0);
+    GenerateInputs in = reading(0);
     in.routing = std::move(routing);
     generate(model, in);
     return roll_up(tracer.trace()).total();
@@ -113,4 +113,4 @@ TEST(Routing, IsEvenUnlessGiven) {
 }
 
 }  // namespace
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

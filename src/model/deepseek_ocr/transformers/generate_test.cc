@@ -1,4 +1,4 @@
-#include "model/deepseek_ocr/transformers/generation.h"
+#include "model/deepseek_ocr/transformers/generate.h"
 
 #include <gtest/gtest.h>
 
@@ -38,7 +38,7 @@ class Ocr2Generation : public testing::TestWithParam<AttentionImplementation> {}
 // Steps that are counted are what steps traced one by one are, kernel by kernel.
 TEST_P(Ocr2Generation, CountsDecodeStepsExactly) {
   const OcrForConditionalGeneration model = small(GetParam());
-  GenerationInputs in;
+  GenerateInputs in;
   in.page = page_layout(1000, 1000);
   for (const int64_t steps : {0, 1, 2, 3, 9}) {
     Tracer counted, traced;
@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Attention, Ocr2Generation,
 // The experts of the prompt: 2 x assignments x (hidden x 2 inner + inner x hidden), which FlopCounterMode leaves out.
 TEST(Ocr2Experts, OfThePromptCountInFullAndNotInTorch) {
   const OcrForConditionalGeneration model = small(AttentionImplementation::sdpa);
-  GenerationInputs in;
+  GenerateInputs in;
   Tracer tracer;
   Tracer::Guard guard(tracer);
   DynamicCache cache;

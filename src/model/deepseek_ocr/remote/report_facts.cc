@@ -1,7 +1,9 @@
 // What reports say of DeepSeek-OCR: runtime, names of nodes, what classes are.
+#include <algorithm>
+
 #include "model/deepseek_ocr/remote/model.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 // By class, or by the name of a part that no class is.
@@ -93,9 +95,10 @@ ReportNames DeepSeekOCR::names() const {
   out.placed = {{"prefill/model/vision", "vision", "vision"},
                 {"prefill/model/decoder", layers + "/prefill", "prefill"},
                 {"decode/model/decoder", layers + "/decode", "decode"}};
-  out.nested_stages = {{"vision", "prefill"}};
+  const auto sees = [](const auto& stage) { return stage->stage() == "vision"; };
+  if (!by_stages() || std::none_of(stages_.begin(), stages_.end(), sees)) out.nested_stages = {{"vision", "prefill"}};
   out.descriptions = descriptions();
   return out;
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

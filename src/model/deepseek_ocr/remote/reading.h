@@ -1,10 +1,10 @@
 // A reading of pages step by step, as the forerunner's root model is used:
 //
-//   Session session(model);
-//   session.start_prefill(context_len, batch_size);
-//   StageCost prefill = session.get_forward_cost();
-//   session.start_decode();
-//   for (…) { sum += session.get_forward_cost(); session.decode_one_token(); }
+//   Reading reading(model);
+//   reading.start_prefill(context_len, batch_size);
+//   StageCost prefill = reading.get_forward_cost();
+//   reading.start_decode();
+//   for (…) { sum += reading.get_forward_cost(); reading.decode_one_token(); }
 //
 // get_forward_cost() answers for the next forward: of the vision part alone, of the prompt with its page, or of one
 // more token behind the cache as it stands. The sum over a loop is what DeepSeekOCR::trace() counts in closed form.
@@ -16,14 +16,14 @@
 #include "model/deepseek_ocr/kv_cache.h"
 #include "model/deepseek_ocr/remote/model.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
-class Session : public StageCostMixin {
+class Reading : public StageCostMixin {
  public:
   enum class Mode : uint8_t { vision, prefill, decode };
 
-  // The model gives architecture, precision, attention, routing and page; it must outlive the session.
-  explicit Session(const DeepSeekOCR& model);
+  // The model gives architecture, precision, attention, routing and page; it must outlive the reading.
+  explicit Reading(const DeepSeekOCR& model);
 
   void start_vision(int64_t batch_size = 1);
   // context_len: tokens of the prompt, those of the page included. Error where the page leaves none for the text.
@@ -42,7 +42,7 @@ class Session : public StageCostMixin {
   int64_t kv_cache_bytes() const override { return cache_ ? cache_->size_bytes() : 0; }
 
  private:
-  void run(PartKind kind, int64_t new_tokens, int64_t cached_tokens);
+  void run(StageKind kind, int64_t new_tokens, int64_t cached_tokens);
 
   const DeepSeekOCR& model_;
   Mode mode_ = Mode::vision;
@@ -51,4 +51,4 @@ class Session : public StageCostMixin {
   std::unique_ptr<Stage> stage_;
 };
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -1,4 +1,4 @@
-#include "model/deepseek_ocr/transformers/generation.h"
+#include "model/deepseek_ocr/transformers/generate.h"
 
 #include "trace/repeat.h"
 
@@ -16,7 +16,7 @@ Tensor encoded(int64_t count, int64_t side, const OcrForConditionalGeneration& m
   return output.slice(1, sam_features(side), all);
 }
 
-OcrInputs token_inputs(const GenerationInputs& in, int64_t tokens, DynamicCache& cache) {
+OcrInputs token_inputs(const GenerateInputs& in, int64_t tokens, DynamicCache& cache) {
   OcrInputs inputs;
   inputs.input_ids = Tracer::current().input({in.batch_size, tokens}, DType::int64);
   inputs.position_ids = Tracer::current().input({in.batch_size, tokens}, DType::int64);
@@ -26,7 +26,7 @@ OcrInputs token_inputs(const GenerationInputs& in, int64_t tokens, DynamicCache&
 
 }  // namespace
 
-ImageFeatures features_of(const OcrForConditionalGeneration& model, const GenerationInputs& in) {
+ImageFeatures features_of(const OcrForConditionalGeneration& model, const GenerateInputs& in) {
   const PageLayout& page = in.page;
   ImageFeatures out;
   out.last_hidden_state = encoded(in.batch_size, page.image_size, model);
@@ -38,7 +38,7 @@ ImageFeatures features_of(const OcrForConditionalGeneration& model, const Genera
   return out;
 }
 
-ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerationInputs& in) {
+ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerateInputs& in) {
   FunctionScope scope("vision");
   PixelValues pixels;
   pixels.global = pictures(in.batch_size, in.page.image_size, model);
@@ -47,7 +47,7 @@ ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerationI
   return model.get_image_features(pixels);
 }
 
-void prefill(const OcrForConditionalGeneration& model, const GenerationInputs& in, const ImageFeatures& features,
+void prefill(const OcrForConditionalGeneration& model, const GenerateInputs& in, const ImageFeatures& features,
              DynamicCache& cache) {
   FunctionScope scope("prefill");
   OcrInputs inputs = token_inputs(in, in.context_tokens(), cache);
@@ -56,7 +56,7 @@ void prefill(const OcrForConditionalGeneration& model, const GenerationInputs& i
   model(inputs);
 }
 
-void decode(const OcrForConditionalGeneration& model, const GenerationInputs& in, DynamicCache& cache) {
+void decode(const OcrForConditionalGeneration& model, const GenerateInputs& in, DynamicCache& cache) {
   FunctionScope scope("decode");
   OcrInputs inputs = token_inputs(in, 1, cache);
   inputs.experts = ExpertsImplementation::batched_mm;
@@ -66,7 +66,7 @@ void decode(const OcrForConditionalGeneration& model, const GenerationInputs& in
   repeat_steadily(in.decode_steps, state, [&](int64_t) { model(inputs); });
 }
 
-void generate(const OcrForConditionalGeneration& model, const GenerationInputs& in) {
+void generate(const OcrForConditionalGeneration& model, const GenerateInputs& in) {
   const ImageFeatures features = vision(model, in);
   DynamicCache cache;
   prefill(model, in, features, cache);

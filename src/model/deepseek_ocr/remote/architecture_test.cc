@@ -1,4 +1,4 @@
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/remote/architecture.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include "config/yaml.h"
 #include "model/deepseek_ocr/remote/ocr.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 using testing::HasSubstr;
@@ -73,4 +73,4 @@ TEST(Architecture, NamesTheFieldThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

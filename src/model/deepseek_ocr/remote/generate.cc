@@ -1,8 +1,8 @@
-#include "model/deepseek_ocr/remote/generation.h"
+#include "model/deepseek_ocr/remote/generate.h"
 
 #include "trace/repeat.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
 PageImages page_images(const PageLayout& page, DType dtype) {
   Tracer& tracer = Tracer::current();
@@ -16,14 +16,19 @@ PageImages page_images(const PageLayout& page, DType dtype) {
   return out;
 }
 
-std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in,
-                                       int64_t tokens) {
+RoutingRule routing_of(Routing routing, const DecoderArchitecture& decoder) {
+  return [routing, k = decoder.num_experts_per_tok, experts = decoder.n_routed_experts](int64_t assignments) {
+    return experts == 0 ? std::vector<int64_t>() : tokens_per_expert(routing, assignments / k, k, experts);
+  };
+}
+
+std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, int64_t tokens) {
   const DecoderArchitecture& a = model.architecture().decoder;
   const int64_t assignments = in.batch * tokens * a.num_experts_per_tok;
   return in.routing ? in.routing(assignments) : even_routing(assignments, a.n_routed_experts);
 }
 
-OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache) {
   const int64_t tokens = in.context_tokens();
   OcrInputs inputs;
   for (int64_t i = 0; i < in.batch; ++i) inputs.images.push_back(page_images(in.page, model.dtype()));
@@ -34,7 +39,7 @@ OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerationInput
   return inputs;
 }
 
-OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache) {
   Tracer& tracer = Tracer::current();
   const Shape sizes{in.batch, in.context_tokens()};
   OcrInputs inputs = page_inputs(model, in, cache);
@@ -44,12 +49,12 @@ OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInp
   return inputs;
 }
 
-void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+void prefill(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache) {
   FunctionScope scope("prefill");
   model(prompt_inputs(model, in, cache));
 }
 
-void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache) {
+void decode(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache) {
   FunctionScope scope("decode");
   Tracer& tracer = Tracer::current();
   const int64_t cached = cache.seq_length();
@@ -69,10 +74,10 @@ void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, Dyn
   });
 }
 
-void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in) {
+void generate(const DeepseekOCRForCausalLM& model, const GenerateInputs& in) {
   DynamicCache cache;
   prefill(model, in, cache);
   decode(model, in, cache);
 }
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

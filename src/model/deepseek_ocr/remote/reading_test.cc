@@ -1,16 +1,16 @@
-#include "model/deepseek_ocr/remote/session.h"
+#include "model/deepseek_ocr/remote/reading.h"
 
 #include <gtest/gtest.h>
 
 #include "model/testing.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 using testing_models::ocr_model;
 using testing_models::OcrSpec;
 
-TEST(Session, OneTokenAfterAnotherIsWhatTheRunCounts) {
+TEST(Reading, OneTokenAfterAnotherIsWhatTheRunCounts) {
   for (const char* attention : {"flash", "eager"}) {
     OcrSpec spec;
     spec.attention = attention;
@@ -18,31 +18,31 @@ TEST(Session, OneTokenAfterAnotherIsWhatTheRunCounts) {
     const auto model = ocr_model(spec);
     const Workload& w = model->workload();
 
-    Session session(*model);
-    session.start_prefill(w.seq_len);
-    Cost sum = session.get_forward_cost().cost;
-    session.start_decode();
+    Reading reading(*model);
+    reading.start_prefill(w.seq_len);
+    Cost sum = reading.get_forward_cost().cost;
+    reading.start_decode();
     for (int64_t i = 0; i < w.decode_steps(); ++i) {
-      sum.add(session.get_forward_cost().cost);
-      session.decode_one_token();
+      sum.add(reading.get_forward_cost().cost);
+      reading.decode_one_token();
     }
     const StageCost run = model->get_forward_cost();
     EXPECT_TRUE(sum == run.cost) << attention;
-    EXPECT_EQ(session.kv_cache_bytes(), run.kv_cache_bytes);
-    EXPECT_EQ(session.cache().decode_len(), 8);
+    EXPECT_EQ(reading.kv_cache_bytes(), run.kv_cache_bytes);
+    EXPECT_EQ(reading.cache().decode_len(), 8);
   }
 }
 
-TEST(Session, DecodeIsCheaperThanPrefillAndGrowsWithTheContext) {
+TEST(Reading, DecodeIsCheaperThanPrefillAndGrowsWithTheContext) {
   const auto model = ocr_model({});
-  Session session(*model);
-  const StageCost vision = session.get_forward_cost();
-  session.start_prefill(model->workload().seq_len);
-  const StageCost prefill = session.get_forward_cost();
-  session.start_decode();
-  const StageCost first = session.get_forward_cost();
-  session.decode_one_token();
-  const StageCost second = session.get_forward_cost();
+  Reading reading(*model);
+  const StageCost vision = reading.get_forward_cost();
+  reading.start_prefill(model->workload().seq_len);
+  const StageCost prefill = reading.get_forward_cost();
+  reading.start_decode();
+  const StageCost first = reading.get_forward_cost();
+  reading.decode_one_token();
+  const StageCost second = reading.get_forward_cost();
   EXPECT_LT(vision.cost.flops_tensor, prefill.cost.flops_tensor);
   EXPECT_LT(first.cost.flops_full(), prefill.cost.flops_full());
   EXPECT_LT(first.cost.bytes(), prefill.cost.bytes());
@@ -54,12 +54,12 @@ TEST(Session, DecodeIsCheaperThanPrefillAndGrowsWithTheContext) {
   EXPECT_EQ(second.kv_cache_bytes - first.kv_cache_bytes, per_token);
 }
 
-TEST(Session, FlashIsEagerInFlopsAndBelowItInBytesAndMemory) {
+TEST(Reading, FlashIsEagerInFlopsAndBelowItInBytesAndMemory) {
   OcrSpec spec;
   const auto flash = ocr_model(spec);
   spec.attention = "eager";
   const auto eager = ocr_model(spec);
-  Session a(*flash), b(*eager);
+  Reading a(*flash), b(*eager);
   a.start_prefill(300);
   b.start_prefill(300);
   const StageCost f = a.get_forward_cost(), e = b.get_forward_cost();
@@ -68,30 +68,30 @@ TEST(Session, FlashIsEagerInFlopsAndBelowItInBytesAndMemory) {
   EXPECT_LE(f.activation_peak_bytes, e.activation_peak_bytes);
 }
 
-TEST(Session, IsMonotoneInContextAndBatch) {
+TEST(Reading, IsMonotoneInContextAndBatch) {
   const auto model = ocr_model({});
-  Session session(*model);
+  Reading reading(*model);
   Cost before;
   for (const int64_t context : {100, 101, 200, 400}) {
-    session.start_prefill(context);
-    const Cost cost = session.get_forward_cost().cost;
+    reading.start_prefill(context);
+    const Cost cost = reading.get_forward_cost().cost;
     EXPECT_GT(cost.flops_tensor, before.flops_tensor);
     EXPECT_GT(cost.bytes(), before.bytes());
     before = cost;
   }
-  session.start_prefill(400, 2);
-  const Cost two = session.get_forward_cost().cost;
+  reading.start_prefill(400, 2);
+  const Cost two = reading.get_forward_cost().cost;
   EXPECT_EQ(two.flops_tensor, 2 * before.flops_tensor);
   EXPECT_LT(two.bytes_read, 2 * before.bytes_read);  // weights are read once
 }
 
-TEST(Session, RefusesWhatCannotRun) {
+TEST(Reading, RefusesWhatCannotRun) {
   const auto model = ocr_model({});
-  Session session(*model);
-  EXPECT_THROW(session.start_prefill(73), Error);  // the page alone
-  EXPECT_THROW(session.start_decode(), Error);
-  EXPECT_THROW(session.decode_one_token(), Error);
-  EXPECT_THROW(session.cache(), Error);
+  Reading reading(*model);
+  EXPECT_THROW(reading.start_prefill(73), Error);  // the page alone
+  EXPECT_THROW(reading.start_decode(), Error);
+  EXPECT_THROW(reading.decode_one_token(), Error);
+  EXPECT_THROW(reading.cache(), Error);
 }
 
 TEST(SyntheticKVCache, CountsTokensAndBytes) {
@@ -109,4 +109,4 @@ TEST(SyntheticKVCache, CountsTokensAndBytes) {
 }
 
 }  // namespace
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -1,10 +1,10 @@
-#include "model/deepseek_ocr/geometry.h"
+#include "model/deepseek_ocr/remote/geometry.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 namespace {
 
 PageLayout layout(std::string_view mode, int64_t width, int64_t height) {
@@ -53,4 +53,4 @@ TEST(PageLayout, RefusesWhatIsNoPage) {
 }
 
 }  // namespace
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -9,19 +9,22 @@
 #include <functional>
 #include <vector>
 
-#include "model/deepseek_ocr/geometry.h"
+#include "model/deepseek_ocr/remote/geometry.h"
 #include "model/deepseek_ocr/remote/ocr.h"
+#include "model/deepseek_ocr/remote/routing.h"
 
-namespace modelmeter::deepseek_ocr {
+namespace modelmeter::deepseek_ocr::remote {
 
-struct GenerationInputs {
+// By number of assignments (tokens x experts per token) to tokens per expert.
+using RoutingRule = std::function<std::vector<int64_t>(int64_t assignments)>;
+RoutingRule routing_of(Routing routing, const DecoderArchitecture& decoder);
+
+struct GenerateInputs {
   PageLayout page;
   int64_t batch = 1;           // pages read at once
   int64_t prompt_tokens = 10;  // of text, beside the image tokens
   int64_t decode_steps = 0;    // forwards of one token; max_new_tokens less the one that the prompt's forward gives
-  // By number of assignments (tokens x experts per token) to tokens per expert; even routing where it is empty.
-  std::function<std::vector<int64_t>(int64_t assignments)> routing;
-
+  RoutingRule routing;         // even where it is empty
   bool last_logits_only = false;
 
   int64_t context_tokens() const { return page.image_tokens() + prompt_tokens; }
@@ -29,19 +32,19 @@ struct GenerationInputs {
 
 // Records the forwards in the current trace, in function scopes "prefill" and "decode". The decode steps are counted,
 // not traced one by one: what they cost is linear in the length of the cache.
-void generate(const DeepseekOCRForCausalLM& model, const GenerationInputs& in);
+void generate(const DeepseekOCRForCausalLM& model, const GenerateInputs& in);
 
 // One page of a batch as infer() prepares it.
 PageImages page_images(const PageLayout& page, DType dtype);
 
 // What the prompt's forward is given: the pages and where they stand in it, and with them the tokens.
-OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
-OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+OcrInputs page_inputs(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
+OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
 // How many tokens each expert gets where each page brings so many.
-std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, int64_t tokens);
+std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, int64_t tokens);
 
 // The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.
-void prefill(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
-void decode(const DeepseekOCRForCausalLM& model, const GenerationInputs& in, DynamicCache& cache);
+void prefill(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
+void decode(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
 
-}  // namespace modelmeter::deepseek_ocr
+}  // namespace modelmeter::deepseek_ocr::remote

@@ -1,8 +1,6 @@
-#include "model/deepseek_ocr/architecture.h"
+#include "model/deepseek_ocr/decoder_architecture.h"
 
 #include <fmt/format.h>
-
-#include <algorithm>
 
 #include "base/error.h"
 
@@ -29,7 +27,7 @@ void require_known_code(const View& config) {
   if (config.has("hidden_act")) config.get_choice("hidden_act", {"silu"});
 }
 
-void check(const DecoderArchitecture& d, const View& config) {
+void check(const DecoderArchitecture& d, int64_t n_embed, const View& config) {
   if (d.hidden_size % d.num_attention_heads != 0) {
     throw config.at("num_attention_heads")
         .error(fmt::format("{} heads do not divide the width {}", d.num_attention_heads, d.hidden_size));
@@ -47,35 +45,24 @@ void check(const DecoderArchitecture& d, const View& config) {
     throw config.at("num_experts_per_tok")
         .error(fmt::format("{} experts per token of {}", d.num_experts_per_tok, d.n_routed_experts));
   }
+  if (d.hidden_size != n_embed) {
+    throw config.at("hidden_size")
+        .error(
+            fmt::format("{} values a token do not go with image tokens of {}, which are a constant of the model's code",
+                        d.hidden_size, n_embed));
+  }
 }
 
 }  // namespace
 
-bool SamArchitecture::is_global(int64_t block) const {
-  return std::find(global_attn_indexes.begin(), global_attn_indexes.end(), block) != global_attn_indexes.end();
-}
-
-Architecture read_architecture(const View& config) {
+DecoderArchitecture read_decoder(const View& config, int64_t n_embed) {
   if (!config.node().is(config::Kind::map)) throw config.expected("a model configuration (a JSON object)");
   require_known_code(config);
-  config.get_positive<int64_t>("num_hidden_layers");
-  Architecture a;
-  a.decoder = read_decoder(config);
-  if (a.decoder.hidden_size != a.n_embed) {
-    throw config.at("hidden_size")
-        .error(
-            fmt::format("{} values a token do not go with image tokens of {}, which are a constant of the model's code",
-                        a.decoder.hidden_size, a.n_embed));
-  }
-  return a;
-}
-
-DecoderArchitecture read_decoder(const View& config) {
   DecoderArchitecture d;
   d.vocab_size = config.get_positive<int64_t>("vocab_size");
   d.hidden_size = config.get_positive<int64_t>("hidden_size");
   d.intermediate_size = config.get_positive<int64_t>("intermediate_size");
-  d.num_hidden_layers = config.get_non_negative<int64_t>("num_hidden_layers");
+  d.num_hidden_layers = config.get_positive<int64_t>("num_hidden_layers");
   d.num_attention_heads = config.get_positive<int64_t>("num_attention_heads");
   d.num_key_value_heads =
       config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads") : d.num_attention_heads;
@@ -90,7 +77,7 @@ DecoderArchitecture read_decoder(const View& config) {
     d.moe_layer_freq = config.has("moe_layer_freq") ? config.get_positive<int64_t>("moe_layer_freq") : 1;
     d.norm_topk_prob = config.get_or<bool>("norm_topk_prob", false);
   }
-  check(d, config);
+  check(d, n_embed, config);
   return d;
 }
 

@@ -11,7 +11,7 @@
 
 namespace modelmeter::deepseek_ocr::transformers {
 
-struct GenerationInputs {
+struct GenerateInputs {
   PageLayout page;
   int64_t batch_size = 1;      // pages, all of one layout
   int64_t prompt_tokens = 10;  // of text, beside the image tokens
@@ -21,16 +21,16 @@ struct GenerationInputs {
 };
 
 // Records the parts below one after another in the current trace.
-void generate(const OcrForConditionalGeneration& model, const GenerationInputs& in);
+void generate(const OcrForConditionalGeneration& model, const GenerateInputs& in);
 
 // The parts, each in a function scope of its name. A part that runs by itself is given what those before it leave
 // behind, as inputs: features_of() and deepseek_ocr::cache_of().
-ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerationInputs& in);
-void prefill(const OcrForConditionalGeneration& model, const GenerationInputs& in, const ImageFeatures& features,
+ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerateInputs& in);
+void prefill(const OcrForConditionalGeneration& model, const GenerateInputs& in, const ImageFeatures& features,
              DynamicCache& cache);
 // The steps are counted, not traced one by one: what they cost is linear in the length of the cache.
-void decode(const OcrForConditionalGeneration& model, const GenerationInputs& in, DynamicCache& cache);
+void decode(const OcrForConditionalGeneration& model, const GenerateInputs& in, DynamicCache& cache);
 
-ImageFeatures features_of(const OcrForConditionalGeneration& model, const GenerationInputs& in);
+ImageFeatures features_of(const OcrForConditionalGeneration& model, const GenerateInputs& in);
 
 }  // namespace modelmeter::deepseek_ocr::transformers

@@ -1,0 +1,21 @@
+#include "model/deepseek_ocr/remote/code_base.h"
+
+#include "model/deepseek_ocr/remote/model.h"
+#include "model/deepseek_ocr/remote/recorded.h"
+
+namespace modelmeter::deepseek_ocr::remote {
+
+const CodeBase& code_base() {
+  static const CodeBase record = {
+      "official",
+      "modelmeter.deepseek_ocr.DeepSeekOCR",
+      [](const config::View& config, const DataFiles& files) -> std::unique_ptr<AnalyticModel> {
+        return std::make_unique<DeepSeekOCR>(config, files);
+      },
+      {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
+      configuration_of,
+  };
+  return record;
+}
+
+}  // namespace modelmeter::deepseek_ocr::remote
