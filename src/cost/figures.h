@@ -1,6 +1,6 @@
-// The figures of a layer, a stage or a whole run, and the one table of them. JSON in and out, its schema, summaries, pages
-// of layers, differences, sums over stages and the tests' invariants walk over the table: a figure more is a member here,
-// a row of the table, and where kernels have it a sum in Cost.
+// The figures of a layer, a stage or a whole run, and the one table of them. JSON in and out, its schema, summaries,
+// pages of layers, differences, sums over stages and the tests' invariants walk over the table: a figure more is a
+// member here, a row of the table, and where kernels have it a sum in Cost.
 #pragma once
 
 #include <optional>

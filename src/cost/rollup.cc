@@ -12,13 +12,8 @@ double Cost::arithmetic_intensity() const {
   return moved == 0 ? 0.0 : static_cast<double>(flops_full()) / static_cast<double>(moved);
 }
 
-void Cost::add(const OpCost& cost) {
-  kernels += 1;
-  flops_tensor += cost.flops_tensor;
-  flops_vector += cost.flops_vector;
-  bytes_read += cost.bytes_read;
-  bytes_written += cost.bytes_written;
-  flops_unknown += cost.flops_unknown;
+void Cost::add(const Cost& cost) {
+  for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(cost.*figure, what);
 }
 
 void Cost::add(const Cost& cost, int64_t times) {
@@ -79,7 +74,6 @@ void roll_up(const Trace& trace, Rollup& out) {
       out.peak_live = live;
       out.peak_op = e.index;
     }
-    if (!launches(trace, e.op)) return;
     (e.last == nullptr ? scope.own : first_and_last[at]).add(cost_of(trace, e.op));
     if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
   });
@@ -91,7 +85,8 @@ void roll_up(const Trace& trace, Rollup& out) {
       own.add(scope.own, out.executions[i]);
       scope.own = own;
     }
-    if (!first_and_last.empty()) scope.own.add_half(first_and_last[i], out.executions[i]);
+    if (!first_and_last.empty() && first_and_last[i].kernels != 0)
+      scope.own.add_half(first_and_last[i], out.executions[i]);
     scope.inclusive.add(scope.own);
     const Scope& place = trace.scopes[i];
     if (place.parent < 0) continue;
