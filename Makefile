@@ -1,5 +1,7 @@
 # make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
 # make test      the same up to the whole test suite
+# make check     all that CI runs: the test suite without a warning, the format, clang-tidy, clang, and the suite again under
+#                sanitizers; each also by itself: make format, tidy, clang, asan
 # make reference WAN_REPO=DIR WAN22_REPO=DIR DEEPSEEK_CODE=DIR
 #                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
 #                (16 GB with DEEPSEEK_CODE, which needs another transformers). WAN_REPO and WAN22_REPO are checkouts of Wan,
@@ -8,15 +10,35 @@
 
 PREFIX ?= /usr/local
 PRESET ?= release
+WERROR ?= OFF
 BUILD := build/$(PRESET)
 
-.PHONY: demo test bench reference build deps install clean
+.PHONY: demo test check format tidy clang asan bench reference build deps check-deps install clean
 
 demo: build
 	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload.profile_id=wan2-1-720p
 
 test: build
 	ctest --preset $(PRESET)
+
+check: check-deps
+	$(MAKE) test WERROR=ON
+	$(MAKE) format
+	$(MAKE) tidy
+	$(MAKE) clang
+	$(MAKE) asan
+
+format: check-deps
+	git ls-files '*.cc' '*.h' | xargs clang-format-19 --dry-run -Werror
+
+tidy: check-deps
+	cmake --preset tidy
+	cmake --build --preset tidy
+
+clang asan: check-deps
+	cmake --preset $@
+	cmake --build --preset $@
+	ctest --preset $@
 
 bench: build
 	$(BUILD)/bench/modelmeter_bench
@@ -25,11 +47,14 @@ reference:
 	WAN_REPO='$(WAN_REPO)' WAN22_REPO='$(WAN22_REPO)' DEEPSEEK_CODE='$(DEEPSEEK_CODE)' scripts/reference
 
 build: deps
-	cmake --preset $(PRESET)
+	cmake --preset $(PRESET) -DMODELMETER_WERROR=$(WERROR)
 	cmake --build --preset $(PRESET)
 
 deps:
 	scripts/install-deps
+
+check-deps:
+	scripts/install-deps --checks
 
 install: build
 	cmake --install $(BUILD) --prefix $(PREFIX)

@@ -65,7 +65,7 @@ TEST_P(Golden, ReportIsAsItWas) {
   if (text == golden) return;
   const auto difference = std::mismatch(text.begin(), text.end(), golden.begin(), golden.end());
   const auto line = 1 + std::count(text.begin(), difference.first, '\n');
-  FAIL() << file << ":" << line << " differs. If that is right: MODELMETER_ACCEPT=1 ctest -R golden";
+  FAIL() << file << ":" << line << " differs. If that is right: MODELMETER_ACCEPT=1 ctest -R Golden";
 }
 
 INSTANTIATE_TEST_SUITE_P(Workloads, Golden, testing::ValuesIn(named_reports()), [](const auto& test) {

@@ -7,9 +7,9 @@
 #include <map>
 #include <set>
 
-#include "model/testing.h"
 #include "report/builder.h"
 #include "report/json.h"
+#include "testing/models.h"
 
 namespace modelmeter {
 namespace {

@@ -6,10 +6,10 @@
 #include <map>
 #include <set>
 
-#include "model/testing.h"
 #include "report/builder.h"
 #include "report/json.h"
 #include "report/layer_docs.h"
+#include "testing/models.h"
 
 namespace modelmeter {
 namespace {

@@ -88,6 +88,31 @@ TEST(OcrStages, AreThoseOfTheWholeRun) {
   EXPECT_EQ(whole->kv_cache_bytes_added("prefill"), int64_t{512} * 61'440);
 }
 
+// 61,440 bytes a token of one page in all 12 layers.
+TEST(OcrStages, HoldTheCacheOfEveryPage) {
+  const auto bytes = [](const std::string& stage) {
+    return model_of("deepseek_ocr", {"workload=dsocr-tiny", "workload.batch_size=3", "workload.num_pages=3",
+                                     "workload.max_new_tokens=5", "model.stages=[" + stage + "]"})
+        ->kv_cache_bytes();
+  };
+  const int64_t prompt = 73 + 10;
+  EXPECT_EQ(bytes("prefill"), 3 * prompt * 61'440);
+  EXPECT_EQ(bytes("decode"), 3 * (prompt + 1) * 61'440);
+  EXPECT_EQ(bytes("infer"), 3 * (prompt + 4) * 61'440);
+  EXPECT_EQ(bytes("layer-moe"), 3 * prompt * 61'440 / 12);
+  EXPECT_EQ(bytes("vision"), 0);
+}
+
+// The images are a part of the prompt's forward, unless they have a stage of their own.
+TEST(OcrStages, AreNestedWhereOneRunsInTheOther) {
+  const auto nested = [](const std::vector<std::string>& overrides) {
+    return model_of("deepseek_ocr", overrides)->names().nested_stages.size();
+  };
+  EXPECT_EQ(nested({}), 1u);
+  EXPECT_EQ(nested({"model.stages=[prefill]"}), 1u);
+  EXPECT_EQ(nested({"model.stages=[sam,prefill]"}), 0u);
+}
+
 TEST(OcrStages, HaveTheTokensPerExpertThatAreGiven) {
   const std::vector<std::string> layer = {"model.stages=[layer-moe]", "+workload.new_tokens=1"};
   const auto with = [&](const std::string& counts) {
@@ -118,12 +143,23 @@ TEST(OcrStages, ThatAreNotThereAreAnError) {
             "no error");
 }
 
+TEST(OcrRecorded, TransformersHasOneSizeOfPagesAndOfTiles) {
+  Recording recording = recording_with_header(*model_of("deepseek_ocr_2", {"model.stages=[decode]"}));
+  const std::string workload = recording.workload;
+  for (const auto& [key, other] : {std::pair{"\"image\":1024", "\"image\":2048"}, {"\"tile\":768", "\"tile\":512"}}) {
+    const size_t at = workload.find(key);
+    ASSERT_NE(at, std::string::npos) << workload;
+    recording.workload = std::string(workload).replace(at, std::string(key).size(), other);
+    EXPECT_THROW(stage_of_recording(recording), Error) << other;
+  }
+}
+
 Recording head() {
   Recording r;
   r.implementation = "official";
   r.attention = "none";
   r.precision = "bf16";
-  r.part = "head";
+  r.case_name = "head";
   r.config = "{}";
   r.workload = R"({"batch_size": 1, "tokens": 7})";
   r.modules = {{"", "DeepseekOCRForCausalLM"}};
@@ -145,7 +181,7 @@ TEST(OcrRecorded, HeadersOfWhatIsNotModelledAreAnError) {
     EXPECT_THROW(stage_of_recording(r), Error);
   };
   refused([](Recording& r) { r.weights = "f32"; });
-  refused([](Recording& r) { r.part = "neck"; });
+  refused([](Recording& r) { r.case_name = "neck"; });
   refused([](Recording& r) { r.precision = "fp8"; });
   refused([](Recording& r) { r.workload = "{}"; });
   refused([](Recording& r) { r.config = R"({"hidden_size": 640})"; });

@@ -57,7 +57,7 @@ int analyze(const CommandLine& line) {
   if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
   if (options.layer_docs) {
     for (auto& [name, page] : layer_docs(*model, run, report, {options.expand_blocks})) {
-      files.emplace_back(layers + "/" + name, std::move(page));
+      files.emplace_back(fmt::format("{}/{}", layers, name), std::move(page));
     }
   }
   write_files(files);

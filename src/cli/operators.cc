@@ -27,7 +27,7 @@ int operators(const CommandLine& line) {
   const std::string folder = given.empty() ? "" : std::filesystem::absolute(given).lexically_normal().string();
   if (!folder.empty()) {
     std::vector<std::pair<std::string, std::string>> files = operator_files(*model, list);
-    for (auto& [name, content] : files) name = given + "/" + name;
+    for (auto& [name, content] : files) name = fmt::format("{}/{}", given, name);
     write_files(files);
   }
   fmt::print("{}", arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/edit_distance.h"
+#include "config/key.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
@@ -13,10 +14,6 @@ namespace {
 
 // The keys that instantiate reserves; every node may have them.
 constexpr std::string_view kReserved[] = {"_target_", "_args_", "_recursive_", "_convert_", "_partial_"};
-
-std::string join(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
-}
 
 // A value as a message shows it: 'abc', 3, a list.
 std::string shown(const Node& node) {
@@ -53,8 +50,8 @@ std::vector<std::string> View::keys() const {
 
 View View::at(std::string_view key) const {
   const std::vector<std::string> known = keys();
-  if (const Node* found = node_->find(key)) return View(*found, join(path_, key));
-  throw Error(fmt::format("{}: missing", join(path_, key)), span(), name_notes(key, known, "keys here"));
+  if (const Node* found = node_->find(key)) return View(*found, key_below(path_, key));
+  throw Error(fmt::format("{}: missing", key_below(path_, key)), span(), name_notes(key, known, "keys here"));
 }
 
 View View::child(std::string_view key) const {
@@ -98,7 +95,8 @@ void View::require_known_keys(const std::vector<std::string>& known) const {
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     if (std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved)) continue;
     const Mark& mark = entry.key_mark.source ? entry.key_mark : entry.value.mark();
-    throw Error(fmt::format("{}: unknown key", join(path_, key)), mark.span(), name_notes(key, known, "known keys"));
+    throw Error(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(),
+                name_notes(key, known, "known keys"));
   }
 }
 

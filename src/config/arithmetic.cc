@@ -9,15 +9,14 @@
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "config/characters.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
 namespace {
 
-constexpr int kMaxDepth = 100;
+constexpr int kMaxNesting = 100;
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool both_int(const Node& a, const Node& b) { return a.is(Kind::integer) && b.is(Kind::integer); }
 
 int64_t floor_divide(int64_t a, int64_t b) {
@@ -86,7 +85,7 @@ class Calculator {
   }
 
   Node unary() {
-    if (++depth_ > kMaxDepth) fail("too deeply nested");
+    if (++depth_ > kMaxNesting) fail("too deeply nested");
     Node out = accept("-") ? negated(unary()) : accept("+") ? unary() : power();
     --depth_;
     return out;

@@ -132,14 +132,14 @@ std::string DefaultItem::last_name() const {
 }
 
 std::string DefaultItem::relative_group() const {
-  const std::string path = without_slash(name);
+  std::string path = without_slash(name);
   if (is_group()) return path;
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
 }
 
 std::string DefaultItem::group_path() const {
-  const std::string group = relative_group();
+  std::string group = relative_group();
   if (parent_group.empty() || appended || (!name.empty() && name[0] == '/')) return group;
   return group.empty() ? parent_group : parent_group + "/" + group;
 }
@@ -162,9 +162,9 @@ std::string DefaultItem::final_package(bool use_header) const {
   } else {
     own = dots(relative_group());
   }
-  const std::string full = parent_package.empty() ? own
-                           : own.empty()          ? parent_package
-                                                  : fmt::format("{}.{}", parent_package, own);
+  std::string full = parent_package.empty() ? own
+                     : own.empty()          ? parent_package
+                                            : fmt::format("{}.{}", parent_package, own);
   const size_t global = full.rfind(kGlobal);
   if (global == std::string::npos) return full;
   const size_t rest = global + kGlobal.size() + 1;
@@ -172,7 +172,7 @@ std::string DefaultItem::final_package(bool use_header) const {
 }
 
 std::string DefaultItem::override_key() const {
-  const std::string key = group_path();
+  std::string key = group_path();
   const std::string package_path = final_package(false);
   if (package_path == dots(key)) return key;
   return fmt::format("{}@{}", key, package_path.empty() ? std::string(kGlobal) : package_path);

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <limits>
 
+#include "config/characters.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
@@ -14,9 +15,6 @@ namespace {
 
 constexpr std::string_view kUnquoted = "/-\\+.$%*@?|";
 constexpr std::string_view kEscapable = "\\()[]{}:=, \t";
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 enum class TokenKind { none, id, null, boolean, integer, floating, escape, blank, character };
 
@@ -51,7 +49,7 @@ bool is_word(std::string_view text, size_t i, std::string_view word) {
 }
 
 // The longest number at i, with its sign.
-Token number(std::string_view text, size_t i) {
+Token number_at(std::string_view text, size_t i) {
   const size_t begin = i;
   if (text[i] == '+' || text[i] == '-') ++i;
   if (is_word(text, i, "inf") || is_word(text, i, "nan")) {
@@ -105,7 +103,7 @@ Token token(std::string_view text, size_t i) {
     return {TokenKind::id, length};
   }
   if (is_digit(c) || c == '.' || c == '+' || c == '-') {
-    if (const Token found = number(text, i); found.length > 0) return found;
+    if (const Token found = number_at(text, i); found.length > 0) return found;
   }
   if (kUnquoted.find(c) != std::string_view::npos) return {TokenKind::character, 1};
   return {};

@@ -3,15 +3,13 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "config/characters.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
 namespace {
 
 constexpr std::string_view kNotInKeys = "\\{}()[]:. \t'\"";
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 bool is_identifier(std::string_view text) {
   if (text.empty() || !is_letter(text[0])) return false;

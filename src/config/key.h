@@ -21,4 +21,7 @@ struct Key {
 
 bool operator==(const Key& a, const Key& b);
 
+// "a.b" below "a"; the key alone at the root.
+std::string key_below(const std::string& path, std::string_view key);
+
 }  // namespace modelmeter::config

@@ -5,14 +5,13 @@
 
 #include "base/edit_distance.h"
 #include "config/interpolation_parser.h"
+#include "config/key.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
 namespace {
 
 std::string_view class_of(const Node& node) { return node.is(Kind::list) ? "ListConfig" : "DictConfig"; }
-
-std::string join(const std::string& path, const std::string& key) { return path.empty() ? key : path + "." + key; }
 
 StructError not_in_struct(const Node& map, const std::string& key, const std::string& full_key, const Mark& mark) {
   std::vector<std::string> notes = name_notes(key, map.keys(), "keys here");
@@ -35,7 +34,7 @@ class Merger {
       return;
     }
     for (const Entry& entry : from.entries()) {
-      const std::string full_key = join(path, entry.key.text);
+      const std::string full_key = key_below(path, entry.key.text);
       const Entry* there = into.find_entry(entry.key);
       if (!there) {
         if (struct_mode_) throw not_in_struct(into, entry.key.text, full_key, entry.key_mark);
@@ -92,7 +91,7 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
   Node* here = &root;
   std::string full_key;
   for (size_t i = 0; i + 1 < keys.size(); ++i) {
-    full_key = join(full_key, keys[i]);
+    full_key = key_below(full_key, keys[i]);
     Node* next = child(*here, keys[i], full_key, value.mark());
     if (!next) {
       if (closed) throw not_in_struct(*here, keys[i], full_key, value.mark());
@@ -100,14 +99,14 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
     } else if (!next->is_container()) {
       if (closed) {
         throw StructError(fmt::format("Key '{}' is not in struct", keys[i + 1]), value.span(),
-                          {"full_key: " + join(full_key, keys[i + 1]),
+                          {"full_key: " + key_below(full_key, keys[i + 1]),
                            fmt::format("'{}' is {}, not a map", full_key, with_article(next->kind()))});
       }
       *next = Node::map({}, value.mark());
     }
     here = next;
   }
-  full_key = join(full_key, keys.back());
+  full_key = key_below(full_key, keys.back());
   Node* target = child(*here, keys.back(), full_key, value.mark());
   if (!target) {
     if (closed) throw not_in_struct(*here, keys.back(), full_key, value.mark());

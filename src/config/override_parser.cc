@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "config/characters.h"
+
 namespace modelmeter::config {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 // A part of a dotted path, or of a group: letters, digits, _ - and $; a number alone.
 bool is_key_character(char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '$'; }

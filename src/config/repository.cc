@@ -23,7 +23,7 @@ std::string directory_of(std::string path) {
   return path;
 }
 
-std::string join(const std::string& dir, std::string_view path) {
+std::string path_in(const std::string& dir, std::string_view path) {
   return path.empty() ? dir : fmt::format("{}/{}", dir, path);
 }
 
@@ -95,15 +95,15 @@ bool Repository::has_config(std::string_view config_path) const {
 
 bool Repository::has_group(std::string_view group) const {
   return std::any_of(roots_.begin(), roots_.end(),
-                     [&](const Root& root) { return root.files->is_directory(join(root.dir, group)); });
+                     [&](const Root& root) { return root.files->is_directory(path_in(root.dir, group)); });
 }
 
 std::vector<std::string> Repository::options(std::string_view group) const {
   std::vector<std::string> out;
   for (const Root& root : roots_) {
-    const std::string dir = join(root.dir, group);
+    const std::string dir = path_in(root.dir, group);
     for (const std::string& name : root.files->list(dir)) {
-      if (!ends_with(name, kExtension) || !root.files->is_file(join(dir, name))) continue;
+      if (!ends_with(name, kExtension) || !root.files->is_file(path_in(dir, name))) continue;
       out.push_back(name.substr(0, name.size() - kExtension.size()));
     }
   }
@@ -115,9 +115,9 @@ std::vector<std::string> Repository::options(std::string_view group) const {
 std::vector<std::string> Repository::groups(std::string_view group) const {
   std::vector<std::string> out;
   for (const Root& root : roots_) {
-    const std::string dir = join(root.dir, group);
+    const std::string dir = path_in(root.dir, group);
     for (const std::string& name : root.files->list(dir)) {
-      if (root.files->is_directory(join(dir, name))) out.push_back(name);
+      if (root.files->is_directory(path_in(dir, name))) out.push_back(name);
     }
   }
   std::sort(out.begin(), out.end());

@@ -8,10 +8,10 @@
 #include <iterator>
 #include <limits>
 
+#include "config/characters.h"
+
 namespace modelmeter::config {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // A cursor for matching the small regular expressions of the resolvers.
 class Scan {

@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
 // A document that aliases make larger than this is refused.
 constexpr int64_t kMaxNodes = 1'000'000;
-constexpr int kMaxDepth = 500;
+constexpr int kMaxYamlDepth = 500;
 
 struct Event {
   Event() = default;
@@ -68,7 +68,7 @@ class Reader {
     if (root.is(Kind::null)) return Node::map({}, root.mark());
     if (root.is(Kind::string) || root.is(Kind::missing)) {
       // OmegaConf reads `foo` as `{foo: null}`.
-      const Mark at = root.mark();
+      const Mark& at = root.mark();
       Node out = Node::map({}, at);
       out.set(root.is(Kind::string) ? root.as_string() : "???", Node::null(at), at);
       return out;
@@ -103,7 +103,7 @@ class Reader {
   }
 
   Node node(Event& event) {
-    if (++depth_ > kMaxDepth) throw Error("nested too deeply", mark(event.raw.start_mark).span());
+    if (++depth_ > kMaxYamlDepth) throw Error("nested too deeply", mark(event.raw.start_mark).span());
     Node out = node_of(event);
     --depth_;
     return out;

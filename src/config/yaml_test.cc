@@ -165,5 +165,19 @@ TEST(ToYaml, RoundTrips) {
   });
 }
 
+TEST(Yaml, ShortWordsAreQuotedWhereTheyWouldBeReadAsSomethingElse) {
+  const auto printed = [](const std::string& word) { return to_yaml(Node::map({{Key("k"), Node::string(word)}})); };
+  for (const std::string word :
+       {"y",    "Y",   "n",   "yes", "No",  "ON",       "off",      "True",     "FALSE", "null",
+        "Null", "NaN", "nan", "inf", "Inf", "Infinity", "infinity", "INFINITY", "1",     "1e5"}) {
+    EXPECT_EQ(printed(word), "k: '" + word + "'\n");
+  }
+  for (const std::string word : {"e5", "a.b", "x/y", "name", "nul", "yess", "t", "block_00", "v1.5", "E", "o0", "b1",
+                                 "infinit", "nano", "infinity_", "a1.0/B_"}) {
+    EXPECT_EQ(printed(word), "k: " + word + "\n");
+    EXPECT_EQ(parse(printed(word)).find("k")->as_string(), word);
+  }
+}
+
 }  // namespace
 }  // namespace modelmeter::config

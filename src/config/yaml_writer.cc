@@ -145,13 +145,19 @@ bool needs_escape(char32_t c) {
   return !((c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xD7FF) || (c >= 0xE000 && c <= 0xFFFD));
 }
 
-// Most words of a report: letters, digits and a few signs that mean nothing to YAML. Short ones may be words of YAML
-// (yes, null, inf); no number begins with a letter.
+// Most words of a report: letters, digits and a few signs that mean nothing to YAML. No number begins with a letter but
+// those that are words.
 bool is_plain_word(std::string_view text) {
-  if (text.size() <= 8) return false;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto plain = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '/'; };
-  return letter(text.front()) && std::all_of(text.begin(), text.end(), plain);
+  if (text.empty() || !letter(text.front()) || !std::all_of(text.begin(), text.end(), plain)) return false;
+  if (text.size() > std::string_view("infinity").size()) return true;
+  std::string lower(text);
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  for (const char* word : {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"}) {
+    if (lower == word) return false;
+  }
+  return true;
 }
 
 }  // namespace

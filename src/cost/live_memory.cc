@@ -30,8 +30,8 @@ std::unordered_map<const Storage*, int64_t> last_sizes(const Trace& trace, int32
     if (op.last < 0 || growing_scope(trace, op.scope) != growing) continue;
     const Op& last = trace.last_ops[static_cast<size_t>(op.last)];
     for (int i = 0; i < op.inputs + op.outputs; ++i) {
-      const TensorMeta& a = *trace.operands[static_cast<size_t>(op.operands + i)];
-      const TensorMeta& b = *trace.operands[static_cast<size_t>(last.operands + i)];
+      const TensorMeta& a = trace.operand(op, i);
+      const TensorMeta& b = trace.operand(last, i);
       out.emplace(a.storage, b.storage->bytes);
     }
   }

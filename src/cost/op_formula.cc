@@ -7,9 +7,9 @@
 namespace modelmeter {
 namespace {
 
-class Product {
+class WrittenProduct {
  public:
-  explicit Product(Formula& out) : out_(out) {}
+  explicit WrittenProduct(Formula& out) : out_(out) {}
 
   void each(int64_t n) {
     out_.value = n;
@@ -40,9 +40,9 @@ class Product {
   Formula& out_;
 };
 
-class Sum {
+class WrittenSum {
  public:
-  explicit Sum(Formula& out) : out_(out) {}
+  explicit WrittenSum(Formula& out) : out_(out) {}
 
   void add(const char* symbol, const TensorMeta& meta) {
     if (meta.bytes == 0) return;
@@ -69,8 +69,8 @@ class Sum {
 struct Written {
   explicit Written(OpFormula& out)
       : tensor(out.tensor_flops), vector(out.vector_flops), read(out.read), written(out.written) {}
-  Product tensor, vector;
-  Sum read, written;
+  WrittenProduct tensor, vector;
+  WrittenSum read, written;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Stack: the libraries that a program runs on, as far as they decide what is on the device beside tensors. Plain data;
-// the rules that stand on it are in memory/. None of the figures is fitted to those that docs/memory.md compares with.
+// the rules that stand on it are in memory/. Which of them are fitted, and to what: docs/memory.md.
 #pragma once
 
 #include "hardware/constant.h"

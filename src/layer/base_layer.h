@@ -149,6 +149,7 @@ class ModuleCall {
 // Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay
 // alive until the call returns. What several classes share may stand in a Base of theirs.
 template <class Self, class Base = BaseLayer>
+// NOLINTNEXTLINE(bugprone-crtp-constructor-accessibility): inherited constructors keep the access that Base gave them
 class Module : public Base {
  public:
   using Base::Base;

@@ -5,10 +5,10 @@
 namespace modelmeter {
 namespace {
 
-constexpr char memory[] = "the memory of the device";
+constexpr char reserved_memory[] = "the memory of the device";
 
 int64_t round_up(int64_t bytes, const Constant& unit) {
-  return checked_mul((bytes + unit.value - 1) / unit.value, unit.value, memory);
+  return checked_mul((bytes + unit.value - 1) / unit.value, unit.value, reserved_memory);
 }
 
 }  // namespace
@@ -20,11 +20,11 @@ int64_t reserved_bytes(const std::vector<int64_t>& requested, const AllocatorRul
   for (const int64_t bytes : requested) {
     const int64_t size = allocated_bytes(bytes, rules);
     int64_t& pool = size <= rules.small_allocation.value ? small : size < rules.large_allocation.value ? large : own;
-    pool = checked_add(pool, &pool == &own ? round_up(size, rules.own_segment) : size, memory);
+    pool = checked_add(pool, &pool == &own ? round_up(size, rules.own_segment) : size, reserved_memory);
   }
   const int64_t pooled =
-      checked_add(round_up(small, rules.small_segment), round_up(large, rules.large_segment), memory);
-  return checked_add(pooled, own, memory);
+      checked_add(round_up(small, rules.small_segment), round_up(large, rules.large_segment), reserved_memory);
+  return checked_add(pooled, own, reserved_memory);
 }
 
 }  // namespace modelmeter

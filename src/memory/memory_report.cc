@@ -16,9 +16,9 @@ namespace {
 
 constexpr char live_memory[] = "live memory";
 
-class Builder {
+class MemoryBuilder {
  public:
-  Builder(const AnalyticModel& model, const Evaluation& run, const std::string& only) : model_(model), run_(run) {
+  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only) : model_(model), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
     out_.model = model.class_name();
@@ -202,7 +202,7 @@ int64_t StageMemory::live_bytes() const {
 }
 
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage) {
-  return Builder(model, run, stage).finish();
+  return MemoryBuilder(model, run, stage).finish();
 }
 
 }  // namespace modelmeter

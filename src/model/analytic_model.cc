@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "recording/recording.h"
+#include "trace/repeat.h"
 
 namespace modelmeter {
 
@@ -11,9 +11,7 @@ void Stage::record(Tracer& tracer, int64_t times) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(trace.given_bytes, weight_and_buffer_bytes(), "the size of the weights");
-  tracer.enter_repetition(times);
-  forward(tracer);
-  tracer.leave();
+  repeat_alike(times, [&] { forward(tracer); });
 }
 
 int64_t Stage::weight_and_buffer_bytes() const {
@@ -46,16 +44,6 @@ Residents AnalyticModel::residents(const Stage&) const {
                         layer});
   }
   return out;
-}
-
-void AnalyticModel::describe(const Stage& stage, Recording& header) const {
-  RecordedInputs inputs = stage.recorded_inputs();
-  header.implementation = std::move(inputs.implementation);
-  header.attention = std::move(inputs.attention);
-  header.config = std::move(inputs.config);
-  header.workload = std::move(inputs.workload);
-  header.precision = std::move(inputs.precision);
-  header.part = std::move(inputs.part);
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {

@@ -1,5 +1,5 @@
-// What a report, a command or a sweep needs of any model: its stages, what to call their parts, and the facts of model
-// and workload. One implementation per model family.
+// What a report, a command or a sweep needs of any model: its stages, what is resident while each runs, and the facts
+// of model and workload. One implementation per model family.
 #pragma once
 
 #include <memory>
@@ -10,17 +10,11 @@
 #include "base/fields.h"
 #include "layer/base_layer.h"
 #include "layer/stage_cost.h"
+#include "model/report_vocabulary.h"
 
 namespace modelmeter {
 
 struct Recording;
-
-// What ran and with which sizes, as reference recordings say it: JSON texts from which the stage can be built again.
-struct RecordedInputs {
-  std::string implementation, attention, config, workload;
-  std::string precision = {};  // "autocast" or the dtype, of families that are recorded in several; else ""
-  std::string part = {};       // of recordings of parts of one model, which; else ""
-};
 
 // A part of the run that can be analysed alone.
 class Stage : public StageCostMixin {
@@ -34,8 +28,6 @@ class Stage : public StageCostMixin {
 
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer) const = 0;
-
-  virtual RecordedInputs recorded_inputs() const { return {}; }
 
   void trace(Tracer& tracer) const override { record(tracer, forwards()); }
   void trace_forward(Tracer& tracer) const override { record(tracer, 1); }
@@ -65,45 +57,6 @@ struct Residents {
   int64_t bytes() const;
 };
 
-// A kind of cost in reports. The first category that matches a leaf of the module tree takes it.
-struct OperatorCategory {
-  std::string id, display_name, description;
-  std::vector<std::string> match;   // classes, or names of functions ("rope"); none matches everything
-  std::vector<std::string> within;  // and one of these classes or module names above it, if any are given
-  // match holds parts of class names instead, in lower case: of the leaf's class or the nearest above it.
-  bool by_part = false;
-};
-
-// A node that stands where the report wants it, not where it runs.
-struct PlacedNode {
-  std::string path;  // where it runs: names in PyTorch from the stage down ("prefill/model/vision")
-  std::string id, stage;
-};
-
-// A node of reports that no module is: it holds the nodes whose ids begin with its own.
-struct NodeGroup {
-  std::string id, klass, stage;
-  int64_t repetition_count = 0;  // of the modules that it stands for; those right below it do not tell theirs
-  Fields constructor_params;
-};
-
-// How modules are called in reports.
-struct ReportNames {
-  std::string class_prefix;  // of classes that are not torch.nn's: "wan.modules.model."
-  std::vector<std::pair<std::string, std::string>>
-      modules;  // "self_attn" to "attn/self_attn"; of a list, "blocks[]" to "block"
-  std::vector<std::pair<std::string, std::string>> own;  // by class, what its own kernels are called; else "other"
-  // Where class_prefix is wrong: of a stage whose id begins so, and of a class (its Python module).
-  std::vector<std::pair<std::string, std::string>> stage_class_prefix = {}, class_modules = {};
-  std::string root_id = "pipeline", root_stage = "pipeline";
-  std::vector<PlacedNode> placed = {};
-  std::vector<NodeGroup> groups = {};
-  std::vector<std::pair<std::string, std::string>> nested_stages =
-      {};  // a stage that runs inside another ("vision" in "prefill")
-  std::vector<std::pair<std::string, std::string>> descriptions = {};  // what a class is, in a sentence
-  bool leaf_snapshots_only = false;                                    // for consumers that add up every snapshot
-};
-
 class AnalyticModel : public StageCostMixin {
  public:
   virtual const std::vector<std::unique_ptr<Stage>>& stages() const = 0;
@@ -123,7 +76,7 @@ class AnalyticModel : public StageCostMixin {
   virtual ReportNames names() const = 0;
   // Writes the header of a recording of a stage: implementation, attention, config, workload …, what configuration_of()
   // (registry.h) makes a configuration of.
-  virtual void describe(const Stage& stage, Recording& header) const;
+  virtual void describe(const Stage& stage, Recording& header) const = 0;
 
   // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running) const;

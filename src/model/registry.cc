@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "model/deepseek_ocr/code_base.h"
 #include "model/wan/model.h"
-#include "model/wan/recorded_stage.h"
+#include "model/wan/recorded.h"
 
 namespace modelmeter {
 namespace {
@@ -23,18 +23,25 @@ struct Family {
   // Of recordings: the classes of their root modules, and the configuration that their header says.
   std::vector<std::string> recorded_classes;
   std::function<config::Node(const Recording& recording, const std::string& root_class)> configuration;
-  std::unique_ptr<Stage> (*stage)(const Recording& recording, const std::string& root_class);  // without the above
+  // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
+  // "diffusion/dit" too.
+  std::vector<std::string> stage_order, whole_forwards;
 };
 
 std::vector<Family> all_families() {
   std::vector<Family> table = {
-      {"modelmeter.wan2_1.Wan2_1Model", make<wan::Wan2_1Model>, wan::recorded_classes(), nullptr, wan::recorded_stage},
+      {"modelmeter.wan2_1.Wan2_1Model",
+       make<wan::Wan2_1Model>,
+       wan::recorded_classes(),
+       wan::configuration_of,
+       {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
+       {"diffusion/dit"}},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
         {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         nullptr});
+         code->stages, code->whole_forwards});
   }
   return table;
 }
@@ -82,6 +89,11 @@ RecordedRoot root_of(const Recording& recording) {
               name_notes(klass, known, "known"));
 }
 
+// "diffusion/dit" is within "diffusion", as "diffusion" is.
+bool within(const std::string& stage, const std::string& whole) {
+  return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
+}
+
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
@@ -93,9 +105,27 @@ config::Node configuration_of(const Recording& recording) {
   return root.family->configuration(recording, root.klass);
 }
 
+size_t place_in_pipeline(const std::string& stage) {
+  size_t place = 0;
+  for (const Family& family : families()) {
+    for (const std::string& name : family.stage_order) {
+      if (within(stage, name)) return place;
+      ++place;
+    }
+  }
+  return place;
+}
+
+bool is_whole_forward(const std::string& stage) {
+  for (const Family& family : families()) {
+    for (const std::string& name : family.whole_forwards) {
+      if (within(stage, name)) return true;
+    }
+  }
+  return false;
+}
+
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording) {
-  const RecordedRoot root = root_of(recording);
-  if (!root.family->configuration) return root.family->stage(recording, root.klass);
   const config::Node configuration = configuration_of(recording);
   const std::shared_ptr<const AnalyticModel> model = build_model(config::View(configuration), {});
   return {model, model->stages().front().get()};

@@ -22,6 +22,13 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
 // left to the code base's default. Error where no twin of the recorded root module is known.
 config::Node configuration_of(const Recording& recording);
 
+// Where a stage, by its id, stands among those that a pipeline runs one after another, parts before what they are parts
+// of; stages of other names come last.
+size_t place_in_pipeline(const std::string& stage);
+
+// Whether the stage is a forward of a whole model: the diffusion transformer, a prompt, a token, a run of such.
+bool is_whole_forward(const std::string& stage);
+
 // What a recording is of, to be traced by trace_forward(): the stage of the model that configuration_of() builds.
 std::shared_ptr<const Stage> stage_of_recording(const Recording& recording);
 

@@ -203,7 +203,7 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.precision = document.contains("precision") ? reader.text(document, "precision") : "";
   out.weights = document.contains("weights") ? reader.text(document, "weights") : "";
   out.generation = document.contains("generation") ? reader.text(document, "generation") : "";
-  out.part = document.contains("case") ? reader.text(document, "case") : "";
+  out.case_name = document.contains("case") ? reader.text(document, "case") : "";
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
   const Json& totals = reader.field(document, "totals");
@@ -240,7 +240,7 @@ std::string write_recording(const Recording& r) {
   document["config"] = Json::parse(r.config);
   document["workload"] = Json::parse(r.workload);
   if (!r.precision.empty()) document["precision"] = r.precision;
-  if (!r.part.empty()) document["case"] = r.part;
+  if (!r.case_name.empty()) document["case"] = r.case_name;
   Json totals = {{"params", r.totals.params},
                  {"param_bytes", r.totals.param_bytes},
                  {"kernels", r.totals.kernels},

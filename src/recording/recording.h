@@ -54,7 +54,8 @@ struct RecordedTotals {
 
 struct Recording {
   std::string code, implementation, attention, variant;
-  std::string precision, part;   // of families that are recorded in several precisions and parts; else ""
+  std::string precision;         // of models that are recorded in several; else ""
+  std::string case_name;         // of models that are recorded stage by stage, which stage ("case"); else ""
   std::string weights;           // dtype that most parameters have ("bf16"); "" in older ones
   std::string generation;        // of Wan: "2.1", "2.2"; "" in older ones, which are of 2.1
   std::string config, workload;  // JSON texts: what ran, with which sizes

@@ -16,6 +16,8 @@ Recording small() {
   r.implementation = "official";
   r.attention = "math";
   r.variant = "v";
+  r.weights = "bf16";
+  r.generation = "2.2";
   r.config = R"({"dim":8})";
   r.workload = R"({"batch_size":1})";
   r.totals = {10, 40, 3, 48, 100, 50, 400, 900, 450};
@@ -46,6 +48,8 @@ void expect_equal(const Recording& a, const Recording& b) {
   EXPECT_EQ(a.implementation, b.implementation);
   EXPECT_EQ(a.attention, b.attention);
   EXPECT_EQ(a.variant, b.variant);
+  EXPECT_EQ(a.weights, b.weights);
+  EXPECT_EQ(a.generation, b.generation);
   EXPECT_EQ(a.config, b.config);
   EXPECT_EQ(a.workload, b.workload);
   EXPECT_EQ(a.totals.params, b.totals.params);

@@ -28,9 +28,9 @@ std::string looked_up(const std::vector<std::pair<std::string, std::string>>& ta
   return otherwise;
 }
 
-class Builder {
+class TreeBuilder {
  public:
-  Builder(const AnalyticModel& model, const Evaluation& run, const ModuleTreeOptions& options)
+  TreeBuilder(const AnalyticModel& model, const Evaluation& run, const ModuleTreeOptions& options)
       : model_(model),
         trace_(run.trace()),
         rollup_(run.rollup()),
@@ -410,7 +410,7 @@ Figures figures_of(const ModuleTreeNode& node) {
 
 std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Evaluation& run,
                                             const ModuleTreeOptions& options) {
-  return Builder(model, run, options).take();
+  return TreeBuilder(model, run, options).take();
 }
 
 }  // namespace modelmeter

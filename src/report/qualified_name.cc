@@ -1,5 +1,7 @@
 #include "report/qualified_name.h"
 
+#include <fmt/format.h>
+
 #include <map>
 
 namespace modelmeter {
@@ -21,7 +23,7 @@ std::string qualified_class_name(const ReportNames& names, const std::string& kl
     return "torch.nn.modules." + found->second + "." + klass;
   }
   for (const auto& [name, module] : names.class_modules) {
-    if (name == klass) return module + "." + klass;
+    if (name == klass) return fmt::format("{}.{}", module, klass);
   }
   for (const auto& [stage, prefix] : names.stage_class_prefix) {
     if (stage_id.compare(0, stage.size(), stage) == 0) return prefix + klass;

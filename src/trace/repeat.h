@@ -29,12 +29,26 @@ Tensor repeat(int64_t n, Tensor state, Body body) {
     tracer.leave();
     const bool steady = same_layout(state, next);
     state = std::move(next);
-    if (steady && tracer.live() == live) {
+    if (tracer.folds && steady && tracer.live() == live) {
       tracer.trace().scopes[static_cast<size_t>(scope)].count = n - i;
       break;
     }
   }
   return state;
+}
+
+// Runs body() n times where every run is like the first and leaves nothing behind.
+template <class Body>
+void repeat_alike(int64_t n, Body body) {
+  Tracer& tracer = Tracer::current();
+  const int64_t traced = tracer.folds ? 1 : n;
+  for (int64_t i = 0; i < traced; ++i) {
+    const int64_t given = tracer.trace().given_bytes;
+    tracer.enter_repetition(n / traced);
+    body();
+    tracer.leave();
+    if (i > 0) tracer.trace().given_bytes = given;  // the same inputs again
+  }
 }
 
 // What a loop carries from one iteration to the next. An iteration is steady, and those after it are like it, when it
@@ -50,7 +64,8 @@ class Loop {
   explicit Loop(const LoopState& state) : state_(state), tracer_(Tracer::current()) {}
 
   void begin();
-  bool end();                // whether the iteration was steady
+  bool end();  // whether the iteration was steady
+  bool folds() const { return tracer_.folds; }
   void fold(int64_t times);  // counts it so often
   void begin_last();         // makes `growing` what the last iteration finds
   void end_last();
@@ -76,7 +91,7 @@ void repeat_steadily(int64_t n, const LoopState& state, Body body, Skip skip) {
   for (int64_t i = 0; i < n; ++i) {
     loop.begin();
     body(i);
-    if (!loop.end() || i + 1 == n) continue;
+    if (!loop.end() || i + 1 == n || !loop.folds()) continue;
     loop.fold(n - i);
     const bool traces_last = !state.growing.empty();
     for (int64_t k = i + 1; k < n - traces_last; ++k) skip(k);

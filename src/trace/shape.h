@@ -15,6 +15,7 @@ class Shape {
     for (int i = 0; i < 4; ++i) dims_[i] = 0;
   }
   Shape(const Shape& other) { copy(other); }
+  // NOLINTNEXTLINE(bugprone-unhandled-self-assignment): its dims onto themselves
   Shape& operator=(const Shape& other) {
     copy(other);
     return *this;

@@ -60,6 +60,7 @@ class Tensor {
     if (meta_) ++meta_->storage->handles;
   }
   Tensor(Tensor&& other) noexcept : meta_(std::exchange(other.meta_, nullptr)) {}
+  // NOLINTNEXTLINE(bugprone-unhandled-self-assignment): the other is held before this one lets go
   Tensor& operator=(const Tensor& other) {
     if (other.meta_) ++other.meta_->storage->handles;
     reset();

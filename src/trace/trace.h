@@ -79,10 +79,13 @@ class Trace {
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 
-  const TensorMeta& input(const Op& op, int i) const { return *operands[static_cast<size_t>(op.operands + i)]; }
-  const TensorMeta& output(const Op& op, int i) const {
-    return *operands[static_cast<size_t>(op.operands + op.inputs + i)];
+  // Inputs, then outputs.
+  const TensorMeta& operand(const Op& op, int i) const {
+    const int at = op.operands + i;
+    return *operands[static_cast<size_t>(at)];
   }
+  const TensorMeta& input(const Op& op, int i) const { return operand(op, i); }
+  const TensorMeta& output(const Op& op, int i) const { return operand(op, op.inputs + i); }
   // How often the scope runs in one run of the whole: the product of the counts up to the root. Error on overflow.
   int64_t executions(int32_t scope) const;
   bool is_within(int32_t scope, int32_t ancestor) const;  // or the ancestor itself

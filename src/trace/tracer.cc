@@ -22,8 +22,8 @@ Growth growth_between(const Trace& trace, const Op& first, const Op& last, int64
     return ++growing == 1 && (to - from) % steps == 0;
   };
   for (int i = 0; i < first.inputs + first.outputs; ++i) {
-    const TensorMeta& a = *trace.operands[static_cast<size_t>(first.operands + i)];
-    const TensorMeta& b = *trace.operands[static_cast<size_t>(last.operands + i)];
+    const TensorMeta& a = trace.operand(first, i);
+    const TensorMeta& b = trace.operand(last, i);
     if (a.dtype != b.dtype || a.sizes.rank() != b.sizes.rank()) return Growth::uneven;
     int dims = 0;
     for (int d = 0; d < a.sizes.rank(); ++d) {
@@ -51,6 +51,7 @@ void Tracer::clear() {
   trace_.clear();
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module});
   autocast = {};
+  folds = true;
   attention = AttentionKernel::flash;
   parts = nullptr;
   live_ = 0;

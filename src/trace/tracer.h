@@ -53,6 +53,9 @@ class Tracer {
   Autocast autocast;
   AttentionKernel attention = AttentionKernel::flash;
 
+  // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
+  bool folds = true;
+
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
   Tensor input(const Shape& sizes, DType dtype);  // adds to the trace's given bytes

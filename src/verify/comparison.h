@@ -36,8 +36,6 @@ struct Comparison {
   std::vector<ComparedModule> modules;          // every one, in the reference's order
   int64_t parameters_compared = 0;
   std::vector<std::string> module_differences, parameter_differences;
-  // Kernels that are not compared: none. The few-byte transfers of lengths and grid sizes are modelled too.
-  std::vector<std::string> left_out;
 
   bool equal() const;
 };

@@ -37,7 +37,6 @@ void write(const VerifiedReference& verified, bool modules, DocumentWriter& out)
     write(c.totals, "totals", out);
     out.field("kernels_compared", c.kernels_compared);
     out.field("kernels_different", c.kernels_different);
-    out.field("kernels_left_out", c.left_out);
     out.list("first_different_kernels", c.first_kernels, [&](const KernelDifference& d) {
       out.map([&] {
         out.field("index", d.index);

@@ -36,7 +36,6 @@ TEST(VerifyJson, SaysWhatWasComparedAndWhatDiffers) {
       ],
       "kernels_compared": 2,
       "kernels_different": 1,
-      "kernels_left_out": [],
       "first_different_kernels": [
         {
           "index": 1,

@@ -16,30 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As a pipeline runs them, parts before what they are parts of; stages of other names come last.
-const std::vector<std::string> pipeline_order = {
-    "text_encoder", "image_encoder", "vae/encode", "diffusion",   "vae/decode",  // video
-    "sam",          "clip",          "vision",     "layer-dense", "layer-moe",
-    "head",         "prefill",       "decode",     "infer"};  // pages
-// Forwards of a whole model: the diffusion transformer, the prompt, a token, and a run of such.
-const std::vector<std::string> whole_forwards = {"diffusion/dit", "prefill", "decode", "infer"};
-
-// "diffusion/dit" is within "diffusion", as "diffusion" is.
-bool within(const std::string& stage, const std::string& whole) {
-  return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
-}
-
-size_t place_in_pipeline(const std::string& stage) {
-  size_t at = 0;
-  while (at < pipeline_order.size() && !within(stage, pipeline_order[at])) ++at;
-  return at;
-}
-
-bool is_whole_forward(const std::string& stage) {
-  return std::any_of(whole_forwards.begin(), whole_forwards.end(),
-                     [&](const auto& whole) { return within(stage, whole); });
-}
-
 // A line of figures: ours, and where the reference has others, its own and the difference below.
 struct Row {
   std::string name, klass, reference_klass;

@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "trace/repeat.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {

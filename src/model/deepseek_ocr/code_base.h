@@ -19,6 +19,10 @@ struct CodeBase {
   std::string target;     // in model._target_
   std::unique_ptr<AnalyticModel> (*build)(const config::View& config, const DataFiles& files);
 
+  // Stages that run by themselves (model.stages), in the order of a pipeline, and those that are forwards of the whole
+  // model.
+  std::vector<std::string> stages, whole_forwards;
+
   std::vector<std::string> recorded_classes;  // of the root modules of recordings
   config::Node (*configuration_of)(const Recording& recording);
 };

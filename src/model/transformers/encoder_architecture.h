@@ -1,10 +1,12 @@
 // The sizes of encoders that several families use, by default as in Wan's published code: the UMT5-XXL text encoder and
 // the CLIP ViT-H/14 image encoder. Source: Wan-Video/Wan2.1 @9737cba, wan/modules/t5.py (umt5_xxl) and clip.py
-// (clip_xlm_roberta_vit_h_14).
+// (clip_xlm_roberta_vit_h_14). A configuration names them as that code does or as transformers' config.json.
 #pragma once
 
 #include <cstdint>
 #include <string>
+
+#include "model/config_fields.h"
 
 namespace modelmeter::transformers {
 
@@ -34,6 +36,19 @@ struct ImageEncoderArchitecture {
 
   int64_t head_dim() const { return dim / num_heads; }
   int64_t num_patches() const { return (image_size / patch_size) * (image_size / patch_size); }
+  int64_t tokens() const { return num_patches() + 1; }  // with the class token
 };
+
+// The keys of a node that names its sizes, after `keys`.
+std::vector<std::string> text_encoder_keys(std::vector<std::string> keys, KeyNames names);
+std::vector<std::string> image_encoder_keys(std::vector<std::string> keys, KeyNames names);
+
+// Sets what the node names. transformers has d_kv (width of a head) and intermediate_size for dim_attn and mlp_ratio.
+// Errors at the key as read_fields; where heads do not divide the width, or patches the image.
+void read_architecture(const config::View& view, KeyNames names, TextEncoderArchitecture& a);
+void read_architecture(const config::View& view, KeyNames names, ImageEncoderArchitecture& a);
+
+nlohmann::ordered_json json_of(const TextEncoderArchitecture& a, KeyNames names);
+nlohmann::ordered_json json_of(const ImageEncoderArchitecture& a, KeyNames names);
 
 }  // namespace modelmeter::transformers

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "model/transformers/encoder_architecture.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -52,8 +53,9 @@ Architecture read_official(const View& config) {
                                           : (a.in_dim == 36 ? "i2v" : "t2v");
   a.vace_in_dim = config.get_or<int64_t>("vace_in_dim", 0);
   const bool image = a.model_type == "i2v" || a.model_type == "flf2v";
-  if (image) a.image_dim = 1280;
-  if (a.model_type == "flf2v") a.pos_embed_seq_len = 514;
+  const transformers::ImageEncoderArchitecture encoder;
+  if (image) a.image_dim = encoder.dim;
+  if (a.model_type == "flf2v") a.pos_embed_seq_len = 2 * encoder.tokens();
   return a;
 }
 
@@ -80,6 +82,82 @@ Architecture read_architecture(const View& config) {
   Architecture a = diffusers ? read_diffusers(config) : read_official(config);
   check_architecture(a, config);
   return a;
+}
+
+void require_known_architecture_keys(const View& config) {
+  config.require_known_keys({"_class_name",
+                             "_diffusers_version",
+                             "model_type",
+                             "patch_size",
+                             "text_len",
+                             "window_size",
+                             "in_dim",
+                             "dim",
+                             "ffn_dim",
+                             "freq_dim",
+                             "text_dim",
+                             "out_dim",
+                             "num_heads",
+                             "num_layers",
+                             "qk_norm",
+                             "cross_attn_norm",
+                             "eps",
+                             "vace_layers",
+                             "vace_in_dim",
+                             "num_attention_heads",
+                             "attention_head_dim",
+                             "in_channels",
+                             "out_channels",
+                             "image_dim",
+                             "added_kv_proj_dim",
+                             "rope_max_seq_len",
+                             "pos_embed_seq_len",
+                             "vace_in_channels"});
+  if (config.has("window_size") && config.get<std::vector<int64_t>>("window_size") != std::vector<int64_t>{-1, -1}) {
+    throw config.at("window_size").error("attention within a window is not modelled; [-1, -1] is all of it");
+  }
+}
+
+nlohmann::ordered_json json_of(const Architecture& a, KeyNames names) {
+  using Json = nlohmann::ordered_json;
+  const std::vector<int64_t> patch(a.patch_size.begin(), a.patch_size.end());
+  const auto or_null = [](int64_t value) { return value > 0 ? Json(value) : Json(); };
+  const bool official = names == KeyNames::original;
+  Json out;
+  if (official) {
+    out = {{"model_type", a.model_type},
+           {"patch_size", patch},
+           {"text_len", a.text_len},
+           {"in_dim", a.in_dim},
+           {"dim", a.dim},
+           {"ffn_dim", a.ffn_dim},
+           {"freq_dim", a.freq_dim},
+           {"text_dim", a.text_dim},
+           {"out_dim", a.out_dim},
+           {"num_heads", a.num_heads},
+           {"num_layers", a.num_layers},
+           {"qk_norm", a.qk_norm},
+           {"cross_attn_norm", a.cross_attn_norm}};
+  } else {
+    out = {{"patch_size", patch},
+           {"num_attention_heads", a.num_heads},
+           {"attention_head_dim", a.head_dim()},
+           {"in_channels", a.in_dim},
+           {"out_channels", a.out_dim},
+           {"text_dim", a.text_dim},
+           {"freq_dim", a.freq_dim},
+           {"ffn_dim", a.ffn_dim},
+           {"num_layers", a.num_layers},
+           {"cross_attn_norm", a.cross_attn_norm},
+           {"image_dim", or_null(a.image_dim)},
+           {"rope_max_seq_len", a.rope_max_seq_len},
+           {"pos_embed_seq_len", or_null(a.pos_embed_seq_len)}};
+  }
+  if (!a.vace_layers.empty()) {
+    out["vace_layers"] = a.vace_layers;
+    out[official ? "vace_in_dim" : "vace_in_channels"] = a.vace_in_dim;
+  }
+  return out;
 }
 
 void check_architecture(const Architecture& a, const View& where) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/access.h"
+#include "model/config_fields.h"
 #include "trace/shape.h"
 
 namespace modelmeter::wan {
@@ -39,11 +40,18 @@ struct Architecture {
 
   int64_t head_dim() const { return dim / num_heads; }
   bool image_conditioned() const { return image_dim > 0; }
+  int64_t images() const { return pos_embed_seq_len > 0 ? 2 : 1; }  // that condition it, where it is
 };
 
 // Reads either format. Errors name the file and the field: a missing or mistyped one, heads that do not divide the
 // width, an odd head size, sizes that are not positive.
 Architecture read_architecture(const config::View& config);
+
+// The keys that both formats together have. Error at one that is none, and for what is not modelled: a window.
+void require_known_architecture_keys(const config::View& config);
+
+// The JSON form, in the official format or in diffusers'.
+nlohmann::ordered_json json_of(const Architecture& a, KeyNames names);
 
 // Throws the errors above for an architecture that did not come from a file; `where` makes them.
 void check_architecture(const Architecture& a, const config::View& where);

@@ -36,6 +36,22 @@ int64_t patches(int64_t latents, int64_t patch, const char* name, int64_t stride
   return latents / patch;
 }
 
+// What follows from the grid of patches.
+void count_tokens(Geometry& g, const GeometryRules& rules) {
+  g.tokens = 1;
+  for (int64_t side : g.grid) g.tokens = checked_mul(g.tokens, side, tokens_overflow);
+  const int64_t sp = rules.sequence_parallel;
+  g.seq_len = checked_mul((checked_add(g.tokens, sp - 1, tokens_overflow)) / sp, sp, tokens_overflow);
+  // Attention over the tokens is what overflows first: say so before the limits of the code.
+  checked_mul(checked_mul(g.tokens, g.tokens, "the number of attention scores"), 4, "the number of attention scores");
+  for (int64_t side : g.grid) {
+    if (side > rules.rope_positions) {
+      throw Error(fmt::format("the patch grid {} is larger than the rotary embedding's {} positions along one axis",
+                              g.grid.to_string(), rules.rope_positions));
+    }
+  }
+}
+
 }  // namespace
 
 Geometry geometry(const VideoSize& video, const GeometryRules& rules) {
@@ -55,19 +71,20 @@ Geometry geometry(const VideoSize& video, const GeometryRules& rules) {
   g.grid = {patches(frames, rules.patch_size[0], "num_frames", rules.vae_stride[0]),
             patches(height, rules.patch_size[1], "height", rules.vae_stride[1]),
             patches(width, rules.patch_size[2], "width", rules.vae_stride[2])};
-  g.tokens = 1;
-  for (int64_t side : g.grid) g.tokens = checked_mul(g.tokens, side, tokens_overflow);
-  const int64_t sp = rules.sequence_parallel;
-  g.seq_len = checked_mul((checked_add(g.tokens, sp - 1, tokens_overflow)) / sp, sp, tokens_overflow);
-  // Attention over the tokens is what overflows first: say so before the limits of the code.
-  checked_mul(checked_mul(g.tokens, g.tokens, "the number of attention scores"), 4, "the number of attention scores");
-  for (int64_t side : g.grid) {
-    if (side > rules.rope_positions) {
-      throw Error(fmt::format("the patch grid {} is larger than the rotary embedding's {} positions along one axis",
-                              g.grid.to_string(), rules.rope_positions));
-    }
-  }
+  count_tokens(g, rules);
   return g;
+}
+
+Geometry geometry_of_latent(const Shape& latent, const GeometryRules& rules) {
+  Geometry g;
+  g.latent = latent;
+  for (int i = 0; i < 3; ++i) g.grid.push_back(patches(latent[i + 1], rules.patch_size[i], "latent", 1));
+  count_tokens(g, rules);
+  return g;
+}
+
+VideoSize video_of_latent(const Shape& latent, const GeometryRules& rules) {
+  return {(latent[1] - 1) * rules.vae_stride[0] + 1, latent[2] * rules.vae_stride[1], latent[3] * rules.vae_stride[2]};
 }
 
 }  // namespace modelmeter::wan

@@ -37,4 +37,10 @@ struct GeometryRules {
 // subtract noise of another shape), beyond the rotary embedding's positions, or where a count overflows.
 Geometry geometry(const VideoSize& video, const GeometryRules& rules);
 
+// Of a latent [channels, frames, height, width].
+Geometry geometry_of_latent(const Shape& latent, const GeometryRules& rules);
+
+// The video that a latent is of.
+VideoSize video_of_latent(const Shape& latent, const GeometryRules& rules);
+
 }  // namespace modelmeter::wan

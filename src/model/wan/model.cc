@@ -6,7 +6,6 @@
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
-#include "model/wan/encoder_stages.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -17,217 +16,323 @@ const std::vector<std::string>& stage_names() {
   return names;
 }
 
-Residency read_residency(const config::View& runtime, bool official) {
-  const std::string name =
-      runtime.has("residency") ? runtime.get_choice("residency", {"all", "offload", "sequential"}) : std::string("all");
-  if (name == "sequential" && official) {
-    throw runtime.at("residency")
-        .error("the official code has no sequential offload", {"residency=offload is its --offload_model"});
-  }
-  return name == "all" ? Residency::all : name == "offload" ? Residency::offload : Residency::sequential;
+// A node that may be missing.
+config::View node_or_none(const config::View& config, const char* name) {
+  static const config::Node none = config::Node::map();
+  const std::optional<config::View> node = config.optional_child(name);
+  return node ? *node : config::View(none, name);
 }
 
 }  // namespace
 
 Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   read_metadata(config.child("hf"), files);
-  const config::View transformer = config.child("transformer");
-  transformer.require_known_keys({"_target_", "num_layers"});
+  read_transformer(config.child("transformer"));
+  const config::View runtime = config.child("runtime");
+  runtime_ = Runtime::read(runtime);
+  workload_ = Workload::read(config.child("workload"));
+  architecture_.text_len = workload_.text_len;
+  read_encoders(config);
+
+  const config::View model = config.child("model");
+  model.require_known_keys({"stages"});
+  if (model.has("stages")) {
+    wanted_ = model.get<std::vector<std::string>>("stages");
+    if (wanted_.empty()) throw model.at("stages").expected("at least one stage");
+  } else {
+    wanted_ = {"diffusion"};
+  }
+  read_sizes(config);
+  check_supported(config.child("workload"));
+  check_sizes(config);
+  for (size_t i = 0; i < wanted_.size(); ++i) {
+    add_stage(wanted_[i], model.has("stages") ? model.at("stages").items()[i] : model);
+  }
+}
+
+// --- reading ---------------------------------------------------------------------------------------------------------
+
+void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) {
+  hf.require_known_keys({"model_id", "model_variant", "config_path", "config", "variant", "generation", "notes"});
+  model_id_ = hf.get<std::string>("model_id");
+  model_variant_ = hf.get<std::string>("model_variant");
+  model_notes_ = hf.get_or<std::string>("notes", "");
+  has_transformer_ = true;
+  if (hf.has("config")) {
+    if (hf.has("config_path")) throw hf.at("config").error("stands in place of config_path, which is given too");
+    require_known_architecture_keys(hf.at("config"));
+    architecture_ = read_architecture(hf.at("config"));
+  } else if (hf.has("config_path")) {
+    config_path_ = files.find(hf.at("config_path"));
+    const config::Node metadata = read_data_file(config_path_);
+    architecture_ = read_architecture(config::View(metadata));
+  } else {
+    has_transformer_ = false;
+  }
+  variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
+  known_variant_ = hf.has("variant");
+  architecture_.generation = variant_->generation;
+  if (hf.has("generation")) {
+    const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
+    architecture_.generation = second ? Generation::wan2_2 : Generation::wan2_1;
+    if (known_variant_ && architecture_.generation != variant_->generation) {
+      throw hf.at("generation").error(fmt::format("{} is of the other generation", variant_->name));
+    }
+  }
+  // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
+  if (architecture_.generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
+}
+
+void Wan2_1Model::read_transformer(const config::View& transformer) {
+  transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
   if (transformer.has("num_layers")) {
     architecture_.num_layers = transformer.get_positive<int64_t>("num_layers");
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
-
-  const config::View runtime = config.child("runtime");
-  runtime_ = Runtime::read(runtime);
-  residency_ = read_residency(runtime, runtime_.implementation == Implementation::official);
-  t5_cpu_ = runtime.get_or<bool>("t5_cpu", false);
-  vae_options_.tiling = runtime.get_or<bool>("vae_tiling", false);
-  if (vae_options_.tiling && runtime_.implementation == Implementation::official) {
-    throw runtime.at("vae_tiling").error("the official code has no tiling", {"runtime.implementation=diffusers has"});
+  if (!transformer.has("vace_layers")) return;
+  const config::View layers = transformer.at("vace_layers");
+  architecture_.vace_layers = layers.as<std::vector<int64_t>>();
+  const std::vector<int64_t>& l = architecture_.vace_layers;
+  if (has_transformer_ && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
+  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
+    throw layers.expected("numbers of blocks, ascending from 0");
   }
+  if (has_transformer_ && l.back() >= architecture_.num_layers) {
+    throw layers.error(fmt::format("the transformer has {} blocks", architecture_.num_layers));
+  }
+}
 
-  workload_ = Workload::read(config.child("workload"));
-  architecture_.text_len = workload_.text_len;
+void Wan2_1Model::read_encoders(const config::View& config) {
+  const CodeBase& code = *runtime_.code_base;
+  const config::View text = node_or_none(config, "text_encoder");
+  text.require_known_keys(transformers::text_encoder_keys({"weight_dtype"}, code.key_names));
+  read_architecture(text, code.key_names, text_encoder_.architecture);
+  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, code.text_encoder_dtype);
+  text_encoder_.attention = runtime_.attention;
+  text_encoder_.batch = workload_.batch_size;
+  text_encoder_.text_len = workload_.text_len;
+
+  const config::View image = node_or_none(config, "image_encoder");
+  image.require_known_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"}, code.key_names));
+  read_architecture(image, code.key_names, image_encoder_.architecture);
+  image_encoder_.weight_dtype =
+      dtype_or(image, "weight_dtype", {"float32", "bfloat16", "float16"}, code.image_encoder_dtype);
+  image_encoder_.attention = runtime_.attention;
+  image_encoder_.batch = variant_->task == Task::flf2v ? 2 : 1;
+  if (image.has("batch_size")) image_encoder_.batch = image.get_positive<int64_t>("batch_size");
+
+  const config::View vae = node_or_none(config, "vae");
+  vae.require_known_keys(vae_keys({"weight_dtype"}, code.key_names));
+  vae_ = variant_->vae();
+  read_architecture(vae, code.key_names, vae_);
+  vae_dtype_ = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_dtype_);
+  if (code.autoencoder_in_float32 && vae_dtype_ != DType::float32) {
+    throw vae.at("weight_dtype").error(fmt::format("the {} autoencoder runs in float32", code.name));
+  }
+}
+
+void Wan2_1Model::read_sizes(const config::View& config) {
   GeometryRules rules;
-  const VaeArchitecture vae = variant_->vae();
-  rules.latent_channels = vae.z_dim;
-  rules.vae_stride = {vae.temporal_compression(), vae.spatial_compression, vae.spatial_compression};
+  rules.latent_channels = vae_.z_dim;
+  rules.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
   rules.patch_size = architecture_.patch_size;
   rules.rope_positions = architecture_.rope_max_seq_len;
-  geometry_ = geometry({workload_.num_frames, workload_.height, workload_.width}, rules);
-  // The official code lists its samples, and so does its twin.
-  if (workload_.batch_size > 255 && runtime_.implementation == Implementation::official) {
-    const int64_t scores = checked_mul(geometry_.tokens, geometry_.tokens, "the number of attention scores");
-    checked_mul(checked_mul(scores, workload_.batch_size, "the number of FLOPs"), 4 * architecture_.dim,
-                "the number of FLOPs");
-    throw config.child("workload")
-        .at("batch_size")
-        .error(
-            fmt::format("the official implementation is traced for at most 255 samples, got {}", workload_.batch_size),
-            {"runtime.implementation=diffusers has no such limit"});
+  if (workload_.latent.rank() == 0) {
+    video_ = {workload_.num_frames, workload_.height, workload_.width};
+    geometry_ = geometry(video_, rules);
+  } else {
+    // An autoencoder alone takes what does not divide into patches.
+    if (!has_transformer_ && !runs("sampling")) rules.patch_size = {1, 1, 1};
+    video_ = video_of_latent(workload_.latent, rules);
+    geometry_ = geometry_of_latent(workload_.latent, rules);
   }
+  runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
-  check_supported(config);
+}
 
-  const config::View model = config.child("model");
-  model.require_known_keys({"stages"});
-  if (!model.has("stages")) {
-    add_diffusion();
-    return;
+// --- what does not go together ---------------------------------------------------------------------------------------
+
+bool Wan2_1Model::runs(const char* stage) const {
+  return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();
+}
+
+bool Wan2_1Model::has_image_encoder() const {
+  if (has_transformer_) return architecture_.image_conditioned();
+  const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  return from_image && architecture_.generation == Generation::wan2_1;
+}
+
+// Sizes that were set and that the models around them do not fit.
+void Wan2_1Model::check_sizes(const config::View& config) const {
+  const auto require = [](const config::View& node, const std::string& what, int64_t size, int64_t wanted) {
+    if (size == wanted) return;
+    throw node.error(fmt::format("{} is {}, but the transformer's is {}", what, size, wanted));
+  };
+  const Architecture& a = architecture_;
+  const config::View workload = config.child("workload");
+  const bool vae_runs = runs("vae_encode") || runs("vae_decode");
+  if (has_transformer_) {
+    if (workload.has("latent"))
+      require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
+    const config::View vae = node_or_none(config, "vae");
+    if (vae.has("z_dim")) require(vae.at("z_dim"), "the number of latent channels", vae_.z_dim, a.out_dim);
   }
-  const std::vector<config::View> wanted = model.at("stages").items();
-  if (wanted.empty()) throw model.at("stages").expected("at least one stage");
-  for (const config::View& stage : wanted) add_stage(stage.as<std::string>(), stage);
+  if (vae_runs && geometry_.latent[0] != vae_.z_dim) {
+    throw workload.at("latent").error(fmt::format("the autoencoder's latents have {} channels", vae_.z_dim));
+  }
+  const config::View text = node_or_none(config, "text_encoder");
+  for (const char* key : {"dim", "d_model"}) {
+    if (has_transformer_ && text.has(key)) {
+      require(text.at(key), "the width of the text", text_encoder_.architecture.dim, a.text_dim);
+    }
+  }
+  const config::View image = node_or_none(config, "image_encoder");
+  const transformers::ImageEncoderArchitecture& encoder = image_encoder_.architecture;
+  if (has_transformer_ && a.image_conditioned()) {
+    require(image, "the width of the image encoder", encoder.dim, a.image_dim);
+    if (a.pos_embed_seq_len > 0) {
+      require(image, "the number of image tokens", 2 * encoder.tokens(), a.pos_embed_seq_len);
+    }
+  }
+  const VaeArchitecture published = variant_->vae();
+  if (runs("sampling") && (vae_.spatial_compression() != published.spatial_compression() ||
+                           vae_.temporal_compression() != published.temporal_compression())) {
+    throw node_or_none(config, "vae").error("the sampling code is written for the compression of the published one");
+  }
 }
 
-void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) {
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "variant", "notes"});
-  model_id_ = hf.get<std::string>("model_id");
-  model_variant_ = hf.get<std::string>("model_variant");
-  model_notes_ = hf.get_or<std::string>("notes", "");
-  config_path_ = files.find(hf.at("config_path"));
-  const config::Node metadata = read_data_file(config_path_);
-  architecture_ = read_architecture(config::View(metadata));
-  variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
-  known_variant_ = hf.has("variant");
-  architecture_.generation = variant_->generation;
-  // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
-  if (variant_->generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
-}
-
-void Wan2_1Model::check_supported(const config::View& config) {
-  const std::string reason = refused(*variant_, {workload_.num_frames, workload_.height, workload_.width});
+void Wan2_1Model::check_supported(const config::View& workload) {
+  const std::string reason = refused(*variant_, video_);
   if (reason.empty() || !known_variant_) return;
-  const bool allowed = config.child("runtime").get_or<bool>("allow_unsupported", false) || workload_.allow_unsupported;
-  if (!allowed) {
-    throw config.child("workload").error(reason, {"runtime.allow_unsupported=true turns this into a note"});
+  if (!runtime_.allow_unsupported && !workload_.allow_unsupported) {
+    throw workload.error(reason, {"runtime.allow_unsupported=true turns this into a note"});
   }
   notes_.push_back("the official command line refuses this workload: " + reason);
 }
 
+// --- stages ----------------------------------------------------------------------------------------------------------
+
 void Wan2_1Model::add_stage(const std::string& name, const config::View& where) {
-  const auto add_unless_image = [&](bool present, auto add) {
+  const auto add_unless_image = [&](bool present, auto add_it) {
     if (!present) {
       throw where.error(fmt::format("{} has no {} stage", variant_->name, name));
     }
-    add();
+    add_it();
   };
   const Task task = variant_->task;
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
-  if (name == "diffusion") return add_diffusion();
+  if (name == "diffusion") {
+    if (!has_transformer_) throw where.error("hf.config_path or hf.config must say which transformer");
+    return add_diffusion();
+  }
   if (name == "sampling") return add_sampling();
   if (name == "vae_decode") return add_vae(true);
   if (name == "vae_encode") return add_unless_image(from_pixels, [&] { add_vae(false); });
-  if (name == "image_encoder") return add_unless_image(architecture_.image_conditioned(), [&] { add_image_encoder(); });
+  if (name == "image_encoder") return add_unless_image(has_image_encoder(), [&] { add_image_encoder(); });
   throw where.error(fmt::format("there is no stage '{}'", name), name_notes(name, stage_names(), "stages"));
 }
 
+void Wan2_1Model::add(Role role, std::string id, BoundModel model, int64_t forwards) {
+  stages_.push_back(std::make_unique<WanStage>(role, std::move(id), std::move(model), forwards));
+}
+
 void Wan2_1Model::add_text_encoder() {
-  TextEncoderStage::Options o;
-  o.implementation = runtime_.implementation;
-  o.attention = runtime_.attention;
-  o.batch = workload_.batch_size;
-  o.text_len = workload_.text_len;
-  o.forwards = runtime_.cfg ? 2 : 1;
-  stages_.push_back(std::make_unique<TextEncoderStage>(o));
-  if (t5_cpu_) notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
+  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_), runtime_.cfg ? 2 : 1);
+  if (runtime_.t5_cpu) {
+    notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
+  }
 }
 
 void Wan2_1Model::add_image_encoder() {
-  ImageEncoderStage::Options o;
-  o.batch = variant_->task == Task::flf2v ? 2 : 1;
-  o.implementation = runtime_.implementation;
-  if (runtime_.implementation == Implementation::diffusers) {
-    o.attention = runtime_.attention;
-    o.dtype = DType::float32;
-  }
-  stages_.push_back(std::make_unique<ImageEncoderStage>(o));
+  add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
 }
 
 void Wan2_1Model::add_diffusion() {
-  DiTWorkload w;
-  w.batch = workload_.batch_size;
-  w.latent = geometry_.latent;
-  w.seq_len = geometry_.seq_len;
-  w.text_len = workload_.text_len;
-  w.prompt_tokens = workload_.prompt_tokens;
-  if (variant_->task == Task::ti2v) {
-    w.token_timesteps = true;
-    w.timestep_dtype = DType::float32;
-  }
-  const auto add = [&](int64_t steps, const std::string& id) {
-    w.forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
-    stages_.push_back(std::make_unique<DiTStage>(architecture_, runtime_, w, id));
+  TransformerOptions& o = transformer_;
+  o.architecture = architecture_;
+  o.attention = runtime_.attention;
+  o.weight_dtype = runtime_.weight_dtype;
+  o.autocast = runtime_.autocast;
+  o.batch = workload_.batch_size;
+  o.latent = geometry_.latent;
+  o.seq_len = workload_.seq_len.value_or(geometry_.seq_len);
+  o.prompt_tokens = workload_.prompt_tokens;
+  o.text_dtype = text_encoder_.weight_dtype;
+  o.image_tokens = image_encoder_.architecture.tokens();
+  o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
+  o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
+  o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
+  const auto add_forwards = [&](int64_t steps, const std::string& id) {
+    const int64_t forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
+    add(Role::transformer, id, runtime_.code_base->transformer(o), forwards);
   };
   const int64_t steps = workload_.num_inference_steps;
-  if (variant_->boundary == 0) return add(steps, "diffusion/dit");
+  if (variant_->boundary == 0) return add_forwards(steps, "diffusion/dit");
   const int64_t high = high_noise_steps(steps, variant_->shift, variant_->boundary);
   notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
-  if (high > 0) add(high, "diffusion/dit_high_noise");
-  if (steps > high) add(steps - high, "diffusion/dit_low_noise");
+  if (high > 0) add_forwards(high, "diffusion/dit_high_noise");
+  if (steps > high) add_forwards(steps - high, "diffusion/dit_low_noise");
 }
 
 void Wan2_1Model::add_sampling() {
-  const int64_t pixels = variant_->vae().spatial_compression;
-  SamplingOptions o;
+  SamplingOptions& o = sampling_options_;
   o.task = variant_->task;
-  o.generation = variant_->generation;
+  o.generation = architecture_.generation;
   o.scheduler = runtime_.scheduler;
   o.guidance = runtime_.cfg;
-  o.offload_model = residency_ == Residency::offload;
-  o.t5_cpu = t5_cpu_;
+  o.offload_model = runtime_.residency == Residency::offload;
+  o.t5_cpu = runtime_.t5_cpu;
   o.steps = workload_.num_inference_steps;
   o.batch = workload_.batch_size;
   o.latent = geometry_.latent;
-  o.frames = (geometry_.latent[1] - 1) * variant_->vae().temporal_compression() + 1;
-  o.height = geometry_.latent[2] * pixels;
-  o.width = geometry_.latent[3] * pixels;
+  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
+  o.height = geometry_.latent[2] * vae_.spatial_compression();
+  o.width = geometry_.latent[3] * vae_.spatial_compression();
   o.text_len = workload_.text_len;
   o.prompt_tokens = workload_.prompt_tokens;
-  o.text_dim = architecture_.text_dim;
+  o.text_dim = has_transformer_ ? architecture_.text_dim : text_encoder_.architecture.dim;
   o.model_dtype = runtime_.weight_dtype;
-  o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
-  auto stage = std::make_unique<SamplingStage>(runtime_.implementation, o);
+  if (has_transformer_ || !architecture_.vace_layers.empty()) {
+    o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
+  }
+  o.image_encoder = image_encoder_.architecture;
+  o.text_dtype = text_encoder_.weight_dtype;
+  o.image_dtype = image_encoder_.weight_dtype;
+  auto stage = std::make_unique<SamplingStage>(*runtime_.code_base, o);
   sampling_ = stage.get();
   stages_.push_back(std::move(stage));
-  if (runtime_.implementation == Implementation::official) {
-    if (!runtime_.cfg) {
-      notes_.push_back("the official code always guides: what runs around the transformer is counted without guidance");
-    }
-    if (o.batch > 1) {
-      notes_.push_back(fmt::format(
-          "the official code makes one video at a time: what runs around the transformer is counted {} times",
-          o.batch));
-    }
-  }
+  const std::vector<std::string> notes = runtime_.code_base->sampling_notes(o);
+  notes_.insert(notes_.end(), notes.begin(), notes.end());
 }
 
 void Wan2_1Model::add_vae(bool decode) {
-  VaeStage::Options o;
-  o.architecture = variant_->vae();
-  o.implementation = runtime_.implementation;
+  AutoencoderOptions o;
+  o.architecture = vae_;
+  o.weight_dtype = vae_dtype_;
   o.attention = runtime_.attention;
-  o.tiling = vae_options_;
+  o.tiling = runtime_.vae_tiling;
+  o.slicing = runtime_.vae_slicing;
   o.decode = decode;
   o.batch = workload_.batch_size;
   o.latent = geometry_.latent;
-  const VaeArchitecture& a = o.architecture;
-  o.frames = (geometry_.latent[1] - 1) * a.temporal_compression() + 1;
-  o.height = geometry_.latent[2] * a.spatial_compression;
-  o.width = geometry_.latent[3] * a.spatial_compression;
-  if (!decode && variant_->task == Task::vace) o.forwards = 2;  // what is to change, and what is to stay
-  const VaeStage* other = nullptr;
+  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
+  o.height = geometry_.latent[2] * vae_.spatial_compression();
+  o.width = geometry_.latent[3] * vae_.spatial_compression();
+  std::shared_ptr<const BaseLayer> shared;
   for (const auto& stage : stages_) {
-    if (const auto* vae = dynamic_cast<const VaeStage*>(stage.get())) other = vae;
+    if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
   }
-  stages_.push_back(std::make_unique<VaeStage>(o, other));
+  const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
+  add(Role::autoencoder, decode ? "vae/decode" : "vae/encode", runtime_.code_base->autoencoder(o, std::move(shared)),
+      twice ? 2 : 1);
 }
 
+// --- residency -------------------------------------------------------------------------------------------------------
+
 Residents Wan2_1Model::residents(const Stage& running) const {
-  const ResidencyRules rules = {runtime_.implementation, residency_, t5_cpu_, variant_->generation, variant_->task};
-  const std::vector<Residents> all = residents_by_stage(stages_, rules);
+  const std::vector<Residents> all = runtime_.code_base->residents(
+      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
   return all[at];

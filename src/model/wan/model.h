@@ -7,11 +7,9 @@
 
 #include "model/analytic_model.h"
 #include "model/data_files.h"
-#include "model/wan/diffusers/vae.h"
-#include "model/wan/dit_stage.h"
 #include "model/wan/geometry.h"
-#include "model/wan/residency.h"
-#include "model/wan/sampling_stage.h"
+#include "model/wan/runtime.h"
+#include "model/wan/stage.h"
 #include "model/wan/variant.h"
 #include "model/wan/workload.h"
 
@@ -19,7 +17,8 @@ namespace modelmeter::wan {
 
 class Wan2_1Model : public AnalyticModel {
  public:
-  // config: the composed configuration with hf, runtime, workload, transformer and model nodes.
+  // config: the composed configuration with hf, runtime, workload, transformer and model nodes, and where there are
+  // text_encoder, image_encoder and vae.
   Wan2_1Model(const config::View& config, const DataFiles& files);
 
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
@@ -32,31 +31,48 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<std::string> notes() const override { return notes_; }
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
+  void describe(const Stage& stage, Recording& header) const override;  // in recorded.cc
   Residents residents(const Stage& running) const override;
   int64_t held_bytes(const Stage& running) const override;
 
  private:
   void read_metadata(const config::View& hf, const DataFiles& files);
-  void check_supported(const config::View& config);
+  void read_transformer(const config::View& transformer);
+  void read_encoders(const config::View& config);
+  void read_sizes(const config::View& config);
+  void check_sizes(const config::View& config) const;
+  void check_supported(const config::View& workload);
+  void describe_autoencoder(bool decode, Recording& header) const;
+  bool has_image_encoder() const;
+  bool runs(const char* stage) const;
+
   void add_stage(const std::string& name, const config::View& where);
   void add_text_encoder();
   void add_image_encoder();
   void add_diffusion();
   void add_sampling();
   void add_vae(bool decode);
+  void add(Role role, std::string id, BoundModel model, int64_t forwards = 1);
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
   const Variant* variant_ = nullptr;
-  bool known_variant_ = false;  // hf.variant was given: what its command line accepts is known
+  bool known_variant_ = false;    // hf.variant was given: what its command line accepts is known
+  bool has_transformer_ = false;  // its metadata was given
   Architecture architecture_;
   Runtime runtime_;
-  Residency residency_ = Residency::all;
-  bool t5_cpu_ = false;
-  diffusers::VaeOptions vae_options_;
   Workload workload_;
+  TextEncoderOptions text_encoder_;
+  ImageEncoderOptions image_encoder_;
+  VaeArchitecture vae_;
+  DType vae_dtype_ = DType::float32;
+  VideoSize video_{};
   Geometry geometry_;
+  std::vector<std::string> wanted_;  // stages by name
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;
+  // What stages of these were made of; as configured where there is no such stage.
+  TransformerOptions transformer_;
+  SamplingOptions sampling_options_;
   const SamplingStage* sampling_ = nullptr;  // of stages_, or null
 };
 

@@ -5,17 +5,16 @@ namespace modelmeter::wan {
 
 Fields Wan2_1Model::model_fields() const {
   const Architecture& a = architecture_;
-  const VaeArchitecture vae = variant_->vae();
   return {{"model_id", model_id_},
           {"model_variant", model_variant_},
           {"config_path", config_path_},
           {"hidden_size", a.dim},
           {"num_layers", a.num_layers},
           {"num_attention_heads", a.num_heads},
-          {"head_dim", a.head_dim()},
+          {"head_dim", has_transformer_ ? a.head_dim() : 0},
           {"mlp_intermediate_size", a.ffn_dim},
-          {"vae_downsample_factor", vae.spatial_compression},
-          {"vae_temporal_downsample_factor", vae.temporal_compression()},
+          {"vae_downsample_factor", vae_.spatial_compression()},
+          {"vae_temporal_downsample_factor", vae_.temporal_compression()},
           {"patch_size", a.patch_size[1]},
           {"patch_size_temporal", a.patch_size[0]},
           {"latent_channels", geometry_.latent[0]},
@@ -28,9 +27,9 @@ Fields Wan2_1Model::workload_fields() const {
   return {{"profile_id", workload_.profile_id},
           {"description", workload_.description},
           {"batch_size", workload_.batch_size},
-          {"num_frames", workload_.num_frames},
-          {"height", workload_.height},
-          {"width", workload_.width},
+          {"num_frames", video_.frames},
+          {"height", video_.height},
+          {"width", video_.width},
           {"num_inference_steps", workload_.num_inference_steps},
           {"text_len", workload_.text_len},
           {"prompt_tokens", workload_.prompt_tokens},
@@ -43,14 +42,8 @@ Fields Wan2_1Model::workload_fields() const {
 
 Fields Wan2_1Model::runtime_fields() const {
   Fields out = runtime_.fields();
-  const char* residency = residency_ == Residency::all       ? "all"
-                          : residency_ == Residency::offload ? "offload"
-                                                             : "sequential";
-  out.emplace_back("residency", std::string(residency));
-  out.emplace_back("t5_cpu", t5_cpu_);
-  out.emplace_back("vae_tiling", vae_options_.tiling);
   if (sampling_ != nullptr) {
-    out.emplace_back("scheduler", std::string(runtime_.scheduler == Scheduler::unipc ? "unipc" : "dpm++"));
+    out.emplace_back("scheduler", std::string(name_of(runtime_.scheduler)));
   }
   return out;
 }
@@ -109,7 +102,6 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
 }
 
 ReportNames Wan2_1Model::names() const {
-  const bool official = runtime_.implementation == Implementation::official;
   ReportNames out;
   out.modules = {{"blocks[]", "block"},
                  {"self_attn", "attn/self_attn"},
@@ -125,38 +117,7 @@ ReportNames Wan2_1Model::names() const {
                  {"SelfAttention", "self_attention"},
                  {"DenseReluDense", "dense"}};
   out.own = {{"WanAttentionBlock", "modulation"}, {"WanTransformerBlock", "modulation"}, {"Head", "modulation"}};
-  if (official) {
-    out.class_prefix = "wan.modules.model.";
-    out.stage_class_prefix = {{"text_encoder/", "wan.modules.t5."},
-                              {"image_encoder/", "wan.modules.clip."},
-                              {"vae/", variant_->second_vae ? "wan.modules.vae2_2." : "wan.modules.vae."}};
-    out.class_modules = {{"VaceWanModel", "wan.modules.vace_model"},
-                         {"VaceWanAttentionBlock", "wan.modules.vace_model"},
-                         {"BaseWanAttentionBlock", "wan.modules.vace_model"},
-                         {"WanT2V", "wan.text2video"},
-                         {"WanI2V", "wan.image2video"},
-                         {"WanFLF2V", "wan.first_last_frame2video"},
-                         {"WanVace", "wan.vace"},
-                         {"WanTI2V", "wan.textimage2video"}};
-    return out;
-  }
-  out.class_prefix = "diffusers.models.transformers.transformer_wan.";
-  out.stage_class_prefix = {{"text_encoder/", "transformers.models.umt5.modeling_umt5."},
-                            {"image_encoder/", "transformers.models.clip.modeling_clip."},
-                            {"vae/", "diffusers.models.autoencoders.autoencoder_kl_wan."}};
-  out.class_modules = {{"WanVACETransformer3DModel", "diffusers.models.transformers.transformer_wan_vace"},
-                       {"WanVACETransformerBlock", "diffusers.models.transformers.transformer_wan_vace"},
-                       {"FeedForward", "diffusers.models.attention"},
-                       {"FP32LayerNorm", "diffusers.models.normalization"},
-                       {"PixArtAlphaTextProjection", "diffusers.models.embeddings"},
-                       {"TimestepEmbedding", "diffusers.models.embeddings"},
-                       {"Timesteps", "diffusers.models.embeddings"},
-                       {"GELU", "diffusers.models.activations"},
-                       {"NewGELUActivation", "transformers.activations"},
-                       {"GELUActivation", "transformers.activations"},
-                       {"WanPipeline", "diffusers.pipelines.wan.pipeline_wan"},
-                       {"WanImageToVideoPipeline", "diffusers.pipelines.wan.pipeline_wan_i2v"},
-                       {"WanVACEPipeline", "diffusers.pipelines.wan.pipeline_wan_vace"}};
+  runtime_.code_base->name_classes(vae_, out);
   return out;
 }
 

@@ -1,10 +1,7 @@
-// Which models are on the device while each stage of a Wan pipeline runs: the moves of the original code, in order.
+// Which models are on the device while each stage of a Wan pipeline runs: what each code base's policy is written with.
 //
-// Sources: Wan-Video/Wan2.1 @9737cba (wan/{text2video,image2video,first_last_frame2video,vace}.py) and Wan2.2 @42bf4cf
-// (wan/{text2video,image2video,textimage2video}.py), the constructors and generate(), for the first video of a process
-// on one GPU, as generate.py runs it; diffusers 0.42.1 (DiffusionPipeline.enable_model_cpu_offload and
-// enable_sequential_cpu_offload) with accelerate 1.15.0 (hooks.py). docs/memory.md has the table that follows from
-// them.
+// The policies, official::residents() and diffusers::residents(), are the moves of the original code, in order, for the
+// first video of a process on one GPU; docs/memory.md has the table that follows from them.
 #pragma once
 
 #include <memory>
@@ -12,10 +9,12 @@
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/wan/dit_stage.h"
 #include "model/wan/variant.h"
 
 namespace modelmeter::wan {
+
+// What a stage runs. Sampling is what runs around the transformer's forwards: no model of its own.
+enum class Role { text_encoder, image_encoder, transformer, autoencoder, sampling };
 
 enum class Residency {
   all,        // official --offload_model False; diffusers' pipe.to("cuda")
@@ -24,19 +23,51 @@ enum class Residency {
 };
 
 struct ResidencyRules {
-  Implementation implementation = Implementation::official;
   Residency residency = Residency::all;
   bool t5_cpu = false;
   Generation generation = Generation::wan2_1;
   Task task = Task::t2v;
-
-  // Whether the official constructor puts the transformer on the device. Others come when denoising begins.
-  bool transformer_from_start() const;
 };
 
-using Stages = std::vector<std::unique_ptr<Stage>>;
+using Stages = std::vector<std::unique_ptr<Stage>>;  // of WanStage
 
-// The residents of each stage, in the order of `stages`.
-std::vector<Residents> residents_by_stage(const Stages& stages, const ResidencyRules& rules);
+Role role_of(const Stage& stage);
+
+// The models of a pipeline, each named by the first stage that runs it, and those that are on the device now.
+class Device {
+ public:
+  explicit Device(const Stages& stages) : stages_(stages) {}
+
+  void put(const Stage& stage);
+  void put_all(Role role);
+  void remove(const BaseLayer& layer);
+  void remove_all(Role role);
+  bool holds(const BaseLayer& layer) const;
+
+  // `beside`: what else the code holds on the device where it holds this stage's model.
+  using Beside = void (*)(const Stage& stage, std::vector<Resident>& list);
+  Residents residents(Beside beside = nullptr) const;
+
+ private:
+  const Stages& stages_;
+  std::vector<const BaseLayer*> held_;
+};
+
+// The residents of each stage by a policy that is asked stage by stage, in order: `Residents run(const Stage&)`. What
+// runs around the transformer has those of the transformer's first stage.
+template <class Policy>
+std::vector<Residents> residents_by_stage(const Stages& stages, Policy policy) {
+  std::vector<Residents> out(stages.size());
+  const Residents* denoising = nullptr;
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (role_of(*stages[i]) == Role::sampling) continue;
+    out[i] = policy.run(*stages[i]);
+    if (denoising == nullptr && role_of(*stages[i]) == Role::transformer) denoising = &out[i];
+  }
+  for (size_t i = 0; i < stages.size(); ++i) {
+    if (role_of(*stages[i]) == Role::sampling && denoising != nullptr) out[i] = *denoising;
+  }
+  return out;
+}
 
 }  // namespace modelmeter::wan

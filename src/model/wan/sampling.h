@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "model/transformers/encoder_architecture.h"
 #include "model/wan/variant.h"
 #include "trace/functional.h"
 
@@ -26,6 +27,8 @@ struct SamplingOptions {
   int64_t text_len = 512, prompt_tokens = 60, text_dim = 4096;
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
   int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
+  transformers::ImageEncoderArchitecture image_encoder;
+  DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of what the encoders give
 
   bool first_frame_given() const { return task == Task::i2v || task == Task::flf2v; }
   int64_t images() const { return task == Task::flf2v ? 2 : 1; }

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/config_fields.h"
+
 namespace modelmeter::wan {
 
 struct VaeArchitecture {
@@ -21,29 +23,23 @@ struct VaeArchitecture {
   int64_t out_channels = 3;                                  // of the decoder
   int64_t patch_size = 1;                                    // pixels of a side that become channels
   bool is_residual = false;                                  // levels have a parameter-free shortcut (Wan2.2)
-  int64_t spatial_compression = 8;                           // pixels of a side per latent
 
   static VaeArchitecture wan2_2();
 
+  int64_t spatial_compression() const;   // pixels of a side per latent: each level but the last halves
   int64_t temporal_compression() const;  // frames per latent after the first
 };
 
-inline VaeArchitecture VaeArchitecture::wan2_2() {
-  VaeArchitecture a;
-  a.dim = 160;
-  a.decoder_dim = 256;
-  a.z_dim = 48;
-  a.in_channels = a.out_channels = 12;
-  a.patch_size = 2;
-  a.is_residual = true;
-  a.spatial_compression = 16;
-  return a;
-}
+// The keys of a node that names its sizes, after `keys`: of the official code (dim, dec_dim …), of diffusers (base_dim
+// …), and of both is_residual, Wan2.2's.
+std::vector<std::string> vae_keys(std::vector<std::string> keys, KeyNames names);
 
-inline int64_t VaeArchitecture::temporal_compression() const {
-  int64_t frames = 1;
-  for (bool halves : temporal_downsample) frames *= halves ? 2 : 1;
-  return frames;
-}
+// Sets what the node names. is_residual starts from the published sizes of its generation. Errors at the key as
+// read_fields; lists that do not go together; a dec_dim
+// of its own where the official autoencoder is Wan2.1's, which has one width.
+void read_architecture(const config::View& view, KeyNames names, VaeArchitecture& a);
+
+// is_residual and what goes with it only where it is true.
+nlohmann::ordered_json json_of(const VaeArchitecture& a, KeyNames names);
 
 }  // namespace modelmeter::wan

@@ -32,6 +32,18 @@ const std::vector<Variant>& variants() {
 
 }  // namespace
 
+const char* name_of(Task task) {
+  switch (task) {
+    case Task::t2v: return "t2v";
+    case Task::t2i: return "t2i";
+    case Task::i2v: return "i2v";
+    case Task::flf2v: return "flf2v";
+    case Task::vace: return "vace";
+    case Task::ti2v: return "ti2v";
+  }
+  return "";
+}
+
 const Variant& variant_named(const config::View& name) {
   const std::string wanted = name.as<std::string>();
   std::vector<std::string> known;

@@ -29,6 +29,8 @@ struct Variant {
   VaeArchitecture vae() const { return second_vae ? VaeArchitecture::wan2_2() : VaeArchitecture(); }
 };
 
+const char* name_of(Task task);  // "t2v", as in the names of variants
+
 // By `hf.variant`; Error with a did-you-mean.
 const Variant& variant_named(const config::View& name);
 

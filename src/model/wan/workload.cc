@@ -3,17 +3,43 @@
 #include <fmt/format.h>
 
 namespace modelmeter::wan {
+namespace {
+
+Shape read_latent(const config::View& view) {
+  const auto sizes = view.as<std::vector<int64_t>>();
+  if (sizes.size() != 4) throw view.expected("four sizes: channels, frames, height, width");
+  Shape out;
+  for (const int64_t size : sizes) {
+    if (size < 1) throw view.expected("four sizes above 0");
+    out.push_back(size);
+  }
+  return out;
+}
+
+void read_size(const config::View& view, Workload& w) {
+  if (view.has("latent")) {
+    for (const char* key : {"num_frames", "height", "width"}) {
+      if (view.has(key)) throw view.at("latent").error(fmt::format("stands in place of {}, which is given too", key));
+    }
+    w.latent = read_latent(view.at("latent"));
+    return;
+  }
+  w.num_frames = view.get_positive<int64_t>("num_frames");
+  w.height = view.get_positive<int64_t>("height");
+  w.width = view.get_positive<int64_t>("width");
+}
+
+}  // namespace
 
 Workload Workload::read(const config::View& view) {
   view.require_known_keys({"presets", "profile_id", "description", "batch_size", "num_frames", "height", "width",
-                           "num_inference_steps", "text_len", "prompt_tokens", "allow_unsupported"});
+                           "latent", "num_inference_steps", "text_len", "prompt_tokens", "allow_unsupported", "seq_len",
+                           "token_timesteps", "timestep_dtype", "image_dtype"});
   Workload w;
   w.profile_id = view.get<std::string>("profile_id");
   w.description = view.get_or<std::string>("description", "");
   w.batch_size = view.get_positive<int64_t>("batch_size");
-  w.num_frames = view.get_positive<int64_t>("num_frames");
-  w.height = view.get_positive<int64_t>("height");
-  w.width = view.get_positive<int64_t>("width");
+  read_size(view, w);
   w.num_inference_steps = view.get_positive<int64_t>("num_inference_steps");
   w.text_len = view.get_positive<int64_t>("text_len");
   w.prompt_tokens = view.get_positive<int64_t>("prompt_tokens");
@@ -21,6 +47,13 @@ Workload Workload::read(const config::View& view) {
   if (w.prompt_tokens > w.text_len) {
     throw view.at("prompt_tokens")
         .error(fmt::format("{} tokens do not fit into text_len {}", w.prompt_tokens, w.text_len));
+  }
+  if (view.has("seq_len")) w.seq_len = view.get_positive<int64_t>("seq_len");
+  w.token_timesteps = view.optional<bool>("token_timesteps");
+  if (view.has("timestep_dtype"))
+    w.timestep_dtype = parse_dtype(view.get_choice("timestep_dtype", {"float32", "int64"}));
+  if (view.has("image_dtype")) {
+    w.image_dtype = parse_dtype(view.get_choice("image_dtype", {"float32", "bfloat16", "float16"}));
   }
   return w;
 }

@@ -2,23 +2,33 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "base/dtype.h"
 #include "config/access.h"
+#include "trace/shape.h"
 
 namespace modelmeter::wan {
 
 struct Workload {
   std::string profile_id, description;
   int64_t batch_size = 1;
-  int64_t num_frames = 0, height = 0, width = 0;
+  int64_t num_frames = 0, height = 0, width = 0;  // 0 where the latent is given
+  Shape latent;                                   // [C, T, h, w] in place of those; else of no dimensions
   int64_t num_inference_steps = 0;
   int64_t text_len = 512;          // tokens a prompt is padded to
   int64_t prompt_tokens = 60;      // real ones among them
   bool allow_unsupported = false;  // the preset is meant to go beyond what generate.py accepts
 
+  // What the transformer gets, where it is not what the code base gives it.
+  std::optional<int64_t> seq_len;       // tokens the sequence is padded to
+  std::optional<bool> token_timesteps;  // a time step per token
+  std::optional<DType> timestep_dtype;  // float32, int64
+  std::optional<DType> image_dtype;     // of the image encoder's features: float32, bfloat16, float16
+
   // Errors name the key and its place: unknown or missing keys, numbers that are not positive integers, a prompt longer
-  // than text_len.
+  // than text_len, a latent beside the video's sizes.
   static Workload read(const config::View& workload);
 };
 

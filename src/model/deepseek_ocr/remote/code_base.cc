@@ -12,6 +12,8 @@ const CodeBase& code_base() {
       [](const config::View& config, const DataFiles& files) -> std::unique_ptr<AnalyticModel> {
         return std::make_unique<DeepSeekOCR>(config, files);
       },
+      stage_names(),
+      {"prefill", "decode", "infer"},
       {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
       configuration_of,
   };

@@ -43,7 +43,7 @@ OcrInputs prompt_inputs(const DeepseekOCRForCausalLM& model, const GenerateInput
 // How many tokens each expert gets where each page brings so many.
 std::vector<int64_t> tokens_per_expert(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, int64_t tokens);
 
-// The parts of it: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.
+// Its two halves: the prompt's forward, which fills the cache, and `steps` forwards of one token behind the cache.
 void prefill(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
 void decode(const DeepseekOCRForCausalLM& model, const GenerateInputs& in, DynamicCache& cache);
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "model/testing.h"
+#include "testing/models.h"
 
 namespace modelmeter::deepseek_ocr::remote {
 namespace {

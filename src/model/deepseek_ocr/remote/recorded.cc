@@ -163,7 +163,7 @@ Node configuration_of(const Recording& recording) {
   check_weights(recording);
   const Node workload_node = config::parse_yaml(recording.workload, "workload of the reference");
   const View workload(workload_node);
-  const StageKind kind = parse_stage_kind(recording.part);
+  const StageKind kind = parse_stage_kind(recording.case_name);
   const bool last = workload.get_or<bool>("last_logits_only", false);
   return map_of({
       {"hf", recorded_hf(recording, metadata_of(recording))},
@@ -174,7 +174,7 @@ Node configuration_of(const Recording& recording) {
       {"vision", map_of({{"sam", text("sam_vit_b")}, {"clip", text("clip_vit_l")}})},
       {"decoder", decoder_node(workload, kind)},
       {"head", map_of({{"logits", text(last ? "last" : "all")}})},
-      {"model", recorded_model(code_base(), recording.part)},
+      {"model", recorded_model(code_base(), recording.case_name)},
   });
 }
 
@@ -183,7 +183,7 @@ void DeepSeekOCR::describe(const Stage& stage, Recording& header) const {
   header.implementation = code_base().name;
   header.precision = o.autocast ? "autocast" : "bf16";
   header.weights = short_name(o.dtype);
-  header.part = name_of(o.kind);
+  header.case_name = name_of(o.kind);
   const bool eager = o.attention == AttentionImplementation::eager;
   header.attention = o.kind == StageKind::head ? "none" : eager ? "eager" : "flash";
   header.config = config_json(o).dump();

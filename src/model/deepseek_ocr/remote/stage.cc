@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::array<std::string_view, 9> names = {"sam",  "clip",    "vision", "layer-dense", "layer-moe",
                                                    "head", "prefill", "decode", "infer"};
-constexpr int64_t pixels_per_token = 64;  // along each side
+constexpr int64_t pixels_per_feature = 64;  // along each side
 
 // Stands for what is above the layers in the whole model: it does not run, and gives them their names.
 class Above : public BaseLayer {
@@ -59,7 +59,7 @@ class ClipBody : public OcrStage::Body {
   }
   const BaseLayer& layer() const override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
-    const int64_t side = o.image / pixels_per_token;
+    const int64_t side = o.image / pixels_per_feature;
     const Tensor image = tracer.input({o.batch, 3, o.image, o.image}, o.dtype);
     const Tensor features = tracer.input({o.batch, o.architecture.sam.net_3_chans, side, side}, o.dtype);
     const Tensor joined = tracer.input({o.batch, side * side, o.architecture.projector_input_dim}, o.dtype);

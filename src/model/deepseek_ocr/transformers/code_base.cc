@@ -12,6 +12,8 @@ const CodeBase& code_base() {
       [](const config::View& config, const DataFiles& files) -> std::unique_ptr<AnalyticModel> {
         return std::make_unique<DeepSeekOCR2>(config, files);
       },
+      {"vision", "prefill", "decode"},
+      {"prefill", "decode"},
       {"DeepseekOcr2ForConditionalGeneration"},
       configuration_of,
   };

@@ -5,7 +5,7 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-constexpr std::string_view norm_class = "DeepseekOcr2VisionRMSNorm";
+constexpr std::string_view encoder_norm = "DeepseekOcr2VisionRMSNorm";
 
 }  // namespace
 
@@ -15,8 +15,8 @@ VisionEncoderLayer::VisionEncoderLayer(const BuildContext& context, const Encode
       self_attn_(context, AttentionOptions{"DeepseekOcr2VisionAttention", a.hidden_size, a.num_attention_heads,
                                            a.num_key_value_heads, true, implementation}),
       mlp_(context, a.hidden_size, a.intermediate_size, "DeepseekOcr2VisionMLP", "SiLUActivation"),
-      input_layernorm_(context, a.hidden_size, norm_class),
-      post_attention_layernorm_(context, a.hidden_size, norm_class) {
+      input_layernorm_(context, a.hidden_size, encoder_norm),
+      post_attention_layernorm_(context, a.hidden_size, encoder_norm) {
   register_module("self_attn", self_attn_);
   register_module("mlp", mlp_);
   register_module("input_layernorm", input_layernorm_);
@@ -43,7 +43,7 @@ VisionEncoder::VisionEncoder(const BuildContext& context, const EncoderArchitect
       a_(a),
       implementation_(implementation),
       layers_(context, a, implementation),
-      norm_(context, a.hidden_size, norm_class),
+      norm_(context, a.hidden_size, encoder_norm),
       rotary_emb_("DeepseekOcr2VisionRotaryEmbedding", a.head_dim()) {
   register_module_list("layers", layers_, a.num_hidden_layers);
   register_module("norm", norm_);

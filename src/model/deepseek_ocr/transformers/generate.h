@@ -3,7 +3,7 @@
 //
 // generate() encodes the images before the prompt's forward and holds what came out to the end; it drops a mask of
 // ones; it has the experts run by grouped_mm for the prompt and by batched_mm for the tokens after it. Modelled are the
-// forwards, not what it does between two of them. The caller's pixels are given to the first part only.
+// forwards, not what it does between two of them. The caller's pixels are given to the first stage only.
 #pragma once
 
 #include "model/deepseek_ocr/transformers/geometry.h"
@@ -23,7 +23,7 @@ struct GenerateInputs {
 // Records the parts below one after another in the current trace.
 void generate(const OcrForConditionalGeneration& model, const GenerateInputs& in);
 
-// The parts, each in a function scope of its name. A part that runs by itself is given what those before it leave
+// The stages, each in a function scope of its name. A stage that runs by itself is given what those before it leave
 // behind, as inputs: features_of() and deepseek_ocr::cache_of().
 ImageFeatures vision(const OcrForConditionalGeneration& model, const GenerateInputs& in);
 void prefill(const OcrForConditionalGeneration& model, const GenerateInputs& in, const ImageFeatures& features,

@@ -1,5 +1,6 @@
 #include "model/deepseek_ocr/transformers/model.h"
 
+#include "model/deepseek_ocr/transformers/code_base.h"
 #include "model/deepseek_ocr/transformers/stage.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
@@ -49,7 +50,7 @@ DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) :
   read_depth(config.child("decoder"), architecture.decoder);
   model_ = std::make_shared<const OcrForConditionalGeneration>(BuildContext{DType::bfloat16}, architecture,
                                                                read_attention(config.child("runtime")));
-  for (const config::View& chosen : chosen_stages(config.child("model"), {"vision", "prefill", "decode"})) {
+  for (const config::View& chosen : chosen_stages(config.child("model"), code_base().stages)) {
     add_stage(chosen.as<std::string>());
   }
   if (by_stages()) return;

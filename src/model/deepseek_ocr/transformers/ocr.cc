@@ -3,7 +3,7 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-constexpr std::string_view norm_class = "DeepseekOcr2TextRMSNorm";
+constexpr std::string_view text_norm = "DeepseekOcr2TextRMSNorm";
 
 // DeepseekOcr2Model.get_placeholder_mask: where the image tokens are, and whether they are as many as there are
 // features, which is read back to the host.
@@ -23,8 +23,8 @@ TextDecoderLayer::TextDecoderLayer(const BuildContext& context, const DecoderArc
     : Module("DeepseekOcr2TextDecoderLayer"),
       self_attn_(context, AttentionOptions{"DeepseekOcr2TextAttention", a.hidden_size, a.num_attention_heads,
                                            a.num_key_value_heads, false, implementation}),
-      input_layernorm_(context, a.hidden_size, norm_class),
-      post_attention_layernorm_(context, a.hidden_size, norm_class) {
+      input_layernorm_(context, a.hidden_size, text_norm),
+      post_attention_layernorm_(context, a.hidden_size, text_norm) {
   register_module("self_attn", self_attn_);
   if (sparse) {
     register_module("mlp", moe_.emplace(context, a));
@@ -55,7 +55,7 @@ TextModel::TextModel(const BuildContext& context, const DecoderArchitecture& a, 
       implementation_(implementation),
       embed_tokens_(context, {a.vocab_size, a.hidden_size}),
       layers_(a, [&](bool sparse) { return std::make_unique<TextDecoderLayer>(context, a, implementation, sparse); }),
-      norm_(context, a.hidden_size, norm_class),
+      norm_(context, a.hidden_size, text_norm),
       rotary_emb_("DeepseekOcr2TextRotaryEmbedding", a.head_dim()) {
   register_module("embed_tokens", embed_tokens_);
   layers_.for_each_row(

@@ -3,8 +3,6 @@
 namespace modelmeter::wan::diffusers {
 namespace {
 
-constexpr int64_t clip_size = 224, clip_tokens = 257, clip_dim = 1280;
-
 const char* pipeline_class(const SamplingOptions& o) {
   if (o.first_frame_given()) return "WanImageToVideoPipeline";
   return o.task == Task::vace ? "WanVACEPipeline" : "WanPipeline";
@@ -49,7 +47,7 @@ Tensor WanPipeline::get_t5_prompt_embeds() const {
   {
     const Tensor ids = from_host({o_.batch, o_.text_len}, DType::int64);
     const Tensor mask = from_host({o_.batch, o_.text_len}, DType::int64);
-    prompt_embeds = stand_in(stand_in_for::text_encoder, {o_.batch, o_.text_len, o_.text_dim}, DType::bfloat16);
+    prompt_embeds = stand_in(stand_in_for::text_encoder, {o_.batch, o_.text_len, o_.text_dim}, o_.text_dtype);
   }
   std::vector<Tensor> padded;
   for (int64_t i = 0; i < o_.batch; ++i) {
@@ -77,8 +75,10 @@ WanPipeline::Embeds WanPipeline::encode_prompt() const {
 Tensor WanPipeline::encode_image() const {
   Tensor image_embeds;
   {
-    const Tensor image = from_host({o_.images(), 3, clip_size, clip_size}, DType::float32);
-    image_embeds = stand_in(stand_in_for::image_encoder, {o_.images(), clip_tokens, clip_dim}, DType::float32);
+    const Tensor image =
+        from_host({o_.images(), 3, o_.image_encoder.image_size, o_.image_encoder.image_size}, DType::float32);
+    image_embeds = stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim},
+                            o_.image_dtype);
   }
   image_embeds = torch::repeat(image_embeds, {o_.batch, 1, 1});
   return torch::to(std::move(image_embeds), o_.model_dtype);

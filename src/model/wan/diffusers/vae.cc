@@ -286,7 +286,7 @@ Tensor AutoencoderKLWan::decode(Tensor z) const {
 }
 
 Tensor AutoencoderKLWan::decode_samples(const Tensor& z) const {
-  const int64_t ratio = a_.spatial_compression;
+  const int64_t ratio = a_.spatial_compression();
   if (options_.tiling &&
       (z.size(4) > options_.tile_min_width / ratio || z.size(3) > options_.tile_min_height / ratio)) {
     return tiled_decode(z);
@@ -301,7 +301,7 @@ Tensor AutoencoderKLWan::decode_samples(const Tensor& z) const {
 }
 
 Tensor AutoencoderKLWan::tiled_encode(const Tensor& x) const {
-  const int64_t ratio = a_.spatial_compression / a_.patch_size, frame_range = chunks_of(x.size(2));
+  const int64_t ratio = a_.spatial_compression() / a_.patch_size, frame_range = chunks_of(x.size(2));
   const TileSide high{x.size(3), options_.tile_min_height, options_.tile_stride_height};
   const TileSide wide{x.size(4), options_.tile_min_width, options_.tile_stride_width};
   FeatCache cache(encoder_convs_);
@@ -332,7 +332,7 @@ Tensor AutoencoderKLWan::tiled_encode(const Tensor& x) const {
 }
 
 Tensor AutoencoderKLWan::tiled_decode(const Tensor& z) const {
-  const int64_t ratio = a_.spatial_compression, q = a_.patch_size;
+  const int64_t ratio = a_.spatial_compression(), q = a_.patch_size;
   const TileSide high{z.size(3), options_.tile_min_height / ratio, options_.tile_stride_height / ratio};
   const TileSide wide{z.size(4), options_.tile_min_width / ratio, options_.tile_stride_width / ratio};
   FeatCache cache(decoder_convs_);

@@ -17,8 +17,8 @@ using transformers::ImageEncoderArchitecture;
 
 // The official CLIPModel also holds the XLM-RoBERTa text tower of its checkpoint, which no pipeline runs: 1,193,014,785
 // parameters in all less 632,076,800 of the vision tower (Wan2.1 @9737cba, wan/modules/clip.py, its real constructors),
-// fp16.
-constexpr int64_t clip_text_tower_bytes = 2 * (1'193'014'785 - 632'076'800);
+// in the vision tower's dtype.
+constexpr int64_t clip_text_tower_parameters = 1'193'014'785 - 632'076'800;
 
 // GELU, or the sigmoid form in three kernels.
 struct ClipActivationOptions {

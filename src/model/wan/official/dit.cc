@@ -12,10 +12,11 @@ LinearOptions square(const Architecture& a) { return {a.dim, a.dim}; }
 Tensor sinusoidal_embedding_1d(int64_t dim, Tensor position) {
   Tracer& tracer = position.tracer();
   position = torch::to(position, DType::float64);
+  const int64_t half = dim / 2;
   Tensor sinusoid;
   {
-    Tensor exponent = torch::to_device(tracer.host({dim / 2}, DType::int64), DType::float64);
-    exponent = torch::div(exponent, static_cast<double>(dim / 2));
+    Tensor exponent = torch::to_device(tracer.host({half}, DType::int64), DType::float64);
+    exponent = torch::div(exponent, static_cast<double>(half));
     exponent = torch::neg(exponent);
     exponent = torch::pow(int64_t{10000}, exponent);
     sinusoid = torch::outer(position, std::move(exponent));
@@ -351,8 +352,9 @@ std::vector<Tensor> WanModel::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  x = repeat(a_.num_layers, std::move(x),
-             [&, &e0 = e0](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, e0, args); });
+  x = repeat(a_.num_layers, std::move(x), [&, &modulation = e0](int64_t i, const Tensor& state) {
+    return blocks_.call_as(i, state, modulation, args);
+  });
   return to_latents(std::move(x), e, grid_sizes);
 }
 

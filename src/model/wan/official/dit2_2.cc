@@ -23,8 +23,9 @@ std::vector<Tensor> WanModel2_2::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  x = repeat(a_.num_layers, std::move(x),
-             [&, &e0 = e0](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, e0, args); });
+  x = repeat(a_.num_layers, std::move(x), [&, &modulation = e0](int64_t i, const Tensor& state) {
+    return blocks_.call_as(i, state, modulation, args);
+  });
   return to_latents(std::move(x), e, grid_sizes);
 }
 

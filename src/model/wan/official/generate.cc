@@ -3,8 +3,6 @@
 namespace modelmeter::wan::official {
 namespace {
 
-constexpr int64_t clip_size = 224, clip_tokens = 257, clip_dim = 1280;
-
 const char* pipeline_class(const SamplingOptions& o) {
   switch (o.task) {
     case Task::i2v: return "WanI2V";
@@ -48,14 +46,14 @@ Tensor Generate::encode_text() const {
   const Tensor mask = from_host({1, o_.text_len}, DType::int64);
   Tensor seq_lens = torch::gt(mask, 0.0);
   seq_lens = torch::sum(std::move(seq_lens), 1, false);
-  const Tensor context = stand_in(stand_in_for::text_encoder, {1, o_.text_len, o_.text_dim}, DType::bfloat16);
+  const Tensor context = stand_in(stand_in_for::text_encoder, {1, o_.text_len, o_.text_dim}, o_.text_dtype);
   return context.select(0, 0).narrow(0, 0, o_.prompt_tokens);
 }
 
 Generate::Contexts Generate::encode_texts() const {
   FunctionScope scope("text");
   const auto encode = [&] {
-    return o_.t5_cpu ? from_host({o_.prompt_tokens, o_.text_dim}, DType::bfloat16) : encode_text();
+    return o_.t5_cpu ? from_host({o_.prompt_tokens, o_.text_dim}, o_.text_dtype) : encode_text();
   };
   Contexts out;
   out.prompt = encode();
@@ -67,13 +65,15 @@ Generate::Contexts Generate::encode_texts() const {
 Tensor Generate::visual(const std::vector<Tensor>& images) const {
   std::vector<Tensor> resampled;
   for (const Tensor& u : images) {
-    resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), clip_size, clip_size));
+    resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), o_.image_encoder.image_size,
+                                                  o_.image_encoder.image_size));
   }
   Tensor videos = torch::cat(std::move(resampled), 0);
   videos = torch::mul_(std::move(videos), 0.5);
   videos = torch::add_(std::move(videos), 0.5);
   videos = normalize(videos);
-  return stand_in(stand_in_for::image_encoder, {o_.images(), clip_tokens, clip_dim}, DType::float16);
+  return stand_in(stand_in_for::image_encoder, {o_.images(), o_.image_encoder.tokens(), o_.image_encoder.dim},
+                  o_.image_dtype);
 }
 
 // Which frames are given, four to a latent frame. (flf2v's code says 81 for the number of frames.)

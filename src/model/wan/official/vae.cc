@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "model/wan/vae_loop.h"
-
 namespace modelmeter::wan::official {
 namespace {
 
@@ -154,69 +152,6 @@ Tensor Decoder3d::forward(Tensor x, FeatCache& cache) const {
   x = upsamples_.run(std::move(x), cache);
   head_.run(x, cache);
   return x;
-}
-
-WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
-    : Module("WanVAE_"),
-      a_(a),
-      dtype_(context.dtype),
-      encoder_(context, a),
-      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
-      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
-      decoder_(context, a),
-      encoder_convs_(count_conv3d(encoder_)),
-      decoder_convs_(count_conv3d(decoder_)) {
-  register_module("encoder", encoder_);
-  register_module("conv1", conv1_);
-  register_module("conv2", conv2_);
-  register_module("decoder", decoder_);
-}
-
-std::vector<Tensor> WanVAE::decode(const std::vector<Tensor>& zs) const {
-  ModuleCall call(*this);
-  Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  std::vector<Tensor> videos;
-  for (const Tensor& z : zs) {
-    Tensor video = decode_one(z.unsqueeze(0), mean, inverse_std);
-    video = torch::clamp_(torch::to(std::move(video), DType::float32));
-    videos.push_back(video.squeeze(0));
-  }
-  return videos;
-}
-
-Tensor WanVAE::decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const {
-  z = torch::div(z, inverse_std.view({1, a_.z_dim, 1, 1, 1}));
-  z = torch::add(z, mean.view({1, a_.z_dim, 1, 1, 1}));
-  const Tensor x = conv2_(z);
-  FeatCache cache(decoder_convs_);
-  Tensor out_;
-  return grow_by_chunks(z.size(2), cache, out_, [&](int64_t i) { return decoder_(x.slice(2, i, i + 1), cache); });
-}
-
-std::vector<Tensor> WanVAE::encode(const std::vector<Tensor>& videos) const {
-  ModuleCall call(*this);
-  Tracer& tracer = Tracer::current();
-  const Tensor mean = tracer.input({a_.z_dim}, dtype_);
-  const Tensor inverse_std = tracer.input({a_.z_dim}, dtype_);
-  std::vector<Tensor> latents;
-  for (const Tensor& video : videos) {
-    Tensor latent = encode_one(video.unsqueeze(0), mean, inverse_std);
-    latents.push_back(torch::to(std::move(latent), DType::float32).squeeze(0));
-  }
-  return latents;
-}
-
-Tensor WanVAE::encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const {
-  FeatCache cache(encoder_convs_);
-  Tensor out_;
-  Tensor out = grow_by_chunks(1 + (x.size(2) - 1) / 4, cache, out_, [&](int64_t i) {
-    return encoder_(i == 0 ? x.slice(2, 0, 1) : x.slice(2, 1 + 4 * (i - 1), 1 + 4 * i), cache);
-  });
-  const std::vector<Tensor> moments = conv1_(out).chunk(2, 1);
-  Tensor mu = torch::sub(moments[0], mean.view({1, a_.z_dim, 1, 1, 1}));
-  return torch::mul(std::move(mu), inverse_std.view({1, a_.z_dim, 1, 1, 1}));
 }
 
 }  // namespace modelmeter::wan::official

@@ -1,8 +1,5 @@
-// The twin of the official autoencoder: Wan-Video/Wan2.1 @9737cba, wan/modules/vae.py, to be read beside it.
-//
-// fp32 throughout. Decodes one latent frame at a time, encodes one frame and then four at a time, with the result grown
-// by torch.cat; the caches of all causal convolutions live as long as the loop. Not modelled: training, and the
-// original's forward(), which nothing calls.
+// The twin of the encoder and decoder of the official autoencoder: Wan-Video/Wan2.1 @9737cba, wan/modules/vae.py, to be
+// read beside it. autoencoder.h puts them together.
 #pragma once
 
 #include <deque>
@@ -87,29 +84,6 @@ class Decoder3d : public Module<Decoder3d> {
   CausalConv3d conv1_;
   VaeLayers middle_, upsamples_;
   VaeHead head_;
-};
-
-// WanVAE_ with what the wrapper WanVAE does around it.
-class WanVAE : public Module<WanVAE> {
- public:
-  WanVAE(const BuildContext& context, const VaeArchitecture& a);
-
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(
-      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
-
-  const VaeArchitecture& architecture() const { return a_; }
-
- private:
-  Tensor decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const;
-  Tensor encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const;
-
-  VaeArchitecture a_;
-  DType dtype_;
-  Encoder3d encoder_;
-  CausalConv3d conv1_, conv2_;
-  Decoder3d decoder_;
-  int64_t encoder_convs_, decoder_convs_;  // feature caches
 };
 
 }  // namespace modelmeter::wan::official

@@ -1,4 +1,5 @@
-// The twin of Wan2.2's autoencoder: Wan-Video/Wan2.2 @42bf4cf, wan/modules/vae2_2.py, to be read beside it.
+// The twin of the encoder and decoder of Wan2.2's autoencoder: Wan-Video/Wan2.2 @42bf4cf, wan/modules/vae2_2.py, to be
+// read beside it. autoencoder.h puts them together.
 //
 // As Wan2.1's, but pixels become channels two by two (patchify), each level has a parameter-free shortcut, and
 // resampling keeps the width.
@@ -56,29 +57,6 @@ class Decoder3d_2_2 : public Module<Decoder3d_2_2> {
   VaeLayers middle_;
   std::deque<UpResidualBlock> upsamples_;
   VaeHead head_;
-};
-
-// WanVAE_ of vae2_2.py with what the wrapper Wan2_2_VAE does around it.
-class Wan2_2_VAE : public Module<Wan2_2_VAE> {
- public:
-  explicit Wan2_2_VAE(const BuildContext& context, const VaeArchitecture& a = VaeArchitecture::wan2_2());
-
-  std::vector<Tensor> decode(const std::vector<Tensor>& zs) const;  // latents [z_dim, T, h, w] to videos [3, F, H, W]
-  std::vector<Tensor> encode(
-      const std::vector<Tensor>& videos) const;  // and back; F = 4 n + 1, what is over is dropped
-
-  const VaeArchitecture& architecture() const { return a_; }
-
- private:
-  Tensor decode_one(Tensor z, const Tensor& mean, const Tensor& inverse_std) const;
-  Tensor encode_one(Tensor x, const Tensor& mean, const Tensor& inverse_std) const;
-
-  VaeArchitecture a_;
-  DType dtype_;
-  Encoder3d_2_2 encoder_;
-  CausalConv3d conv1_, conv2_;
-  Decoder3d_2_2 decoder_;
-  int64_t encoder_convs_, decoder_convs_;  // feature caches
 };
 
 }  // namespace modelmeter::wan::official

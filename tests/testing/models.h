@@ -43,19 +43,19 @@ class TemporaryFile {
   std::string path_;
 };
 
-inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s) {
-  const TemporaryFile metadata(
-      fmt::format(R"({{"dim": {}, "ffn_dim": {}, "num_heads": {}, "num_layers": {}, "freq_dim": 16, "text_dim": 24}})",
-                  s.dim, s.ffn_dim, s.heads, s.layers));
+// `more`: nodes beside these, in YAML ("vae: {dim: 32}\n").
+inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s, const std::string& more = "") {
   const config::Node node = config::parse_yaml(
-      fmt::format("hf: {{model_id: test/wan, model_variant: small, config_path: '{}'}}\n"
+      fmt::format("hf: {{model_id: test/wan, model_variant: small, config: {{dim: {}, ffn_dim: {}, num_heads: {}, "
+                  "num_layers: {}, freq_dim: 16, text_dim: 24}}}}\n"
                   "runtime: {{implementation: {}, attention: {}, cfg: {}}}\n"
                   "workload: {{profile_id: test, batch_size: {}, num_frames: {}, height: {}, width: {}, "
                   "num_inference_steps: {}, text_len: {}, prompt_tokens: {}}}\n"
                   "transformer: {{num_layers: null}}\n"
-                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model{}}}\n",
-                  metadata.path(), s.implementation, s.attention, s.cfg, s.batch, s.frames, s.height, s.width, s.steps,
-                  s.text_len, s.prompt_tokens, s.stages.empty() ? "" : ", stages: " + s.stages),
+                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model{}}}\n{}",
+                  s.dim, s.ffn_dim, s.heads, s.layers, s.implementation, s.attention, s.cfg, s.batch, s.frames,
+                  s.height, s.width, s.steps, s.text_len, s.prompt_tokens,
+                  s.stages.empty() ? "" : ", stages: " + s.stages, more),
       "test.yaml");
   return build_model(config::View(node), {});
 }

@@ -1,9 +1,10 @@
-#include "model/wan/sampling_stage.h"
+#include "model/wan/stage.h"
 
 #include <gtest/gtest.h>
 
-#include "model/testing.h"
-#include "model/wan/encoder_stages.h"
+#include "model/wan/diffusers/code_base.h"
+#include "model/wan/official/code_base.h"
+#include "testing/models.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -36,32 +37,31 @@ size_t traced_ops(const SamplingStage& stage) {
   return tracer.trace().ops.size();
 }
 
-DiTStage some_transformer() {
-  Architecture a;
-  a.dim = 32;
-  a.ffn_dim = 48;
-  a.num_heads = 4;
-  a.num_layers = 1;
-  DiTWorkload w;
-  w.latent = {16, 2, 8, 12};
-  w.seq_len = 48;
-  return DiTStage(a, Runtime(), w);
+WanStage some_transformer() {
+  TransformerOptions o;
+  o.architecture.dim = 32;
+  o.architecture.ffn_dim = 48;
+  o.architecture.num_heads = 4;
+  o.architecture.num_layers = 1;
+  o.latent = {16, 2, 8, 12};
+  o.seq_len = 48;
+  return {Role::transformer, "diffusion/dit", official::code_base().transformer(o), 1};
 }
 
 TEST(SamplingStage, HasNoParameters) {
-  const SamplingStage stage(Implementation::official, small(Task::t2v, 5));
+  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
   EXPECT_EQ(stage.parameter_count(), 0);
   EXPECT_EQ(stage.layer().class_name(), "WanT2V");
 }
 
 // Steps between the warm-up and the last are alike: ten more cost ten times what one more costs, and no more is traced.
 TEST(SamplingStage, StepsAreFolded) {
-  for (const Implementation implementation : {Implementation::official, Implementation::diffusers}) {
+  for (const CodeBase* code : code_bases()) {
     for (const Scheduler scheduler : {Scheduler::unipc, Scheduler::dpm_solver}) {
       const auto with_steps = [&](int64_t steps) {
         SamplingOptions o = small(Task::t2v, steps);
         o.scheduler = scheduler;
-        return SamplingStage(implementation, o);
+        return SamplingStage(*code, o);
       };
       const Cost five = cost_of(with_steps(5)), six = cost_of(with_steps(6)), fifteen = cost_of(with_steps(15));
       EXPECT_GT(six.kernels, five.kernels);
@@ -76,7 +76,7 @@ TEST(SamplingStage, StepsAreFolded) {
 // step's unconditional and guided ones, both converted predictions and the last sample; all time steps, and one
 // stacked.
 TEST(SamplingStage, HoldsWhatTheLoopKeeps) {
-  const SamplingStage stage(Implementation::official, small(Task::t2v, 5));
+  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
   const int64_t held = stage.held_while(some_transformer());
   EXPECT_EQ(held, 2 * context + 8 * latent + 5 * 8 + 8);
 }
@@ -85,17 +85,17 @@ TEST(SamplingStage, HoldsWhatTheLoopKeeps) {
 TEST(SamplingStage, DpmSolverHoldsLess) {
   SamplingOptions o = small(Task::t2v, 5);
   o.scheduler = Scheduler::dpm_solver;
-  const SamplingStage stage(Implementation::official, o);
+  const SamplingStage stage(official::code_base(), o);
   EXPECT_EQ(stage.held_while(some_transformer()), 2 * context + 7 * latent + 5 * 8 + 8);
 }
 
 // The predictions wait on the host: on the device are noise and the latent in two copies.
 TEST(SamplingStage, OffloadHoldsLessOnTheDevice) {
   SamplingOptions o = small(Task::i2v, 5);
-  const SamplingStage all(Implementation::official, o);
+  const SamplingStage all(official::code_base(), o);
   o.offload_model = true;
-  const SamplingStage offload(Implementation::official, o);
-  const DiTStage transformer = some_transformer();
+  const SamplingStage offload(official::code_base(), o);
+  const WanStage transformer = some_transformer();
   EXPECT_LT(offload.held_while(transformer), all.held_while(transformer));
   EXPECT_EQ(all.held_while(transformer) - offload.held_while(transformer), 5 * latent);
 }
@@ -103,11 +103,11 @@ TEST(SamplingStage, OffloadHoldsLessOnTheDevice) {
 // In one forward a stage runs once; the official code makes one video after another.
 TEST(SamplingStage, OfficialMakesOneVideoAtATime) {
   SamplingOptions o = small(Task::t2v, 3);
-  const Cost one = cost_of(SamplingStage(Implementation::official, o));
+  const Cost one = cost_of(SamplingStage(official::code_base(), o));
   o.batch = 3;
   Cost three;
   three.add(one, 3);
-  EXPECT_EQ(cost_of(SamplingStage(Implementation::official, o)), three);
+  EXPECT_EQ(cost_of(SamplingStage(official::code_base(), o)), three);
 }
 
 // What the loop holds is there when the transformer runs, beside its weights; the transformer's inputs are part of it.
@@ -130,8 +130,9 @@ TEST(SamplingStage, HeldTensorsAreResidentWithTheTransformer) {
 }
 
 TEST(SamplingStage, NothingIsHeldForStagesThatAreNotCalled) {
-  const SamplingStage stage(Implementation::official, small(Task::t2v, 5));
-  EXPECT_EQ(stage.held_while(ImageEncoderStage({})), 0);
+  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
+  const WanStage encoder(Role::image_encoder, "image_encoder/clip", official::code_base().image_encoder({}), 1);
+  EXPECT_EQ(stage.held_while(encoder), 0);
   EXPECT_EQ(stage.held_while(stage), 0);
 }
 

@@ -1,0 +1,67 @@
+// Sizes that a configuration or a published config.json names, as a table: a row for each, which reads it and writes
+// it. A size has a name in the original code and one in Hugging Face's; who reads or writes says which.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "config/access.h"
+
+namespace modelmeter {
+
+enum class KeyNames { original, published };
+
+template <class T>
+struct ConfigField {
+  std::string_view original, published;  // "" where one of them has no such key
+  std::variant<int64_t T::*, bool T::*, std::string T::*, std::vector<int64_t> T::*, std::vector<bool> T::*> member;
+
+  std::string_view name(KeyNames names) const { return names == KeyNames::original ? original : published; }
+};
+
+template <class T>
+using ConfigFields = std::vector<ConfigField<T>>;
+
+// The names of the table's rows, after `keys`.
+template <class T>
+std::vector<std::string> known_keys(std::vector<std::string> keys, const ConfigFields<T>& fields, KeyNames names) {
+  for (const ConfigField<T>& field : fields) {
+    if (!field.name(names).empty()) keys.emplace_back(field.name(names));
+  }
+  return keys;
+}
+
+// Sets what the node names; null is as absent. Errors at the key: a value of another type, a size below 1.
+template <class T>
+void read_fields(const config::View& view, const ConfigFields<T>& fields, KeyNames names, T& out) {
+  for (const ConfigField<T>& field : fields) {
+    const std::string_view name = field.name(names);
+    if (name.empty() || !view.has(name)) continue;
+    std::visit(
+        [&](auto member) {
+          using Value = std::remove_reference_t<decltype(out.*member)>;
+          if constexpr (std::is_same_v<Value, int64_t>) {
+            out.*member = view.get_positive<int64_t>(name);
+          } else {
+            out.*member = view.get<Value>(name);
+          }
+        },
+        field.member);
+  }
+}
+
+template <class T>
+nlohmann::ordered_json json_of(const T& value, const ConfigFields<T>& fields, KeyNames names) {
+  nlohmann::ordered_json out = nlohmann::ordered_json::object();
+  for (const ConfigField<T>& field : fields) {
+    if (field.name(names).empty()) continue;
+    std::visit([&](auto member) { out[std::string(field.name(names))] = value.*member; }, field.member);
+  }
+  return out;
+}
+
+}  // namespace modelmeter

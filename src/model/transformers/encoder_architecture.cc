@@ -1,0 +1,101 @@
+#include "model/transformers/encoder_architecture.h"
+
+#include <fmt/format.h>
+
+namespace modelmeter::transformers {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const ConfigFields<TextEncoderArchitecture>& text_fields() {
+  using A = TextEncoderArchitecture;
+  static const ConfigFields<A> table = {
+      {"vocab", "vocab_size", &A::vocab},
+      {"dim", "d_model", &A::dim},
+      {"dim_attn", "", &A::dim_attn},
+      {"dim_ffn", "d_ff", &A::dim_ffn},
+      {"num_heads", "num_heads", &A::num_heads},
+      {"num_layers", "num_layers", &A::num_layers},
+      {"num_buckets", "relative_attention_num_buckets", &A::num_buckets},
+      {"shared_pos", "", &A::shared_pos},
+  };
+  return table;
+}
+
+const ConfigFields<ImageEncoderArchitecture>& image_fields() {
+  using A = ImageEncoderArchitecture;
+  static const ConfigFields<A> table = {
+      {"image_size", "image_size", &A::image_size},
+      {"patch_size", "patch_size", &A::patch_size},
+      {"dim", "hidden_size", &A::dim},
+      {"mlp_ratio", "", &A::mlp_ratio},
+      {"out_dim", "projection_dim", &A::out_dim},
+      {"num_heads", "num_attention_heads", &A::num_heads},
+      {"num_layers", "num_hidden_layers", &A::num_layers},
+      {"pre_norm", "", &A::pre_norm},
+      {"activation", "hidden_act", &A::activation},
+  };
+  return table;
+}
+
+void check_heads(const config::View& view, int64_t heads, int64_t width) {
+  if (width % heads != 0) throw view.error(fmt::format("{} heads do not divide the width {}", heads, width));
+}
+
+}  // namespace
+
+std::vector<std::string> text_encoder_keys(std::vector<std::string> keys, KeyNames names) {
+  if (names == KeyNames::published) keys.emplace_back("d_kv");
+  return known_keys(std::move(keys), text_fields(), names);
+}
+
+std::vector<std::string> image_encoder_keys(std::vector<std::string> keys, KeyNames names) {
+  if (names == KeyNames::published) keys.emplace_back("intermediate_size");
+  return known_keys(std::move(keys), image_fields(), names);
+}
+
+void read_architecture(const config::View& view, KeyNames names, TextEncoderArchitecture& a) {
+  const int64_t head_dim = a.head_dim();
+  read_fields(view, text_fields(), names, a);
+  if (names == KeyNames::published) {
+    a.dim_attn = a.num_heads * (view.has("d_kv") ? view.get_positive<int64_t>("d_kv") : head_dim);
+  }
+  check_heads(view, a.num_heads, a.dim_attn);
+}
+
+void read_architecture(const config::View& view, KeyNames names, ImageEncoderArchitecture& a) {
+  read_fields(view, image_fields(), names, a);
+  if (names == KeyNames::published && view.has("intermediate_size")) {
+    const auto size = view.get_positive<int64_t>("intermediate_size");
+    if (size % a.dim != 0) {
+      throw view.at("intermediate_size").expected(fmt::format("a multiple of the width {}", a.dim));
+    }
+    a.mlp_ratio = size / a.dim;
+  }
+  const char* activation = names == KeyNames::published ? "hidden_act" : "activation";
+  if (view.has(activation)) view.get_choice(activation, {"gelu", "quick_gelu"});
+  check_heads(view, a.num_heads, a.dim);
+  if (a.image_size % a.patch_size != 0) {
+    throw view.error(fmt::format("patches of {} do not divide an image of {}", a.patch_size, a.image_size));
+  }
+}
+
+Json json_of(const TextEncoderArchitecture& a, KeyNames names) {
+  if (names == KeyNames::original) return json_of(a, text_fields(), names);
+  return {{"vocab_size", a.vocab}, {"d_model", a.dim},           {"d_kv", a.head_dim()},
+          {"d_ff", a.dim_ffn},     {"num_layers", a.num_layers}, {"num_heads", a.num_heads}};
+}
+
+Json json_of(const ImageEncoderArchitecture& a, KeyNames names) {
+  if (names == KeyNames::original) return json_of(a, image_fields(), names);
+  return {{"image_size", a.image_size},
+          {"patch_size", a.patch_size},
+          {"hidden_size", a.dim},
+          {"intermediate_size", a.dim * a.mlp_ratio},
+          {"projection_dim", a.out_dim},
+          {"num_attention_heads", a.num_heads},
+          {"num_hidden_layers", a.num_layers},
+          {"hidden_act", a.activation}};
+}
+
+}  // namespace modelmeter::transformers

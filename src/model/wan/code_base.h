@@ -1,0 +1,124 @@
+// What a code base of Wan can make and what it does not have: one record each, official::code_base() and
+// diffusers::code_base(). The rest of the model asks the record and knows no code base by name. A third code base is a
+// folder with its twins and its record, and a line in code_base.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "layer/base_layer.h"
+#include "model/report_vocabulary.h"
+#include "model/transformers/encoder_architecture.h"
+#include "model/wan/architecture.h"
+#include "model/wan/residency.h"
+#include "model/wan/sampling.h"
+#include "model/wan/vae_architecture.h"
+
+namespace modelmeter::wan {
+
+struct Runtime;
+struct Workload;
+
+// A model with the inputs of one forward.
+struct BoundModel {
+  std::shared_ptr<const BaseLayer> layer;
+  std::function<void(Tracer&)> forward;
+};
+
+// One forward of the diffusion transformer.
+struct TransformerOptions {
+  Architecture architecture;
+  AttentionKernel attention = AttentionKernel::flash;
+  DType weight_dtype = DType::float32;
+  Autocast autocast = {true, DType::bfloat16};  // official only
+  int64_t batch = 1;
+  Shape latent;                // [C, T, h, w]; C is the latent's own
+  int64_t seq_len = 0;         // tokens the sequence is padded to (official)
+  int64_t prompt_tokens = 60;  // real ones of text_len (official; diffusers always gets text_len)
+  int64_t image_tokens = 0;    // of each image, from the image encoder
+  DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
+  bool token_timesteps = false;                                      // a time step per token, not per sample
+  DType timestep_dtype = DType::int64;
+};
+
+// Token ids and mask [batch, text_len].
+struct TextEncoderOptions {
+  transformers::TextEncoderArchitecture architecture;
+  AttentionKernel attention = AttentionKernel::flash;
+  DType weight_dtype = DType::bfloat16;
+  int64_t batch = 1, text_len = 512;
+};
+
+// Images [batch, 3, image_size, image_size].
+struct ImageEncoderOptions {
+  transformers::ImageEncoderArchitecture architecture;
+  AttentionKernel attention = AttentionKernel::flash;
+  DType weight_dtype = DType::float16;
+  int64_t batch = 1;
+};
+
+// Latents [C, T, h, w] to a video [3, frames, height, width], or back.
+struct AutoencoderOptions {
+  VaeArchitecture architecture;
+  DType weight_dtype = DType::float32;
+  AttentionKernel attention = AttentionKernel::flash;
+  bool tiling = false, slicing = false;
+  bool decode = true;
+  int64_t batch = 1;
+  Shape latent;
+  int64_t frames = 0, height = 0, width = 0;
+};
+
+struct CodeBase {
+  std::string_view name;               // in runtime.implementation, and in recordings of its own models
+  std::string_view encoders_from;      // what recordings of its text and image encoders call it
+  const char* text_encoder_attention;  // and how its attention runs; null: as runtime.attention says
+  bool names_generation;               // recordings say whose code it is: Wan2.1's or 2.2's
+  KeyNames key_names;                  // of sizes in the groups text_encoder, image_encoder and vae
+  // Of the weights, where a configuration gives none.
+  DType transformer_dtype, text_encoder_dtype, image_encoder_dtype;
+  bool autocasts;               // the transformer runs under autocast over its weights
+  bool pads_sequence;           // the transformer's tokens are padded to seq_len, its text comes unpadded
+  bool autoencoder_in_float32;  // and in no other dtype
+  bool lists_samples;           // its transformer and autoencoder take a list of samples, not a batch
+  bool one_video_at_a_time;     // its pipeline makes a batch one after another
+
+  BoundModel (*transformer)(const TransformerOptions& options);
+  BoundModel (*text_encoder)(const TextEncoderOptions& options);
+  BoundModel (*image_encoder)(const ImageEncoderOptions& options);
+  // `shared`: the autoencoder of the other direction, or null.
+  BoundModel (*autoencoder)(const AutoencoderOptions& options, std::shared_ptr<const BaseLayer> shared);
+  BoundModel (*sampling)(const SamplingOptions& options);
+
+  // What is on the device while each stage runs, in the order of the stages.
+  std::vector<Residents> (*residents)(const Stages& stages, const ResidencyRules& rules);
+
+  // Class names in reports, of a model with this autoencoder: what ReportNames says of classes.
+  void (*name_classes)(const VaeArchitecture& vae, ReportNames& names);
+
+  // Errors, at their place, for what it does not have.
+  void (*check_runtime)(const config::View& view, const Runtime& runtime);
+  void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,
+                         int64_t tokens);
+  std::vector<std::string> (*sampling_notes)(const SamplingOptions& options);
+
+  // What the config of recordings of its pipeline says beside the task and the scheduler.
+  nlohmann::ordered_json (*sampling_config)(const SamplingOptions& options);
+
+  // Of recordings: the classes of their root modules and the stage that each is a forward of.
+  struct RecordedRoot {
+    std::string_view klass;
+    Role role;
+  };
+  std::vector<RecordedRoot> recorded_roots;
+};
+
+const std::vector<const CodeBase*>& code_bases();
+
+// By a configuration's `implementation`; Error with a did-you-mean.
+const CodeBase& code_base_named(const config::View& runtime);
+
+}  // namespace modelmeter::wan

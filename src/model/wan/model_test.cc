@@ -1,0 +1,239 @@
+// Settings of Wan that a configuration may have: each works, or is refused at its key.
+#include "model/wan/model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/yaml.h"
+#include "cost/rollup.h"
+#include "model/registry.h"
+
+namespace modelmeter::wan {
+namespace {
+
+using testing::HasSubstr;
+
+// A small model, its nodes by name; `set` replaces or adds keys of them.
+class Settings {
+ public:
+  explicit Settings(std::string stages, std::string implementation = "official")
+      : node_(config::parse_yaml(
+            "hf: {model_id: test, model_variant: small, config: {dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2}}\n"
+            "runtime: {implementation: " +
+                std::move(implementation) +
+                ", attention: flash}\n"
+                "workload: {profile_id: test, batch_size: 1, num_frames: 5, height: 32, width: 48, num_inference_steps: 2, "
+                "text_len: 16, prompt_tokens: 5}\n"
+                "transformer: {}\ntext_encoder: {}\nimage_encoder: {}\nvae: {}\n"
+                "model: {_target_: modelmeter.wan2_1.Wan2_1Model, stages: [" +
+                std::move(stages) + "]}\n",
+            "test.yaml")) {}
+
+  // "vae.dim", "32": a value in YAML.
+  Settings& set(const std::string& path, const std::string& value) {
+    const size_t dot = path.find('.');
+    config::Node& group = *node_.find(path.substr(0, dot));
+    config::Node parsed = config::parse_yaml("value: " + value + "\n", "test.yaml");
+    group.set(path.substr(dot + 1), *parsed.find("value"));
+    return *this;
+  }
+  std::unique_ptr<AnalyticModel> build() const { return build_model(config::View(node_), {}); }
+  std::string error() const {
+    try {
+      build();
+      return "no error";
+    } catch (const Error& error) {
+      return error.message();
+    }
+  }
+
+ private:
+  config::Node node_;
+};
+
+struct Figures {
+  int64_t parameters, bytes;
+  Count kernels, traffic;
+  bool operator==(const Figures&) const = default;
+};
+
+Figures figures_of(const Settings& settings) {
+  const auto model = settings.build();
+  Tracer tracer;
+  model->trace(tracer);
+  const Cost cost = roll_up(tracer.trace()).total();
+  return {model->parameter_count(), model->parameter_bytes(), cost.kernels, cost.bytes()};
+}
+
+struct Setting {
+  const char* stages;
+  const char* implementation;
+  const char* path;
+  const char* value;
+};
+
+void PrintTo(const Setting& s, std::ostream* out) { *out << s.implementation << " " << s.path << "=" << s.value; }
+
+class Works : public testing::TestWithParam<Setting> {};
+
+// It changes what is counted.
+TEST_P(Works, AsASetting) {
+  const Setting& s = GetParam();
+  Settings settings(s.stages, s.implementation);
+  if (std::string(s.stages) == "image_encoder" || std::string(s.stages) == "vae_encode") {
+    settings.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+  }
+  const Figures before = figures_of(settings);
+  EXPECT_FALSE(figures_of(settings.set(s.path, s.value)) == before);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Wan, Works,
+    testing::Values(Setting{"text_encoder", "official", "text_encoder.vocab", "1000"},
+                    Setting{"text_encoder", "official", "text_encoder.dim_attn", "128"},
+                    Setting{"text_encoder", "official", "text_encoder.dim_ffn", "128"},
+                    Setting{"text_encoder", "official", "text_encoder.num_layers", "2"},
+                    Setting{"text_encoder", "official", "text_encoder.num_buckets", "16"},
+                    Setting{"text_encoder", "official", "text_encoder.shared_pos", "true"},
+                    Setting{"text_encoder", "official", "text_encoder.weight_dtype", "float32"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.vocab_size", "1000"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.d_kv", "32"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.d_ff", "128"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.num_heads", "8"},
+                    Setting{"image_encoder", "official", "image_encoder.num_layers", "3"},
+                    Setting{"image_encoder", "official", "image_encoder.mlp_ratio", "2"},
+                    Setting{"image_encoder", "official", "image_encoder.image_size", "112"},
+                    Setting{"image_encoder", "official", "image_encoder.patch_size", "28"},
+                    Setting{"image_encoder", "official", "image_encoder.pre_norm", "false"},
+                    Setting{"image_encoder", "official", "image_encoder.activation", "quick_gelu"},
+                    Setting{"image_encoder", "official", "image_encoder.weight_dtype", "float32"},
+                    Setting{"image_encoder", "official", "image_encoder.batch_size", "2"},
+                    Setting{"image_encoder", "diffusers", "image_encoder.hidden_size", "640"},
+                    Setting{"image_encoder", "diffusers", "image_encoder.intermediate_size", "2560"},
+                    Setting{"image_encoder", "diffusers", "image_encoder.num_hidden_layers", "3"},
+                    Setting{"image_encoder", "diffusers", "image_encoder.hidden_act", "quick_gelu"},
+                    Setting{"vae_decode", "official", "vae.dim", "32"},
+                    Setting{"vae_decode", "official", "vae.num_res_blocks", "1"},
+                    Setting{"vae_decode", "official", "vae.dim_mult", "[1, 2, 2, 4]"},
+                    Setting{"vae_encode", "official", "vae.temperal_downsample", "[true, true, false]"},
+                    Setting{"vae_decode", "diffusers", "vae.base_dim", "32"},
+                    Setting{"vae_decode", "diffusers", "vae.decoder_base_dim", "32"},
+                    Setting{"vae_decode", "diffusers", "vae.weight_dtype", "bfloat16"},
+                    Setting{"diffusion", "official", "runtime.autocast", "false"},
+                    Setting{"diffusion", "official", "runtime.autocast_dtype", "float16"},
+                    Setting{"diffusion", "official", "runtime.weight_dtype", "bfloat16"},
+                    Setting{"diffusion", "official", "workload.seq_len", "16"},
+                    Setting{"diffusion", "official", "workload.timestep_dtype", "float32"},
+                    Setting{"diffusion", "diffusers", "workload.token_timesteps", "true"},
+                    Setting{"diffusion", "official", "hf.generation", "wan2.2"},
+                    Setting{"diffusion", "official", "text_encoder.weight_dtype", "float32"},
+                    Setting{"diffusion", "official", "transformer.num_layers", "1"}));
+
+TEST(Settings, ALatentStandsInPlaceOfTheVideo) {
+  Settings latent("text_encoder, sampling, diffusion, vae_decode");
+  const Figures by_video = figures_of(latent);
+  for (const char* key : {"workload.num_frames", "workload.height", "workload.width"}) latent.set(key, "null");
+  EXPECT_TRUE(figures_of(latent.set("workload.latent", "[16, 2, 4, 6]")) == by_video);
+  EXPECT_FALSE(figures_of(latent.set("workload.latent", "[16, 2, 4, 8]")) == by_video);
+}
+
+TEST(Settings, ImageFeaturesHaveTheEncodersDtypeUnlessSet) {
+  Settings settings("diffusion");
+  settings.set("hf.config", "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2, model_type: i2v, in_dim: 36}");
+  const Figures usual = figures_of(settings);
+  EXPECT_TRUE(figures_of(Settings(settings).set("workload.image_dtype", "float16")) == usual);
+  const Figures set = figures_of(Settings(settings).set("workload.image_dtype", "float32"));
+  EXPECT_FALSE(set == usual);
+  EXPECT_TRUE(figures_of(Settings(settings).set("image_encoder.weight_dtype", "float32")) == set);
+}
+
+TEST(Settings, VaceLayersAreThoseThatTakeAHint) {
+  Settings settings("diffusion");
+  settings.set(
+      "hf.config",
+      "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 3, model_type: vace, vace_layers: [0, 1], vace_in_dim: 96}");
+  const Figures two = figures_of(settings);
+  EXPECT_TRUE(figures_of(Settings(settings).set("transformer.vace_layers", "[0, 2]")) == two);
+  EXPECT_GT(two.parameters, figures_of(Settings(settings).set("transformer.vace_layers", "[0]")).parameters);
+  EXPECT_THAT(Settings(settings).set("transformer.vace_layers", "[1, 2]").error(), HasSubstr("ascending from 0"));
+  EXPECT_THAT(Settings(settings).set("transformer.vace_layers", "[0, 3]").error(), HasSubstr("has 3 blocks"));
+}
+
+struct Refused {
+  Setting setting;
+  const char* message;
+};
+
+class IsRefused : public testing::TestWithParam<Refused> {};
+
+TEST_P(IsRefused, AtItsKey) {
+  const Setting& s = GetParam().setting;
+  const std::string error = Settings(s.stages, s.implementation).set(s.path, s.value).error();
+  EXPECT_THAT(error, HasSubstr(GetParam().message)) << s.path;
+  EXPECT_THAT(error, HasSubstr(s.path)) << error;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Wan, IsRefused,
+    testing::Values(Refused{{"diffusion", "official", "text_encoder.d_model", "64"}, "unknown key"},
+                    Refused{{"diffusion", "diffusers", "text_encoder.shared_pos", "true"}, "unknown key"},
+                    Refused{{"diffusion", "diffusers", "image_encoder.pre_norm", "false"}, "unknown key"},
+                    Refused{{"diffusion", "official", "text_encoder.weight_dtype", "float16"}, "unknown value"},
+                    Refused{{"diffusion", "official", "text_encoder.dim", "64"}, "the transformer's is 4096"},
+                    Refused{{"diffusion", "official", "text_encoder.num_layers", "0"}, "above 0"},
+                    Refused{{"diffusion", "official", "image_encoder.activation", "relu"}, "unknown value"},
+                    Refused{{"diffusion", "diffusers", "image_encoder.intermediate_size", "7"},
+                            "a multiple of the width"},
+                    Refused{{"diffusion", "official", "vae.dec_dim", "64"}, "one width"},
+                    Refused{{"diffusion", "official", "vae.z_dim", "32"}, "the transformer's is 16"},
+                    Refused{{"diffusion", "official", "vae.weight_dtype", "bfloat16"}, "runs in float32"},
+                    Refused{{"diffusion", "official", "vae.dim_mult", "[]"}, "at least one level"},
+                    Refused{{"diffusion", "official", "runtime.attention", "math"}, "flash attention only"},
+                    Refused{{"diffusion", "official", "runtime.residency", "sequential"}, "no sequential offload"},
+                    Refused{{"diffusion", "official", "runtime.vae_tiling", "true"}, "has no tiling"},
+                    Refused{{"diffusion", "official", "runtime.vae_slicing", "true"}, "has no slicing"},
+                    Refused{{"diffusion", "diffusers", "runtime.scheduler", "dpm++"}, "not modelled"},
+                    Refused{{"diffusion", "diffusers", "runtime.autocast", "true"}, "without autocast"},
+                    Refused{{"diffusion", "official", "runtime.implementation", "oficial"}, "unknown value"},
+                    Refused{{"diffusion", "official", "workload.batch_size", "256"}, "at most 255 samples"},
+                    Refused{{"diffusion", "official", "workload.seq_len", "11"}, "12 tokens do not fit"},
+                    Refused{{"diffusion", "diffusers", "workload.seq_len", "16"}, "does not pad"},
+                    Refused{{"diffusion", "diffusers", "workload.image_dtype", "float32"}, "converts the features"},
+                    Refused{{"diffusion", "official", "workload.token_timesteps", "true"}, "per sample"},
+                    Refused{{"diffusion", "official", "workload.latent", "[16, 2, 4, 6]"}, "in place of num_frames"},
+                    Refused{{"diffusion", "official", "workload.timestep_dtype", "bfloat16"}, "unknown value"},
+                    Refused{{"diffusion", "official", "transformer.vace_layers", "[0]"}, "no VACE blocks"}));
+
+TEST(Settings, ATransformersStageNeedsItsMetadata) {
+  EXPECT_THAT(Settings("diffusion").set("hf.config", "null").error(), HasSubstr("must say which transformer"));
+  EXPECT_EQ(Settings("text_encoder").set("hf.config", "null").error(), "no error");
+}
+
+TEST(Settings, GenerationAndVariantGoTogether) {
+  Settings settings("diffusion");
+  settings.set("runtime.allow_unsupported", "true").set("hf.variant", "t2v-14B");
+  EXPECT_EQ(Settings(settings).set("hf.generation", "wan2.1").error(), "no error");
+  EXPECT_THAT(Settings(settings).set("hf.generation", "wan2.2").error(), HasSubstr("other generation"));
+}
+
+TEST(Settings, MetadataIsGivenOnce) {
+  EXPECT_THAT(Settings("diffusion").set("hf.config_path", "config.json").error(),
+              HasSubstr("hf.config: stands in place of config_path"));
+}
+
+TEST(Settings, TilesAndSlicesAreDiffusers) {
+  Settings settings("vae_decode", "diffusers");
+  settings.set("workload.num_frames", "1").set("workload.height", "512").set("workload.width", "512");
+  settings.set("workload.batch_size", "2").set("vae.base_dim", "16");
+  const Figures whole = figures_of(settings);
+  EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_slicing", "true")).kernels, whole.kernels);
+  EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_tiling", "true")).kernels, whole.kernels);
+}
+
+TEST(Settings, InlineMetadataHasNoUnknownKeys) {
+  EXPECT_THAT(Settings("diffusion").set("hf.config", "{dim: 32, ffn_dim: 48, num_heads: 4, num_layer: 2}").error(),
+              HasSubstr("hf.config.num_layer: unknown key"));
+}
+
+}  // namespace
+}  // namespace modelmeter::wan

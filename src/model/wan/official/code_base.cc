@@ -1,0 +1,209 @@
+#include "model/wan/official/code_base.h"
+
+#include <fmt/format.h>
+
+#include "base/checked.h"
+#include "model/wan/official/autoencoder.h"
+#include "model/wan/official/clip.h"
+#include "model/wan/official/dit2_2.h"
+#include "model/wan/official/generate.h"
+#include "model/wan/official/t5.h"
+#include "model/wan/official/vace.h"
+#include "model/wan/runtime.h"
+#include "model/wan/workload.h"
+
+namespace modelmeter::wan::official {
+namespace {
+
+// --- models with their inputs ----------------------------------------------------------------------------------------
+
+DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
+  const Architecture& a = o.architecture;
+  const Shape& l = o.latent;
+  DiTInputs in;
+  for (int64_t i = 0; i < o.batch; ++i) {
+    in.x.push_back(tracer.input(l, DType::float32));
+    in.context.push_back(tracer.input({o.prompt_tokens, a.text_dim}, o.text_dtype));
+    if (const int64_t condition = a.in_dim - l[0]; condition > 0) {
+      in.y.push_back(tracer.input({condition, l[1], l[2], l[3]}, DType::float32));
+    }
+    if (a.vace_in_dim > 0) in.vace_context.push_back(tracer.input({a.vace_in_dim, l[1], l[2], l[3]}, DType::float32));
+  }
+  in.seq_len = o.seq_len;
+  in.t = tracer.input(o.token_timesteps ? Shape{o.batch, in.seq_len} : Shape{o.batch}, o.timestep_dtype);
+  if (a.image_conditioned()) {
+    in.clip_fea = tracer.input({o.batch * a.images(), o.image_tokens, a.image_dim}, o.image_dtype);
+  }
+  return in;
+}
+
+template <class Model>
+BoundModel bind_transformer(const TransformerOptions& o) {
+  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
+  return {model, [m = model.get(), o](Tracer& tracer) {
+            tracer.attention = o.attention;
+            AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
+            const DiTInputs in = inputs_of(tracer, o);
+            (*m)(in);
+          }};
+}
+
+BoundModel transformer(const TransformerOptions& o) {
+  if (o.architecture.generation == Generation::wan2_2) return bind_transformer<WanModel2_2>(o);
+  return o.architecture.vace_layers.empty() ? bind_transformer<WanModel>(o) : bind_transformer<VaceWanModel>(o);
+}
+
+BoundModel text_encoder(const TextEncoderOptions& o) {
+  const auto model = std::make_shared<const T5Encoder>(BuildContext{o.weight_dtype}, o.architecture);
+  return {model, [m = model.get(), o](Tracer& tracer) {
+            tracer.attention = o.attention;
+            const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
+            const Tensor mask = tracer.input({o.batch, o.text_len}, DType::int64);
+            (*m)(ids, mask);
+          }};
+}
+
+BoundModel image_encoder(const ImageEncoderOptions& o) {
+  const auto model = std::make_shared<const VisionTransformer>(BuildContext{o.weight_dtype}, o.architecture);
+  return {model, [m = model.get(), o](Tracer& tracer) {
+            tracer.attention = o.attention;
+            AutocastGuard autocast(o.weight_dtype);
+            const int64_t side = o.architecture.image_size;
+            const Tensor images = tracer.input({o.batch, 3, side, side}, DType::float32);
+            (*m)(images);
+          }};
+}
+
+BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLayer> shared) {
+  const auto model = shared ? std::static_pointer_cast<const WanVAE>(std::move(shared))
+                            : std::make_shared<const WanVAE>(BuildContext{o.weight_dtype}, o.architecture);
+  return {model, [m = model.get(), o](Tracer& tracer) {
+            tracer.attention = o.attention;
+            const Shape sample = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
+            std::vector<Tensor> samples;
+            for (int64_t i = 0; i < o.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
+            if (o.decode) {
+              m->decode(samples);
+            } else {
+              m->encode(samples);
+            }
+          }};
+}
+
+BoundModel sampling(const SamplingOptions& o) {
+  const auto model = std::make_shared<const Generate>(o);
+  return {model, [m = model.get()](Tracer&) {
+            AutocastGuard autocast(DType::bfloat16);
+            (*m)();
+          }};
+}
+
+// --- what it does not have -------------------------------------------------------------------------------------------
+
+void check_runtime(const config::View& view, const Runtime& r) {
+  if (r.attention == AttentionKernel::math) {
+    throw view.at("attention")
+        .error("the official code runs flash attention only", {"runtime.implementation=diffusers has both kernels"});
+  }
+  if (r.residency == Residency::sequential) {
+    throw view.at("residency")
+        .error("the official code has no sequential offload", {"residency=offload is its --offload_model"});
+  }
+  for (const auto& [key, set] : {std::pair("vae_tiling", r.vae_tiling), std::pair("vae_slicing", r.vae_slicing)}) {
+    if (!set) continue;
+    const std::string what = std::string(key).substr(4);
+    throw view.at(key).error("the official code has no " + what, {"runtime.implementation=diffusers has"});
+  }
+}
+
+// The code lists its samples, and so does its twin.
+void check_workload(const config::View& view, const Workload& w, const Architecture& a, int64_t tokens) {
+  if (w.batch_size > 255) {
+    const int64_t scores = checked_mul(tokens, tokens, "the number of attention scores");
+    checked_mul(checked_mul(scores, w.batch_size, "the number of FLOPs"), 4 * a.dim, "the number of FLOPs");
+    throw view.at("batch_size")
+        .error(fmt::format("the official implementation is traced for at most 255 samples, got {}", w.batch_size),
+               {"runtime.implementation=diffusers has no such limit"});
+  }
+  if (w.token_timesteps.value_or(false) && a.generation == Generation::wan2_1) {
+    throw view.at("token_timesteps").error("Wan2.1's official code takes a time step per sample, not per token");
+  }
+  if (w.seq_len && *w.seq_len < tokens) {
+    throw view.at("seq_len").error(fmt::format("{} tokens do not fit into seq_len {}", tokens, *w.seq_len));
+  }
+}
+
+std::vector<std::string> sampling_notes(const SamplingOptions& o) {
+  std::vector<std::string> out;
+  if (!o.guidance) {
+    out.emplace_back("the official code always guides: what runs around the transformer is counted without guidance");
+  }
+  if (o.batch > 1) {
+    out.push_back(fmt::format(
+        "the official code makes one video at a time: what runs around the transformer is counted {} times", o.batch));
+  }
+  return out;
+}
+
+nlohmann::ordered_json sampling_config(const SamplingOptions& o) {
+  return {{"offload_model", o.offload_model}, {"t5_cpu", o.t5_cpu}};
+}
+
+void name_classes(const VaeArchitecture& vae, ReportNames& names) {
+  names.class_prefix = "wan.modules.model.";
+  names.stage_class_prefix = {{"text_encoder/", "wan.modules.t5."},
+                              {"image_encoder/", "wan.modules.clip."},
+                              {"vae/", vae.is_residual ? "wan.modules.vae2_2." : "wan.modules.vae."}};
+  names.class_modules = {{"VaceWanModel", "wan.modules.vace_model"},
+                         {"VaceWanAttentionBlock", "wan.modules.vace_model"},
+                         {"BaseWanAttentionBlock", "wan.modules.vace_model"},
+                         {"WanT2V", "wan.text2video"},
+                         {"WanI2V", "wan.image2video"},
+                         {"WanFLF2V", "wan.first_last_frame2video"},
+                         {"WanVace", "wan.vace"},
+                         {"WanTI2V", "wan.textimage2video"}};
+}
+
+}  // namespace
+
+const CodeBase& code_base() {
+  static const CodeBase record = {
+      .name = "official",
+      .encoders_from = "official",
+      .text_encoder_attention = "explicit",
+      .names_generation = true,
+      .key_names = KeyNames::original,
+      .transformer_dtype = DType::float32,
+      .text_encoder_dtype = DType::bfloat16,
+      .image_encoder_dtype = DType::float16,
+      .autocasts = true,
+      .pads_sequence = true,
+      .autoencoder_in_float32 = true,
+      .lists_samples = true,
+      .one_video_at_a_time = true,
+      .transformer = transformer,
+      .text_encoder = text_encoder,
+      .image_encoder = image_encoder,
+      .autoencoder = autoencoder,
+      .sampling = sampling,
+      .residents = residents,
+      .name_classes = name_classes,
+      .check_runtime = check_runtime,
+      .check_workload = check_workload,
+      .sampling_notes = sampling_notes,
+      .sampling_config = sampling_config,
+      .recorded_roots = {{"WanModel", Role::transformer},
+                         {"VaceWanModel", Role::transformer},
+                         {"T5Encoder", Role::text_encoder},
+                         {"VisionTransformer", Role::image_encoder},
+                         {"WanVAE_", Role::autoencoder},
+                         {"WanT2V", Role::sampling},
+                         {"WanI2V", Role::sampling},
+                         {"WanFLF2V", Role::sampling},
+                         {"WanVace", Role::sampling},
+                         {"WanTI2V", Role::sampling}},
+  };
+  return record;
+}
+
+}  // namespace modelmeter::wan::official

@@ -1,0 +1,60 @@
+// Sources: Wan-Video/Wan2.1 @9737cba (wan/{text2video,image2video,first_last_frame2video,vace}.py) and Wan2.2 @42bf4cf
+// (wan/{text2video,image2video,textimage2video}.py), the constructors and generate(), as generate.py runs it.
+#include "model/wan/official/clip.h"
+#include "model/wan/official/code_base.h"
+
+namespace modelmeter::wan::official {
+namespace {
+
+// Whether the constructor puts the transformer on the device. Others come when denoising begins.
+bool transformer_from_start(const ResidencyRules& rules) {
+  return rules.task != Task::i2v && rules.task != Task::flf2v && rules.generation == Generation::wan2_1;
+}
+
+void text_tower(const Stage& stage, std::vector<Resident>& list) {
+  if (role_of(stage) != Role::image_encoder) return;
+  const int64_t element = stage.parameter_bytes() / stage.parameter_count();
+  list.push_back({stage.id() + " (text tower, not used)", clip_text_tower_parameters * element});
+}
+
+class Policy {
+ public:
+  Policy(const Stages& stages, const ResidencyRules& rules) : rules_(rules), device_(stages) {
+    device_.put_all(Role::autoencoder);
+    device_.put_all(Role::image_encoder);  // CLIPModel's constructor builds it there
+    if (transformer_from_start(rules)) device_.put_all(Role::transformer);
+  }
+
+  Residents run(const Stage& stage) {
+    const bool offload = rules_.residency == Residency::offload;
+    const Role role = role_of(stage);
+    const bool on_cpu = role == Role::text_encoder && rules_.t5_cpu;
+    if (role == Role::transformer) bring_transformer();
+    if (role == Role::autoencoder && after_denoising_ && offload) device_.remove_all(Role::transformer);
+    if (!on_cpu) device_.put(stage);
+    Residents out = device_.residents(text_tower);
+    out.on_device = !on_cpu;
+    if (offload && (role == Role::text_encoder || role == Role::image_encoder)) device_.remove_all(role);
+    return out;
+  }
+
+ private:
+  // Wan2.2's _prepare_model_for_timestep sends the other expert to the CPU first, offload_model or not: init_on_cpu is
+  // true on one GPU.
+  void bring_transformer() {
+    after_denoising_ = true;
+    if (rules_.generation == Generation::wan2_2) device_.remove_all(Role::transformer);
+  }
+
+  const ResidencyRules& rules_;
+  Device device_;
+  bool after_denoising_ = false;
+};
+
+}  // namespace
+
+std::vector<Residents> residents(const Stages& stages, const ResidencyRules& rules) {
+  return residents_by_stage(stages, Policy(stages, rules));
+}
+
+}  // namespace modelmeter::wan::official

@@ -1,0 +1,35 @@
+// How Wan is run: the `runtime` node of the configuration.
+#pragma once
+
+#include "model/wan/code_base.h"
+
+namespace modelmeter::wan {
+
+struct Runtime {
+  const CodeBase* code_base = nullptr;
+  AttentionKernel attention = AttentionKernel::flash;
+  bool cfg = true;  // classifier-free guidance: two forwards a step
+  Scheduler scheduler = Scheduler::unipc;
+  DType weight_dtype = DType::float32;  // of the transformer
+  Autocast autocast;                    // of the transformer
+  Residency residency = Residency::all;
+  bool t5_cpu = false;
+  bool vae_tiling = false, vae_slicing = false;
+  bool allow_unsupported = false;
+
+  // implementation; attention ("flash", "math"); cfg; scheduler ("unipc", "dpm++"); weight_dtype (null: the code
+  // base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential"); t5_cpu;
+  // vae_tiling, vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code base lacks.
+  static Runtime read(const config::View& runtime);
+  Fields fields() const;  // for reports
+};
+
+const char* name_of(Residency residency);
+const char* name_of(Scheduler scheduler);
+const char* name_of(AttentionKernel kernel);
+
+// The dtype at a key of a configuration, one of those allowed; `otherwise` where there is none.
+DType dtype_or(const config::View& view, std::string_view key, const std::vector<std::string>& allowed,
+               DType otherwise);
+
+}  // namespace modelmeter::wan
