@@ -51,7 +51,7 @@ class Writer {
   void new_line(int depth) {
     if (indent_ < 0) return;
     out_ += '\n';
-    out_.append(static_cast<size_t>(depth * indent_), ' ');
+    out_.append(static_cast<size_t>(depth) * static_cast<size_t>(indent_), ' ');
   }
 
   int indent_;

@@ -108,12 +108,30 @@ TEST(Report, FieldsThatHoldNothingAreNull) {
   EXPECT_EQ(json["module_metrics"][0]["share_of_model_flops"], 1.0);
 }
 
+// A decoder that the prompt and the decode steps share: in the tree with the first, in the figures of both stages.
+TEST(Report, AStageHasTheWeightsOfItsLayersSharedOrNot) {
+  const Report r = build_report(*testing_models::ocr_model({}), "run");
+  std::map<std::string, Figures> stages;
+  for (const StageFigures& s : r.stages) stages[s.stage] = s.figures;
+  Count in_the_tree = 0;
+  std::map<std::string, std::string> stage_of;
+  for (const AnalyticModuleNode& m : r.modules) stage_of[m.module_id] = m.stage;
+  for (const ModuleMetricsSnapshot& s : r.module_metrics) {
+    if (stage_of[s.module_id] == "decode") in_the_tree += s.exact.weight_bytes;
+  }
+  EXPECT_EQ(in_the_tree, 0);
+  EXPECT_GT(stages["decode"].weight_bytes, 0);
+  EXPECT_LT(stages["decode"].weight_bytes, stages["prefill"].weight_bytes);  // without vision
+  EXPECT_GT(stages["decode"].parameters, 0);
+}
+
 TEST(Report, TheWholeRunIsAllForwards) {
   const Report r = report_of({});
   EXPECT_EQ(r.totals.flops_full, 4 * r.per_forward.flops_full);
   EXPECT_EQ(r.totals.kernels, 4 * r.per_forward.kernels);
   EXPECT_EQ(r.totals.peak_live_bytes, r.per_forward.peak_live_bytes);
   EXPECT_EQ(r.totals.activation_peak_bytes, r.per_forward.activation_peak_bytes);
+  EXPECT_EQ(r.stages.front().figures, r.totals);  // the only one
 }
 
 // --- rankings ---
@@ -139,6 +157,9 @@ TEST(Top, AsJsonHasTheSameRows) {
   EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
   EXPECT_EQ(json["layers"][0]["flops_torch"].dump(), to_string(top_leaves(r, 1).front()->exact.flops_torch));
   EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
+  double shares = 0;
+  for (const OperatorMetrics& m : top_categories(r, 1000)) shares += m.share_of_module_flops;
+  EXPECT_NEAR(shares, 1.0, 1e-12);
 }
 
 TEST(TopCategories, AreSortedByFlopsThenById) {
@@ -386,6 +407,30 @@ TEST(Difference, ShowsWhatOnlyOneSideHas) {
   seen = false;
   for (const InputDifference& i : back.inputs) seen = seen || (i.name == "runtime.autocast_dtype" && i.a == "-");
   EXPECT_TRUE(seen);
+}
+
+TEST(Difference, PutsTheLargestChangeOfFlopsFirstThenOfBytes) {
+  const Report a = report_of({});
+  Report b = a;
+  const auto leaves = top_leaves(b, 3);
+  const auto change = [&](const std::string& id, int64_t flops, int64_t bytes) {
+    for (ModuleMetricsSnapshot& s : b.module_metrics) {
+      if (s.module_id != id) continue;
+      s.exact.flops_torch += flops;
+      s.exact.bytes_moved += bytes;
+    }
+  };
+  const std::string x = leaves[0]->module_id, y = leaves[1]->module_id, z = leaves[2]->module_id;
+  change(x, 0, 5);
+  change(y, -7, 0);
+  change(z, 0, -9);
+  const ReportDifference d = difference(a, b);
+  ASSERT_EQ(d.layers.size(), 3u);
+  EXPECT_EQ(d.layers[0].module_id, y);
+  EXPECT_EQ(d.layers[0].flops_a - d.layers[0].flops_b, 7);
+  EXPECT_EQ(d.layers[1].module_id, z);
+  EXPECT_EQ(d.layers[1].bytes_a - d.layers[1].bytes_b, 9);
+  EXPECT_EQ(d.layers[2].module_id, x);
 }
 
 TEST(Difference, IsOneJsonObject) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.h"
 #include "trace/functional.h"
@@ -154,8 +155,9 @@ Tensor copy_(Tensor target, Tensor source) {
 
 Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
   const int first = x.dim() - static_cast<int>(padding.size()) / 2;
-  const auto before = [&](int dim) { return padding.begin()[2 * (x.dim() - 1 - dim)]; };
-  const auto after = [&](int dim) { return padding.begin()[2 * (x.dim() - 1 - dim) + 1]; };
+  const auto amount = [&](int dim, int side) { return *std::next(padding.begin(), 2 * (x.dim() - 1 - dim) + side); };
+  const auto before = [&](int dim) { return amount(dim, 0); };
+  const auto after = [&](int dim) { return amount(dim, 1); };
   bool grows = false;
   for (int dim = first; dim < x.dim(); ++dim) {
     const int64_t cut_before = std::max<int64_t>(-before(dim), 0), cut_after = std::max<int64_t>(-after(dim), 0);

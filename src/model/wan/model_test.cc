@@ -216,6 +216,54 @@ TEST(Settings, GenerationAndVariantGoTogether) {
   EXPECT_THAT(Settings(settings).set("hf.generation", "wan2.2").error(), HasSubstr("other generation"));
 }
 
+// By stage, in their order.
+std::vector<std::pair<std::string, int64_t>> forwards_of(const Settings& settings) {
+  std::vector<std::pair<std::string, int64_t>> out;
+  const auto model = settings.build();
+  for (const auto& stage : model->stages()) out.emplace_back(stage->id(), stage->forwards());
+  return out;
+}
+
+using Forwards = std::vector<std::pair<std::string, int64_t>>;
+
+TEST(Forwards, AreStepsTimesBranchesOfGuidance) {
+  Settings settings("text_encoder, sampling, diffusion, vae_decode");
+  settings.set("workload.num_inference_steps", "7");
+  EXPECT_EQ(forwards_of(settings),
+            (Forwards{{"text_encoder/umt5", 2}, {"diffusion/sampling", 1}, {"diffusion/dit", 14}, {"vae/decode", 1}}));
+  settings.set("runtime.cfg", "false").set("workload.batch_size", "3");
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"text_encoder/umt5", 1},
+                                             {"diffusion/sampling", 3},  // one video at a time
+                                             {"diffusion/dit", 7},
+                                             {"vae/decode", 1}}));
+  settings.set("runtime.implementation", "diffusers");
+  EXPECT_EQ(forwards_of(settings)[1].second, 1);
+}
+
+TEST(Forwards, OfExpertsSplitAtTheBoundary) {
+  Settings settings("diffusion");
+  settings.set("hf.variant", "t2v-A14B").set("runtime.allow_unsupported", "true");
+  settings.set("workload.num_inference_steps", "40");
+  EXPECT_EQ(forwards_of(settings),
+            (Forwards{{"diffusion/dit_high_noise", 52}, {"diffusion/dit_low_noise", 28}}));  // 26 and 14 steps
+}
+
+TEST(Forwards, VaceEncodesWhatChangesAndWhatStays) {
+  Settings settings("vae_encode, vae_decode");
+  settings.set("hf.variant", "vace-14B").set("runtime.allow_unsupported", "true");
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 2}, {"vae/decode", 1}}));
+  settings.set("hf.variant", "i2v-14B");
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 1}, {"vae/decode", 1}}));
+}
+
+TEST(Stages, TheAutoencoderIsOneForBothDirections) {
+  Settings settings("vae_encode, vae_decode");
+  settings.set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+  const auto model = settings.build();
+  EXPECT_EQ(&model->stages()[0]->layer(), &model->stages()[1]->layer());
+  EXPECT_EQ(model->parameter_count(), 126'892'531);
+}
+
 TEST(Settings, MetadataIsGivenOnce) {
   EXPECT_THAT(Settings("diffusion").set("hf.config_path", "config.json").error(),
               HasSubstr("hf.config: stands in place of config_path"));

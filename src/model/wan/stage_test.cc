@@ -129,6 +129,16 @@ TEST(SamplingStage, HeldTensorsAreResidentWithTheTransformer) {
   EXPECT_GT(residence(*whole), residence(*alone));
 }
 
+// Of all calls of a model the one counts that finds most held: the texts are encoded one after the other.
+TEST(SamplingStage, TheCallThatFindsMostCounts) {
+  const WanStage encoder(Role::text_encoder, "text_encoder/umt5", official::code_base().text_encoder({}), 1);
+  SamplingOptions o = small(Task::t2v, 5);
+  const int64_t two = SamplingStage(official::code_base(), o).held_while(encoder);
+  o.guidance = false;
+  const int64_t one = SamplingStage(official::code_base(), o).held_while(encoder);
+  EXPECT_EQ(two - one, context);
+}
+
 TEST(SamplingStage, NothingIsHeldForStagesThatAreNotCalled) {
   const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
   const WanStage encoder(Role::image_encoder, "image_encoder/clip", official::code_base().image_encoder({}), 1);

@@ -5,8 +5,6 @@
 namespace modelmeter::wan::official {
 namespace {
 
-constexpr const VaeClassNames& names = official_vae_names;
-
 template <class Variant>
 auto& layer_of(Variant& layer) {
   return std::visit(
@@ -30,8 +28,8 @@ WanVAE::WanVAE(const BuildContext& context, const VaeArchitecture& a)
       a_(a),
       dtype_(context.dtype),
       encoder_(make_encoder(context, a)),
-      conv1_(context, names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
-      conv2_(context, names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
+      conv1_(context, official_vae_names.causal_conv, conv_1x1x1(2 * a.z_dim, 2 * a.z_dim)),
+      conv2_(context, official_vae_names.causal_conv, conv_1x1x1(a.z_dim, a.z_dim)),
       decoder_(make_decoder(context, a)),
       encoder_convs_(count_conv3d(layer_of(encoder_))),
       decoder_convs_(count_conv3d(layer_of(decoder_))) {

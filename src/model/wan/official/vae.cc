@@ -5,8 +5,6 @@
 namespace modelmeter::wan::official {
 namespace {
 
-constexpr const VaeClassNames& names = official_vae_names;
-
 // dim times 1 and each of dim_mult.
 std::vector<int64_t> widths(const VaeArchitecture& a) {
   std::vector<int64_t> out{a.dim};
@@ -18,16 +16,16 @@ std::vector<int64_t> widths(const VaeArchitecture& a) {
 
 void add_middle(const BuildContext& context, VaeLayers& middle, int64_t dim) {
   middle.add<ResidualBlock>(context, dim, dim);
-  middle.add<VaeAttentionBlock>(context, names, dim);
+  middle.add<VaeAttentionBlock>(context, official_vae_names, dim);
   middle.add<ResidualBlock>(context, dim, dim);
 }
 
 ResidualBlock::ResidualBlock(const BuildContext& context, int64_t in_dim, int64_t out_dim)
-    : Module(names.residual_block),
-      norm1_(context, names, in_dim, false),
-      conv1_(context, names.causal_conv, conv_3x3x3(in_dim, out_dim)),
-      norm2_(context, names, out_dim, false),
-      conv2_(context, names.causal_conv, conv_3x3x3(out_dim, out_dim)) {
+    : Module(official_vae_names.residual_block),
+      norm1_(context, official_vae_names, in_dim, false),
+      conv1_(context, official_vae_names.causal_conv, conv_3x3x3(in_dim, out_dim)),
+      norm2_(context, official_vae_names, out_dim, false),
+      conv2_(context, official_vae_names.causal_conv, conv_3x3x3(out_dim, out_dim)) {
   register_module("residual.0", norm1_);
   register_module("residual.1", silu1_);
   register_module("residual.2", conv1_);
@@ -35,7 +33,7 @@ ResidualBlock::ResidualBlock(const BuildContext& context, int64_t in_dim, int64_
   register_module("residual.4", silu2_);
   register_module("residual.6", conv2_);
   if (in_dim == out_dim) return;
-  register_module("shortcut", shortcut_.emplace(context, names.causal_conv, conv_1x1x1(in_dim, out_dim)));
+  register_module("shortcut", shortcut_.emplace(context, official_vae_names.causal_conv, conv_1x1x1(in_dim, out_dim)));
 }
 
 Tensor ResidualBlock::forward(Tensor x, FeatCache& cache) const {
@@ -81,7 +79,8 @@ int64_t VaeLayers::residual_blocks_from(size_t first) const {
 }
 
 VaeHead::VaeHead(const BuildContext& context, int64_t dim, int64_t out_dim)
-    : norm(context, names, dim, false), conv(context, names.causal_conv, conv_3x3x3(dim, out_dim)) {}
+    : norm(context, official_vae_names, dim, false),
+      conv(context, official_vae_names.causal_conv, conv_3x3x3(dim, out_dim)) {}
 
 void VaeHead::run(Tensor& x, FeatCache& cache) const {
   x = norm(x);
@@ -91,7 +90,7 @@ void VaeHead::run(Tensor& x, FeatCache& cache) const {
 
 Encoder3d::Encoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("Encoder3d"),
-      conv1_(context, names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
+      conv1_(context, official_vae_names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
       head_(context, widths(a).back(), 2 * a.z_dim) {
   const std::vector<int64_t> dims = widths(a);
   for (size_t i = 0; i + 1 < dims.size(); ++i) {
@@ -100,7 +99,7 @@ Encoder3d::Encoder3d(const BuildContext& context, const VaeArchitecture& a)
     }
     if (i + 2 == dims.size()) continue;
     const auto mode = a.temporal_downsample[i] ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    downsamples_.add<VaeResample>(context, names, dims[i + 1], dims[i + 1], mode);
+    downsamples_.add<VaeResample>(context, official_vae_names, dims[i + 1], dims[i + 1], mode);
   }
   add_middle(context, middle_, dims.back());
   register_module("conv1", conv1_);
@@ -121,7 +120,7 @@ Tensor Encoder3d::forward(Tensor x, FeatCache& cache) const {
 
 Decoder3d::Decoder3d(const BuildContext& context, const VaeArchitecture& a)
     : Module("Decoder3d"),
-      conv1_(context, names.causal_conv, conv_3x3x3(a.z_dim, widths(a).back())),
+      conv1_(context, official_vae_names.causal_conv, conv_3x3x3(a.z_dim, widths(a).back())),
       head_(context, a.dim * a.dim_mult.front(), a.out_channels) {
   std::vector<int64_t> dims = widths(a);
   dims.front() = dims.back();
@@ -135,7 +134,7 @@ Decoder3d::Decoder3d(const BuildContext& context, const VaeArchitecture& a)
     if (i + 2 == dims.size()) continue;
     const bool temporal = a.temporal_downsample[a.temporal_downsample.size() - 1 - i];
     const auto mode = temporal ? ResampleMode::upsample3d : ResampleMode::upsample2d;
-    upsamples_.add<VaeResample>(context, names, dims[i + 1], dims[i + 1] / 2, mode);
+    upsamples_.add<VaeResample>(context, official_vae_names, dims[i + 1], dims[i + 1] / 2, mode);
   }
   add_middle(context, middle_, dims.front());
   register_module("conv1", conv1_);

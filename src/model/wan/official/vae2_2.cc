@@ -3,8 +3,6 @@
 namespace modelmeter::wan::official {
 namespace {
 
-constexpr const VaeClassNames& names = official_vae_names;
-
 ShortcutOptions shortcut(int64_t in_dim, int64_t out_dim, bool temporal, bool spatial) {
   return {in_dim, out_dim, temporal ? 2 : 1, spatial ? 2 : 1};
 }
@@ -17,7 +15,7 @@ DownResidualBlock::DownResidualBlock(const BuildContext& context, int64_t in_dim
   for (int64_t i = 0; i < mult; ++i) downsamples_.add<ResidualBlock>(context, i == 0 ? in_dim : out_dim, out_dim);
   if (down_flag) {
     const auto mode = temporal_downsample ? ResampleMode::downsample3d : ResampleMode::downsample2d;
-    downsamples_.add<VaeResample>(context, names, out_dim, out_dim, mode);
+    downsamples_.add<VaeResample>(context, official_vae_names, out_dim, out_dim, mode);
   }
   register_module("avg_shortcut", avg_shortcut_);
   downsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("downsamples", layer, 1, i); });
@@ -36,7 +34,7 @@ UpResidualBlock::UpResidualBlock(const BuildContext& context, int64_t in_dim, in
   for (int64_t i = 0; i < mult; ++i) upsamples_.add<ResidualBlock>(context, i == 0 ? in_dim : out_dim, out_dim);
   if (up_flag) {
     const auto mode = temporal_upsample ? ResampleMode::upsample3d : ResampleMode::upsample2d;
-    upsamples_.add<VaeResample>(context, names, out_dim, out_dim, mode);
+    upsamples_.add<VaeResample>(context, official_vae_names, out_dim, out_dim, mode);
     register_module("avg_shortcut", avg_shortcut_.emplace(shortcut(in_dim, out_dim, temporal_upsample, true)));
   }
   upsamples_.for_each([&](int64_t i, BaseLayer& layer) { register_module_list("upsamples", layer, 1, i); });
@@ -52,7 +50,7 @@ Tensor UpResidualBlock::forward(Tensor x, FeatCache& cache, bool first_chunk) co
 
 Encoder3d_2_2::Encoder3d_2_2(const BuildContext& context, const VaeArchitecture& a)
     : Module("Encoder3d"),
-      conv1_(context, names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
+      conv1_(context, official_vae_names.causal_conv, conv_3x3x3(a.in_channels, a.dim)),
       head_(context, a.dim * a.dim_mult.back(), 2 * a.z_dim) {
   int64_t in_dim = a.dim;
   for (size_t i = 0; i < a.dim_mult.size(); ++i) {
@@ -83,7 +81,7 @@ Tensor Encoder3d_2_2::forward(Tensor x, FeatCache& cache) const {
 
 Decoder3d_2_2::Decoder3d_2_2(const BuildContext& context, const VaeArchitecture& a)
     : Module("Decoder3d"),
-      conv1_(context, names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back())),
+      conv1_(context, official_vae_names.causal_conv, conv_3x3x3(a.z_dim, a.decoder_dim * a.dim_mult.back())),
       head_(context, a.decoder_dim * a.dim_mult.front(), a.out_channels) {
   const size_t levels = a.dim_mult.size(), temporal_levels = a.temporal_downsample.size();
   int64_t in_dim = a.decoder_dim * a.dim_mult.back();
