@@ -1,5 +1,5 @@
 // The kernels that PyTorch launches, by their ATen names, with what the cost functions need to know of each.
-// Adding one is a row in the table of kernel.cc and, if no existing rule fits, one cost function.
+// Adding one is a row in kernel.def and, if no existing rule fits, a list of factors in cost/op_factors.h.
 #pragma once
 
 #include <cstddef>
