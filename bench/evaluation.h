@@ -33,7 +33,7 @@ class Evaluator {
     tracer_.clear();
     model_->trace(tracer_);
     roll_up(tracer_.trace(), rollup_);
-    return model_->cost_of_trace(tracer_.trace(), rollup_);
+    return model_->cost_of(tracer_.trace(), rollup_);
   }
   size_t ops() const { return tracer_.trace().ops.size(); }
 

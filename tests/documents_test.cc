@@ -27,27 +27,28 @@ std::string fingerprint(std::string text) {
   return fmt::format("{:016x}", hash);
 }
 
-std::string operators_of(const AnalyticModel& model) {
-  const TargetOperatorList list = target_operators(model, "snapshot");
+std::string operators_of(const AnalyticModel& model, const Evaluation& run) {
+  const TargetOperatorList list = target_operators(model, run, "snapshot");
   std::string out = operators_json(list, "/folder") + operators_markdown(list);
   for (const auto& [name, content] : operator_files(model, list)) out += name + content;
   return out;
 }
 
-std::string pages_of(const AnalyticModel& model, const Report& report) {
+std::string pages_of(const AnalyticModel& model, const Evaluation& run, const Report& report) {
   std::string out;
-  for (const auto& [name, page] : layer_docs(model, report, {})) out += name + page;
+  for (const auto& [name, page] : layer_docs(model, run, report, {})) out += name + page;
   return out;
 }
 
 std::string fingerprints_of(const std::string& entry, const entries::Overrides& overrides) {
   const std::unique_ptr<AnalyticModel> model = entries::model(entry, overrides);
-  const Report report = build_report(*model, "documents");
-  const MemoryReport memory = build_memory_report(*model);
+  const Evaluation run = evaluate(*model);
+  const Report report = build_report(*model, run, "documents");
+  const MemoryReport memory = build_memory_report(*model, run);
   return fmt::format("{},{},{},{},{},{},{}", fingerprint(to_json(report)), fingerprint(summary_markdown(report)),
                      fingerprint(memory_text(memory)), fingerprint(memory_json(memory)),
-                     fingerprint(operators_of(*model)), fingerprint(pages_of(*model, report)),
-                     fingerprint(to_json(build_report(*model, "documents", {true}))));
+                     fingerprint(operators_of(*model, run)), fingerprint(pages_of(*model, run, report)),
+                     fingerprint(to_json(build_report(*model, run, "documents", {true}))));
 }
 
 TEST(Documents, OfEveryEntryAreAsPinned) {

@@ -157,7 +157,7 @@ TEST(OcrInvariants, ReportsReadBackAndPagesAreThereForEveryModule) {
     const std::string text = to_json(r);
     RC_ASSERT(to_json(report_from_json(text, "r.json")) == text);
     std::set<std::string> names;
-    for (const auto& [name, page] : layer_docs(*model, r, {})) {
+    for (const auto& [name, page] : layer_docs(*model, evaluate(*model), r, {})) {
       RC_ASSERT(names.insert(name).second);
       RC_ASSERT(!page.empty());
     }

@@ -20,7 +20,8 @@ std::unique_ptr<AnalyticModel> model_of(const std::string& config, const std::ve
 }
 
 MemoryReport memory_of(const std::string& config, const std::vector<std::string>& overrides) {
-  return build_memory_report(*model_of(config, overrides));
+  const auto model = model_of(config, overrides);
+  return build_memory_report(*model, evaluate(*model));
 }
 
 // --- what is resident ------------------------------------------------------------------------------------------------
@@ -141,10 +142,9 @@ class MemoryOf : public testing::TestWithParam<Run> {};
 
 TEST_P(MemoryOf, IsTheRollupsPeakAndAddsUp) {
   const auto model = model_of(GetParam().config, GetParam().overrides);
-  const MemoryReport r = build_memory_report(*model);
-  Tracer tracer;
-  model->trace(tracer);
-  EXPECT_EQ(r.peak().live_bytes(), roll_up(tracer.trace()).peak_live_bytes(tracer.trace()));
+  const Evaluation run = evaluate(*model);
+  const MemoryReport r = build_memory_report(*model, run);
+  EXPECT_EQ(r.peak().live_bytes(), run.rollup().peak_live_bytes(run.trace()));
   int64_t alive = 0;
   for (const AliveRow& row : r.alive) {
     alive += row.bytes;

@@ -18,7 +18,7 @@ StageCost cost_of(const AnalyticModel& model, bool share_calls, size_t& recorded
   tracer.share_calls(share_calls);
   model.trace(tracer);
   recorded = tracer.trace().ops.size();
-  return model.cost_of_trace(tracer.trace(), roll_up(tracer.trace()));
+  return model.cost_of(tracer.trace(), roll_up(tracer.trace()));
 }
 
 class SharedCalls : public testing::TestWithParam<std::string> {

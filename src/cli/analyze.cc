@@ -46,7 +46,8 @@ int analyze(const CommandLine& line) {
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
-  Report report = build_report(*model, options.run_id, {options.expand_blocks});
+  const Evaluation run = evaluate(*model);
+  Report report = build_report(*model, run, options.run_id, {options.expand_blocks});
   const std::string layers = options.folder + "/layers";
   if (options.layer_docs) report.layer_docs_dir = std::filesystem::absolute(layers).lexically_normal().string();
 
@@ -55,7 +56,7 @@ int analyze(const CommandLine& line) {
                                                             {options.folder + "/summary.md", summary}};
   if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
   if (options.layer_docs) {
-    for (auto& [name, page] : layer_docs(*model, report, {options.expand_blocks})) {
+    for (auto& [name, page] : layer_docs(*model, run, report, {options.expand_blocks})) {
       files.emplace_back(fmt::format("{}/{}", layers, name), std::move(page));
     }
   }

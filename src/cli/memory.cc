@@ -19,7 +19,8 @@ int memory(const CommandLine& line) {
   const Session session(arguments);
   if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
 
-  const MemoryReport report = build_memory_report(*session.model(), stage);
+  const std::unique_ptr<AnalyticModel> model = session.model();
+  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage);
   fmt::print("{}\n", arguments.has("--json") ? memory_json(report) : memory_text(report));
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   return 0;

@@ -27,9 +27,11 @@ struct Counted {
 }  // namespace
 
 OpCost cost_of(const Launch& op) {
+  OpCost cost;
+  if (!launches(op)) return cost;
   Counted counted;
   list_factors(op, counted);
-  OpCost cost;
+  cost.kernels = 1;
   cost.flops_tensor = counted.tensor.value;
   cost.flops_vector = counted.vector.value;
   cost.bytes_read = counted.read.value;

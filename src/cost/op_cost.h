@@ -17,6 +17,7 @@
 namespace modelmeter {
 
 struct OpCost {
+  int64_t kernels = 0;  // 1, or 0 where none is launched and nothing else is counted
   int64_t flops_tensor = 0;
   int64_t flops_vector = 0;
   int64_t bytes_read = 0;

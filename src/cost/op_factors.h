@@ -135,10 +135,9 @@ void written_terms(const Launch& op, Sum& bytes) {
   for (int i = 0; i < op.outputs; ++i) bytes.add("output", op.output(i));
 }
 
-// All that a kernel costs; nothing where none is launched.
+// All that a kernel costs, of one that is launched.
 template <class Reader>
 void list_factors(const Launch& op, Reader& out) {
-  if (!launches(op)) return;
   const KernelInfo& kernel = info(op.kernel);
   switch (kernel.kind) {
     case OpKind::matmul:

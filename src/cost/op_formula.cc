@@ -77,6 +77,7 @@ struct Written {
 
 OpFormula formula_of(const Launch& op) {
   OpFormula out;
+  if (!launches(op)) return out;
   Written written(out);
   list_factors(op, written);
   return out;

@@ -12,15 +12,6 @@ double Cost::arithmetic_intensity() const {
   return moved == 0 ? 0.0 : static_cast<double>(flops_full()) / static_cast<double>(moved);
 }
 
-void Cost::add(const OpCost& cost) {
-  kernels += 1;
-  flops_tensor += cost.flops_tensor;
-  flops_vector += cost.flops_vector;
-  bytes_read += cost.bytes_read;
-  bytes_written += cost.bytes_written;
-  flops_unknown += cost.flops_unknown;
-}
-
 void Cost::add(const Cost& cost) {
   for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(cost.*figure, what);
 }
@@ -150,7 +141,6 @@ class SharedCosts {
     for (int32_t i = call.first_op; i < call.end_op; ++i) {
       const Op& op = trace_.ops[static_cast<size_t>(i)];
       out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
-      if (!launches(trace_, op)) continue;
       const OpCost& first = ops_[static_cast<size_t>(i)];
       const int64_t times = times_in(call, op.scope);
       if (op.last < 0 && times == 1) {
@@ -206,7 +196,6 @@ void roll_up(const Trace& trace, Rollup& out) {
         out.peak_op = e.index;
       }
     }
-    if (!launches(trace, e.op)) return;
     const OpCost cost = cost_of(trace, e.op);
     if (shares) op_costs[static_cast<size_t>(e.index)] = cost;
     (e.last == nullptr ? scope.own : first_and_last[at]).add(cost);

@@ -25,7 +25,7 @@ struct Cost {
   // FLOP (full) per byte moved; 0 where nothing moves.
   double arithmetic_intensity() const;
 
-  void add(const OpCost& cost);  // one kernel
+  void add(const OpCost& cost);  // one execution of an op
   void add(const Cost& cost);
   void add(const Cost& cost, int64_t times);
   // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last
@@ -50,6 +50,17 @@ inline constexpr CostSum cost_sums[] = {
     {&Cost::flops_unknown, "the number of tensor FLOPs"},
 };
 static_assert(sizeof(Cost) == std::size(cost_sums) * sizeof(Count), "a member of Cost is not in cost_sums");
+
+inline void Cost::add(const OpCost& cost) {
+  kernels.add_64(cost.kernels, "the number of kernels");
+  if (cost.flops_tensor != 0) {
+    flops_tensor.add_64(cost.flops_tensor, "the number of tensor FLOPs");
+    flops_unknown.add_64(cost.flops_unknown, "the number of tensor FLOPs");
+  }
+  if (cost.flops_vector != 0) flops_vector.add_64(cost.flops_vector, "the number of vector FLOPs");
+  bytes_read.add_64(cost.bytes_read, "the number of bytes read");
+  bytes_written.add_64(cost.bytes_written, "the number of bytes written");
+}
 
 // What a scope costs with everything in it.
 struct ScopeCost {

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "cost/evaluation.h"
 #include "cost/rollup.h"
 #include "trace/tracer.h"
 
@@ -42,9 +43,14 @@ class StageCostMixin {
   virtual int64_t parameter_bytes() const = 0;
   virtual int64_t kv_cache_bytes() const { return 0; }  // after the run; of models that have one
 
-  StageCost get_forward_cost() const;
+  StageCost get_forward_cost() const;  // of the whole run; traces it
   // The same, of a trace that was recorded by trace() or trace_forward().
-  StageCost cost_of_trace(const Trace& trace, const Rollup& rollup) const;
+  StageCost cost_of(const Evaluation& evaluation) const { return cost_of(evaluation.trace(), evaluation.rollup()); }
+  StageCost cost_of(const Trace& trace, const Rollup& rollup) const;
 };
+
+// Traces the whole run, or one forward, in a tracer of its own. Const and thread-safe.
+Evaluation evaluate(const StageCostMixin& run);
+Evaluation evaluate_forward(const StageCostMixin& run);
 
 }  // namespace modelmeter

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
+#include <vector>
+
 #include "layer/linear.h"
 
 namespace modelmeter {
@@ -36,6 +39,26 @@ TEST(StageCost, CountsTheWholeRunAndMemoryOnce) {
   EXPECT_EQ(cost.activation_peak_bytes, 80);
   EXPECT_EQ(cost.kv_cache_bytes, 0);
   EXPECT_EQ(cost.peak_live_bytes, 80 + 48 + 80);  // weights, input, output
+}
+
+TEST(Evaluate, IsTheTraceAndItsSumsWhereverItIsMoved) {
+  const TenLinears model;
+  std::vector<Evaluation> runs;
+  for (int i = 0; i < 5; ++i) runs.push_back(i == 0 ? evaluate_forward(model) : evaluate(model));  // moves those before
+  EXPECT_EQ(runs[0].rollup().total().kernels, 1);
+  EXPECT_EQ(runs[0].rollup().total(), roll_up(runs[0].trace()).total());
+  EXPECT_EQ(model.cost_of(runs[0]).peak_live_bytes, 80 + 48 + 80);
+  EXPECT_EQ(runs[4].trace().ops.size(), 1u);
+  EXPECT_EQ(model.cost_of(runs[4]).cost, model.get_forward_cost().cost);
+}
+
+TEST(Evaluate, OneModelIsEvaluatedFromManyThreads) {
+  const TenLinears model;
+  std::vector<std::future<Cost>> costs;
+  for (int i = 0; i < 4; ++i) {
+    costs.push_back(std::async(std::launch::async, [&] { return evaluate(model).rollup().total(); }));
+  }
+  for (std::future<Cost>& cost : costs) EXPECT_EQ(cost.get(), model.get_forward_cost().cost);
 }
 
 TEST(StageCost, UnitsArePowersOfAThousand) {

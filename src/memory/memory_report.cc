@@ -18,8 +18,7 @@ constexpr char live_memory[] = "live memory";
 
 class MemoryBuilder {
  public:
-  MemoryBuilder(const AnalyticModel& model, const std::string& only) : model_(model) {
-    model.trace(tracer_);
+  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only) : model_(model), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
     out_.model = model.class_name();
@@ -44,7 +43,7 @@ class MemoryBuilder {
   }
 
  private:
-  const Trace& trace() const { return tracer_.trace(); }
+  const Trace& trace() const { return run_.trace(); }
 
   std::string name_of(const Residence& residence) const {
     return std::string(trace().scopes[static_cast<size_t>(residence.scope)].name);
@@ -99,7 +98,7 @@ class MemoryBuilder {
       const int64_t activations = residence.on_device ? highest_live(trace(), op, rises_[scope]) : 0;
       s.held.push_back(held);
       s.live.push_back(checked_add(held, activations, live_memory));
-      out_.ops_run = checked_add(out_.ops_run, trace().executions(op.scope), "the number of kernels");
+      out_.ops_run = checked_add(out_.ops_run, run_.rollup().executions[scope], "the number of kernels");
       if (residence.on_device) raise_workspace(s, static_cast<int32_t>(next_op_), s.live.back());
       if (s.live.back() <= highest) continue;
       highest = s.live.back();
@@ -187,7 +186,7 @@ class MemoryBuilder {
 
   const AnalyticModel& model_;
   const Stack& stack_ = default_stack();
-  Tracer tracer_;
+  const Evaluation& run_;
   std::vector<Rise> rises_;
   std::vector<int64_t> streamed_;
   size_t next_op_ = 0;
@@ -202,8 +201,8 @@ int64_t StageMemory::live_bytes() const {
   return checked_add(checked_add(weight_bytes(), input_bytes, live_memory), activation_bytes, live_memory);
 }
 
-MemoryReport build_memory_report(const AnalyticModel& model, const std::string& stage) {
-  return MemoryBuilder(model, stage).finish();
+MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage) {
+  return MemoryBuilder(model, run, stage).finish();
 }
 
 }  // namespace modelmeter

@@ -67,6 +67,6 @@ struct MemoryReport {
 };
 
 // Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
-MemoryReport build_memory_report(const AnalyticModel& model, const std::string& stage = "");
+MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "");
 
 }  // namespace modelmeter

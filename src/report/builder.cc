@@ -122,6 +122,11 @@ class ReportBuilder {
 }  // namespace
 
 Report build_report(const AnalyticModel& model, const std::string& report_id, const ModuleTreeOptions& options) {
+  return build_report(model, evaluate(model), report_id, options);
+}
+
+Report build_report(const AnalyticModel& model, const Evaluation& run, const std::string& report_id,
+                    const ModuleTreeOptions& options) {
   Report report;
   report.report_id = report_id;
   report.family = model.family();
@@ -131,22 +136,16 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
   report.notes = model.notes();
   report.operator_categories = model.categories();
 
-  Tracer tracer;
-  model.trace_forward(tracer);
-  report.per_forward = figures_of(model.cost_of_trace(tracer.trace(), roll_up(tracer.trace())));
-
-  tracer.clear();
-  model.trace(tracer);
-  const Rollup rollup = roll_up(tracer.trace());
-  report.totals = figures_of(model.cost_of_trace(tracer.trace(), rollup));
-  const auto tree = module_tree(model, tracer.trace(), rollup, options);
-  if (!(tree->cost == rollup.total()) || tree->weight_bytes != report.totals.weight_bytes) {
+  report.per_forward = figures_of(model.cost_of(evaluate_forward(model)));
+  report.totals = figures_of(model.cost_of(run));
+  const auto tree = module_tree(model, run, options);
+  if (!(tree->cost == run.rollup().total()) || tree->weight_bytes != report.totals.weight_bytes) {
     throw Error(ErrorCode::internal,
                 fmt::format("the modules of the report do not add up to its totals: weights {} of {}, kernels {} of {}",
                             tree->weight_bytes, to_string(report.totals.weight_bytes), to_string(tree->cost.kernels),
                             to_string(report.totals.kernels)));
   }
-  ReportBuilder(model, tracer.trace(), report).add(*tree, report.totals.flops_torch);
+  ReportBuilder(model, run.trace(), report).add(*tree, report.totals.flops_torch);
   Count cached = 0;
   for (StageFigures& stage : report.stages) {
     if (!stage.nested_in)

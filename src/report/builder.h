@@ -9,6 +9,9 @@
 namespace modelmeter {
 
 // report_id is the name of the run's folder.
+Report build_report(const AnalyticModel& model, const Evaluation& run, const std::string& report_id,
+                    const ModuleTreeOptions& options = {});
+// Evaluates the model first.
 Report build_report(const AnalyticModel& model, const std::string& report_id, const ModuleTreeOptions& options = {});
 
 }  // namespace modelmeter

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "cost/executions.h"
 #include "cost/op_formula.h"
 #include "report/figure_table.h"
 #include "report/pseudo_code.h"
@@ -36,12 +37,12 @@ struct KernelRow {
 
 class Pages {
  public:
-  Pages(const AnalyticModel& model, const Report& report, const Trace& trace, const Rollup& rollup)
-      : trace_(trace), rollup_(rollup), names_(model.names()), ops_(trace.scopes.size()) {
+  Pages(const AnalyticModel& model, const Report& report, const Evaluation& run)
+      : trace_(run.trace()), rollup_(run.rollup()), names_(model.names()), ops_(trace_.scopes.size()) {
     for (const AnalyticModuleNode& m : report.modules) modules_[m.module_id] = &m;
-    for (const Op& op : trace.ops) {
-      if (launches(trace, op)) ops_[static_cast<size_t>(op.scope)].push_back(&op);
-    }
+    for_each_execution(trace_, rollup_.executions, [&](const Executions& e) {
+      if (launches(trace_, e.op)) ops_[static_cast<size_t>(e.op.scope)].push_back(e);
+    });
   }
 
   std::string page(const ModuleTreeNode& node) const {
@@ -148,27 +149,26 @@ class Pages {
   }
 
   // The ops of a node with how many nodes their scope is spread over, in the order in which they run.
-  std::vector<std::pair<const Op*, int64_t>> ops_of(const ModuleTreeNode& node) const {
-    std::vector<std::pair<const Op*, int64_t>> out;
+  std::vector<std::pair<const Executions*, int64_t>> ops_of(const ModuleTreeNode& node) const {
+    std::vector<std::pair<const Executions*, int64_t>> out;
     for (const auto& [scope, share] : node.scopes) {
-      for (const Op* op : ops_[static_cast<size_t>(scope)]) out.emplace_back(op, share);
+      for (const Executions& e : ops_[static_cast<size_t>(scope)]) out.emplace_back(&e, share);
     }
-    std::sort(out.begin(), out.end());
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first->index < b.first->index; });
     return out;
   }
 
   std::vector<KernelRow> kernel_rows(const ModuleTreeNode& node) const {
     std::vector<KernelRow> rows;
     std::map<std::string, size_t> known;
-    for (const auto& [op, share] : ops_of(node)) {
-      const int64_t runs = rollup_.executions[static_cast<size_t>(op->scope)] / share;
-      KernelRow row{std::string(info(op->kernel).name), formula_of(trace_, *op), std::nullopt, 0, {}};
+    for (const auto& [e, share] : ops_of(node)) {
+      const int64_t runs = e->times / share;
+      KernelRow row{std::string(info(e->op.kernel).name), formula_of(trace_, e->op), std::nullopt, 0, {}};
       Cost cost;
-      cost.add(cost_of(trace_, *op));
-      if (op->last >= 0) {
-        const Op& last = trace_.last_ops[static_cast<size_t>(op->last)];
-        row.last = formula_of(trace_, last);
-        cost.add(cost_of(trace_, last));
+      cost.add(cost_of(trace_, e->op));
+      if (e->last != nullptr) {
+        row.last = formula_of(trace_, *e->last);
+        cost.add(cost_of(trace_, *e->last));
       }
       const auto [found, fresh] = known.try_emplace(key_of(row), rows.size());
       if (fresh) rows.push_back(std::move(row));
@@ -213,7 +213,7 @@ class Pages {
   const Trace& trace_;
   const Rollup& rollup_;
   const ReportNames names_;
-  std::vector<std::vector<const Op*>> ops_;  // by scope, in the order in which they run
+  std::vector<std::vector<Executions>> ops_;  // by scope, in the order in which they run
   std::map<std::string, const AnalyticModuleNode*> modules_;
 };
 
@@ -265,14 +265,11 @@ std::string layer_page_name(const std::string& module_id) {
   return out + ".md";
 }
 
-std::vector<std::pair<std::string, std::string>> layer_docs(const AnalyticModel& model, const Report& report,
-                                                            const ModuleTreeOptions& options) {
-  Tracer tracer;
-  model.trace(tracer);
-  const Rollup rollup = roll_up(tracer.trace());
-  const auto tree = module_tree(model, tracer.trace(), rollup, options);
+std::vector<std::pair<std::string, std::string>> layer_docs(const AnalyticModel& model, const Evaluation& run,
+                                                            const Report& report, const ModuleTreeOptions& options) {
+  const auto tree = module_tree(model, run, options);
   std::vector<std::pair<std::string, std::string>> out = {{"summary.md", summary_page(report)}};
-  add_pages(Pages(model, report, tracer.trace(), rollup), *tree, out);
+  add_pages(Pages(model, report, run), *tree, out);
   return out;
 }
 

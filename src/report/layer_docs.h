@@ -13,8 +13,8 @@ namespace modelmeter {
 
 // (file name, Markdown): summary.md, and a page for each module id with its slashes as underscores. The report must be
 // of this model and these options.
-std::vector<std::pair<std::string, std::string>> layer_docs(const AnalyticModel& model, const Report& report,
-                                                            const ModuleTreeOptions& options);
+std::vector<std::pair<std::string, std::string>> layer_docs(const AnalyticModel& model, const Evaluation& run,
+                                                            const Report& report, const ModuleTreeOptions& options);
 
 // The name of a module's page: "vision_vit_model.md".
 std::string layer_page_name(const std::string& module_id);

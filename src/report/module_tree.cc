@@ -30,10 +30,10 @@ std::string looked_up(const std::vector<std::pair<std::string, std::string>>& ta
 
 class TreeBuilder {
  public:
-  TreeBuilder(const AnalyticModel& model, const Trace& trace, const Rollup& rollup, const ModuleTreeOptions& options)
+  TreeBuilder(const AnalyticModel& model, const Evaluation& run, const ModuleTreeOptions& options)
       : model_(model),
-        trace_(trace),
-        rollup_(rollup),
+        trace_(run.trace()),
+        rollup_(run.rollup()),
         options_(options),
         names_(model.names()),
         categories_(model.categories()) {
@@ -408,9 +408,9 @@ Figures figures_of(const ModuleTreeNode& node) {
   return out;
 }
 
-std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Trace& trace, const Rollup& rollup,
+std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Evaluation& run,
                                             const ModuleTreeOptions& options) {
-  return TreeBuilder(model, trace, rollup, options).take();
+  return TreeBuilder(model, run, options).take();
 }
 
 }  // namespace modelmeter

@@ -53,8 +53,8 @@ struct ModuleTreeOptions {
   bool expand_lists = false;  // block_00 … block_39 instead of one block_00 times 40
 };
 
-// The trace must be the model's, recorded by trace().
-std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Trace& trace, const Rollup& rollup,
+// The run must be the model's, made by evaluate().
+std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Evaluation& run,
                                             const ModuleTreeOptions& options);
 
 }  // namespace modelmeter

@@ -124,15 +124,12 @@ std::string category_by_name(const std::vector<OperatorCategory>& categories, st
 
 }  // namespace
 
-TargetOperatorList target_operators(const AnalyticModel& model, const std::string& snapshot_id) {
+TargetOperatorList target_operators(const AnalyticModel& model, const Evaluation& run, const std::string& snapshot_id) {
   const ReportNames names = model.names();
   Census census(names);
   for (const BaseLayer* layer : model.root_layers()) census.add(*layer, 1, stage_of(model, *layer));
 
-  Tracer tracer;
-  model.trace(tracer);
-  const Rollup rollup = roll_up(tracer.trace());
-  const auto tree = module_tree(model, tracer.trace(), rollup, {});
+  const auto tree = module_tree(model, run, {});
   const std::map<std::string, std::string> categories = categories_by_class(*tree);
 
   TargetOperatorList out;

@@ -28,7 +28,7 @@ struct TargetOperatorList {
 };
 
 // snapshot_id names the run.
-TargetOperatorList target_operators(const AnalyticModel& model, const std::string& snapshot_id);
+TargetOperatorList target_operators(const AnalyticModel& model, const Evaluation& run, const std::string& snapshot_id);
 
 std::string operators_markdown(const TargetOperatorList& list);  // a table
 // One object. `folder`: where operator_files() are, absolute; "" where they are not written.

@@ -449,7 +449,7 @@ TEST(Difference, IsOneJsonObject) {
 
 TEST(Operators, AsJsonNameTheirFilesWhereTheyAreWritten) {
   const auto model = testing_models::wan_model({});
-  const TargetOperatorList list = target_operators(*model, "run");
+  const TargetOperatorList list = target_operators(*model, evaluate(*model), "run");
   const auto printed = nlohmann::json::parse(operators_json(list, ""));
   EXPECT_EQ(printed["operators"].size(), list.operators.size());
   EXPECT_FALSE(printed.contains("layers_json_path"));

@@ -181,10 +181,9 @@ bool Comparison::equal() const {
 }
 
 Recording recording_of(const Stage& stage) {
-  Tracer tracer;
-  stage.trace_forward(tracer);
-  const Trace& trace = tracer.trace();
-  const Rollup rollup = roll_up(trace);
+  const Evaluation forward = evaluate_forward(stage);
+  const Trace& trace = forward.trace();
+  const Rollup& rollup = forward.rollup();
 
   Recording out;
   out.ops = recorded_ops(trace);
