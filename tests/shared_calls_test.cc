@@ -65,7 +65,7 @@ std::vector<std::string> entry_configs() {
 }
 
 INSTANTIATE_TEST_SUITE_P(EntryConfigs, SharedCalls, testing::ValuesIn(entry_configs()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& entry) { return entry.param; });
 
 }  // namespace
 }  // namespace modelmeter

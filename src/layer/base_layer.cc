@@ -67,6 +67,10 @@ void BaseLayer::for_each_parameter(const std::function<void(const std::string&, 
   }
 }
 
+void BaseLayer::vary_by(std::initializer_list<int64_t> options) {
+  for (int64_t option : options) varies_by_.push_back(option);
+}
+
 int32_t BaseLayer::find_structure() const {
   std::string text = fmt::format("{} {}", typeid(*this).name(), class_name_);
   for (const auto& [name, value] : constructor_params_) text += fmt::format(" {}={}", name, text_of(value));

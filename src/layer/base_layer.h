@@ -110,9 +110,7 @@ class BaseLayer {
                             std::string_view list_class = "ModuleList");
 
   // Options that decide what forward() does and are not described: layers that differ in them differ in structure.
-  void vary_by(std::initializer_list<int64_t> options) {
-    for (const int64_t option : options) varies_by_.push_back(option);
-  }
+  void vary_by(std::initializer_list<int64_t> options);
 
   void tie_to(const BaseLayer& owner) { tied_to_ = &owner; }
 
