@@ -359,6 +359,13 @@ TEST(Table, LinesUpItsColumns) {
 
 // --- difference ---
 
+TEST(Summary, ShowsStagesWhereThereAreTwoOrMore) {
+  WanSpec two;
+  two.stages = "[text_encoder, diffusion]";
+  EXPECT_THAT(summary_markdown(report_of(two)), HasSubstr("## Stages"));
+  EXPECT_THAT(summary_markdown(report_of({})), Not(HasSubstr("## Stages")));
+}
+
 TEST(Difference, OfAReportToItselfIsEmpty) {
   const Report r = report_of({});
   const ReportDifference d = difference(r, r);
