@@ -166,7 +166,7 @@ TEST(ToYaml, RoundTrips) {
 }
 
 TEST(Yaml, ShortWordsAreQuotedWhereTheyWouldBeReadAsSomethingElse) {
-  const auto printed = [](const std::string& word) { return to_yaml(Node::map({{Key("k"), Node::string(word)}})); };
+  const auto printed = [](const std::string& word) { return to_yaml(Node::map({{Key("k"), Node::string(word), {}}})); };
   for (const std::string word :
        {"y",    "Y",   "n",   "yes", "No",  "ON",       "off",      "True",     "FALSE", "null",
         "Null", "NaN", "nan", "inf", "Inf", "Infinity", "infinity", "INFINITY", "1",     "1e5"}) {
