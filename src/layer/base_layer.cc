@@ -158,17 +158,17 @@ void BaseLayer::add_parameter(std::string name, TensorSpec spec) {
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
-  add_parameter(std::move(name), {std::move(sizes), dtype});
+  add_parameter(std::move(name), {sizes, dtype});
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, const BuildContext& context) {
   check_one_rank(context);
-  add_parameter(std::move(name), {std::move(sizes), context.dtype});
+  add_parameter(std::move(name), {sizes, context.dtype});
 }
 
 void BaseLayer::register_weight(std::string name, Shape sizes, const BuildContext& context) {
   check_one_rank(context);
-  add_parameter(std::move(name), {std::move(sizes), context.dtype, context.weights.bits});
+  add_parameter(std::move(name), {sizes, context.dtype, context.weights.bits});
 }
 
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
