@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <type_traits>
@@ -87,13 +86,14 @@ class Buffer {
  private:
   static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
   struct Free {
-    void operator()(T* memory) const { ::operator delete(memory); }
+    void operator()(T* objects) const { ::operator delete(static_cast<void*>(objects)); }
   };
 
   void grow(size_t n) {
     const size_t wanted = std::max(size_ + n, std::max<size_t>(2 * capacity_, 64));
+    // NOLINTNEXTLINE(bugprone-sizeof-expression): where T is a pointer, its own size is meant
     std::unique_ptr<T[], Free> larger(static_cast<T*>(::operator new(wanted * sizeof(T))));
-    if (size_ > 0) std::memcpy(static_cast<void*>(larger.get()), data_.get(), size_ * sizeof(T));
+    std::uninitialized_copy_n(data_.get(), size_, larger.get());
     data_ = std::move(larger);
     capacity_ = wanted;
   }

@@ -7,9 +7,11 @@ namespace {
 
 bool same_operands(const Trace& trace, const Op& a, const Op& b) {
   if (a.inputs != b.inputs || a.outputs != b.outputs) return false;
+  const TensorMeta* const* of_a = trace.operands.data() + a.operands;
+  const TensorMeta* const* of_b = trace.operands.data() + b.operands;
   for (int i = 0; i < a.inputs + a.outputs; ++i) {
-    const TensorMeta& x = *trace.operands[static_cast<size_t>(a.operands + i)];
-    const TensorMeta& y = *trace.operands[static_cast<size_t>(b.operands + i)];
+    const TensorMeta& x = *of_a[i];
+    const TensorMeta& y = *of_b[i];
     if (!x.same_layout(y) || x.storage->place != y.storage->place) return false;
   }
   return true;
