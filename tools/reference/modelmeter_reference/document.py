@@ -104,9 +104,8 @@ def _sections(kernels: list[Kernel]) -> tuple[list[dict], set[str]]:
     for section, group in itertools.groupby(kernels, key=lambda kernel: kernel.section):
         ran = list(group)
         peak = max(kernel.live for kernel in ran)
-        # With live memory from the section's first kernel on: what repeats does so in memory too, and `peak_live` places it.
-        fingerprint = json.dumps([[kernel.name, kernel.scope.removeprefix(_module(section)), *kernel.row()[2:7],
-                                   kernel.live - ran[0].live] for kernel in ran])
+        fingerprint = json.dumps([[kernel.name, kernel.scope.removeprefix(_module(section)), *kernel.row()[2:7]]
+                                  for kernel in ran])
         earlier = first_with.setdefault(fingerprint, section) if section else section
         if earlier == section:
             rows.append({"section": section, **_sums(ran), "peak_live": peak, "ops": [kernel.row() for kernel in ran]})
