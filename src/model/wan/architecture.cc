@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "model/transformers/encoder_architecture.h"
 
@@ -62,7 +63,7 @@ Architecture read_official(const View& config) {
 Architecture read_diffusers(const View& config) {
   Architecture a;
   a.num_heads = config.get<int64_t>("num_attention_heads");
-  a.dim = a.num_heads * config.get<int64_t>("attention_head_dim");
+  a.dim = checked_mul(a.num_heads, config.get<int64_t>("attention_head_dim"), "the width of the transformer");
   read_common(config, a);
   a.in_dim = config.get_or<int64_t>("in_channels", a.in_dim);
   a.out_dim = config.get_or<int64_t>("out_channels", a.in_dim);
