@@ -139,10 +139,15 @@ int devices(const CommandLine& line) {
     if (is_file_name(name)) files.push_back({"device", name});
     names.push_back(is_file_name(name) ? files.back().option() : name);
   }
-  const config::Repository repository(with_user_files(configs, files), configs, arguments.values("--config-dir"));
+  const UserFiles user(configs, files);
+  const config::Repository repository(user.file_system(), configs, arguments.values("--config-dir"));
   std::vector<Device> found;
-  for (const std::string& name : names.empty() ? device_names(repository) : names) {
-    found.push_back(load_device(repository, name));
+  try {
+    for (const std::string& name : names.empty() ? device_names(repository) : names) {
+      found.push_back(load_device(repository, name));
+    }
+  } catch (const Error& error) {
+    throw user.renamed(error);
   }
   if (arguments.has("--json")) {
     fmt::print("{}\n", json_of(found));

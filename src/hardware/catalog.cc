@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 
 #include "base/edit_distance.h"
 #include "config/compose.h"
@@ -13,7 +14,7 @@ namespace {
 // The disk, on which a user's file stands in a config group.
 class DiskWithFiles : public config::DiskFileSystem {
  public:
-  DiskWithFiles(std::map<std::string, std::string> files) : files_(std::move(files)) {}
+  explicit DiskWithFiles(std::map<std::string, std::string> files) : files_(std::move(files)) {}
 
   std::optional<std::string> read(const std::string& path) const override { return DiskFileSystem::read(real(path)); }
   bool is_file(const std::string& path) const override { return DiskFileSystem::is_file(real(path)); }
@@ -36,14 +37,29 @@ bool is_file_name(std::string_view name) {
 
 std::string UserFile::option() const { return std::filesystem::path(path).stem().string(); }
 
-std::shared_ptr<const config::FileSystem> with_user_files(const std::string& configs,
-                                                          const std::vector<UserFile>& files) {
-  std::map<std::string, std::string> paths;
-  for (const UserFile& file : files) {
+UserFiles::UserFiles(std::string configs, std::vector<UserFile> files)
+    : configs_(std::move(configs)), files_(std::move(files)) {
+  for (const UserFile& file : files_) {
     if (!config::DiskFileSystem().is_file(file.path)) throw Error(fmt::format("{}: no such file", file.path));
-    paths[fmt::format("{}/{}/{}.yaml", configs, file.group, file.option())] = file.path;
   }
+}
+
+std::string UserFiles::place_of(const UserFile& file) const {
+  return fmt::format("{}/{}/{}.yaml", configs_, file.group, file.option());
+}
+
+std::shared_ptr<const config::FileSystem> UserFiles::file_system() const {
+  std::map<std::string, std::string> paths;
+  for (const UserFile& file : files_) paths[place_of(file)] = file.path;
   return std::make_shared<DiskWithFiles>(std::move(paths));
+}
+
+Error UserFiles::renamed(const Error& error) const {
+  SourceSpan span = error.span();
+  for (const UserFile& file : files_) {
+    if (span.file == place_of(file)) span.file = file.path;
+  }
+  return Error(error.code(), error.message(), std::move(span), error.notes());
 }
 
 std::vector<std::string> device_names(const config::Repository& repository) { return repository.options("device"); }

@@ -14,14 +14,28 @@ namespace modelmeter {
 // Whether it names a file rather than an option of a group: it ends in .yaml.
 bool is_file_name(std::string_view name);
 
-// What composes options of a group as the disk does, with one more: the user's file, as GROUP/NAME.yaml in the folder
-// of configs. Error where there is no such file.
+// A file of the user's that stands in a config group as an option of it.
 struct UserFile {
   std::string group, path;
   std::string option() const;  // the file's name without folder and .yaml
 };
-std::shared_ptr<const config::FileSystem> with_user_files(const std::string& configs,
-                                                          const std::vector<UserFile>& files);
+
+// The disk with the user's files in the groups of the folder `configs`, for a Repository to read.
+class UserFiles {
+ public:
+  // Error where there is no such file.
+  UserFiles(std::string configs, std::vector<UserFile> files);
+
+  std::shared_ptr<const config::FileSystem> file_system() const;
+  // The same error, at the file that the user named.
+  Error renamed(const Error& error) const;
+
+ private:
+  std::string place_of(const UserFile& file) const;
+
+  std::string configs_;
+  std::vector<UserFile> files_;
+};
 
 // All options of the group `device`, in order of their names.
 std::vector<std::string> device_names(const config::Repository& repository);

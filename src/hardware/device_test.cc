@@ -149,11 +149,15 @@ TEST(Catalog, AUsersFileStandsInTheGroup) {
   std::fclose(file);
   const UserFile mine{"device", path};
   EXPECT_EQ(mine.option(), "mine_device");
-  const config::Repository repository(with_user_files(configs, {mine}), configs);
+  const UserFiles user(configs, {mine});
+  const config::Repository repository(user.file_system(), configs);
   EXPECT_EQ(load_device(repository, "mine_device").name, "Small");
   EXPECT_EQ(load_device(repository, "h100_sxm").vendor, "NVIDIA");
+  SourceSpan span;
+  span.file = std::string(configs) + "/device/mine_device.yaml";
+  EXPECT_EQ(user.renamed(Error("wrong", span)).span().file, path);
   std::filesystem::remove(path);
-  EXPECT_THROW(with_user_files(configs, {mine}), Error);
+  EXPECT_THROW(UserFiles(configs, {mine}), Error);
 }
 
 }  // namespace
