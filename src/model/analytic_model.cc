@@ -56,7 +56,8 @@ const std::vector<AnalyticModel::Held>& AnalyticModel::held_by_stage() const {
   std::call_once(held_once_, [this] {
     for (const auto& stage : stages()) {
       const Residents resident = residents(*stage);
-      held_.push_back({resident.bytes(), resident.on_device, resident.streamed});
+      held_.push_back(
+          {resident.bytes(), resident.arriving_bytes, resident.leaving_bytes, resident.on_device, resident.streamed});
     }
   });
   return held_;
@@ -74,8 +75,8 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
     tracer.exchange_shares_calls(shares_calls);
     const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
     const int64_t beside = resident->on_device ? std::max(inputs, held) : held;
-    trace.residences.push_back(
-        {tracer.scope(), checked_add(resident->bytes, beside, "live memory"), resident->on_device, resident->streamed});
+    trace.residences.push_back({tracer.scope(), checked_add(resident->bytes, beside, "live memory"),
+                                resident->on_device, resident->streamed, resident->arriving, resident->leaving});
     tracer.leave();
     ++resident;
   }

@@ -68,6 +68,8 @@ struct Residence {
   int64_t given_bytes;    // weights, buffers and inputs on the device
   bool on_device = true;  // false: it runs on the host, and its activations are there
   bool streamed = false;  // weights of a module are on the device only while it runs (Scope::own_weights)
+  // Weights copied to the device and back to the host before it runs; cost/weight_transfers.h has all of its copies.
+  int64_t arriving_bytes = 0, leaving_bytes = 0;
 };
 
 // What a growing repetition carries on: its size in the last one.
