@@ -88,6 +88,19 @@ void sweep(benchmark::State& state, const std::string& implementation, Points (*
   state.counters["whole"] = static_cast<double>(stats.whole);
 }
 
+// Points that are not swept: the configuration with its values resolved, built, evaluated.
+void whole(benchmark::State& state, const std::string& implementation) {
+  const Points all = grid();
+  const SweepSpace& over = space(implementation);
+  size_t next = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(over.model(all[next++ % all.size()])->get_forward_cost());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK_CAPTURE(whole, official, "official");
+BENCHMARK_CAPTURE(whole, diffusers, "diffusers");
+
 #define SWEEP(points)                                                                             \
   BENCHMARK_CAPTURE(sweep, points##_official, "official", points)->Unit(benchmark::kMillisecond); \
   BENCHMARK_CAPTURE(sweep, points##_diffusers, "diffusers", points)->Unit(benchmark::kMillisecond)

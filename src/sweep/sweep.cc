@@ -14,8 +14,9 @@ namespace {
 constexpr size_t most_models = 64;
 
 // The node at "a.b"; null where the configuration has none.
-config::Node* find(config::Node& root, std::string_view key) {
-  config::Node* at = &root;
+template <class NodeOrConst>
+NodeOrConst* find(NodeOrConst& root, std::string_view key) {
+  NodeOrConst* at = &root;
   while (at != nullptr && !key.empty()) {
     const size_t dot = key.find('.');
     at = at->find(key.substr(0, dot));
@@ -106,7 +107,7 @@ void SweepSpace::find_settings() {
 std::vector<std::string> SweepSpace::changed_by(size_t axis) const {
   const config::Node base = config::resolve(composition_);
   config::Composition changed = composition_;
-  const config::Node* now = find(const_cast<config::Node&>(base), axes_[axis].key);
+  const config::Node* now = find(base, axes_[axis].key);
   config::Node value = axes_[axis].choices.empty()
                            ? config::Node::integer(now->is(config::Kind::integer) ? now->as_int() + 1 : 1)
                            : axes_[axis].choices.back();
