@@ -4,7 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
+#include <functional>
+#include <thread>
 
 #include "model/registry.h"
 
@@ -119,11 +120,12 @@ TEST(Sweep, AnAxisThatIsNoSettingAsksForAModelOfEachValue) {
 }
 
 // Of the steps of Wan2.2's A14B so few that one expert runs none: another list of stages.
-TEST(Sweep, WhatTakesOtherStagesIsEvaluatedWhole) {
+TEST(Sweep, WhatTakesOtherStagesHasAModelOfItsOwn) {
   const SweepSpace s = space("wan2_2_t2v_a14b_pipeline", {}, {{"workload.num_inference_steps", {}}});
   Sweep sweep(s);
-  for (const int64_t steps : {1, 2, 3, 40}) expect_equal(sweep, s, {steps});
-  EXPECT_GE(sweep.stats().whole, 1);
+  for (const int64_t steps : {1, 2, 3, 40, 1, 50}) expect_equal(sweep, s, {steps});
+  EXPECT_EQ(sweep.stats().models, 2);
+  EXPECT_EQ(sweep.stats().whole, 0);
 }
 
 std::string error_of(const std::function<void()>& f) {
@@ -152,6 +154,34 @@ TEST(Sweep, AKeyThatIsNotThereIsNamed) {
               HasSubstr("did you mean 'workload.num_frames'?"));
   EXPECT_THAT(error_of([] { space("wan2_1_t2v_14b", {}, {{"workload.width", {}}, {"workload.width", {}}}); }),
               HasSubstr("swept twice"));
+}
+
+// A recording's workload gives the latent itself: no key of it is a setting, and each point is a model of its own.
+TEST(Sweep, AModelWithoutSettingsIsEvaluatedWhole) {
+  const SweepSpace s = space(
+      "wan2_1_t2v_14b",
+      {"workload.num_frames=null", "workload.height=null", "workload.width=null", "+workload.latent=[16,3,16,16]"},
+      {{"workload.num_inference_steps", {}}});
+  Sweep sweep(s);
+  for (const int64_t steps : {1, 30}) expect_equal(sweep, s, {steps});
+  EXPECT_EQ(sweep.stats().whole, 2);
+}
+
+TEST(Sweep, ThreadsShareASpace) {
+  const SweepSpace s = space("wan2_1_t2v_14b_pipeline", {"runtime.allow_unsupported=true"}, sizes);
+  const auto run = [&](std::vector<Count>& out) {
+    Sweep sweep(s);
+    for (int64_t i = 0; i < 80; ++i) {
+      out.push_back(sweep.evaluate({21 + 4 * (i % 7), 64 + 16 * (i % 11), 64 + 16 * (i % 13)}).figures.flops_full);
+    }
+  };
+  std::vector<Count> first, second, alone;
+  std::thread a([&] { run(first); }), b([&] { run(second); });
+  a.join();
+  b.join();
+  run(alone);
+  EXPECT_EQ(first, alone);
+  EXPECT_EQ(second, alone);
 }
 
 TEST(Sweep, WeightsOnTheDeviceDependOnResidency) {
