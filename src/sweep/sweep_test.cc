@@ -156,6 +156,17 @@ TEST(Sweep, AKeyThatIsNotThereIsNamed) {
               HasSubstr("swept twice"));
 }
 
+// On the host a stage takes nothing of the device.
+TEST(Sweep, AStageOnTheHostTakesNoDeviceMemory) {
+  const SweepSpace s = space("wan2_1_t2v_14b_pipeline",
+                             {"runtime=diffusers", "runtime.t5_cpu=true", "model.stages=[text_encoder]"},
+                             {choices("runtime.residency", {"all", "sequential"}), {"workload.batch_size", {}}});
+  Sweep sweep(s);
+  for (const int64_t residency : {0, 1}) {
+    for (const int64_t batch : {1, 3}) expect_equal(sweep, s, {residency, batch});
+  }
+}
+
 // A recording's workload gives the latent itself: no key of it is a setting, and each point is a model of its own.
 TEST(Sweep, AModelWithoutSettingsIsEvaluatedWhole) {
   const SweepSpace s = space(
