@@ -109,6 +109,40 @@ TEST(Sweep, WhatInterpolatesAnAxisFollows) {
   EXPECT_EQ(sweep.stats().whole, 0);
 }
 
+TEST(Sweep, WhatIsComputedFromAnAxisFollowsToo) {
+  const SweepSpace s = space("wan2_1_t2v_14b_pipeline",
+                             {R"(workload.width='${eval:"${workload.height} * 2"}')", "runtime.allow_unsupported=true"},
+                             {{"workload.height", {}}});
+  Sweep sweep(s);
+  for (const int64_t height : {128, 256, 480}) expect_equal(sweep, s, {height});
+}
+
+// Tiles that are given stay what they are, whatever the page's shape.
+TEST(Sweep, PagesOfGivenTilesKeepThem) {
+  const SweepSpace s =
+      space("deepseek_ocr", {"workload.profile_id=dsocr-gundam", "+workload.tile_columns=2", "+workload.tile_rows=3"},
+            {{"workload.page_width", {}}, {"workload.page_height", {}}});
+  Sweep sweep(s);
+  expect_equal(sweep, s, {2000, 700});
+  expect_equal(sweep, s, {700, 2000});
+}
+
+// Parts that run by themselves: each follows from less than the whole run does.
+TEST(Sweep, StagesOfAReadingByThemselves) {
+  for (const char* stage :
+       {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"}) {
+    const SweepSpace s =
+        space("deepseek_ocr", {"workload.profile_id=dsocr-gundam", std::string("model.stages=[") + stage + "]"},
+              {{"workload.page_width", {}}, {"workload.max_new_tokens", {}}, {"workload.batch_size", {}}});
+    Sweep sweep(s);
+    for (const int64_t width : {500, 1500, 1500, 3000}) {
+      expect_equal(sweep, s, {width, 20, 1});
+      expect_equal(sweep, s, {width, 7, 2});
+    }
+    EXPECT_EQ(sweep.stats().models, 1) << stage;
+  }
+}
+
 TEST(Sweep, AnAxisThatIsNoSettingAsksForAModelOfEachValue) {
   const SweepSpace s =
       space("wan2_1_t2v_14b_pipeline", {}, {{"workload.num_inference_steps", {}}, {"workload.text_len", {}}});
@@ -158,9 +192,9 @@ TEST(Sweep, AKeyThatIsNotThereIsNamed) {
 
 // On the host a stage takes nothing of the device.
 TEST(Sweep, AStageOnTheHostTakesNoDeviceMemory) {
-  const SweepSpace s = space("wan2_1_t2v_14b_pipeline",
-                             {"runtime=diffusers", "runtime.t5_cpu=true", "model.stages=[text_encoder]"},
-                             {choices("runtime.residency", {"all", "sequential"}), {"workload.batch_size", {}}});
+  const SweepSpace s =
+      space("wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.t5_cpu=true", "model.stages=[text_encoder]"},
+            {choices("runtime.residency", {"all", "sequential"}), {"workload.batch_size", {}}});
   Sweep sweep(s);
   for (const int64_t residency : {0, 1}) {
     for (const int64_t batch : {1, 3}) expect_equal(sweep, s, {residency, batch});
