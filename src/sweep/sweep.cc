@@ -25,13 +25,17 @@ NodeOrConst* find(NodeOrConst& root, std::string_view key) {
   return at;
 }
 
+std::string below(const std::string& prefix, const std::string& key) {
+  return prefix.empty() ? key : fmt::format("{}.{}", prefix, key);
+}
+
 // Keys of values: "workload.width".
 void add_keys(const config::Node& node, const std::string& prefix, std::vector<std::string>& out) {
   if (!node.is(config::Kind::map)) {
     out.push_back(prefix);
     return;
   }
-  for (const std::string& key : node.keys()) add_keys(*node.find(key), prefix.empty() ? key : prefix + "." + key, out);
+  for (const std::string& key : node.keys()) add_keys(*node.find(key), below(prefix, key), out);
 }
 
 // Keys at which two trees of the same keys differ.
@@ -42,7 +46,7 @@ void add_differences(const config::Node& a, const config::Node& b, const std::st
     return;
   }
   for (const std::string& key : a.keys()) {
-    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    const std::string path = below(prefix, key);
     if (const config::Node* other = b.find(key)) add_differences(*a.find(key), *other, path, out);
   }
 }

@@ -7,9 +7,9 @@
 //   Sweep sweep(space);                                   // one for each thread
 //   Totals totals = sweep.evaluate({{81, 720, 1280, 1}});  // offload
 //
-// How it goes. Layers are built once for all values of the axes that AnalyticModel::settings() lists, and again for each
-// value of the others. What a stage adds to a run follows from a few numbers (Stage::depends_on) and is kept by them
-// (stage_memo.h): steps and residency alone trace next to nothing, many sizes are read off exact polynomials. What
+// How it goes. Layers are built once for all values of the axes that AnalyticModel::settings() lists, and again for
+// each value of the others. What a stage adds to a run follows from a few numbers (Stage::depends_on) and is kept by
+// them (stage_memo.h): steps and residency alone trace next to nothing, many sizes are read off exact polynomials. What
 // stages add is put together as AnalyticModel::trace and roll_up do. A run that takes other stages has a model of its
 // own; one that is refused is built from its configuration, for the error that a user gets.
 #pragma once
