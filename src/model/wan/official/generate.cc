@@ -1,5 +1,7 @@
 #include "model/wan/official/generate.h"
 
+#include "trace/shared_call.h"
+
 namespace modelmeter::wan::official {
 namespace {
 
@@ -140,9 +142,12 @@ void Generate::token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor
 Tensor Generate::guide(const Tensor& conditional, const Tensor& unconditional) const {
   if (!o_.guidance || conditional.on_host()) return conditional;
   FunctionScope scope("guidance");
-  Tensor difference = torch::sub(conditional, unconditional);
-  difference = torch::mul(std::move(difference), 5.0);
-  return torch::add(unconditional, std::move(difference));
+  static const int32_t function = structure_id("wan::official::guide");
+  return shared_call(conditional.tracer(), function, {&conditional, &unconditional}, {}, [&] {
+    Tensor difference = torch::sub(conditional, unconditional);
+    difference = torch::mul(std::move(difference), 5.0);
+    return torch::add(unconditional, std::move(difference));
+  });
 }
 
 Tensor Generate::decode() const {
