@@ -160,13 +160,14 @@ class SharedCosts {
     out.used = true;
     for (int32_t i = call.first_op; i < call.end_op; ++i) {
       const Op& op = trace_.ops[static_cast<size_t>(i)];
-      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
       const OpCost& first = ops_[static_cast<size_t>(i)];
-      const int64_t times = times_in(call, op.scope);
-      if (op.last < 0 && times == 1) {
+      if (op.scope == call.scope && op.last < 0) {  // once a call, as most are
+        out.rise = std::max(out.rise, op.live - call.live);
         out.cost.add(first);
         continue;
       }
+      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
+      const int64_t times = times_in(call, op.scope);
       Cost cost;
       cost.add(first);
       if (op.last < 0) {
