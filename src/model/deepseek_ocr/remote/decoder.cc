@@ -262,8 +262,7 @@ Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArgument
 
   residual = hidden_states;
   hidden_states = post_attention_layernorm_(hidden_states);
-  hidden_states =
-      alike([&] { return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states); });
+  hidden_states = alike([&] { return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states); });
   return torch::add(residual, hidden_states);
 }
 
