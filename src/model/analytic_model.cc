@@ -69,9 +69,11 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
   for (const auto& stage : stages()) {
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
-    // Streamed weights are counted kernel by kernel.
+    // Streamed weights are counted kernel by kernel, where it runs.
     const bool shares_calls = tracer.exchange_shares_calls(!resident->streamed && tracer.shares_calls());
+    const bool names_scopes = tracer.exchange_names_scopes(resident->streamed || tracer.names_scopes());
     ((*stage).*how)(tracer);
+    tracer.exchange_names_scopes(names_scopes);
     tracer.exchange_shares_calls(shares_calls);
     const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
     const int64_t beside = resident->on_device ? std::max(inputs, held) : held;

@@ -30,6 +30,9 @@ struct Op {
   // convolution: conv_params().
   std::array<int64_t, 3> params;
   int64_t live;  // bytes of device memory above the start, right after the kernel
+  // Bytes of its operands, an expanded dimension once: of the inputs, each that differs from those before it, and of
+  // the outputs.
+  int64_t input_bytes, output_bytes;
 };
 
 // How a convolution goes over its input, one number for each spatial dimension. Its groups are the channels of the
