@@ -19,6 +19,11 @@ bool is_data_root(const fs::path& folder) {
   return fs::is_directory(folder / "configs", ignored) && fs::is_directory(folder / "models", ignored);
 }
 
+std::string working_directory() {
+  std::error_code ignored;
+  return fs::current_path(ignored).string();
+}
+
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
 }  // namespace
@@ -61,7 +66,8 @@ Session::Session(const Arguments& arguments) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(repository), ", "))});
   }
-  const config::Composition composition = config::compose(repository, name, arguments.rest());
+  const config::Composition composition =
+      config::compose(repository, name, arguments.rest(), {.working_directory = working_directory()});
   if (arguments.has("--cfg")) {
     const std::string which = arguments.value("--cfg");
     if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));

@@ -49,9 +49,8 @@ std::vector<std::string> View::keys() const {
 }
 
 View View::at(std::string_view key) const {
-  const std::vector<std::string> known = keys();
   if (const Node* found = node_->find(key)) return View(*found, key_below(path_, key));
-  throw Error(fmt::format("{}: missing", key_below(path_, key)), span(), name_notes(key, known, "keys here"));
+  throw Error(fmt::format("{}: missing", key_below(path_, key)), span(), name_notes(key, keys(), "keys here"));
 }
 
 View View::child(std::string_view key) const {
