@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/edit_distance.h"
@@ -132,6 +133,7 @@ void read(const View& view, double& out) {
   require_value(view);
   if (!view.node().is(Kind::integer) && !view.node().is(Kind::floating)) throw view.expected("a number");
   out = view.node().as_double();
+  if (!std::isfinite(out)) throw view.expected("a finite number");
 }
 
 void read(const View& view, std::string& out) {

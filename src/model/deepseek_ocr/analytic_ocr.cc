@@ -63,7 +63,7 @@ std::vector<config::View> AnalyticOcr::chosen_stages(const config::View& model, 
 
 void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d) {
   if (!decoder.has("num_hidden_layers")) return;
-  d.num_hidden_layers = decoder.get_positive<int64_t>("num_hidden_layers");
+  d.num_hidden_layers = decoder.get_positive<int64_t>("num_hidden_layers", config::max_layers);
   notes_.push_back(fmt::format("the depth is set to {} layers by decoder.num_hidden_layers", d.num_hidden_layers));
 }
 

@@ -86,7 +86,7 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
 void Wan2_1Model::read_transformer(const config::View& transformer) {
   transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
   if (transformer.has("num_layers")) {
-    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers");
+    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
   if (!transformer.has("vace_layers")) return;
