@@ -82,7 +82,8 @@ class Resolution {
   // The value without interpolations.
   Node deep(Target target) {
     if (++nodes_ > max_nodes) {
-      throw Error(fmt::format("interpolations make this configuration larger than {} values", max_nodes));
+      throw Error(fmt::format("interpolations make this configuration larger than {} values", max_nodes),
+                  target.node->span());
     }
     const Mark site = target.node->mark();
     const bool was_interpolation = target.node->is_interpolation();

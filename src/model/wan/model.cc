@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
@@ -39,6 +40,9 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   if (model.has("stages")) {
     wanted_ = model.get<std::vector<std::string>>("stages");
     if (wanted_.empty()) throw model.at("stages").expected("at least one stage");
+    if (std::set<std::string>(wanted_.begin(), wanted_.end()).size() != wanted_.size()) {
+      throw model.at("stages").error("a stage is named twice");
+    }
   } else {
     wanted_ = {"diffusion"};
   }
