@@ -181,8 +181,14 @@ TEST(KeyIndex, FindsWhatASmallMapFinds) {
   for (const Entry& entry : large) built.set(entry.key, entry.value);
   for (const Key& key : keys) {
     for (const Node* node : {&many, &built}) {
-      EXPECT_EQ(node->find_entry(key)->value.as_int(), one.find_entry(key)->value.as_int()) << key.text;
-      EXPECT_EQ(node->find(key.text)->as_int(), one.find(key.text)->as_int()) << key.text;
+      const Entry *found = node->find_entry(key), *expected = one.find_entry(key);
+      ASSERT_TRUE(found != nullptr && expected != nullptr) << key.text;
+      EXPECT_EQ(found->value.as_int(), expected->value.as_int()) << key.text;
+      const Node *by_text = node->find(key.text), *expected_by_text = one.find(key.text);
+      ASSERT_EQ(by_text != nullptr, expected_by_text != nullptr) << key.text;
+      if (by_text != nullptr) {
+        EXPECT_EQ(by_text->as_int(), expected_by_text->as_int()) << key.text;
+      }
     }
   }
   EXPECT_EQ(many.find("nowhere"), nullptr);
