@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "hardware/catalog.h"
 #include "report/table.h"
@@ -58,7 +59,7 @@ std::vector<NamedQuantity> quantities_of(const Device& device) {
   }
   const PowerModel& power = device.power ? *device.power : no_power;
   for (const auto& [title, quantity, unit, unit_name] :
-       {std::tuple{"idle", &power.idle, 1.0, "W"}, std::tuple{"sustained under the limit", &power.sustained, 1.0, "W"},
+       {std::tuple{"idle", &power.idle, 1.0, "W"}, std::tuple{"of the limit, sustained", &power.sustained, 1.0, ""},
         std::tuple{"energy, memory traffic", &power.memory, 1e-12, "pJ/B"},
         std::tuple{"energy, GEMM of 16 bits", &power.tensor, 1e-12, "pJ/FLOP"},
         std::tuple{"energy, FlashAttention 2", &power.attention, 1e-12, "pJ/FLOP"}}) {
@@ -131,7 +132,7 @@ int devices(const CommandLine& line) {
   const std::vector<Flag> flags =
       with_common({{"--config-dir", "-cd", "DIR", "one more folder of configs, with a folder device in it"}});
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("devices", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("devices", flags)), 0;
   const std::string configs = find_data_root() + "/configs";
   std::vector<UserFile> files;
   std::vector<std::string> names;
@@ -150,9 +151,9 @@ int devices(const CommandLine& line) {
     throw user.renamed(error);
   }
   if (arguments.has("--json")) {
-    fmt::print("{}\n", json_of(found));
+    print(json_of(found) + "\n");
   } else {
-    fmt::print("{}", names.empty() ? list_of(found) : comparison_of(found));
+    print(names.empty() ? list_of(found) : comparison_of(found));
   }
   return 0;
 }

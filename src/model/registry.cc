@@ -32,7 +32,8 @@ struct Family {
 
 // Nodes that every configuration may have.
 const std::vector<std::string>& common_nodes() {
-  static const std::vector<std::string> names = {"hf", "runtime", "workload", "model", "report"};
+  static const std::vector<std::string> names = {"hf",     "runtime", "workload", "model",
+                                                 "report", "device",  "host",     "stack"};
   return names;
 }
 

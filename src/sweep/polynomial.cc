@@ -13,6 +13,9 @@ int64_t binomial(int64_t n, int k) {
   return out;
 }
 
+// From the first place to the last.
+int64_t steps_of(const Dependence& axis) { return (axis.to - axis.from) / axis.step; }
+
 }  // namespace
 
 std::optional<Lattice> Lattice::of(std::span<const Dependence> dependences) {
@@ -25,7 +28,7 @@ std::optional<Lattice> Lattice::of(std::span<const Dependence> dependences) {
     if (axis.to < d.from + d.degree * d.step) return std::nullopt;
     out.axes_.push_back(axis);
     out.nodes_ *= static_cast<size_t>(d.degree) + 1;
-    highest *= std::pow(static_cast<double>((axis.to - axis.from) / axis.step), d.degree);
+    highest *= std::pow(static_cast<double>(steps_of(axis)), d.degree);
   }
   constexpr double limit = 9e18;  // 2^63 is 9.2e18
   if (out.axes_.empty() || highest > limit) return std::nullopt;
@@ -47,7 +50,7 @@ void Lattice::move_to_last(RunValues& run) const {
 void Lattice::move_to(std::initializer_list<double> shares, RunValues& run) const {
   size_t turn = 0;
   for (const Dependence& axis : axes_) {
-    const auto places = static_cast<double>((axis.to - axis.from) / axis.step);
+    const auto places = static_cast<double>(steps_of(axis));
     const double share = shares.begin()[turn++ % shares.size()];
     run[axis.value] = axis.from + static_cast<int64_t>(places * share) * axis.step;
   }

@@ -75,11 +75,11 @@ const StageResult& StageMemo::evaluate(Family& family, const RunValues& run) {
 }
 
 StageMemo::Family& StageMemo::family_of(const RunValues& run, bool streamed) {
-  Key key = key_of(run, streamed, true);
+  const Key key = key_of(run, streamed, true);
   if (last_family_ != nullptr && key == last_family_key_) return *last_family_;
   if (families_.size() >= most_fits) families_.clear();
   last_family_key_ = key;
-  last_family_ = &families_[std::move(key)];
+  last_family_ = &families_[key];
   return *last_family_;
 }
 
@@ -91,7 +91,8 @@ bool StageMemo::fit(Family& family, const RunValues& run, bool streamed) {
   ++stats_.fits;
   try {
     family.polynomials = StagePolynomials::fit(tracer_, *lattice_, run, streamed);
-  } catch (const Error&) {  // somewhere on the lattice: this run is traced, and may be one too
+  } catch (const Error&) {  // somewhere on the lattice: this run is traced, and is one too or not
+    family.polynomials.reset();
   }
   if (!family.polynomials) ++stats_.failed_fits;
   return family.polynomials.has_value();

@@ -11,7 +11,7 @@
 namespace modelmeter {
 namespace {
 
-constexpr size_t most_models = 64;
+constexpr size_t most_models = 64, most_alike = 4;
 
 // The node at "a.b"; null where the configuration has none.
 template <class NodeOrConst>
@@ -25,13 +25,17 @@ NodeOrConst* find(NodeOrConst& root, std::string_view key) {
   return at;
 }
 
+std::string below(const std::string& prefix, const std::string& key) {
+  return prefix.empty() ? key : fmt::format("{}.{}", prefix, key);
+}
+
 // Keys of values: "workload.width".
 void add_keys(const config::Node& node, const std::string& prefix, std::vector<std::string>& out) {
   if (!node.is(config::Kind::map)) {
     out.push_back(prefix);
     return;
   }
-  for (const std::string& key : node.keys()) add_keys(*node.find(key), prefix.empty() ? key : prefix + "." + key, out);
+  for (const std::string& key : node.keys()) add_keys(*node.find(key), below(prefix, key), out);
 }
 
 // Keys at which two trees of the same keys differ.
@@ -42,7 +46,7 @@ void add_differences(const config::Node& a, const config::Node& b, const std::st
     return;
   }
   for (const std::string& key : a.keys()) {
-    const std::string path = prefix.empty() ? key : prefix + "." + key;
+    const std::string path = below(prefix, key);
     if (const config::Node* other = b.find(key)) add_differences(*a.find(key), *other, path, out);
   }
 }
@@ -63,6 +67,14 @@ config::Node value_of(const SweepAxis& axis, int64_t value) {
     throw Error(fmt::format("{}: there is no choice {}, of {}", axis.key, value, axis.choices.size()));
   }
   return axis.choices[static_cast<size_t>(value)];
+}
+
+// A value of the axis that is not the one given, where it has one.
+config::Node another(const SweepAxis& axis, const config::Node& now) {
+  if (axis.choices.empty()) return config::Node::integer(now.is(config::Kind::integer) ? now.as_int() + 1 : 1);
+  const auto other = std::find_if(axis.choices.begin(), axis.choices.end(),
+                                  [&](const config::Node& choice) { return !equal(choice, now); });
+  return other != axis.choices.end() ? *other : now;
 }
 
 void set(config::Node& root, const std::string& key, config::Node value) {
@@ -107,10 +119,8 @@ void SweepSpace::find_settings() {
 std::vector<std::string> SweepSpace::changed_by(size_t axis) const {
   const config::Node base = config::resolve(composition_);
   config::Composition changed = composition_;
-  const config::Node* now = find(base, axes_[axis].key);
-  config::Node value = axes_[axis].choices.empty()
-                           ? config::Node::integer(now->is(config::Kind::integer) ? now->as_int() + 1 : 1)
-                           : axes_[axis].choices.back();
+  const config::Node& now = *find(base, axes_[axis].key);
+  const config::Node value = another(axes_[axis], now);
   set(changed.config, axes_[axis].key, value);
   config::Node other = config::resolve(changed);
   std::vector<std::string> keys, out = {axes_[axis].key};
@@ -154,33 +164,53 @@ size_t Sweep::Hash::operator()(const std::vector<int64_t>& values) const {
   return hash;
 }
 
-SweepModel& Sweep::model_of(SweepPoint point) {
+Sweep::Models& Sweep::models_of(SweepPoint point) {
   const bool same = last_ != nullptr && std::equal(model_axes_.begin(), model_axes_.end(), of_model_.begin(),
                                                    [&](size_t axis, int64_t value) { return point[axis] == value; });
   if (same) return *last_;
-  last_ = nullptr;  // what follows may throw
   of_model_.clear();
   for (const size_t axis : model_axes_) of_model_.push_back(point[axis]);
-  if (const auto known = models_.find(of_model_); known != models_.end()) return *(last_ = known->second.get());
-  if (models_.size() >= most_models) {
-    for (const auto& [values, model] : models_) stats_.stages.add(model->stats());
+  if (models_.size() >= most_models && models_.count(of_model_) == 0) {
+    for (auto& [values, models] : models_) forget(models);
     models_.clear();
   }
+  last_ = &models_[of_model_];
+  return *last_;
+}
+
+void Sweep::forget(Models& models) {
+  for (const auto& model : models) stats_.stages.add(model->stats());
+  models.clear();
+}
+
+Totals Sweep::evaluate_anew(SweepPoint point, Models& models) {
   auto model = std::make_unique<SweepModel>(space_.model(point), space_.axes_, space_.settings_);
-  return *(last_ = models_.emplace(of_model_, std::move(model)).first->second.get());
+  ++stats_.models;
+  const std::optional<Totals> totals = model->evaluate(point);
+  if (!totals) {
+    ++stats_.whole;
+    return totals_of(model->model());
+  }
+  if (models.size() >= most_alike) forget(models);
+  models.push_back(std::move(model));
+  return *totals;
 }
 
 Totals Sweep::evaluate(SweepPoint point) {
   if (point.size() != space_.axes_.size()) static_cast<void>(space_.configuration(point));  // an error
   ++stats_.points;
-  if (const std::optional<Totals> totals = model_of(point).evaluate(point)) return *totals;
-  ++stats_.whole;
-  return totals_of(*space_.model(point));
+  Models& models = models_of(point);
+  for (const auto& model : models) {
+    if (const std::optional<Totals> totals = model->evaluate(point)) return *totals;
+  }
+  return evaluate_anew(point, models);
 }
 
 Sweep::Stats Sweep::stats() const {
   Stats out = stats_;
-  for (const auto& [values, model] : models_) out.stages.add(model->stats());
+  for (const auto& [values, models] : models_) {
+    for (const auto& model : models) out.stages.add(model->stats());
+  }
   return out;
 }
 

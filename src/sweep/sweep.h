@@ -10,8 +10,8 @@
 // How it goes. Layers are built once for all values of the axes that AnalyticModel::settings() lists, and again for
 // each value of the others. What a stage adds to a run follows from a few numbers (Stage::depends_on) and is kept by
 // them (stage_memo.h): steps and residency alone trace next to nothing, many sizes are read off exact polynomials. What
-// stages add is put together as AnalyticModel::trace and roll_up do. A run that the model cannot make of its stages is
-// built and evaluated whole, and so is one that is refused, for the error that a user gets.
+// stages add is put together as AnalyticModel::trace and roll_up do. A run that takes other stages has a model of its
+// own; one that is refused is built from its configuration, for the error that a user gets.
 #pragma once
 
 #include <cstdint>
@@ -87,13 +87,19 @@ class Sweep {
 
   struct Stats {
     int64_t points = 0;
-    int64_t whole = 0;  // points that were built and evaluated whole
+    int64_t models = 0;  // that were built
+    int64_t whole = 0;   // points that were traced whole
     MemoStats stages;
   };
   Stats stats() const;
 
  private:
-  SweepModel& model_of(SweepPoint point);
+  // Those that share the values that ask for another model: more than one where runs take other stages.
+  using Models = std::vector<std::unique_ptr<SweepModel>>;
+
+  Models& models_of(SweepPoint point);
+  Totals evaluate_anew(SweepPoint point, Models& models);
+  void forget(Models& models);
 
   const SweepSpace& space_;
   std::vector<int64_t> of_model_;  // values of the axes that ask for another model
@@ -101,8 +107,8 @@ class Sweep {
   struct Hash {
     size_t operator()(const std::vector<int64_t>& values) const;
   };
-  std::unordered_map<std::vector<int64_t>, std::unique_ptr<SweepModel>, Hash> models_;
-  SweepModel* last_ = nullptr;
+  std::unordered_map<std::vector<int64_t>, Models, Hash> models_;
+  Models* last_ = nullptr;
   Stats stats_;
 };
 

@@ -18,6 +18,7 @@ class SweepModel {
   SweepModel(std::unique_ptr<const AnalyticModel> model, const std::vector<SweepAxis>& axes,
              const std::vector<std::vector<std::string>>& axis_settings);
 
+  const AnalyticModel& model() const { return *model_; }
   // Nothing where the model does not make this run of its stages. Errors as of an evaluation.
   std::optional<Totals> evaluate(SweepPoint point);
   MemoStats stats() const;

@@ -4,7 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <random>
+#include <functional>
+#include <thread>
 
 #include "model/registry.h"
 
@@ -108,6 +109,40 @@ TEST(Sweep, WhatInterpolatesAnAxisFollows) {
   EXPECT_EQ(sweep.stats().whole, 0);
 }
 
+TEST(Sweep, WhatIsComputedFromAnAxisFollowsToo) {
+  const SweepSpace s = space("wan2_1_t2v_14b_pipeline",
+                             {R"(workload.width='${eval:"${workload.height} * 2"}')", "runtime.allow_unsupported=true"},
+                             {{"workload.height", {}}});
+  Sweep sweep(s);
+  for (const int64_t height : {128, 256, 480}) expect_equal(sweep, s, {height});
+}
+
+// Tiles that are given stay what they are, whatever the page's shape.
+TEST(Sweep, PagesOfGivenTilesKeepThem) {
+  const SweepSpace s =
+      space("deepseek_ocr", {"workload.profile_id=dsocr-gundam", "+workload.tile_columns=2", "+workload.tile_rows=3"},
+            {{"workload.page_width", {}}, {"workload.page_height", {}}});
+  Sweep sweep(s);
+  expect_equal(sweep, s, {2000, 700});
+  expect_equal(sweep, s, {700, 2000});
+}
+
+// Parts that run by themselves: each follows from less than the whole run does.
+TEST(Sweep, StagesOfAReadingByThemselves) {
+  for (const char* stage :
+       {"sam", "clip", "vision", "layer-dense", "layer-moe", "head", "prefill", "decode", "infer"}) {
+    const SweepSpace s =
+        space("deepseek_ocr", {"workload.profile_id=dsocr-gundam", std::string("model.stages=[") + stage + "]"},
+              {{"workload.page_width", {}}, {"workload.max_new_tokens", {}}, {"workload.batch_size", {}}});
+    Sweep sweep(s);
+    for (const int64_t width : {500, 1500, 1500, 3000}) {
+      expect_equal(sweep, s, {width, 20, 1});
+      expect_equal(sweep, s, {width, 7, 2});
+    }
+    EXPECT_EQ(sweep.stats().models, 1) << stage;
+  }
+}
+
 TEST(Sweep, AnAxisThatIsNoSettingAsksForAModelOfEachValue) {
   const SweepSpace s =
       space("wan2_1_t2v_14b_pipeline", {}, {{"workload.num_inference_steps", {}}, {"workload.text_len", {}}});
@@ -119,11 +154,12 @@ TEST(Sweep, AnAxisThatIsNoSettingAsksForAModelOfEachValue) {
 }
 
 // Of the steps of Wan2.2's A14B so few that one expert runs none: another list of stages.
-TEST(Sweep, WhatTakesOtherStagesIsEvaluatedWhole) {
+TEST(Sweep, WhatTakesOtherStagesHasAModelOfItsOwn) {
   const SweepSpace s = space("wan2_2_t2v_a14b_pipeline", {}, {{"workload.num_inference_steps", {}}});
   Sweep sweep(s);
-  for (const int64_t steps : {1, 2, 3, 40}) expect_equal(sweep, s, {steps});
-  EXPECT_GE(sweep.stats().whole, 1);
+  for (const int64_t steps : {1, 2, 3, 40, 1, 50}) expect_equal(sweep, s, {steps});
+  EXPECT_EQ(sweep.stats().models, 2);
+  EXPECT_EQ(sweep.stats().whole, 0);
 }
 
 std::string error_of(const std::function<void()>& f) {
@@ -152,6 +188,45 @@ TEST(Sweep, AKeyThatIsNotThereIsNamed) {
               HasSubstr("did you mean 'workload.num_frames'?"));
   EXPECT_THAT(error_of([] { space("wan2_1_t2v_14b", {}, {{"workload.width", {}}, {"workload.width", {}}}); }),
               HasSubstr("swept twice"));
+}
+
+// On the host a stage takes nothing of the device.
+TEST(Sweep, AStageOnTheHostTakesNoDeviceMemory) {
+  const SweepSpace s =
+      space("wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.t5_cpu=true", "model.stages=[text_encoder]"},
+            {choices("runtime.residency", {"all", "sequential"}), {"workload.batch_size", {}}});
+  Sweep sweep(s);
+  for (const int64_t residency : {0, 1}) {
+    for (const int64_t batch : {1, 3}) expect_equal(sweep, s, {residency, batch});
+  }
+}
+
+// A recording's workload gives the latent itself: no key of it is a setting, and each point is a model of its own.
+TEST(Sweep, AModelWithoutSettingsIsEvaluatedWhole) {
+  const SweepSpace s = space(
+      "wan2_1_t2v_14b",
+      {"workload.num_frames=null", "workload.height=null", "workload.width=null", "+workload.latent=[16,3,16,16]"},
+      {{"workload.num_inference_steps", {}}});
+  Sweep sweep(s);
+  for (const int64_t steps : {1, 30}) expect_equal(sweep, s, {steps});
+  EXPECT_EQ(sweep.stats().whole, 2);
+}
+
+TEST(Sweep, ThreadsShareASpace) {
+  const SweepSpace s = space("wan2_1_t2v_14b_pipeline", {"runtime.allow_unsupported=true"}, sizes);
+  const auto run = [&](std::vector<Count>& out) {
+    Sweep sweep(s);
+    for (int64_t i = 0; i < 80; ++i) {
+      out.push_back(sweep.evaluate({21 + 4 * (i % 7), 64 + 16 * (i % 11), 64 + 16 * (i % 13)}).figures.flops_full);
+    }
+  };
+  std::vector<Count> first, second, alone;
+  std::thread a([&] { run(first); }), b([&] { run(second); });
+  a.join();
+  b.join();
+  run(alone);
+  EXPECT_EQ(first, alone);
+  EXPECT_EQ(second, alone);
 }
 
 TEST(Sweep, WeightsOnTheDeviceDependOnResidency) {
