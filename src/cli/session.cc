@@ -19,6 +19,11 @@ bool is_data_root(const fs::path& folder) {
   return fs::is_directory(folder / "configs", ignored) && fs::is_directory(folder / "models", ignored);
 }
 
+std::string working_directory() {
+  std::error_code ignored;
+  return fs::current_path(ignored).string();
+}
+
 constexpr const char* default_stack_name = "torch_2_11";
 constexpr const char* default_host_name = "virtual_16_cores";
 
@@ -81,7 +86,8 @@ Session::Session(const Arguments& arguments) {
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
   try {
-    const config::Composition composition = config::compose(*repository_, name, overrides);
+    const config::Composition composition =
+        config::compose(*repository_, name, overrides, {.working_directory = working_directory()});
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");

@@ -26,7 +26,16 @@ struct Family {
   // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
   // "diffusion/dit" too.
   std::vector<std::string> stage_order, whole_forwards;
+  // Nodes of a configuration that this family reads, beside common_nodes.
+  std::vector<std::string> nodes;
 };
+
+// Nodes that every configuration may have.
+const std::vector<std::string>& common_nodes() {
+  static const std::vector<std::string> names = {"hf",     "runtime", "workload", "model",
+                                                 "report", "device",  "host",     "stack"};
+  return names;
+}
 
 std::vector<Family> all_families() {
   std::vector<Family> table = {
@@ -35,13 +44,18 @@ std::vector<Family> all_families() {
        wan::recorded_classes(),
        wan::configuration_of,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
-       {"diffusion/dit"}},
+       {"diffusion/dit"},
+       {"transformer", "text_encoder", "image_encoder", "vae"}},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
-        {code->target.c_str(), code->build, code->recorded_classes,
+        {code->target.c_str(),
+         code->build,
+         code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         code->stages, code->whole_forwards});
+         code->stages,
+         code->whole_forwards,
+         {"vision", "decoder", "head"}});
   }
   return table;
 }
@@ -57,8 +71,12 @@ const ModelRegistry& models() {
   static const ModelRegistry registry = [] {
     ModelRegistry r("model");
     for (const Family& family : families()) {
-      r.add(family.target, [build = family.build](const config::View&, const config::View& root,
-                                                  const DataFiles& files) { return build(root, files); });
+      r.add(family.target, [&family](const config::View&, const config::View& root, const DataFiles& files) {
+        std::vector<std::string> known = common_nodes();
+        known.insert(known.end(), family.nodes.begin(), family.nodes.end());
+        root.require_known_keys(known);
+        return family.build(root, files);
+      });
     }
     return r;
   }();

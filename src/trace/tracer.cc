@@ -129,7 +129,7 @@ Op& Tracer::begin_last_op(Kernel kernel) {
 }
 
 void Tracer::record(Kernel kernel, const TensorList& inputs, const Tensor& output) {
-  if (inputs.size() > 255) throw Error(ErrorCode::internal, "more than 255 tensors in one kernel");
+  if (inputs.size() > 255) throw Error("more than 255 tensors in one kernel: make the batch smaller");
   Op& op = begin_op(kernel, {});
   op.inputs = static_cast<uint8_t>(inputs.size());
   op.outputs = 1;

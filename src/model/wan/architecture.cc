@@ -167,6 +167,10 @@ void check_architecture(const Architecture& a, const View& where) {
       throw(where.has(name) ? where.at(name) : where)
           .error(fmt::format("{} is {}; it must be at least 1", name, value));
     }
+    if (value > config::max_size) {
+      throw(where.has(name) ? where.at(name) : where)
+          .error(fmt::format("{} is {}; it must be at most {}", name, value, config::max_size));
+    }
   };
   positive("dim", a.dim);
   positive("num_heads", a.num_heads);
@@ -178,6 +182,9 @@ void check_architecture(const Architecture& a, const View& where) {
   positive("text_dim", a.text_dim);
   positive("text_len", a.text_len);
   for (int64_t side : a.patch_size) positive("patch_size", side);
+  if (a.num_layers > config::max_layers) {
+    throw where.error(fmt::format("num_layers is {}; it must be at most {}", a.num_layers, config::max_layers));
+  }
   if (a.dim % a.num_heads != 0) {
     throw where.error(fmt::format("{} heads do not divide the width {}", a.num_heads, a.dim));
   }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
@@ -39,6 +40,9 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   if (model.has("stages")) {
     wanted_ = model.get<std::vector<std::string>>("stages");
     if (wanted_.empty()) throw model.at("stages").expected("at least one stage");
+    if (std::set<std::string>(wanted_.begin(), wanted_.end()).size() != wanted_.size()) {
+      throw model.at("stages").error("a stage is named twice");
+    }
   } else {
     wanted_ = {"diffusion"};
   }
@@ -86,7 +90,7 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
 void Wan2_1Model::read_transformer(const config::View& transformer) {
   transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
   if (transformer.has("num_layers")) {
-    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers");
+    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
   if (!transformer.has("vace_layers")) return;

@@ -67,7 +67,7 @@ class Configuration {
     out.set("runtime", std::move(runtime_));
     out.set("workload", std::move(workload_));
     out.set("transformer", std::move(transformer_));
-    for (config::Entry& group : groups_.entries()) out.set(group.key, std::move(group.value));
+    for (const config::Entry& group : groups_.entries()) out.set(group.key, group.value);
     out.set("model", std::move(model));
     return out;
   }
