@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "report/builder.h"
 #include "report/json.h"
@@ -27,7 +28,9 @@ struct ReportOptions {
     if (out.run_id.empty() || out.run_id.find('/') != std::string::npos || out.run_id == "." || out.run_id == "..") {
       throw report.at("run_id").expected("the name of a folder");
     }
-    out.folder = report.get<std::string>("output_dir") + "/" + out.run_id + "/static_analysis/" + family;
+    const auto output_dir = report.get<std::string>("output_dir");
+    if (output_dir.empty()) throw report.at("output_dir").expected("the name of a folder");
+    out.folder = output_dir + "/" + out.run_id + "/static_analysis/" + family;
     out.expand_blocks = report.get_or<bool>("expand_blocks", false);
     out.yaml = report.get_or<bool>("yaml", false);
     out.layer_docs = report.get_or<bool>("layer_docs", false);
@@ -40,35 +43,36 @@ struct ReportOptions {
 int analyze(const CommandLine& line) {
   const std::vector<Flag> flags = with_common(config_flags());
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("analyze", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("analyze", flags)), 0;
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
   const Evaluation run = evaluate(*model);
   Report report = build_report(*model, run, options.run_id, {options.expand_blocks});
-  const std::string layers = options.folder + "/layers";
-  if (options.layer_docs) report.layer_docs_dir = std::filesystem::absolute(layers).lexically_normal().string();
+  if (options.layer_docs) {
+    report.layer_docs_dir = std::filesystem::absolute(options.folder + "/layers").lexically_normal().string();
+  }
 
   const std::string summary = summary_markdown(report);
-  std::vector<std::pair<std::string, std::string>> files = {{options.folder + "/report.json", to_json(report)},
-                                                            {options.folder + "/summary.md", summary}};
-  if (options.yaml) files.emplace_back(options.folder + "/report.yaml", to_yaml(report));
+  std::vector<FileContent> files = {{"report.json", to_json(report)}, {"summary.md", summary}};
+  if (options.yaml) files.emplace_back("report.yaml", to_yaml(report));
   if (options.layer_docs) {
     for (auto& [name, page] : layer_docs(*model, run, report, {options.expand_blocks})) {
-      files.emplace_back(fmt::format("{}/{}", layers, name), std::move(page));
+      files.emplace_back("layers/" + name, std::move(page));
     }
   }
-  write_files(files);
+  // A folder holds one run: what another left there beside its own files stays, the pages of its layers do not.
+  write_folder(options.folder, files, {"report.yaml", "layers"});
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   if (arguments.has("--json")) {
     std::vector<std::string> paths;
-    for (const auto& [path, content] : files) paths.push_back(path);
-    fmt::print("{}\n", run_json(report, paths));
+    for (const auto& [name, content] : files) paths.push_back(fmt::format("{}/{}", options.folder, name));
+    print(run_json(report, paths) + "\n");
   } else {
-    fmt::print("{}\n", summary);
+    print(summary + "\n");
   }
   note(arguments, fmt::format("report: {}/report.json", options.folder));
   return 0;

@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "report/operator_list.h"
 
@@ -16,9 +17,9 @@ int operators(const CommandLine& line) {
   flags.push_back({"--out", "-o", "DIR", "also write the files that readers of torchinfo look for"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("operators", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("operators", flags)), 0;
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const TargetOperatorList list =
@@ -30,7 +31,7 @@ int operators(const CommandLine& line) {
     for (auto& [name, content] : files) name = fmt::format("{}/{}", given, name);
     write_files(files);
   }
-  fmt::print("{}", arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));
+  print(arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));
   if (!folder.empty()) note(arguments, fmt::format("operators: {}/torchinfo-unique-layers.json", given));
   return 0;
 }

@@ -7,6 +7,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "report/difference.h"
 #include "report/json.h"
 #include "report/top.h"
@@ -33,23 +34,22 @@ int top(const CommandLine& line) {
   const std::vector<Flag> flags = with_common(
       {{"--layers", "-n", "N", "how many layers (10)"}, {"--categories", "", "N", "how many categories (5)"}});
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("top", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("top", flags)), 0;
   if (arguments.rest().size() != 1) throw Error(ErrorCode::usage, "top takes one report: modelmeter top REPORT");
   const size_t layers = count_of(arguments, "--layers", 10), categories = count_of(arguments, "--categories", 5);
   const Report report = load(arguments.rest()[0]);
-  fmt::print("{}", arguments.has("--json") ? top_json(report, layers, categories) + "\n"
-                                           : top_tables(report, layers, categories));
+  print(arguments.has("--json") ? top_json(report, layers, categories) + "\n" : top_tables(report, layers, categories));
   return 0;
 }
 
 int compare(const CommandLine& line) {
   const std::vector<Flag> flags = with_common({{"--layers", "-n", "N", "how many layers (20)"}});
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("compare", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("compare", flags)), 0;
   if (arguments.rest().size() != 2) throw Error(ErrorCode::usage, "compare takes two reports: modelmeter compare A B");
   const size_t layers = count_of(arguments, "--layers", 20);
   const ReportDifference d = difference(load(arguments.rest()[0]), load(arguments.rest()[1]));
-  fmt::print("{}", arguments.has("--json") ? difference_json(d) + "\n" : difference_markdown(d, layers));
+  print(arguments.has("--json") ? difference_json(d) + "\n" : difference_markdown(d, layers));
   return 0;
 }
 

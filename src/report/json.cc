@@ -136,6 +136,13 @@ class Reader {
     throw Error(fmt::format("{}: {}", file_, message), {},
                 {"a report is the report.json that `modelmeter analyze` writes"});
   }
+  Json parse(const std::string& text) const {
+    try {
+      return parse_json(text);
+    } catch (const Error& error) {
+      fail(error.message());
+    }
+  }
   const Json& field(const Json& object, const char* key) const {
     if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
     return object[key];
@@ -282,7 +289,7 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
 
 Report report_from_json(const std::string& content, const std::string& file) {
   const Reader reader(file);
-  const Json document = parse_json(content);
+  const Json document = reader.parse(content);
   if (document.is_discarded()) reader.fail("not a JSON file");
   const Json found = document.is_object() ? document.value("schema", Json()) : Json();
   if (found == Json("modelmeter.report/1")) reader.fail("a report of an earlier modelmeter; analyze writes it anew");
