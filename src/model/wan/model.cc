@@ -109,7 +109,6 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   read_architecture(text, code.key_names, text_encoder_.architecture);
   text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, code.text_encoder_dtype);
   text_encoder_.attention = runtime_.attention;
-  text_encoder_.batch = workload_.batch_size;
   text_encoder_.text_len = workload_.text_len;
 
   const config::View image = node_or_none(config, "image_encoder");
@@ -132,21 +131,21 @@ void Wan2_1Model::read_encoders(const config::View& config) {
 }
 
 void Wan2_1Model::read_sizes(const config::View& config) {
-  GeometryRules rules;
-  rules.latent_channels = vae_.z_dim;
-  rules.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
-  rules.patch_size = architecture_.patch_size;
-  rules.rope_positions = architecture_.rope_max_seq_len;
+  rules_.latent_channels = vae_.z_dim;
+  rules_.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
+  rules_.patch_size = architecture_.patch_size;
+  rules_.rope_positions = architecture_.rope_max_seq_len;
   if (workload_.latent.rank() == 0) {
     video_ = {workload_.num_frames, workload_.height, workload_.width};
-    geometry_ = geometry(video_, rules);
+    geometry_ = geometry(video_, rules_);
   } else {
     // An autoencoder alone takes what does not divide into patches.
-    if (!has_transformer_ && !runs("sampling")) rules.patch_size = {1, 1, 1};
-    video_ = video_of_latent(workload_.latent, rules);
-    geometry_ = geometry_of_latent(workload_.latent, rules);
+    if (!has_transformer_ && !runs("sampling")) rules_.patch_size = {1, 1, 1};
+    video_ = video_of_latent(workload_.latent, rules_);
+    geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
   runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
+  run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
 }
 
@@ -233,12 +232,31 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   throw where.error(fmt::format("there is no stage '{}'", name), name_notes(name, stage_names(), "stages"));
 }
 
-void Wan2_1Model::add(Role role, std::string id, BoundModel model, int64_t forwards) {
-  stages_.push_back(std::make_unique<WanStage>(role, std::move(id), std::move(model), forwards));
+void Wan2_1Model::add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards) {
+  WanStageOptions options{role, std::move(id)};
+  options.depends_on = dependences(role, *runtime_.code_base, rules_.patch_size, runtime_.vae_tiling);
+  options.forwards = std::move(forwards);
+  stages_.push_back(std::make_unique<WanStage>(std::move(options), std::move(model), run_));
+}
+
+RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency residency) const {
+  RunSizes out;
+  out.batch = w.batch_size;
+  out.latent = g.latent;
+  out.frames = (g.latent[1] - 1) * vae_.temporal_compression() + 1;
+  out.height = g.latent[2] * vae_.spatial_compression();
+  out.width = g.latent[3] * vae_.spatial_compression();
+  out.seq_len = w.seq_len.value_or(g.seq_len);
+  out.prompt_tokens = w.prompt_tokens;
+  out.steps = w.num_inference_steps;
+  if (variant_->boundary != 0) out.high_noise_steps = high_noise_steps(out.steps, variant_->shift, variant_->boundary);
+  out.residency = static_cast<int64_t>(residency);
+  return out;
 }
 
 void Wan2_1Model::add_text_encoder() {
-  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_), runtime_.cfg ? 2 : 1);
+  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
+      [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
   }
@@ -254,25 +272,23 @@ void Wan2_1Model::add_diffusion() {
   o.attention = runtime_.attention;
   o.weight_dtype = runtime_.weight_dtype;
   o.autocast = runtime_.autocast;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.seq_len = workload_.seq_len.value_or(geometry_.seq_len);
-  o.prompt_tokens = workload_.prompt_tokens;
   o.text_dtype = text_encoder_.weight_dtype;
   o.image_tokens = image_encoder_.architecture.tokens();
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
-  const auto add_forwards = [&](int64_t steps, const std::string& id) {
-    const int64_t forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
-    add(Role::transformer, id, runtime_.code_base->transformer(o), forwards);
+  const auto add_forwards = [&](auto steps, const std::string& id) {
+    add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
+      return checked_mul(steps(run), cfg ? 2 : 1, "the number of forwards");
+    });
   };
-  const int64_t steps = workload_.num_inference_steps;
-  if (variant_->boundary == 0) return add_forwards(steps, "diffusion/dit");
-  const int64_t high = high_noise_steps(steps, variant_->shift, variant_->boundary);
+  if (variant_->boundary == 0) return add_forwards([](const RunSizes& run) { return run.steps; }, "diffusion/dit");
+  const int64_t steps = run_.steps, high = run_.high_noise_steps;
   notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
-  if (high > 0) add_forwards(high, "diffusion/dit_high_noise");
-  if (steps > high) add_forwards(steps - high, "diffusion/dit_low_noise");
+  const auto high_steps = [](const RunSizes& run) { return run.high_noise_steps; };
+  const auto low_steps = [](const RunSizes& run) { return run.steps - run.high_noise_steps; };
+  if (high > 0) add_forwards(high_steps, "diffusion/dit_high_noise");
+  if (steps > high) add_forwards(low_steps, "diffusion/dit_low_noise");
 }
 
 void Wan2_1Model::add_sampling() {
@@ -281,16 +297,9 @@ void Wan2_1Model::add_sampling() {
   o.generation = architecture_.generation;
   o.scheduler = runtime_.scheduler;
   o.guidance = runtime_.cfg;
-  o.offload_model = runtime_.residency == Residency::offload;
   o.t5_cpu = runtime_.t5_cpu;
-  o.steps = workload_.num_inference_steps;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
-  o.height = geometry_.latent[2] * vae_.spatial_compression();
-  o.width = geometry_.latent[3] * vae_.spatial_compression();
   o.text_len = workload_.text_len;
-  o.prompt_tokens = workload_.prompt_tokens;
+  o.patch_size = rules_.patch_size;
   o.text_dim = has_transformer_ ? architecture_.text_dim : text_encoder_.architecture.dim;
   o.model_dtype = runtime_.weight_dtype;
   if (has_transformer_ || !architecture_.vace_layers.empty()) {
@@ -299,10 +308,10 @@ void Wan2_1Model::add_sampling() {
   o.image_encoder = image_encoder_.architecture;
   o.text_dtype = text_encoder_.weight_dtype;
   o.image_dtype = image_encoder_.weight_dtype;
-  auto stage = std::make_unique<SamplingStage>(*runtime_.code_base, o);
+  auto stage = std::make_unique<SamplingStage>(*runtime_.code_base, o, run_);
   sampling_ = stage.get();
   stages_.push_back(std::move(stage));
-  const std::vector<std::string> notes = runtime_.code_base->sampling_notes(o);
+  const std::vector<std::string> notes = runtime_.code_base->sampling_notes({o, run_});
   notes_.insert(notes_.end(), notes.begin(), notes.end());
 }
 
@@ -314,25 +323,67 @@ void Wan2_1Model::add_vae(bool decode) {
   o.tiling = runtime_.vae_tiling;
   o.slicing = runtime_.vae_slicing;
   o.decode = decode;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
-  o.height = geometry_.latent[2] * vae_.spatial_compression();
-  o.width = geometry_.latent[3] * vae_.spatial_compression();
   std::shared_ptr<const BaseLayer> shared;
   for (const auto& stage : stages_) {
     if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
   }
   const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
   add(Role::autoencoder, decode ? "vae/decode" : "vae/encode", runtime_.code_base->autoencoder(o, std::move(shared)),
-      twice ? 2 : 1);
+      [twice](const RunSizes&) { return twice ? 2 : 1; });
+}
+
+// --- other runs ------------------------------------------------------------------------------------------------------
+
+std::vector<Setting> Wan2_1Model::settings() const {
+  if (workload_.latent.rank() > 0) return {};
+  std::vector<std::string> residencies;
+  for (const Residency residency : runtime_.code_base->residencies) residencies.emplace_back(name_of(residency));
+  const Workload& w = workload_;
+  return {{"workload.batch_size", w.batch_size},
+          {"workload.num_frames", w.num_frames},
+          {"workload.height", w.height},
+          {"workload.width", w.width},
+          {"workload.num_inference_steps", w.num_inference_steps},
+          {"workload.prompt_tokens", w.prompt_tokens},
+          {"runtime.residency", static_cast<int64_t>(runtime_.residency), std::move(residencies)}};
+}
+
+std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) const {
+  if (std::any_of(settings.begin(), settings.end() - 1, [](int64_t value) { return value < 1; })) return std::nullopt;
+  Workload w;
+  w.batch_size = settings[0];
+  w.num_frames = settings[1];
+  w.height = settings[2];
+  w.width = settings[3];
+  w.num_inference_steps = settings[4];
+  w.prompt_tokens = settings[5];
+  w.seq_len = workload_.seq_len;
+  w.token_timesteps = workload_.token_timesteps;
+  if (w.prompt_tokens > workload_.text_len) return std::nullopt;
+  const VideoSize video{w.num_frames, w.height, w.width};
+  const bool supported = !known_variant_ || runtime_.allow_unsupported || workload_.allow_unsupported;
+  if (!supported && !refused(*variant_, video).empty()) return std::nullopt;
+  static const config::Node none = config::Node::map();
+  try {
+    const Geometry g = geometry(video, rules_);
+    runtime_.code_base->check_workload(config::View(none), w, architecture_, g.tokens);
+    const RunSizes run = run_sizes(w, g, runtime_.code_base->residencies[static_cast<size_t>(settings[6])]);
+    const auto experts = [](const RunSizes& r) {
+      return std::pair(r.high_noise_steps > 0, r.steps > r.high_noise_steps);
+    };
+    if (experts(run) != experts(run_)) return std::nullopt;  // it is not of these stages
+    return run.values();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 // --- residency -------------------------------------------------------------------------------------------------------
 
-Residents Wan2_1Model::residents(const Stage& running) const {
-  const std::vector<Residents> all = runtime_.code_base->residents(
-      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
+Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) const {
+  const auto residency = static_cast<Residency>(RunSizes::of(run).residency);
+  const std::vector<Residents> all =
+      runtime_.code_base->residents(stages_, {residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
   return all[at];

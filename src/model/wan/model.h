@@ -32,7 +32,11 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
   void describe(const Stage& stage, Recording& header) const override;  // in recorded.cc
-  Residents residents(const Stage& running) const override;
+  std::vector<Setting> settings() const override;
+  std::optional<RunValues> run_of(std::span<const int64_t> settings) const override;
+  using AnalyticModel::residents;
+  Residents residents(const Stage& running, const RunValues& run) const override;
+  std::vector<size_t> residents_depend_on() const override { return {run_value::residency}; }
   int64_t held_bytes(const Stage& running) const override;
 
  private:
@@ -52,7 +56,8 @@ class Wan2_1Model : public AnalyticModel {
   void add_diffusion();
   void add_sampling();
   void add_vae(bool decode);
-  void add(Role role, std::string id, BoundModel model, int64_t forwards = 1);
+  void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
+  RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 
   std::string model_id_, model_variant_, config_path_, model_notes_;
   const Variant* variant_ = nullptr;
@@ -66,7 +71,9 @@ class Wan2_1Model : public AnalyticModel {
   VaeArchitecture vae_;
   DType vae_dtype_ = DType::float32;
   VideoSize video_{};
+  GeometryRules rules_;
   Geometry geometry_;
+  RunSizes run_;
   std::vector<std::string> wanted_;  // stages by name
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;

@@ -51,12 +51,14 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   if (by_stages()) return;
 
   const auto add = [&](StageKind kind, int64_t new_tokens, int64_t cached) {
-    stages_.push_back(std::make_unique<OcrStage>(stage_options(kind, workload_.batch_size, new_tokens, cached)));
+    stages_.push_back(std::make_unique<OcrStage>(stage_options(kind, workload_.batch_size, new_tokens, cached),
+                                                 run_sizes().values()));
   };
   add(StageKind::vision, workload_.seq_len, 0);
   add(StageKind::prefill, workload_.seq_len, 0);
   if (workload_.decode_steps() > 0) add(StageKind::decode, 1, workload_.seq_len);
 
+  add_whole_run();
   add_page_and_token_notes();
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
   if (!runtime_.sampling) {
@@ -77,7 +79,7 @@ void DeepSeekOCR::add_chosen_stage(const config::View& chosen, const config::Vie
   const int64_t cached = alone ? w.cached_tokens : kind == StageKind::decode ? w.seq_len : 0;
   StageOptions o = stage_options(kind, w.batch_size, new_tokens, cached);
   if (!runtime_.tokens_per_expert.empty()) check_tokens_per_expert(o, decoder);
-  stages_.push_back(std::make_unique<OcrStage>(std::move(o)));
+  stages_.push_back(std::make_unique<OcrStage>(std::move(o), run_sizes().values()));
 }
 
 void DeepSeekOCR::check_tokens_per_expert(const StageOptions& o, const config::View& decoder) const {
@@ -98,23 +100,32 @@ void DeepSeekOCR::check_tokens_per_expert(const StageOptions& o, const config::V
   if (sum != routed) throw at.error(fmt::format("{} tokens; stage {} routes {}", sum, name_of(o.kind), routed));
 }
 
-GenerateInputs DeepSeekOCR::generate_inputs(int64_t decode_steps) const {
-  GenerateInputs in;
-  in.page = layout_of(workload_.page);
-  in.batch = workload_.batch_size;
-  in.prompt_tokens = workload_.prompt_tokens;
-  in.decode_steps = decode_steps;
-  in.last_logits_only = runtime_.last_logits_only;
-  in.routing = routing_of(runtime_.routing, architecture().decoder);
-  return in;
+void DeepSeekOCR::set_layout(const Page& page, RunSizes& run) const {
+  const PageLayout layout = layout_of(page);
+  run.base_size = layout.base_size;
+  run.tile_size = layout.tile_size;
+  run.columns = layout.columns;
+  run.rows = layout.rows;
 }
 
-void DeepSeekOCR::run(int64_t decode_steps) const {
+std::vector<Setting> DeepSeekOCR::settings() const {
+  // Numbers of tokens that are given for each expert are of one forward only.
+  return runtime_.tokens_per_expert.empty() ? AnalyticOcr::settings() : std::vector<Setting>();
+}
+
+void DeepSeekOCR::read_batch(const RunSizes& run) const {
+  GenerateInputs in;
+  in.page = {run.base_size, run.tile_size, run.columns, run.rows};
+  in.batch = run.batch;
+  in.prompt_tokens = run.prompt_tokens;
+  in.decode_steps = run.decode_steps;
+  in.last_logits_only = runtime_.last_logits_only;
+  in.routing = routing_of(runtime_.routing, architecture().decoder);
   AutocastGuard autocast(DType::bfloat16, runtime_.autocast);
   if (runtime_.sampling) {
-    infer(*model_, generate_inputs(decode_steps));
+    infer(*model_, in);
   } else {
-    generate(*model_, generate_inputs(decode_steps));
+    generate(*model_, in);
   }
 }
 
