@@ -66,7 +66,7 @@ std::string Scale::number(Count value) const {
   if (size >= 0.09995) return fmt::format("{:.3f}", scaled);
   if (size < 0.0000005) return value < 0 ? ">-0.000001" : "<0.000001";
   const int leading = -static_cast<int>(std::floor(std::log10(size)));  // 2 of 0.05
-  return fmt::format("{:.{}f}", scaled, std::min(leading + 2, 6));
+  return fmt::format("{:.{}f}", scaled, std::min(leading + 3, 6));
 }
 
 std::string Scale::text(Count value) const {

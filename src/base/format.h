@@ -19,7 +19,7 @@ struct Scale {
   double divisor = 1;
   std::string unit;  // "PFLOP"; "" for none
 
-  // "652.344": three decimals, of what is below 0.1 three digits, six decimals at most; "0" is exact, "<0.000001" is
+  // "652.344": three decimals, of what is below 0.1 four digits, six decimals at most; "0" is exact, "<0.000001" is
   // not 0. Integers where the divisor is 1.
   std::string number(Count value) const;
   std::string text(Count value) const;  // with the unit

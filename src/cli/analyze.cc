@@ -55,7 +55,7 @@ std::optional<LayerTreeOptions> tree_options(const Arguments& arguments) {
   LayerTreeOptions out;
   out.depth = static_cast<int>(std::min<size_t>(count_of(arguments, "--depth", 3), 1000));
   if (arguments.has("--by")) out.by = &rank_key(arguments.value("--by"));
-  out.width = output_width();
+  if (const int width = output_width(); width > 0) out.width = width;
   return out;
 }
 

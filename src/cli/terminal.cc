@@ -14,7 +14,6 @@ namespace modelmeter::cli {
 namespace {
 
 constexpr int least = 40, most = 10000;  // narrower ones show nothing, and no screen is wider
-constexpr int of_files = 160;
 
 int within(int columns) { return columns < least ? least : columns > most ? most : columns; }
 
@@ -31,7 +30,7 @@ int output_width() {
   if (::isatty(STDOUT_FILENO) == 1 && ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     return within(size.ws_col);
   }
-  return of_files;
+  return 0;
 }
 
 void print_fitted(const std::string& text) { print(fitted(text, output_width())); }

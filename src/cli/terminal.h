@@ -5,8 +5,8 @@
 
 namespace modelmeter::cli {
 
-// Columns: COLUMNS where it is a number, else the terminal's that stdout is, else 160, so that what goes to a file or
-// a pipe is the same everywhere.
+// COLUMNS where it is a number, else the width of the terminal that stdout is; else 0: what goes to a file or a pipe is
+// the same everywhere, tables as wide as they are.
 int output_width();
 
 // print() with tables and lines that fit.

@@ -21,12 +21,12 @@ const TensorMeta& unfolded(const std::unordered_map<const TensorMeta*, const Ten
   return matrix;
 }
 
-// Whether it may be a parameter of the layer, or of those below.
+// Whether it may be a parameter of the layer or of those below, or a part of one: by its size.
 bool is_parameter(const TensorMeta& given, const BaseLayer* layer) {
   bool found = layer == nullptr;
   if (!found) {
     layer->for_each_parameter(
-        [&](const std::string&, const TensorSpec& spec) { found = found || spec.sizes == given.sizes; });
+        [&](const std::string&, const TensorSpec& spec) { found = found || spec.bytes() == given.storage->bytes; });
   }
   return found;
 }
@@ -62,7 +62,7 @@ const TensorMeta& CallShapeReader::output_of(const Op& op, int i) const {
 }
 
 const TensorMeta* CallShapeReader::input(const Range& range, const Scope& scope, const TensorMeta* out) const {
-  const TensorMeta* best = nullptr;
+  const TensorMeta *given = nullptr, *largest = nullptr;
   const auto* layer = static_cast<const BaseLayer*>(scope.module);
   for (size_t i = range.first; i < range.end; ++i) {
     const Op& op = trace_.ops[i];
@@ -75,10 +75,11 @@ const TensorMeta* CallShapeReader::input(const Range& range, const Scope& scope,
         continue;
       }
       if (out != nullptr && meta.sizes == out->sizes) return &meta;
-      if (best == nullptr || meta.numel > best->numel) best = &meta;
+      if (storage.place == Place::given && given == nullptr) given = &meta;
+      if (largest == nullptr || meta.numel > largest->numel) largest = &meta;
     }
   }
-  return best;
+  return given != nullptr ? given : largest;
 }
 
 const TensorMeta* CallShapeReader::output(const Range& range) const {
@@ -90,7 +91,8 @@ const TensorMeta* CallShapeReader::output(const Range& range) const {
       if (left && storage.place == Place::device && storage.role == nullptr) return &output_of(op, k);
     }
   }
-  return nullptr;
+  const Op& last = trace_.ops[range.end - 1];  // what it made went as the call returned
+  return last.outputs > 0 ? &output_of(last, last.outputs - 1) : nullptr;
 }
 
 CallShapes CallShapeReader::of(int32_t scope) const {

@@ -1,8 +1,8 @@
 // What goes into a call of a module or function and what comes out, as shapes, read off the trace.
 //
 // A trace has what kernels read and make, not arguments: the output shown is the last tensor that the call leaves, the
-// input one from outside of the same shape, else the largest. A Linear's are those of torch.nn.functional.linear, not
-// of the matrix product that it runs.
+// input one from outside of the same shape, else the first input of the stage, else the largest. A Linear's are those
+// of torch.nn.functional.linear, not of the matrix product that it runs.
 #pragma once
 
 #include <string>

@@ -327,7 +327,8 @@ class TreeBuilder {
         for (int64_t i = c.first; i < c.first + c.count; ++i) {
           if (ran_.count({&node, c.layer, i}) == 0) add_uncalled(node, c, fmt::format("_{:02}", i));
         }
-      } else if (!ran || (options_.expand_lists && ran_.count({&node, c.layer, -1}) == 0)) {
+      } else if (!ran || (options_.expand_lists && node.calls == 0 && ran_.count({&node, c.layer, -1}) == 0)) {
+        // Of a layer that ran itself, those that did not run in it did so past it: by their path.
         Node& made = add_uncalled(node, c, c.list ? fmt::format("_{:02}", c.first) : "");
         if (c.list) made.list_count = c.count;
         made.copies = node.copies * c.count;

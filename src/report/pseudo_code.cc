@@ -126,8 +126,8 @@ class Writer {
 
   // Where the iteration before was traced by itself: its first op; else the loop's.
   size_t iteration_before(int32_t scope, size_t first) const {
-    if (first == 0) return first;
     const int32_t parent = scope_at(scope).parent;
+    if (first == 0 || !inside(trace_.ops[first - 1].scope, parent)) return first;
     const int32_t before = child_of(parent, trace_.ops[first - 1].scope);
     if (before == parent || scope_at(before).kind != ScopeKind::repetition || scope_at(before).count != 1) return first;
     size_t out = first;

@@ -342,7 +342,7 @@ TEST(FigureTable, HasOneUnitInAColumnAndNoColumnOfZeros) {
             "| Stage | PFLOP (torch) | Weights, GiB |\n"
             "| ----- | ------------: | -----------: |\n"
             "| a     |       652.344 |       53.229 |\n"
-            "| b     |       0.00969 |            0 |\n");
+            "| b     |      0.009689 |            0 |\n");
 }
 
 // --- summary ---
