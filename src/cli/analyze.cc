@@ -75,7 +75,8 @@ int analyze(const CommandLine& line) {
   const std::unique_ptr<AnalyticModel> model = session.model();
   const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
   const Evaluation run = evaluate(*model);
-  Report report = build_report(*model, run, options.run_id, {options.expand_blocks});
+  const std::optional<Machine> machine = session.machine();
+  Report report = build_report(*model, run, options.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
   if (options.layer_docs) {
     report.layer_docs_dir = std::filesystem::absolute(options.folder + "/layers").lexically_normal().string();
   }
