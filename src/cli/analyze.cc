@@ -1,17 +1,22 @@
 // modelmeter analyze: composes a configuration, builds the report and writes it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "report/builder.h"
 #include "report/json.h"
 #include "report/layer_docs.h"
+#include "report/layer_tree.h"
 #include "report/summary.h"
 
 namespace modelmeter::cli {
@@ -38,12 +43,32 @@ struct ReportOptions {
   }
 };
 
+// --depth and --by ask for the tree in place of the summary.
+std::optional<LayerTreeOptions> tree_options(const Arguments& arguments) {
+  if (!arguments.has("--depth") && !arguments.has("--by")) return std::nullopt;
+  for (const char* flag : {"--depth", "--by"}) {
+    if (arguments.has("--json") && arguments.has(flag)) {
+      throw Error(ErrorCode::usage, fmt::format("{} does not go with --json", flag), {},
+                  {"report.json has the whole tree"});
+    }
+  }
+  LayerTreeOptions out;
+  out.depth = static_cast<int>(std::min<size_t>(count_of(arguments, "--depth", 3), 1000));
+  if (arguments.has("--by")) out.by = &rank_key(arguments.value("--by"));
+  if (const int width = output_width(); width > 0) out.width = width;
+  return out;
+}
+
 }  // namespace
 
 int analyze(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common(config_flags());
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--depth", "", "N", "show the tree of layers, N levels of it (3)"});
+  flags.push_back({"--by", "", rank_key_names(), "show the tree of layers, those with the most of it first"});
+  flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("analyze", flags)), 0;
+  const std::optional<LayerTreeOptions> tree = tree_options(arguments);
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
@@ -72,8 +97,11 @@ int analyze(const CommandLine& line) {
     std::vector<std::string> paths;
     for (const auto& [name, content] : files) paths.push_back(fmt::format("{}/{}", options.folder, name));
     print(run_json(report, paths) + "\n");
+  } else if (tree) {
+    print(fmt::format("# {}\n\n", report.report_id));
+    print(layer_tree(*module_tree(*model, run, {options.expand_blocks}), run.trace(), run.rollup(), *tree));
   } else {
-    print(summary + "\n");
+    print_fitted(summary + "\n");
   }
   note(arguments, fmt::format("report: {}/report.json", options.folder));
   return 0;

@@ -8,6 +8,7 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "report/operator_list.h"
 
 namespace modelmeter::cli {
@@ -31,7 +32,11 @@ int operators(const CommandLine& line) {
     for (auto& [name, content] : files) name = fmt::format("{}/{}", given, name);
     write_files(files);
   }
-  print(arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));
+  if (arguments.has("--json")) {
+    print(operators_json(list, folder) + "\n");
+  } else {
+    print_fitted(operators_markdown(list));
+  }
   if (!folder.empty()) note(arguments, fmt::format("operators: {}/torchinfo-unique-layers.json", given));
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/config_fields.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
