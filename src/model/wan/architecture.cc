@@ -182,6 +182,10 @@ void check_architecture(const Architecture& a, const View& where) {
   positive("text_dim", a.text_dim);
   positive("text_len", a.text_len);
   for (int64_t side : a.patch_size) positive("patch_size", side);
+  for (const auto& [name, value] : {std::pair("image_dim", a.image_dim), std::pair("vace_in_dim", a.vace_in_dim),
+                                    std::pair("pos_embed_seq_len", a.pos_embed_seq_len)}) {
+    if (value != 0) positive(name, value);
+  }
   if (a.num_layers > config::max_layers) {
     throw where.error(fmt::format("num_layers is {}; it must be at most {}", a.num_layers, config::max_layers));
   }

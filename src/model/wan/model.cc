@@ -75,6 +75,10 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
   }
   variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
   known_variant_ = hf.has("variant");
+  if (has_transformer_ && variant_->task == Task::vace &&
+      (architecture_.vace_layers.empty() || architecture_.vace_in_dim == 0)) {
+    throw hf.error(fmt::format("{} needs vace_layers and vace_in_dim in the metadata", variant_->name));
+  }
   architecture_.generation = variant_->generation;
   if (hf.has("generation")) {
     const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
