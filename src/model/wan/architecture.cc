@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "base/checked.h"
 #include "base/error.h"
 #include "model/transformers/encoder_architecture.h"
@@ -196,6 +199,18 @@ void check_architecture(const Architecture& a, const View& where) {
     throw where.error(fmt::format("the head size {} is odd; the rotary embedding turns pairs", a.head_dim()));
   }
   if (a.freq_dim % 2 != 0) throw where.error(fmt::format("freq_dim {} is odd; it holds sines and cosines", a.freq_dim));
+  if (!a.vace_layers.empty() && a.vace_in_dim == 0) {
+    throw where.error("vace_layers without the channels of what they read (vace_in_dim, vace_in_channels)");
+  }
+  if (!a.vace_layers.empty()) check_vace_layers(a, where.has("vace_layers") ? where.at("vace_layers") : where);
+}
+
+void check_vace_layers(const Architecture& a, const View& where) {
+  const std::vector<int64_t>& l = a.vace_layers;
+  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
+    throw where.expected("numbers of blocks, ascending from 0");
+  }
+  if (l.back() >= a.num_layers) throw where.error(fmt::format("the transformer has {} blocks", a.num_layers));
 }
 
 }  // namespace modelmeter::wan

@@ -97,17 +97,14 @@ void Wan2_1Model::read_transformer(const config::View& transformer) {
     architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
-  if (!transformer.has("vace_layers")) return;
+  if (!transformer.has("vace_layers")) {
+    if (has_transformer_ && !architecture_.vace_layers.empty()) check_vace_layers(architecture_, transformer);
+    return;
+  }
   const config::View layers = transformer.at("vace_layers");
   architecture_.vace_layers = layers.as<std::vector<int64_t>>();
-  const std::vector<int64_t>& l = architecture_.vace_layers;
   if (has_transformer_ && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
-  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
-    throw layers.expected("numbers of blocks, ascending from 0");
-  }
-  if (has_transformer_ && l.back() >= architecture_.num_layers) {
-    throw layers.error(fmt::format("the transformer has {} blocks", architecture_.num_layers));
-  }
+  if (has_transformer_) check_vace_layers(architecture_, layers);
 }
 
 void Wan2_1Model::read_encoders(const config::View& config) {
