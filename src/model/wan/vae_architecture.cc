@@ -1,5 +1,9 @@
 #include "model/wan/vae_architecture.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 namespace modelmeter::wan {
 namespace {
 
@@ -74,6 +78,9 @@ void read_architecture(const config::View& view, KeyNames names, VaeArchitecture
   if (a.dim_mult.empty()) throw view.at("dim_mult").expected("at least one level");
   for (const int64_t mult : a.dim_mult) {
     if (mult < 1) throw view.at("dim_mult").expected("numbers above 0");
+    if (mult > config::max_size / std::max(a.dim, a.decoder_dim)) {
+      throw view.at("dim_mult").error(fmt::format("a level of more than {} channels", config::max_size));
+    }
   }
   if (a.temporal_downsample.size() + 1 != a.dim_mult.size()) {
     throw view.error("temperal_downsample has a value for each level of dim_mult but the last");
