@@ -8,6 +8,7 @@
 #include "hardware/catalog.h"
 #include "timing/launches.h"
 #include "timing/run_time.h"
+#include "timing/sensitivity.h"
 #include "trace/functional.h"
 
 namespace modelmeter {
@@ -364,6 +365,28 @@ TEST(RunTime, ScopesAddUpToTheStage) {
   EXPECT_NEAR(sum, run.stages[0].part.device, 1e-12);
   EXPECT_EQ(run.stages[0].part.bound(), Bound::memory);
   EXPECT_DOUBLE_EQ(run.total().wall, run.stages[0].wall);
+}
+
+// A run that memory bounds is shorter by that share of its time with more bandwidth, and by nothing else.
+TEST(Sensitivity, SaysWhatTheRunWaitsFor) {
+  const Evaluation run = run_of(50, add_large);
+  const Machine m = machine();
+  const double wall = time_run(run, m).total().wall;
+  size_t found = 0;
+  for (const Sensitivity& s : sensitivities(run, m)) {
+    if (s.resource == "memory bandwidth") {
+      EXPECT_NEAR(s.seconds / wall, 1 / 1.1, 1e-3);
+      ++found;
+    } else {
+      EXPECT_NEAR(s.seconds / wall, 1, 1e-9) << s.resource;
+    }
+    EXPECT_NE(s.resource, "L2");  // the device has none
+  }
+  EXPECT_EQ(found, 1u);
+  const Machine slow = machine(device_text, "virtual_16_cores");
+  const Evaluation small = run_of(1000, add_small);
+  const double host_bound = time_run(small, slow).total().wall;
+  EXPECT_NEAR(sensitivities(small, slow).back().seconds / host_bound, 1 / 1.1, 1e-3);
 }
 
 TEST(Machine, AnArchitectureThatTheStackHasNoKernelsForIsRefused) {
