@@ -61,6 +61,7 @@ inline std::vector<Overrides> variants_of(const std::string& entry) {
                                 {"runtime=diffusers"},
                                 {"runtime=diffusers", "runtime.attention=math"},
                                 {"runtime=official", "transformer.num_layers=3"}};
+  if (entry.find("vace") != std::string::npos) out.back().emplace_back("+transformer.vace_layers=[0,2]");
   if (!is_pipeline(entry)) return out;
   for (const char* more :
        {"runtime.residency=offload", "runtime.scheduler=dpm++", "runtime.cfg=false", "runtime.t5_cpu=true"}) {

@@ -46,6 +46,7 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   } else {
     wanted_ = {"diffusion"};
   }
+  if (has_transformer_ && runs("diffusion")) check_blocks(config);
   read_sizes(config);
   check_supported(config.child("workload"));
   check_sizes(config);
@@ -75,10 +76,6 @@ void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) 
   }
   variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
   known_variant_ = hf.has("variant");
-  if (has_transformer_ && variant_->task == Task::vace &&
-      (architecture_.vace_layers.empty() || architecture_.vace_in_dim == 0)) {
-    throw hf.error(fmt::format("{} needs vace_layers and vace_in_dim in the metadata", variant_->name));
-  }
   architecture_.generation = variant_->generation;
   if (hf.has("generation")) {
     const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
@@ -97,10 +94,7 @@ void Wan2_1Model::read_transformer(const config::View& transformer) {
     architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
-  if (!transformer.has("vace_layers")) {
-    if (has_transformer_ && !architecture_.vace_layers.empty()) check_vace_layers(architecture_, transformer);
-    return;
-  }
+  if (!transformer.has("vace_layers")) return;
   const config::View layers = transformer.at("vace_layers");
   architecture_.vace_layers = layers.as<std::vector<int64_t>>();
   if (has_transformer_ && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
@@ -155,6 +149,17 @@ void Wan2_1Model::read_sizes(const config::View& config) {
 }
 
 // --- what does not go together ---------------------------------------------------------------------------------------
+
+void Wan2_1Model::check_blocks(const config::View& config) const {
+  if (variant_->task == Task::vace && (architecture_.vace_layers.empty() || architecture_.vace_in_dim == 0)) {
+    throw config.at("hf").error(fmt::format("{} needs vace_layers and vace_in_dim in the metadata", variant_->name));
+  }
+  if (architecture_.vace_layers.empty() || architecture_.vace_layers.back() < architecture_.num_layers) return;
+  throw config.at(config.has("transformer") ? "transformer" : "hf")
+      .error(fmt::format("of {} blocks number {} is to have a VACE block beside it", architecture_.num_layers,
+                         architecture_.vace_layers.back()),
+             {"+transformer.vace_layers=[0,...] says which have one"});
+}
 
 bool Wan2_1Model::runs(const char* stage) const {
   return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();

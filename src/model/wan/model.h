@@ -45,6 +45,7 @@ class Wan2_1Model : public AnalyticModel {
   void read_encoders(const config::View& config);
   void read_sizes(const config::View& config);
   void check_sizes(const config::View& config) const;
+  void check_blocks(const config::View& config) const;
   void check_supported(const config::View& workload);
   void describe_autoencoder(bool decode, Recording& header) const;
   bool has_image_encoder() const;
