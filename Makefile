@@ -3,7 +3,7 @@
 # make check     what CI runs: the format, clang-tidy, the suite built by clang, under sanitizers, and by gcc without a warning;
 #                each also by itself: make format, tidy, clang, asan
 # make bench     processor times of evaluations
-# make pgo       build/pgo: compiled again for what the benchmarks run (GCC), about a tenth fewer instructions
+# make pgo       build/pgo: compiled again for what the benchmarks run (GCC), not yet measured
 # make reference WAN_REPO=DIR WAN22_REPO=DIR DEEPSEEK_CODE=DIR
 #                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
 #                (16 GB with DEEPSEEK_CODE, which needs another transformers). WAN_REPO and WAN22_REPO are checkouts of Wan,
