@@ -25,8 +25,11 @@ config::View node_or_none(const config::View& config, const char* name) {
 
 }  // namespace
 
-Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
-  read_metadata(config.child("hf"), files);
+Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
+    : metadata_(Metadata::read(config.child("hf"), files)),
+      variant_(metadata_.variant),
+      architecture_(metadata_.architecture),
+      notes_(metadata_.notes) {
   read_transformer(config.child("transformer"));
   const config::View runtime = config.child("runtime");
   runtime_ = Runtime::read(runtime);
@@ -45,43 +48,15 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   read_sizes(config);
   check_supported(config.child("workload"));
   check_sizes(config);
+  check_experts(runtime);
+  check_tiles(runtime);
+  note_format(files);
   for (size_t i = 0; i < wanted_.size(); ++i) {
     add_stage(wanted_[i], model.has("stages") ? model.at("stages").items()[i] : model);
   }
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
-
-void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) {
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "config", "variant", "generation", "notes"});
-  model_id_ = hf.get<std::string>("model_id");
-  model_variant_ = hf.get<std::string>("model_variant");
-  model_notes_ = hf.get_or<std::string>("notes", "");
-  has_transformer_ = true;
-  if (hf.has("config")) {
-    if (hf.has("config_path")) throw hf.at("config").error("stands in place of config_path, which is given too");
-    require_known_architecture_keys(hf.at("config"));
-    architecture_ = read_architecture(hf.at("config"));
-  } else if (hf.has("config_path")) {
-    config_path_ = files.find(hf.at("config_path"));
-    const config::Node metadata = read_data_file(config_path_);
-    architecture_ = read_architecture(config::View(metadata));
-  } else {
-    has_transformer_ = false;
-  }
-  variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
-  known_variant_ = hf.has("variant");
-  architecture_.generation = variant_->generation;
-  if (hf.has("generation")) {
-    const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
-    architecture_.generation = second ? Generation::wan2_2 : Generation::wan2_1;
-    if (known_variant_ && architecture_.generation != variant_->generation) {
-      throw hf.at("generation").error(fmt::format("{} is of the other generation", variant_->name));
-    }
-  }
-  // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
-  if (architecture_.generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
-}
 
 void Wan2_1Model::read_transformer(const config::View& transformer) {
   transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
@@ -93,11 +68,11 @@ void Wan2_1Model::read_transformer(const config::View& transformer) {
   const config::View layers = transformer.at("vace_layers");
   architecture_.vace_layers = layers.as<std::vector<int64_t>>();
   const std::vector<int64_t>& l = architecture_.vace_layers;
-  if (has_transformer_ && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
+  if (metadata_.has_transformer && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
   if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
     throw layers.expected("numbers of blocks, ascending from 0");
   }
-  if (has_transformer_ && l.back() >= architecture_.num_layers) {
+  if (metadata_.has_transformer && l.back() >= architecture_.num_layers) {
     throw layers.error(fmt::format("the transformer has {} blocks", architecture_.num_layers));
   }
 }
@@ -106,14 +81,24 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   const CodeBase& code = *runtime_.code_base;
   const config::View text = node_or_none(config, "text_encoder");
   text.require_known_keys(transformers::text_encoder_keys({"weight_dtype"}, code.key_names));
+  DType text_dtype = code.text_encoder_dtype;
+  if (metadata_.pipeline && metadata_.pipeline->text_encoder) {
+    const config::View file(*metadata_.pipeline->text_encoder);
+    transformers::read_published(file, text_encoder_.architecture);
+    const char* key = file.has("dtype") ? "dtype" : "torch_dtype";
+    text_dtype = dtype_or(file, key, {"float32", "bfloat16"}, text_dtype);
+  }
   read_architecture(text, code.key_names, text_encoder_.architecture);
-  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, code.text_encoder_dtype);
+  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, text_dtype);
   text_encoder_.attention = runtime_.attention;
   text_encoder_.batch = workload_.batch_size;
   text_encoder_.text_len = workload_.text_len;
 
   const config::View image = node_or_none(config, "image_encoder");
   image.require_known_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"}, code.key_names));
+  if (metadata_.pipeline && metadata_.pipeline->image_encoder) {
+    transformers::read_published(config::View(*metadata_.pipeline->image_encoder), image_encoder_.architecture);
+  }
   read_architecture(image, code.key_names, image_encoder_.architecture);
   image_encoder_.weight_dtype =
       dtype_or(image, "weight_dtype", {"float32", "bfloat16", "float16"}, code.image_encoder_dtype);
@@ -124,6 +109,7 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   const config::View vae = node_or_none(config, "vae");
   vae.require_known_keys(vae_keys({"weight_dtype"}, code.key_names));
   vae_ = variant_->vae();
+  if (metadata_.pipeline && metadata_.pipeline->vae) read_published(config::View(*metadata_.pipeline->vae), vae_);
   read_architecture(vae, code.key_names, vae_);
   vae_dtype_ = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_dtype_);
   if (code.autoencoder_in_float32 && vae_dtype_ != DType::float32) {
@@ -138,11 +124,11 @@ void Wan2_1Model::read_sizes(const config::View& config) {
   rules.patch_size = architecture_.patch_size;
   rules.rope_positions = architecture_.rope_max_seq_len;
   if (workload_.latent.rank() == 0) {
-    video_ = {workload_.num_frames, workload_.height, workload_.width};
+    video_ = runtime_.code_base->video({workload_.num_frames, workload_.height, workload_.width}, rules, notes_);
     geometry_ = geometry(video_, rules);
   } else {
     // An autoencoder alone takes what does not divide into patches.
-    if (!has_transformer_ && !runs("sampling")) rules.patch_size = {1, 1, 1};
+    if (!metadata_.has_transformer && !runs("sampling")) rules.patch_size = {1, 1, 1};
     video_ = video_of_latent(workload_.latent, rules);
     geometry_ = geometry_of_latent(workload_.latent, rules);
   }
@@ -157,9 +143,39 @@ bool Wan2_1Model::runs(const char* stage) const {
 }
 
 bool Wan2_1Model::has_image_encoder() const {
-  if (has_transformer_) return architecture_.image_conditioned();
+  if (metadata_.has_transformer) return architecture_.image_conditioned();
   const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
   return from_image && architecture_.generation == Generation::wan2_1;
+}
+
+// What the transformer takes: the latent; with an image the latent, the mask of frames (a channel for each of those that
+// one latent frame stands for) and the image's latent. VACE's control: two latents and the mask's pixels of a latent.
+void Wan2_1Model::check_channels(const config::View& config) const {
+  const Architecture& a = architecture_;
+  const config::View hf = config.child("hf");
+  const config::View at = hf.has("config") ? hf.at("config") : hf.at("config_path");
+  const int64_t z = vae_.z_dim, pixels = vae_.spatial_compression() * vae_.spatial_compression();
+  const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  const auto require = [&](const char* what, int64_t size, int64_t wanted, const char* made_of) {
+    if (size == wanted) return;
+    throw at.error(fmt::format("the transformer {} {} channels, but the autoencoder's latents have {}: {} takes {}{}",
+                               what, size, z, variant_->name, wanted, made_of));
+  };
+  require("gives", a.out_dim, z, "");
+  require("takes", a.in_dim, from_image ? 2 * z + vae_.temporal_compression() : z,
+          from_image ? ", the latent, the image's latent and a mask" : "");
+  if (variant_->task == Task::vace) {
+    require("takes a control of", a.vace_in_dim, 2 * z + pixels, ", two latents and a mask");
+  }
+}
+
+void Wan2_1Model::note_format(const DataFiles& files) {
+  const CodeBase& code = *runtime_.code_base;
+  const bool own = !files.root.empty() && metadata_.config_path.compare(0, files.root.size() + 1, files.root + "/") == 0;
+  if (metadata_.config_path.empty() || own || architecture_.format == code.key_names) return;
+  notes_.push_back(fmt::format("config.json is in {} format; it is modelled as {} runs it, by runtime.implementation",
+                               architecture_.format == KeyNames::original ? "the official code's" : "diffusers'",
+                               code.name));
 }
 
 // Sizes that were set and that the models around them do not fit.
@@ -170,8 +186,9 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   };
   const Architecture& a = architecture_;
   const config::View workload = config.child("workload");
+  if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   const bool vae_runs = runs("vae_encode") || runs("vae_decode");
-  if (has_transformer_) {
+  if (metadata_.has_transformer) {
     if (workload.has("latent"))
       require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
     const config::View vae = node_or_none(config, "vae");
@@ -182,13 +199,18 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   }
   const config::View text = node_or_none(config, "text_encoder");
   for (const char* key : {"dim", "d_model"}) {
-    if (has_transformer_ && text.has(key)) {
+    if (metadata_.has_transformer && text.has(key)) {
       require(text.at(key), "the width of the text", text_encoder_.architecture.dim, a.text_dim);
     }
   }
+  if (metadata_.has_transformer && metadata_.known_variant && runs("text_encoder") &&
+      text_encoder_.architecture.dim != a.text_dim) {
+    throw config.child("hf").error(fmt::format("the text encoder's width is {}, but the transformer takes text of {}",
+                                               text_encoder_.architecture.dim, a.text_dim));
+  }
   const config::View image = node_or_none(config, "image_encoder");
   const transformers::ImageEncoderArchitecture& encoder = image_encoder_.architecture;
-  if (has_transformer_ && a.image_conditioned()) {
+  if (metadata_.has_transformer && a.image_conditioned()) {
     require(image, "the width of the image encoder", encoder.dim, a.image_dim);
     if (a.pos_embed_seq_len > 0) {
       require(image, "the number of image tokens", 2 * encoder.tokens(), a.pos_embed_seq_len);
@@ -202,12 +224,44 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
 }
 
 void Wan2_1Model::check_supported(const config::View& workload) {
-  const std::string reason = refused(*variant_, video_);
-  if (reason.empty() || !known_variant_) return;
+  if (!metadata_.known_variant) return;
+  const CodeBase& code = *runtime_.code_base;
+  if (runs("sampling") || runs("vae_encode")) {
+    if (const std::string reason = code.fails(*variant_, video_); !reason.empty()) {
+      throw(workload.has("num_frames") ? workload.at("num_frames") : workload)
+          .error(fmt::format("{}'s code fails: {}", code.name, reason));
+    }
+  }
+  const std::string reason = code.refused(*variant_, video_);
+  if (reason.empty()) return;
   if (!runtime_.allow_unsupported && !workload_.allow_unsupported) {
     throw workload.error(reason, {"runtime.allow_unsupported=true turns this into a note"});
   }
-  notes_.push_back("the official command line refuses this workload: " + reason);
+  notes_.push_back(fmt::format("{} refuses this workload: {}",
+                               code.name == "official" ? "the official command line" : "diffusers' pipeline", reason));
+}
+
+// A tile and a stride of at least one latent.
+void Wan2_1Model::check_tiles(const config::View& runtime) const {
+  const int64_t latent = vae_.spatial_compression();
+  for (const auto& [key, sizes] : {std::pair("vae_tile_size", runtime_.tiles.size),
+                                   std::pair("vae_tile_stride", runtime_.tiles.stride)}) {
+    if (!runtime_.vae_tiling || std::min(sizes[0], sizes[1]) >= latent) continue;
+    throw(runtime.has(key) ? runtime.at(key) : runtime).expected(fmt::format("at least {} pixels, one latent", latent));
+  }
+}
+
+void Wan2_1Model::check_experts(const config::View& runtime) const {
+  for (const char* key : {"boundary", "expert_steps"}) {
+    if (!runtime.has(key) || variant_->boundary > 0 || metadata_.boundary) continue;
+    throw runtime.at(key).error(fmt::format("{} has one transformer, not two experts", variant_->name));
+  }
+  const std::vector<int64_t>& steps = runtime_.expert_steps;
+  if (!steps.empty() && steps[0] + steps[1] != workload_.num_inference_steps) {
+    throw runtime.at("expert_steps")
+        .error(fmt::format("{} + {} steps are not workload.num_inference_steps, {}", steps[0], steps[1],
+                           workload_.num_inference_steps));
+  }
 }
 
 // --- stages ----------------------------------------------------------------------------------------------------------
@@ -223,7 +277,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") {
-    if (!has_transformer_) throw where.error("hf.config_path or hf.config must say which transformer");
+    if (!metadata_.has_transformer) throw where.error("hf.config_path or hf.config must say which transformer");
     return add_diffusion();
   }
   if (name == "sampling") return add_sampling();
@@ -266,20 +320,45 @@ void Wan2_1Model::add_diffusion() {
   const auto add_forwards = [&](int64_t steps, const std::string& id) {
     const int64_t forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
     add(Role::transformer, id, runtime_.code_base->transformer(o), forwards);
+    if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
+    metadata_.weights.reset();  // compared once
   };
   const int64_t steps = workload_.num_inference_steps;
-  if (variant_->boundary == 0) return add_forwards(steps, "diffusion/dit");
-  const int64_t high = high_noise_steps(steps, variant_->shift, variant_->boundary);
-  notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
-  if (high > 0) add_forwards(high, "diffusion/dit_high_noise");
-  if (steps > high) add_forwards(steps - high, "diffusion/dit_low_noise");
+  const std::optional<int64_t> high = high_noise_steps();
+  if (!high) return add_forwards(steps, "diffusion/dit");
+  notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", *high, steps - *high));
+  if (*high > 0) add_forwards(*high, "diffusion/dit_high_noise");
+  if (steps > *high) add_forwards(steps - *high, "diffusion/dit_low_noise");
+}
+
+// Of the denoising steps, those at and above the boundary; nothing where the model is one transformer.
+std::optional<int64_t> Wan2_1Model::high_noise_steps() const {
+  const int64_t steps = workload_.num_inference_steps;
+  const double boundary = runtime_.boundary.value_or(metadata_.boundary.value_or(variant_->boundary));
+  if (boundary == 0) return std::nullopt;
+  if (!runtime_.expert_steps.empty()) return runtime_.expert_steps[0];
+  int64_t high = 0;
+  for (const double t : runtime_.code_base->timesteps(scheduler(), steps, shift())) high += t >= 1000 * boundary ? 1 : 0;
+  return high;
+}
+
+Scheduler Wan2_1Model::scheduler() const {
+  const CodeBase& code = *runtime_.code_base;
+  if (runtime_.scheduler) return *runtime_.scheduler;
+  return metadata_.scheduler && code.key_names == KeyNames::published ? *metadata_.scheduler : code.schedulers.front();
+}
+
+double Wan2_1Model::shift() const {
+  const CodeBase& code = *runtime_.code_base;
+  if (runtime_.shift) return *runtime_.shift;
+  return metadata_.shift && code.key_names == KeyNames::published ? *metadata_.shift : code.shift(*variant_, video_);
 }
 
 void Wan2_1Model::add_sampling() {
   SamplingOptions& o = sampling_options_;
   o.task = variant_->task;
   o.generation = architecture_.generation;
-  o.scheduler = runtime_.scheduler;
+  o.scheduler = scheduler();
   o.guidance = runtime_.cfg;
   o.offload_model = runtime_.residency == Residency::offload;
   o.t5_cpu = runtime_.t5_cpu;
@@ -291,9 +370,9 @@ void Wan2_1Model::add_sampling() {
   o.width = geometry_.latent[3] * vae_.spatial_compression();
   o.text_len = workload_.text_len;
   o.prompt_tokens = workload_.prompt_tokens;
-  o.text_dim = has_transformer_ ? architecture_.text_dim : text_encoder_.architecture.dim;
+  o.text_dim = metadata_.has_transformer ? architecture_.text_dim : text_encoder_.architecture.dim;
   o.model_dtype = runtime_.weight_dtype;
-  if (has_transformer_ || !architecture_.vace_layers.empty()) {
+  if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
   }
   o.image_encoder = image_encoder_.architecture;
@@ -313,6 +392,7 @@ void Wan2_1Model::add_vae(bool decode) {
   o.attention = runtime_.attention;
   o.tiling = runtime_.vae_tiling;
   o.slicing = runtime_.vae_slicing;
+  o.tiles = runtime_.tiles;
   o.decode = decode;
   o.batch = workload_.batch_size;
   o.latent = geometry_.latent;

@@ -2,12 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/data_files.h"
 #include "model/wan/geometry.h"
+#include "model/wan/metadata.h"
 #include "model/wan/runtime.h"
 #include "model/wan/stage.h"
 #include "model/wan/variant.h"
@@ -36,14 +37,20 @@ class Wan2_1Model : public AnalyticModel {
   int64_t held_bytes(const Stage& running) const override;
 
  private:
-  void read_metadata(const config::View& hf, const DataFiles& files);
   void read_transformer(const config::View& transformer);
   void read_encoders(const config::View& config);
   void read_sizes(const config::View& config);
   void check_sizes(const config::View& config) const;
+  void check_channels(const config::View& config) const;
+  void note_format(const DataFiles& files);
   void check_supported(const config::View& workload);
   void describe_autoencoder(bool decode, Recording& header) const;
+  void check_experts(const config::View& runtime) const;
+  void check_tiles(const config::View& runtime) const;
   bool has_image_encoder() const;
+  Scheduler scheduler() const;
+  double shift() const;
+  std::optional<int64_t> high_noise_steps() const;
   bool runs(const char* stage) const;
 
   void add_stage(const std::string& name, const config::View& where);
@@ -54,11 +61,9 @@ class Wan2_1Model : public AnalyticModel {
   void add_vae(bool decode);
   void add(Role role, std::string id, BoundModel model, int64_t forwards = 1);
 
-  std::string model_id_, model_variant_, config_path_, model_notes_;
-  const Variant* variant_ = nullptr;
-  bool known_variant_ = false;    // hf.variant was given: what its command line accepts is known
-  bool has_transformer_ = false;  // its metadata was given
-  Architecture architecture_;
+  Metadata metadata_;
+  const Variant* variant_ = nullptr;  // metadata_'s
+  Architecture architecture_;         // metadata_'s, as configured
   Runtime runtime_;
   Workload workload_;
   TextEncoderOptions text_encoder_;

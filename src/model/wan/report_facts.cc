@@ -5,13 +5,13 @@ namespace modelmeter::wan {
 
 Fields Wan2_1Model::model_fields() const {
   const Architecture& a = architecture_;
-  return {{"model_id", model_id_},
-          {"model_variant", model_variant_},
-          {"config_path", config_path_},
+  return {{"model_id", metadata_.model_id},
+          {"model_variant", metadata_.model_variant},
+          {"config_path", metadata_.config_path},
           {"hidden_size", a.dim},
           {"num_layers", a.num_layers},
           {"num_attention_heads", a.num_heads},
-          {"head_dim", has_transformer_ ? a.head_dim() : 0},
+          {"head_dim", metadata_.has_transformer ? a.head_dim() : 0},
           {"mlp_intermediate_size", a.ffn_dim},
           {"vae_downsample_factor", vae_.spatial_compression()},
           {"vae_temporal_downsample_factor", vae_.temporal_compression()},
@@ -20,7 +20,7 @@ Fields Wan2_1Model::model_fields() const {
           {"latent_channels", geometry_.latent[0]},
           {"text_dim", a.text_dim},
           {"freq_dim", a.freq_dim},
-          {"notes", model_notes_}};
+          {"notes", metadata_.notes_text}};
 }
 
 Fields Wan2_1Model::workload_fields() const {
@@ -43,7 +43,7 @@ Fields Wan2_1Model::workload_fields() const {
 Fields Wan2_1Model::runtime_fields() const {
   Fields out = runtime_.fields();
   if (sampling_ != nullptr) {
-    out.emplace_back("scheduler", std::string(name_of(runtime_.scheduler)));
+    out.emplace_back("scheduler", std::string(name_of(scheduler())));
   }
   return out;
 }

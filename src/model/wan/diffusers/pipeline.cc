@@ -147,7 +147,7 @@ Tensor WanPipeline::guide(const Tensor& noise_pred, const Tensor& noise_uncond) 
   return torch::add(noise_uncond, std::move(difference));
 }
 
-void WanPipeline::denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Conditions& conditions) const {
+void WanPipeline::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const {
   Tensor latent_model_input, temp_ts, noise_pred, noise_uncond;
   const auto step = [&](int64_t i) {
     const Tensor t = scheduler.timesteps().select(0, i);
@@ -179,6 +179,7 @@ void WanPipeline::denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Co
 
 void WanPipeline::decode(Tensor latents, Tensor& video) const {
   FunctionScope scope("output");
+  latents = torch::to(std::move(latents), DType::float32);  // the autoencoder's
   const Statistics statistics({1, o_.latent[0], 1, 1, 1});
   Tensor scaled = torch::div(latents, statistics.inverse_std);
   latents = torch::add(std::move(scaled), statistics.mean);
@@ -199,7 +200,8 @@ void WanPipeline::forward() const {
   }
   c.embeds = encode_prompt();
   if (o_.first_frame_given() && !two_experts()) c.embeds.image = encode_image();
-  UniPCMultistepScheduler scheduler(o_.steps);
+  const std::unique_ptr<FlowScheduler> made = FlowScheduler::make(o_.scheduler, o_.steps);
+  FlowScheduler& scheduler = *made;
 
   const Shape pixels{o_.batch, 3, o_.height, o_.width}, frames{o_.batch, 3, o_.frames, o_.height, o_.width};
   Tensor latents;

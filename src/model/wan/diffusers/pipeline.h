@@ -6,7 +6,7 @@
 #pragma once
 
 #include "layer/base_layer.h"
-#include "model/wan/diffusers/unipc.h"
+#include "model/wan/diffusers/scheduler.h"
 #include "model/wan/sampling.h"
 
 namespace modelmeter::wan::diffusers {
@@ -33,7 +33,7 @@ class WanPipeline : public Module<WanPipeline> {
   Tensor prepare_image_condition(const Tensor& image, const Tensor& last_image) const;
   Tensor prepare_video_latents(const Tensor& video, Tensor mask) const;
   Tensor prepare_masks(const Tensor& mask) const;
-  void denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Conditions& conditions) const;
+  void denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const;
   Tensor guide(const Tensor& noise_pred, const Tensor& noise_uncond) const;
   void decode(Tensor latents, Tensor& video) const;
   Tensor encode_video(const Tensor& video) const;

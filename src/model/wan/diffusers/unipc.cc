@@ -38,7 +38,7 @@ struct UniPCMultistepScheduler::Coefficients {
   Tensor scaled(Tensor residual) const;  // alpha_t * B_h * residual; without one, times 0
 };
 
-UniPCMultistepScheduler::UniPCMultistepScheduler(int64_t steps) : steps_(steps) {
+UniPCMultistepScheduler::UniPCMultistepScheduler(int64_t steps) : FlowScheduler(steps) {
   timesteps_ = torch::to_device(Tracer::current().host({steps}, DType::float64), DType::int64);
 }
 
@@ -49,12 +49,7 @@ void UniPCMultistepScheduler::add_to(LoopState& state) const {
   state.same.push_back(&last_sample_);
 }
 
-Tensor UniPCMultistepScheduler::step(int64_t i, const Tensor& model_output, const Tensor& timestep, Tensor sample) {
-  FunctionScope scope("scheduler");
-  if (i == 0 && !begin_index_known_) {  // index_for_timestep
-    Tensor equal = torch::compare(Kernel::eq, timesteps_, timestep);
-    torch::nonzero(std::move(equal), 1);
-  }
+Tensor UniPCMultistepScheduler::solve(int64_t i, const Tensor& model_output, Tensor sample) {
   Tensor model_output_convert = torch::mul(on_host(), model_output);
   model_output_convert = torch::sub(sample, std::move(model_output_convert));
   if (i > 0) sample = multistep_uni_c_bh_update(model_output_convert, order(i - 1));
