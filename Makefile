@@ -1,7 +1,7 @@
 # make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
 # make test      the same up to the whole test suite
-# make ci        what CI runs: the format, clang-tidy, and the test suite without a warning
-# make check     that, clang, and the suite again under sanitizers; each also by itself: make format, tidy, clang, asan
+# make check     what CI runs: the format, clang-tidy, the suite built by clang, under sanitizers, and by gcc without a warning;
+#                each also by itself: make format, tidy, clang, asan
 # make reference WAN_REPO=DIR WAN22_REPO=DIR DEEPSEEK_CODE=DIR
 #                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
 #                (16 GB with DEEPSEEK_CODE, which needs another transformers). WAN_REPO and WAN22_REPO are checkouts of Wan,
@@ -13,7 +13,7 @@ PRESET ?= release
 WERROR ?= OFF
 BUILD := build/$(PRESET)
 
-.PHONY: demo test ci check format tidy clang asan bench reference build deps check-deps install clean
+.PHONY: demo test check format tidy clang asan bench reference build deps check-deps install clean
 
 demo: build
 	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload.profile_id=wan2-1-720p
@@ -21,14 +21,12 @@ demo: build
 test: build
 	ctest --preset $(PRESET)
 
-ci: check-deps
+check: check-deps
 	$(MAKE) format
 	$(MAKE) tidy
-	$(MAKE) test WERROR=ON
-
-check: ci
 	$(MAKE) clang
 	$(MAKE) asan
+	$(MAKE) test WERROR=ON
 
 format: check-deps
 	git ls-files '*.cc' '*.h' | xargs clang-format-19 --dry-run -Werror

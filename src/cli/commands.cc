@@ -19,6 +19,8 @@ const std::vector<Command>& commands() {
        compare},
       {"operators", "the layer classes of a model: how many, parameters, children, category",
        "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
+      {"devices", "the devices that there are files of, and some of them side by side",
+       "modelmeter devices [NAME|FILE.yaml ...]", devices},
   };
   return table;
 }

@@ -16,6 +16,7 @@ int verify(const CommandLine& arguments);
 int top(const CommandLine& arguments);
 int compare(const CommandLine& arguments);
 int operators(const CommandLine& arguments);
+int devices(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;

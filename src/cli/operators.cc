@@ -6,6 +6,7 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/run_folder.h"
 #include "cli/session.h"
 #include "report/operator_list.h"
 
@@ -22,7 +23,7 @@ int operators(const CommandLine& line) {
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const TargetOperatorList list =
-      target_operators(*model, evaluate(*model), session.view().child("report").get<std::string>("run_id"));
+      target_operators(*model, evaluate(*model), RunFolder::of(session.view().child("report"), *model, arguments.rest()).run_id);
   const std::string given = arguments.value("--out");
   const std::string folder = given.empty() ? "" : std::filesystem::absolute(given).lexically_normal().string();
   if (!folder.empty()) {

@@ -7,11 +7,11 @@
 
 namespace modelmeter {
 
-void Stage::record(Tracer& tracer, int64_t times) const {
+void Stage::record(Tracer& tracer, int64_t times, const RunValues& run) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(trace.given_bytes, weight_and_buffer_bytes(), "the size of the weights");
-  repeat_alike(times, [&] { forward(tracer); });
+  repeat_alike(times, [&] { forward(tracer, run); });
 }
 
 int64_t Stage::weight_and_buffer_bytes() const {
@@ -32,7 +32,13 @@ int64_t Residents::bytes() const {
   return total;
 }
 
-Residents AnalyticModel::residents(const Stage&) const {
+std::vector<const Stage*> AnalyticModel::parts() const {
+  std::vector<const Stage*> out;
+  for (const auto& stage : stages()) out.push_back(stage.get());
+  return out;
+}
+
+Residents AnalyticModel::residents(const Stage&, const RunValues&) const {
   Residents out;
   for (const BaseLayer* layer : root_layers()) {
     std::string what = "the model";

@@ -4,7 +4,10 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -12,34 +15,56 @@
 #include "layer/base_layer.h"
 #include "layer/stage_cost.h"
 #include "model/report_vocabulary.h"
+#include "model/run_values.h"
 
 namespace modelmeter {
 
 struct Recording;
 
-// A part of the run that can be analysed alone.
+// A part of the run that can be analysed alone. It is const and knows one run, that of the configuration; the others
+// are given to it.
 class Stage : public StageCostMixin {
  public:
-  Stage(std::string id, std::string stage) : id_(std::move(id)), stage_(std::move(stage)) {}
+  Stage(std::string id, std::string stage, const RunValues& run)
+      : id_(std::move(id)), stage_(std::move(stage)), run_(run) {}
 
   const std::string& id() const { return id_; }        // of its node in reports: "diffusion/dit"
   const std::string& stage() const { return stage_; }  // text_encoder, diffusion, vae, vision, prefill, decode, other
+  const RunValues& run() const { return run_; }        // of the configuration
   virtual const BaseLayer& layer() const = 0;
-  virtual int64_t forwards() const { return 1; }  // of the model in one run
+
+  // The numbers of a run that one forward follows from.
+  virtual std::vector<Dependence> depends_on() const = 0;
+  // Forwards of the model in one run.
+  virtual int64_t forwards(const RunValues&) const { return 1; }
+  int64_t forwards() const { return forwards(run_); }
+  // What the run adds to the KV cache.
+  virtual int64_t kv_cache_bytes(const RunValues&) const { return 0; }
+  int64_t kv_cache_bytes() const override { return kv_cache_bytes(run_); }
 
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
-  virtual void forward(Tracer& tracer) const = 0;
+  virtual void forward(Tracer& tracer, const RunValues& run) const = 0;
 
-  void trace(Tracer& tracer) const override { record(tracer, forwards()); }
-  void trace_forward(Tracer& tracer) const override { record(tracer, 1); }
+  // Where the stage calls what another one runs: what is alive then, inputs of that one among it.
+  struct Held {
+    std::string_view stage;  // the beginning of the other one's id
+    int64_t bytes;
+  };
+  // Call by call, of a trace of trace_forward().
+  virtual std::vector<Held> held_at_calls(const Trace&) const { return {}; }
+
+  void trace(Tracer& tracer) const override { record(tracer, forwards(), run_); }
+  void trace_forward(Tracer& tracer) const override { record(tracer, 1, run_); }
+  void trace_forward(Tracer& tracer, const RunValues& run) const { record(tracer, 1, run); }
   int64_t parameter_count() const override { return layer().parameter_count(); }
   int64_t parameter_bytes() const override { return layer().parameter_bytes(); }
   int64_t weight_and_buffer_bytes() const;
 
  private:
-  void record(Tracer& tracer, int64_t times) const;
+  void record(Tracer& tracer, int64_t times, const RunValues& run) const;
 
   std::string id_, stage_;
+  RunValues run_;
 };
 
 // Weights and buffers on the device.
@@ -69,6 +94,7 @@ class AnalyticModel : public StageCostMixin {
   virtual std::string report_folder() const { return family(); }  // below static_analysis/
   virtual std::string class_name() const = 0;                     // of the root node
   virtual std::string profile_id() const = 0;                     // of the workload
+  virtual std::string preset_id() const { return profile_id(); }  // that it was made from
   virtual Fields model_fields() const = 0;                        // the report's model spec
   virtual Fields workload_fields() const = 0;                     // the report's workload profile
   virtual Fields runtime_fields() const = 0;                      // implementation, dtypes, attention kernel …
@@ -79,8 +105,19 @@ class AnalyticModel : public StageCostMixin {
   // (registry.h) makes a configuration of.
   virtual void describe(const Stage& stage, Recording& header) const = 0;
 
-  // Weights and buffers on the device while a stage runs, its own included. By default all stages'.
-  virtual Residents residents(const Stage& running) const;
+  // Of runs with other numbers than the configuration's (sweep/). The keys that may change, and the numbers of the run
+  // where they are these, in the same order; nothing where that takes other stages, or is refused. Const and
+  // thread-safe.
+  virtual std::vector<Setting> settings() const { return {}; }
+  virtual std::optional<RunValues> run_of(std::span<const int64_t>) const { return std::nullopt; }
+  // What a run is the sum of: its cost that of all their forwards, its peak the highest beside what is resident then.
+  virtual std::vector<const Stage*> parts() const;
+
+  // Weights and buffers on the device while a stage of a run runs, its own included. By default all stages'.
+  virtual Residents residents(const Stage& running, const RunValues& run) const;
+  Residents residents(const Stage& running) const { return residents(running, running.run()); }
+  // The numbers of a run that they follow from.
+  virtual std::vector<size_t> residents_depend_on() const { return {}; }
   // Bytes that other stages hold on the device while a stage runs, beside weights; its own inputs may be among them.
   virtual int64_t held_bytes(const Stage&) const { return 0; }
 

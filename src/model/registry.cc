@@ -26,6 +26,7 @@ struct Family {
   // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
   // "diffusion/dit" too.
   std::vector<std::string> stage_order, whole_forwards;
+  std::vector<std::string> nodes;  // of the configuration that it reads, beside those of every family
 };
 
 std::vector<Family> all_families() {
@@ -35,13 +36,14 @@ std::vector<Family> all_families() {
        wan::recorded_classes(),
        wan::configuration_of,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
-       {"diffusion/dit"}},
+       {"diffusion/dit"},
+       {"transformer", "text_encoder", "image_encoder", "vae"}},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
         {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         code->stages, code->whole_forwards});
+         code->stages, code->whole_forwards, code->nodes});
   }
   return table;
 }
@@ -97,6 +99,13 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
+  std::vector<std::string> nodes = {"hf", "runtime", "workload", "model", "report"};
+  const config::View model = config.child("model");
+  for (const Family& family : families()) {
+    if (!model.has("_target_") || model.get<std::string>("_target_") != family.target) continue;
+    nodes.insert(nodes.end(), family.nodes.begin(), family.nodes.end());
+    config.require_known_keys(nodes);
+  }
   return models().instantiate(config.child("model"), config, files);
 }
 

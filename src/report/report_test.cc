@@ -465,9 +465,9 @@ TEST(Operators, AsJsonNameTheirFilesWhereTheyAreWritten) {
   EXPECT_EQ(written["layers_json_path"], "/out/torchinfo-unique-layers.json");
   const auto files = operator_files(*model, list);
   ASSERT_EQ(files.size(), 3u);
-  EXPECT_EQ("/out/" + files[0].first, written["layers_json_path"]);
-  EXPECT_EQ("/out/" + files[1].first, written["layers_md_path"]);
-  EXPECT_EQ("/out/" + files[2].first, written["stages_json_path"]);
+  EXPECT_EQ(written["layers_json_path"], "/out/" + files[0].first);
+  EXPECT_EQ(written["layers_md_path"], "/out/" + files[1].first);
+  EXPECT_EQ(written["stages_json_path"], "/out/" + files[2].first);
   EXPECT_EQ(nlohmann::json::parse(files[0].second)["layers"].size(), list.operators.size());
   EXPECT_EQ(nlohmann::json::parse(files[2].second)["stages"]["diffusion/dit"]["params"],
             model->stages().front()->parameter_count());

@@ -39,9 +39,10 @@ AnalyticOcr::AnalyticOcr(const config::View& config, const DataFiles& files, Wor
   if (hf.has("config")) {
     metadata_ = hf.at("config").node();
   } else {
-    const std::string file = files.find(hf.at("config_path"));
-    metadata_ = read_data_file(file);
-    config_folder_ = std::filesystem::path(file).parent_path().string();
+    ModelFiles found = find_model(hf.at("config_path"), files);
+    metadata_ = std::move(found.config);
+    weights_ = std::move(found.weights);
+    config_folder_ = std::filesystem::path(found.config_path).parent_path().string();
   }
   config.child("model").require_known_keys({"_target_", "stages"});
 }
@@ -69,6 +70,7 @@ void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d
 
 void AnalyticOcr::add_page_and_token_notes() {
   const Workload& w = workload_;
+  if (weights_) notes_.push_back(compare_weights(*weights_, layer()));
   notes_.push_back(page_note(w));
   notes_.push_back(fmt::format("{} new tokens: the first comes out of prefill, {} decode steps give the others",
                                w.max_new_tokens, w.decode_steps()));
@@ -80,20 +82,23 @@ void AnalyticOcr::add_page_and_token_notes() {
 
 void AnalyticOcr::trace(Tracer& tracer) const {
   if (by_stages_) return AnalyticModel::trace(tracer);
-  record(tracer, workload_.runs(), workload_.decode_steps());
+  record(tracer, run_sizes());
 }
 
 void AnalyticOcr::trace_forward(Tracer& tracer) const {
   if (by_stages_) return AnalyticModel::trace_forward(tracer);
-  record(tracer, 1, std::min<int64_t>(workload_.decode_steps(), 1));
+  RunSizes once = run_sizes();
+  once.runs = 1;
+  once.decode_steps = std::min<int64_t>(once.decode_steps, 1);
+  record(tracer, once);
 }
 
-void AnalyticOcr::record(Tracer& tracer, int64_t runs, int64_t decode_steps) const {
+void AnalyticOcr::record(Tracer& tracer, const RunSizes& run) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(layer().parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
-  const int32_t repetition = tracer.enter_repetition(runs);
-  run(decode_steps);
+  const int32_t repetition = tracer.enter_repetition(run.runs);
+  read_batch(run);
   tracer.leave();
   // Each stage has the weights and inputs of the whole.
   for (int32_t child = trace.scopes[static_cast<size_t>(repetition)].first_child; child >= 0;
@@ -102,6 +107,75 @@ void AnalyticOcr::record(Tracer& tracer, int64_t runs, int64_t decode_steps) con
       trace.residences.push_back({child, trace.given_bytes});
     }
   }
+}
+
+// One batch, the images, the prompt and all steps. Its cost is quadratic in the steps, since the cache grows.
+class AnalyticOcr::WholeRun : public Stage {
+ public:
+  explicit WholeRun(const AnalyticOcr& model) : Stage("run", "other", model.run_sizes().values()), model_(model) {}
+
+  const BaseLayer& layer() const override { return model_.layer(); }
+  std::vector<Dependence> depends_on() const override {
+    std::vector<Dependence> out = page_dependences();
+    constexpr int64_t first_steps = 4, most_steps = 100'000;
+    out.push_back({run_value::decode_steps, 2, first_steps, 1, most_steps});
+    return out;
+  }
+  using Stage::forwards;
+  int64_t forwards(const RunValues& run) const override { return run[run_value::runs]; }
+  using Stage::kv_cache_bytes;
+  int64_t kv_cache_bytes(const RunValues& values) const override {
+    const RunSizes run = RunSizes::of(values);
+    const int64_t tokens = checked_add(run.seq_len(), run.decode_steps, cache_overflow);
+    return checked_mul(checked_mul(tokens, run.batch, cache_overflow),
+                       model_.decoder().kv_cache_bytes_per_token(cache_dtype), cache_overflow);
+  }
+  void forward(Tracer&, const RunValues& run) const override { model_.read_batch(RunSizes::of(run)); }
+
+ private:
+  const AnalyticOcr& model_;
+};
+
+AnalyticOcr::~AnalyticOcr() = default;
+
+void AnalyticOcr::add_whole_run() { whole_run_ = std::make_unique<const WholeRun>(*this); }
+
+std::vector<const Stage*> AnalyticOcr::parts() const {
+  return by_stages_ ? AnalyticModel::parts() : std::vector<const Stage*>{whole_run_.get()};
+}
+
+RunSizes AnalyticOcr::run_sizes(const Workload& w) const {
+  RunSizes out;
+  set_layout(w.page, out);
+  out.batch = w.batch_size;
+  out.image_tokens = w.page.image_tokens;
+  out.prompt_tokens = w.prompt_tokens;
+  out.new_tokens = w.new_tokens;
+  out.cached_tokens = w.cached_tokens;
+  out.decode_steps = w.decode_steps();
+  out.runs = w.runs();
+  return out;
+}
+
+std::vector<Setting> AnalyticOcr::settings() const {
+  const Workload& w = workload_;
+  if (w.seq_len_given && w.prompt_tokens_given) return {};  // of one page only
+  return {{"workload.page_width", w.page.width},
+          {"workload.page_height", w.page.height},
+          w.seq_len_given ? Setting{"workload.seq_len", w.seq_len} : Setting{"workload.prompt_tokens", w.prompt_tokens},
+          {"workload.max_new_tokens", w.max_new_tokens},
+          {"workload.num_pages", w.num_pages},
+          {"workload.batch_size", w.batch_size}};
+}
+
+std::optional<RunValues> AnalyticOcr::run_of(std::span<const int64_t> settings) const {
+  if (settings[0] < 1 || settings[1] < 1) return std::nullopt;
+  Page page = workload_.page;
+  page.width = settings[0];
+  page.height = settings[1];
+  if (!workload_.tiles_given) see(page);
+  const std::optional<Workload> w = workload_.with(page, settings[2], settings[3], settings[4], settings[5]);
+  return w ? std::optional(run_sizes(*w).values()) : std::nullopt;
 }
 
 int64_t AnalyticOcr::parameter_count() const {
@@ -118,8 +192,8 @@ std::vector<const BaseLayer*> AnalyticOcr::root_layers() const {
 }
 
 // A stage by itself has its own weights on the device, no other's.
-Residents AnalyticOcr::residents(const Stage& running) const {
-  if (!by_stages_) return AnalyticModel::residents(running);
+Residents AnalyticOcr::residents(const Stage& running, const RunValues& run) const {
+  if (!by_stages_) return AnalyticModel::residents(running, run);
   Residents out;
   out.list.push_back({running.id(), running.weight_and_buffer_bytes(), &running.layer()});
   return out;

@@ -6,22 +6,27 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/data_files.h"
+#include "model/model_files.h"
 #include "model/deepseek_ocr/decoder_architecture.h"
+#include "model/deepseek_ocr/run_sizes.h"
 #include "model/deepseek_ocr/workload.h"
 
 namespace modelmeter::deepseek_ocr {
 
 class AnalyticOcr : public AnalyticModel {
  public:
+  ~AnalyticOcr() override;
+
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
   std::string family() const override { return "deepseek_ocr"; }
   std::string report_folder() const override { return "analytic_model"; }
   std::string profile_id() const override { return workload_.profile_id; }
+  std::string preset_id() const override { return workload_.preset_id; }
   Fields model_fields() const override;
   Fields workload_fields() const override { return workload_.fields(); }
   std::vector<std::string> notes() const override { return notes_; }
@@ -34,7 +39,12 @@ class AnalyticOcr : public AnalyticModel {
   int64_t parameter_count() const override;
   int64_t parameter_bytes() const override;
   std::vector<const BaseLayer*> root_layers() const override;
-  Residents residents(const Stage& running) const override;
+  using AnalyticModel::residents;
+  Residents residents(const Stage& running, const RunValues& run) const override;
+  // The stages, or all of a run.
+  std::vector<const Stage*> parts() const override;
+  std::vector<Setting> settings() const override;
+  std::optional<RunValues> run_of(std::span<const int64_t> settings) const override;
   int64_t kv_cache_bytes() const override;  // of one batch, after its last token; or of all stages
   int64_t kv_cache_bytes_added(const std::string& stage) const override;
 
@@ -55,8 +65,15 @@ class AnalyticOcr : public AnalyticModel {
   virtual const DecoderArchitecture& decoder() const = 0;
   virtual int64_t vision_parameters() const = 0;
   virtual std::string vision_backbone() const = 0;
-  // Records one run, its stages in function scopes of their ids.
-  virtual void run(int64_t decode_steps) const = 0;
+  // Records the reading of one batch, its stages in function scopes of their ids.
+  virtual void read_batch(const RunSizes& run) const = 0;
+  // The page of a workload as the image encoders see it: what it sets is fixed by the page's and the mode's sizes.
+  virtual void see(Page& page) const = 0;
+  virtual void set_layout(const Page& page, RunSizes& run) const = 0;
+  RunSizes run_sizes(const Workload& workload) const;
+  // Of the configuration, when the model is there.
+  RunSizes run_sizes() const { return run_sizes(workload_); }
+  void add_whole_run();
 
   // What config.json says: the file of hf.config_path, or hf.config itself.
   const config::Node& metadata() const { return metadata_; }
@@ -73,10 +90,14 @@ class AnalyticOcr : public AnalyticModel {
   std::vector<std::string> notes_;
 
  private:
-  void record(Tracer& tracer, int64_t runs, int64_t decode_steps) const;
+  class WholeRun;
+  void record(Tracer& tracer, const RunSizes& run) const;
+
+  std::unique_ptr<const Stage> whole_run_;  // null where the stages run by themselves
 
   std::string model_id_, model_variant_, model_notes_, config_folder_;
   config::Node metadata_;
+  std::optional<WeightsListing> weights_;  // that hf.config_path named
   bool by_stages_ = false;
 };
 

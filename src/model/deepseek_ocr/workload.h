@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/fields.h"
@@ -20,10 +21,12 @@ struct Page {
 };
 
 struct Workload {
-  std::string profile_id, description;
+  std::string preset_id, profile_id, description;  // as chosen; of the values
   Page page;
-  int64_t seq_len = 0;         // tokens of the prompt, those of the page included
-  int64_t prompt_tokens = 0;   // of text among them
+  int64_t seq_len = 0;        // tokens of the prompt, those of the page included
+  int64_t prompt_tokens = 0;  // of text among them
+  // By the configuration; else they follow from the others.
+  bool seq_len_given = false, prompt_tokens_given = false, tiles_given = false, new_tokens_given = false;
   int64_t max_new_tokens = 0;  // the first of which comes out of the prompt's forward
   int64_t num_pages = 1;       // in all, batch_size at a time
   int64_t batch_size = 1;
@@ -35,6 +38,11 @@ struct Workload {
   int64_t decode_steps() const { return max_new_tokens - 1; }
   int64_t runs() const { return num_pages / batch_size; }
   Fields fields() const;  // for reports
+
+  // The same workload of other pages and tokens: `page` with what is seen of it. Nothing where read() refuses it.
+  // The length of the prompt is seq_len or prompt_tokens, whichever is given here.
+  std::optional<Workload> with(const Page& seen, int64_t prompt_length, int64_t new_token_count, int64_t pages,
+                               int64_t pages_at_once) const;
 
   // How a model sees a page of this size: fills all but width and height. Where columns and rows of tiles are given
   // (tile_columns and tile_rows), they stand in place of those that the page's shape would have.

@@ -15,6 +15,7 @@
 #include "model/transformers/encoder_architecture.h"
 #include "model/wan/architecture.h"
 #include "model/wan/residency.h"
+#include "model/wan/run_sizes.h"
 #include "model/wan/sampling.h"
 #include "model/wan/vae_architecture.h"
 
@@ -23,10 +24,10 @@ namespace modelmeter::wan {
 struct Runtime;
 struct Workload;
 
-// A model with the inputs of one forward.
+// A model with one forward of it, which makes its inputs.
 struct BoundModel {
   std::shared_ptr<const BaseLayer> layer;
-  std::function<void(Tracer&)> forward;
+  std::function<void(Tracer&, const RunSizes&)> forward;
 };
 
 // One forward of the diffusion transformer.
@@ -34,12 +35,8 @@ struct TransformerOptions {
   Architecture architecture;
   AttentionKernel attention = AttentionKernel::flash;
   DType weight_dtype = DType::float32;
-  Autocast autocast = {true, DType::bfloat16};  // official only
-  int64_t batch = 1;
-  Shape latent;                // [C, T, h, w]; C is the latent's own
-  int64_t seq_len = 0;         // tokens the sequence is padded to (official)
-  int64_t prompt_tokens = 60;  // real ones of text_len (official; diffusers always gets text_len)
-  int64_t image_tokens = 0;    // of each image, from the image encoder
+  Autocast autocast = {true, DType::bfloat16};                       // official only
+  int64_t image_tokens = 0;                                          // of each image, from the image encoder
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
@@ -50,7 +47,7 @@ struct TextEncoderOptions {
   transformers::TextEncoderArchitecture architecture;
   AttentionKernel attention = AttentionKernel::flash;
   DType weight_dtype = DType::bfloat16;
-  int64_t batch = 1, text_len = 512;
+  int64_t text_len = 512;
 };
 
 // Images [batch, 3, image_size, image_size].
@@ -75,9 +72,6 @@ struct AutoencoderOptions {
   bool tiling = false, slicing = false;
   Tiles tiles;
   bool decode = true;
-  int64_t batch = 1;
-  Shape latent;
-  int64_t frames = 0, height = 0, width = 0;
 };
 
 struct CodeBase {
@@ -93,6 +87,8 @@ struct CodeBase {
   bool autoencoder_in_float32;  // and in no other dtype
   bool lists_samples;           // its transformer and autoencoder take a list of samples, not a batch
   bool one_video_at_a_time;     // its pipeline makes a batch one after another
+  std::vector<Residency> residencies;
+  bool gives_real_tokens;  // the transformer gets as many tokens of text as the prompt has; else all of text_len
 
   BoundModel (*transformer)(const TransformerOptions& options);
   BoundModel (*text_encoder)(const TextEncoderOptions& options);
@@ -127,10 +123,10 @@ struct CodeBase {
   void (*check_runtime)(const config::View& view, const Runtime& runtime);
   void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,
                          int64_t tokens);
-  std::vector<std::string> (*sampling_notes)(const SamplingOptions& options);
+  std::vector<std::string> (*sampling_notes)(const SamplingInputs& options);
 
   // What the config of recordings of its pipeline says beside the task and the scheduler.
-  nlohmann::ordered_json (*sampling_config)(const SamplingOptions& options);
+  nlohmann::ordered_json (*sampling_config)(const SamplingInputs& options);
 
   // Of recordings: the classes of their root modules and the stage that each is a forward of.
   struct RecordedRoot {

@@ -91,7 +91,6 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   read_architecture(text, code.key_names, text_encoder_.architecture);
   text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, text_dtype);
   text_encoder_.attention = runtime_.attention;
-  text_encoder_.batch = workload_.batch_size;
   text_encoder_.text_len = workload_.text_len;
 
   const config::View image = node_or_none(config, "image_encoder");
@@ -118,21 +117,21 @@ void Wan2_1Model::read_encoders(const config::View& config) {
 }
 
 void Wan2_1Model::read_sizes(const config::View& config) {
-  GeometryRules rules;
-  rules.latent_channels = vae_.z_dim;
-  rules.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
-  rules.patch_size = architecture_.patch_size;
-  rules.rope_positions = architecture_.rope_max_seq_len;
+  rules_.latent_channels = vae_.z_dim;
+  rules_.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
+  rules_.patch_size = architecture_.patch_size;
+  rules_.rope_positions = architecture_.rope_max_seq_len;
   if (workload_.latent.rank() == 0) {
-    video_ = runtime_.code_base->video({workload_.num_frames, workload_.height, workload_.width}, rules, notes_);
-    geometry_ = geometry(video_, rules);
+    video_ = runtime_.code_base->video({workload_.num_frames, workload_.height, workload_.width}, rules_, notes_);
+    geometry_ = geometry(video_, rules_);
   } else {
     // An autoencoder alone takes what does not divide into patches.
-    if (!metadata_.has_transformer && !runs("sampling")) rules.patch_size = {1, 1, 1};
-    video_ = video_of_latent(workload_.latent, rules);
-    geometry_ = geometry_of_latent(workload_.latent, rules);
+    if (!metadata_.has_transformer && !runs("sampling")) rules_.patch_size = {1, 1, 1};
+    video_ = video_of_latent(workload_.latent, rules_);
+    geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
   runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
+  run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
 }
 
@@ -141,6 +140,8 @@ void Wan2_1Model::read_sizes(const config::View& config) {
 bool Wan2_1Model::runs(const char* stage) const {
   return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();
 }
+
+bool Wan2_1Model::around_transformer() const { return runs("sampling") || runs("vae_encode"); }
 
 bool Wan2_1Model::has_image_encoder() const {
   if (metadata_.has_transformer) return architecture_.image_conditioned();
@@ -226,7 +227,7 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
 void Wan2_1Model::check_supported(const config::View& workload) {
   if (!metadata_.known_variant) return;
   const CodeBase& code = *runtime_.code_base;
-  if (runs("sampling") || runs("vae_encode")) {
+  if (around_transformer()) {
     if (const std::string reason = code.fails(*variant_, video_); !reason.empty()) {
       throw(workload.has("num_frames") ? workload.at("num_frames") : workload)
           .error(fmt::format("{}'s code fails: {}", code.name, reason));
@@ -287,12 +288,31 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   throw where.error(fmt::format("there is no stage '{}'", name), name_notes(name, stage_names(), "stages"));
 }
 
-void Wan2_1Model::add(Role role, std::string id, BoundModel model, int64_t forwards) {
-  stages_.push_back(std::make_unique<WanStage>(role, std::move(id), std::move(model), forwards));
+void Wan2_1Model::add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards) {
+  WanStageOptions options{role, std::move(id)};
+  options.depends_on = dependences(role, *runtime_.code_base, rules_.patch_size, runtime_.vae_tiling);
+  options.forwards = std::move(forwards);
+  stages_.push_back(std::make_unique<WanStage>(std::move(options), std::move(model), run_));
+}
+
+RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency residency) const {
+  RunSizes out;
+  out.batch = w.batch_size;
+  out.latent = g.latent;
+  out.frames = (g.latent[1] - 1) * vae_.temporal_compression() + 1;
+  out.height = g.latent[2] * vae_.spatial_compression();
+  out.width = g.latent[3] * vae_.spatial_compression();
+  out.seq_len = w.seq_len.value_or(g.seq_len);
+  out.prompt_tokens = w.prompt_tokens;
+  out.steps = w.num_inference_steps;
+  out.high_noise_steps = high_noise_steps(out.steps, video_of_latent(g.latent, rules_));
+  out.residency = static_cast<int64_t>(residency);
+  return out;
 }
 
 void Wan2_1Model::add_text_encoder() {
-  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_), runtime_.cfg ? 2 : 1);
+  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
+      [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
   }
@@ -308,38 +328,38 @@ void Wan2_1Model::add_diffusion() {
   o.attention = runtime_.attention;
   o.weight_dtype = runtime_.weight_dtype;
   o.autocast = runtime_.autocast;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.seq_len = workload_.seq_len.value_or(geometry_.seq_len);
-  o.prompt_tokens = workload_.prompt_tokens;
   o.text_dtype = text_encoder_.weight_dtype;
   o.image_tokens = image_encoder_.architecture.tokens();
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
-  const auto add_forwards = [&](int64_t steps, const std::string& id) {
-    const int64_t forwards = checked_mul(steps, runtime_.cfg ? 2 : 1, "the number of forwards");
-    add(Role::transformer, id, runtime_.code_base->transformer(o), forwards);
+  const auto add_forwards = [&](auto steps, const std::string& id) {
+    add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
+      return checked_mul(steps(run), cfg ? 2 : 1, "the number of forwards");
+    });
     if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
     metadata_.weights.reset();  // compared once
   };
-  const int64_t steps = workload_.num_inference_steps;
-  const std::optional<int64_t> high = high_noise_steps();
-  if (!high) return add_forwards(steps, "diffusion/dit");
-  notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", *high, steps - *high));
-  if (*high > 0) add_forwards(*high, "diffusion/dit_high_noise");
-  if (steps > *high) add_forwards(steps - *high, "diffusion/dit_low_noise");
+  if (boundary() == 0) return add_forwards([](const RunSizes& run) { return run.steps; }, "diffusion/dit");
+  const int64_t steps = run_.steps, high = run_.high_noise_steps;
+  notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
+  const auto high_steps = [](const RunSizes& run) { return run.high_noise_steps; };
+  const auto low_steps = [](const RunSizes& run) { return run.steps - run.high_noise_steps; };
+  if (high > 0) add_forwards(high_steps, "diffusion/dit_high_noise");
+  if (steps > high) add_forwards(low_steps, "diffusion/dit_low_noise");
 }
 
-// Of the denoising steps, those at and above the boundary; nothing where the model is one transformer.
-std::optional<int64_t> Wan2_1Model::high_noise_steps() const {
-  const int64_t steps = workload_.num_inference_steps;
-  const double boundary = runtime_.boundary.value_or(metadata_.boundary.value_or(variant_->boundary));
-  if (boundary == 0) return std::nullopt;
+// 0 where the model is one transformer.
+double Wan2_1Model::boundary() const {
+  return runtime_.boundary.value_or(metadata_.boundary.value_or(variant_->boundary));
+}
+
+// Of the denoising steps, those at and above the boundary.
+int64_t Wan2_1Model::high_noise_steps(int64_t steps, const VideoSize& video) const {
+  if (boundary() == 0) return 0;
   if (!runtime_.expert_steps.empty()) return runtime_.expert_steps[0];
-  int64_t high = 0;
-  for (const double t : runtime_.code_base->timesteps(scheduler(), steps, shift())) high += t >= 1000 * boundary ? 1 : 0;
-  return high;
+  const std::vector<double> timesteps = runtime_.code_base->timesteps(scheduler(), steps, shift(video));
+  return std::count_if(timesteps.begin(), timesteps.end(), [&](double t) { return t >= 1000 * boundary(); });
 }
 
 Scheduler Wan2_1Model::scheduler() const {
@@ -348,10 +368,10 @@ Scheduler Wan2_1Model::scheduler() const {
   return metadata_.scheduler && code.key_names == KeyNames::published ? *metadata_.scheduler : code.schedulers.front();
 }
 
-double Wan2_1Model::shift() const {
+double Wan2_1Model::shift(const VideoSize& video) const {
   const CodeBase& code = *runtime_.code_base;
   if (runtime_.shift) return *runtime_.shift;
-  return metadata_.shift && code.key_names == KeyNames::published ? *metadata_.shift : code.shift(*variant_, video_);
+  return metadata_.shift && code.key_names == KeyNames::published ? *metadata_.shift : code.shift(*variant_, video);
 }
 
 void Wan2_1Model::add_sampling() {
@@ -360,16 +380,9 @@ void Wan2_1Model::add_sampling() {
   o.generation = architecture_.generation;
   o.scheduler = scheduler();
   o.guidance = runtime_.cfg;
-  o.offload_model = runtime_.residency == Residency::offload;
   o.t5_cpu = runtime_.t5_cpu;
-  o.steps = workload_.num_inference_steps;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
-  o.height = geometry_.latent[2] * vae_.spatial_compression();
-  o.width = geometry_.latent[3] * vae_.spatial_compression();
   o.text_len = workload_.text_len;
-  o.prompt_tokens = workload_.prompt_tokens;
+  o.patch_size = rules_.patch_size;
   o.text_dim = metadata_.has_transformer ? architecture_.text_dim : text_encoder_.architecture.dim;
   o.model_dtype = runtime_.weight_dtype;
   if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
@@ -378,10 +391,10 @@ void Wan2_1Model::add_sampling() {
   o.image_encoder = image_encoder_.architecture;
   o.text_dtype = text_encoder_.weight_dtype;
   o.image_dtype = image_encoder_.weight_dtype;
-  auto stage = std::make_unique<SamplingStage>(*runtime_.code_base, o);
+  auto stage = std::make_unique<SamplingStage>(*runtime_.code_base, o, run_);
   sampling_ = stage.get();
   stages_.push_back(std::move(stage));
-  const std::vector<std::string> notes = runtime_.code_base->sampling_notes(o);
+  const std::vector<std::string> notes = runtime_.code_base->sampling_notes({o, run_});
   notes_.insert(notes_.end(), notes.begin(), notes.end());
 }
 
@@ -394,25 +407,71 @@ void Wan2_1Model::add_vae(bool decode) {
   o.slicing = runtime_.vae_slicing;
   o.tiles = runtime_.tiles;
   o.decode = decode;
-  o.batch = workload_.batch_size;
-  o.latent = geometry_.latent;
-  o.frames = (geometry_.latent[1] - 1) * vae_.temporal_compression() + 1;
-  o.height = geometry_.latent[2] * vae_.spatial_compression();
-  o.width = geometry_.latent[3] * vae_.spatial_compression();
   std::shared_ptr<const BaseLayer> shared;
   for (const auto& stage : stages_) {
     if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
   }
   const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
   add(Role::autoencoder, decode ? "vae/decode" : "vae/encode", runtime_.code_base->autoencoder(o, std::move(shared)),
-      twice ? 2 : 1);
+      [twice](const RunSizes&) { return twice ? 2 : 1; });
+}
+
+// --- other runs ------------------------------------------------------------------------------------------------------
+
+std::vector<Setting> Wan2_1Model::settings() const {
+  if (workload_.latent.rank() > 0) return {};
+  std::vector<std::string> residencies;
+  for (const Residency residency : runtime_.code_base->residencies) residencies.emplace_back(name_of(residency));
+  const Workload& w = workload_;
+  return {{"workload.batch_size", w.batch_size},
+          {"workload.num_frames", w.num_frames},
+          {"workload.height", w.height},
+          {"workload.width", w.width},
+          {"workload.num_inference_steps", w.num_inference_steps},
+          {"workload.prompt_tokens", w.prompt_tokens},
+          {"runtime.residency", static_cast<int64_t>(runtime_.residency), std::move(residencies)}};
+}
+
+std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) const {
+  if (std::any_of(settings.begin(), settings.end() - 1, [](int64_t value) { return value < 1; })) return std::nullopt;
+  Workload w;
+  w.batch_size = settings[0];
+  w.num_frames = settings[1];
+  w.height = settings[2];
+  w.width = settings[3];
+  w.num_inference_steps = settings[4];
+  w.prompt_tokens = settings[5];
+  w.seq_len = workload_.seq_len;
+  w.token_timesteps = workload_.token_timesteps;
+  if (w.prompt_tokens > workload_.text_len) return std::nullopt;
+  if (!runtime_.expert_steps.empty() && w.num_inference_steps != workload_.num_inference_steps) return std::nullopt;
+  const CodeBase& code = *runtime_.code_base;
+  std::vector<std::string> notes;
+  const VideoSize video = code.video({w.num_frames, w.height, w.width}, rules_, notes);
+  const bool supported = !metadata_.known_variant || runtime_.allow_unsupported || workload_.allow_unsupported;
+  if (!supported && !code.refused(*variant_, video).empty()) return std::nullopt;
+  if (metadata_.known_variant && around_transformer() && !code.fails(*variant_, video).empty()) return std::nullopt;
+  static const config::Node none = config::Node::map();
+  try {
+    const Geometry g = geometry(video, rules_);
+    code.check_workload(config::View(none), w, architecture_, g.tokens);
+    const RunSizes run = run_sizes(w, g, code.residencies[static_cast<size_t>(settings[6])]);
+    const auto experts = [](const RunSizes& r) {
+      return std::pair(r.high_noise_steps > 0, r.steps > r.high_noise_steps);
+    };
+    if (experts(run) != experts(run_)) return std::nullopt;  // it is not of these stages
+    return run.values();
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 // --- residency -------------------------------------------------------------------------------------------------------
 
-Residents Wan2_1Model::residents(const Stage& running) const {
-  const std::vector<Residents> all = runtime_.code_base->residents(
-      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
+Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) const {
+  const auto residency = static_cast<Residency>(RunSizes::of(run).residency);
+  const std::vector<Residents> all =
+      runtime_.code_base->residents(stages_, {residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
   return all[at];

@@ -26,6 +26,7 @@ class Wan2_1Model : public AnalyticModel {
   std::string family() const override { return "wan2_1"; }
   std::string class_name() const override { return "Wan2_1Model"; }
   std::string profile_id() const override { return workload_.profile_id; }
+  std::string preset_id() const override { return workload_.preset_id; }
   Fields model_fields() const override;
   Fields workload_fields() const override;
   Fields runtime_fields() const override;
@@ -33,7 +34,11 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
   void describe(const Stage& stage, Recording& header) const override;  // in recorded.cc
-  Residents residents(const Stage& running) const override;
+  std::vector<Setting> settings() const override;
+  std::optional<RunValues> run_of(std::span<const int64_t> settings) const override;
+  using AnalyticModel::residents;
+  Residents residents(const Stage& running, const RunValues& run) const override;
+  std::vector<size_t> residents_depend_on() const override { return {run_value::residency}; }
   int64_t held_bytes(const Stage& running) const override;
 
  private:
@@ -47,10 +52,13 @@ class Wan2_1Model : public AnalyticModel {
   void describe_autoencoder(bool decode, Recording& header) const;
   void check_experts(const config::View& runtime) const;
   void check_tiles(const config::View& runtime) const;
+  std::string description() const;  // of the workload, with the frames that are made
   bool has_image_encoder() const;
   Scheduler scheduler() const;
-  double shift() const;
-  std::optional<int64_t> high_noise_steps() const;
+  double boundary() const;
+  double shift(const VideoSize& video) const;
+  int64_t high_noise_steps(int64_t steps, const VideoSize& video) const;
+  bool around_transformer() const;  // what makes its inputs runs, too
   bool runs(const char* stage) const;
 
   void add_stage(const std::string& name, const config::View& where);
@@ -59,7 +67,8 @@ class Wan2_1Model : public AnalyticModel {
   void add_diffusion();
   void add_sampling();
   void add_vae(bool decode);
-  void add(Role role, std::string id, BoundModel model, int64_t forwards = 1);
+  void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
+  RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 
   Metadata metadata_;
   const Variant* variant_ = nullptr;  // metadata_'s
@@ -71,7 +80,9 @@ class Wan2_1Model : public AnalyticModel {
   VaeArchitecture vae_;
   DType vae_dtype_ = DType::float32;
   VideoSize video_{};
+  GeometryRules rules_;
   Geometry geometry_;
+  RunSizes run_;
   std::vector<std::string> wanted_;  // stages by name
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;

@@ -192,17 +192,17 @@ Json batched(const Shape& sizes, int64_t batch) {
   return list_of(out);
 }
 
-void describe_transformer(const CodeBase& code, const TransformerOptions& o, Recording& header) {
+void describe_transformer(const CodeBase& code, const TransformerOptions& o, const RunSizes& run, Recording& header) {
   const Architecture& a = o.architecture;
   header.config = json_of(a, code.key_names).dump();
-  Json workload = {{"batch_size", o.batch}};
+  Json workload = {{"batch_size", run.batch}};
   if (code.pads_sequence) {
-    workload.update({{"latent", list_of(o.latent)},
+    workload.update({{"latent", list_of(run.latent)},
                      {"text_len", a.text_len},
-                     {"prompt_tokens", o.prompt_tokens},
-                     {"seq_len", o.seq_len}});
+                     {"prompt_tokens", run.prompt_tokens},
+                     {"seq_len", run.seq_len}});
   } else {
-    workload["latent"] = batched({a.in_dim, o.latent[1], o.latent[2], o.latent[3]}, o.batch);
+    workload["latent"] = batched({a.in_dim, run.latent[1], run.latent[2], run.latent[3]}, run.batch);
     workload["text_len"] = a.text_len;
   }
   if (o.token_timesteps || a.model_type == "ti2v") workload["token_timesteps"] = o.token_timesteps;
@@ -217,7 +217,7 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, Rec
   header.weights = short_dtype(o.weight_dtype);
 }
 
-void describe_sampling(const CodeBase& code, const SamplingOptions& o, Recording& header) {
+void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording& header) {
   Json config = {{"task", o.task == Task::t2i ? "t2v" : name_of(o.task)}, {"scheduler", name_of(o.scheduler)}};
   config.update(code.sampling_config(o));
   if (o.generation == Generation::wan2_2) config["experts"] = 2;
@@ -267,14 +267,14 @@ void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
   header.attention = name_of(runtime_.attention);
   if (code.names_generation) header.generation = architecture_.generation == Generation::wan2_2 ? "2.2" : "2.1";
   switch (wan_stage.role()) {
-    case Role::transformer: return describe_transformer(code, transformer_, header);
-    case Role::sampling: return describe_sampling(code, sampling_options_, header);
+    case Role::transformer: return describe_transformer(code, transformer_, run_, header);
+    case Role::sampling: return describe_sampling(code, {sampling_options_, run_}, header);
     case Role::text_encoder:
       header.implementation = std::string(code.encoders_from);
       if (code.text_encoder_attention != nullptr) header.attention = code.text_encoder_attention;
       header.weights = short_dtype(text_encoder_.weight_dtype);
       header.config = json_of(text_encoder_.architecture, code.key_names).dump();
-      header.workload = Json{{"batch_size", text_encoder_.batch}, {"text_len", text_encoder_.text_len}}.dump();
+      header.workload = Json{{"batch_size", run_.batch}, {"text_len", text_encoder_.text_len}}.dump();
       return;
     case Role::image_encoder: {
       const int64_t side = image_encoder_.architecture.image_size;

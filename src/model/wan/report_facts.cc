@@ -1,4 +1,6 @@
 // What reports say of Wan: facts of model, workload and runtime, the names of nodes, the categories of operators.
+#include <fmt/format.h>
+
 #include "model/wan/model.h"
 
 namespace modelmeter::wan {
@@ -23,9 +25,15 @@ Fields Wan2_1Model::model_fields() const {
           {"notes", metadata_.notes_text}};
 }
 
+std::string Wan2_1Model::description() const {
+  const Workload& w = workload_;
+  if (w.description.empty() || w.num_frames == 0 || w.num_frames == video_.frames) return w.description;
+  return fmt::format("{}; {} makes {}", w.description, runtime_.code_base->name, video_.frames);
+}
+
 Fields Wan2_1Model::workload_fields() const {
   return {{"profile_id", workload_.profile_id},
-          {"description", workload_.description},
+          {"description", description()},
           {"batch_size", workload_.batch_size},
           {"num_frames", video_.frames},
           {"height", video_.height},

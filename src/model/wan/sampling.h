@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include "model/transformers/encoder_architecture.h"
+#include "model/wan/residency.h"
+#include "model/wan/run_sizes.h"
 #include "model/wan/variant.h"
 #include "trace/functional.h"
 
@@ -17,14 +19,9 @@ struct SamplingOptions {
   Generation generation = Generation::wan2_1;
   Scheduler scheduler = Scheduler::unipc;
   bool guidance = true;
-  bool offload_model = false;  // official: weights, and with images the predictions, wait in host memory
-  bool t5_cpu = false;         // official: the text is encoded on the host
-  int64_t steps = 50;
-  int64_t batch = 1;              // diffusers; official makes one video at a time
-  int64_t height = 0, width = 0;  // of the image that conditions, in pixels: the video's
-  int64_t frames = 0;             // 4 n + 1
-  Shape latent;                   // [C, T, h, w]
-  int64_t text_len = 512, prompt_tokens = 60, text_dim = 4096;
+  bool t5_cpu = false;  // official: the text is encoded on the host
+  int64_t text_len = 512, text_dim = 4096;
+  Shape patch_size{1, 2, 2};            // of the transformer
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
   int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
   transformers::ImageEncoderArchitecture image_encoder;
@@ -32,6 +29,14 @@ struct SamplingOptions {
 
   bool first_frame_given() const { return task == Task::i2v || task == Task::flf2v; }
   int64_t images() const { return task == Task::flf2v ? 2 : 1; }
+};
+
+// With the numbers of a run. Of these the official code, which makes one video at a time, has no use for the batch.
+struct SamplingInputs : SamplingOptions, RunSizes {
+  SamplingInputs(const SamplingOptions& options, const RunSizes& sizes) : SamplingOptions(options), RunSizes(sizes) {}
+
+  // Official: weights, and with images the predictions, wait in host memory.
+  bool offload_model() const { return residency == static_cast<int64_t>(Residency::offload); }
 };
 
 // The models that are called; SamplingStage knows their stages.

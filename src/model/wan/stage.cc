@@ -31,37 +31,83 @@ std::string_view stage_tracing(std::string_view model) {
   return "";
 }
 
-// What is alive when each model is called, but for its result, the most of all calls.
-std::vector<std::pair<std::string_view, int64_t>> held_at_calls(const Stage& stage) {
+Dependence polynomial_in(size_t value, int degree, int64_t from, int64_t step, int64_t to) {
+  return {value, degree, from, step, to};
+}
+
+// Sizes of the latent. Short videos, which end within the warm-up of the autoencoder's loops, are traced one by one.
+void add_latent(std::vector<Dependence>& out, int degree, const Shape& patch_size) {
+  constexpr int64_t first_frames = 5, most_frames = 256, most_side = 288;
+  const int64_t p = patch_size[0], q = patch_size[1], r = patch_size[2];
+  const auto multiple = [](int64_t value, int64_t of) { return (value + of - 1) / of * of; };
+  out.push_back(polynomial_in(run_value::latent_frames, degree, multiple(first_frames, p), p, most_frames));
+  out.push_back(polynomial_in(run_value::latent_height, degree, multiple(4, q), q, most_side));
+  out.push_back(polynomial_in(run_value::latent_width, degree, multiple(4, r), r, most_side));
+}
+
+}  // namespace
+
+std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const Shape& patch_size, bool tiling) {
+  using namespace run_value;
+  constexpr int64_t first_steps = 6, most_steps = 100'000;  // from the warm-up of the schedulers on
+  std::vector<Dependence> out;
+  switch (role) {
+    case Role::image_encoder: break;
+    case Role::text_encoder: out = {{batch}}; break;
+    case Role::transformer:
+      out = {{batch}};
+      if (code_base.gives_real_tokens) out.push_back({prompt_tokens});
+      add_latent(out, 2, patch_size);
+      break;
+    case Role::autoencoder:
+      out = {{batch}};
+      add_latent(out, tiling ? -1 : 2, patch_size);
+      break;
+    case Role::sampling:
+      out = {{prompt_tokens}, {residency}};
+      if (!code_base.one_video_at_a_time) out.push_back({batch});
+      add_latent(out, 1, patch_size);
+      out.push_back(polynomial_in(steps, 1, first_steps, 1, most_steps));
+      break;
+  }
+  return out;
+}
+
+WanStage::WanStage(WanStageOptions options, BoundModel model, const RunSizes& run)
+    : Stage(options.id, stage_of(options.role), run.values()), options_(std::move(options)), model_(std::move(model)) {}
+
+int64_t WanStage::forwards(const RunValues& run) const {
+  return options_.forwards ? options_.forwards(RunSizes::of(run)) : 1;
+}
+
+SamplingStage::SamplingStage(const CodeBase& code_base, const SamplingOptions& options, const RunSizes& run)
+    : WanStage({Role::sampling, "diffusion/sampling", dependences(Role::sampling, code_base, options.patch_size, false),
+                [one = code_base.one_video_at_a_time](const RunSizes& r) { return one ? r.batch : 1; }},
+               code_base.sampling(options), run) {
   Tracer tracer;
-  stage.trace_forward(tracer);
-  const Trace& trace = tracer.trace();
-  std::vector<std::pair<std::string_view, int64_t>> out;
+  trace_forward(tracer);
+  for (const Held& held : held_at_calls(tracer.trace())) {
+    const auto known = std::find_if(held_.begin(), held_.end(), [&](const Held& h) { return h.stage == held.stage; });
+    if (known == held_.end()) {
+      held_.push_back(held);
+    } else {
+      known->bytes = std::max(known->bytes, held.bytes);
+    }
+  }
+}
+
+// What is alive when each model is called, but for its result.
+std::vector<Stage::Held> SamplingStage::held_at_calls(const Trace& trace) const {
+  std::vector<Held> out;
   for (const Op& op : trace.ops) {
     const Scope& scope = trace.scopes[static_cast<size_t>(op.scope)];
     if (info(op.kernel).kind != OpKind::allocate || scope.kind != ScopeKind::function) continue;
     const std::string_view called = stage_tracing(scope.name);
     if (called.empty()) continue;
-    const int64_t held = trace.given_bytes + op.live - trace.output(op, 0).storage->bytes;
-    const auto known = std::find_if(out.begin(), out.end(), [&](const auto& h) { return h.first == called; });
-    if (known == out.end()) {
-      out.emplace_back(called, held);
-    } else {
-      known->second = std::max(known->second, held);
-    }
+    out.push_back({called, trace.given_bytes + op.live - trace.output(op, 0).storage->bytes});
   }
   return out;
 }
-
-}  // namespace
-
-WanStage::WanStage(Role role, std::string id, BoundModel model, int64_t forwards)
-    : Stage(std::move(id), stage_of(role)), role_(role), model_(std::move(model)), forwards_(forwards) {}
-
-SamplingStage::SamplingStage(const CodeBase& code_base, const SamplingOptions& options)
-    : WanStage(Role::sampling, "diffusion/sampling", code_base.sampling(options),
-               code_base.one_video_at_a_time ? options.batch : 1),
-      held_(held_at_calls(*this)) {}
 
 int64_t SamplingStage::held_while(const Stage& running) const {
   for (const auto& [stage, bytes] : held_) {

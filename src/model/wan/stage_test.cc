@@ -10,8 +10,8 @@ namespace modelmeter::wan {
 namespace {
 
 // 5 frames of 64 x 96.
-SamplingOptions small(Task task, int64_t steps) {
-  SamplingOptions o;
+SamplingInputs small(Task task, int64_t steps) {
+  SamplingInputs o({}, {});
   o.task = task;
   o.steps = steps;
   o.frames = 5;
@@ -21,6 +21,8 @@ SamplingOptions small(Task task, int64_t steps) {
   o.text_len = 64;
   return o;
 }
+
+SamplingStage sampling(const CodeBase& code, const SamplingInputs& o) { return {code, o, o}; }
 
 constexpr int64_t latent = 16 * 2 * 8 * 12 * 4;  // bytes, float32
 constexpr int64_t context = 64 * 4096 * 2;       // of one text, bfloat16
@@ -43,13 +45,14 @@ WanStage some_transformer() {
   o.architecture.ffn_dim = 48;
   o.architecture.num_heads = 4;
   o.architecture.num_layers = 1;
-  o.latent = {16, 2, 8, 12};
-  o.seq_len = 48;
-  return {Role::transformer, "diffusion/dit", official::code_base().transformer(o), 1};
+  RunSizes run;
+  run.latent = {16, 2, 8, 12};
+  run.seq_len = 48;
+  return {{Role::transformer, "diffusion/dit"}, official::code_base().transformer(o), run};
 }
 
 TEST(SamplingStage, HasNoParameters) {
-  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
+  const SamplingStage stage = sampling(official::code_base(), small(Task::t2v, 5));
   EXPECT_EQ(stage.parameter_count(), 0);
   EXPECT_EQ(stage.layer().class_name(), "WanT2V");
 }
@@ -59,9 +62,9 @@ TEST(SamplingStage, StepsAreFolded) {
   for (const CodeBase* code : code_bases()) {
     for (const Scheduler scheduler : {Scheduler::unipc, Scheduler::dpm_solver}) {
       const auto with_steps = [&](int64_t steps) {
-        SamplingOptions o = small(Task::t2v, steps);
+        SamplingInputs o = small(Task::t2v, steps);
         o.scheduler = scheduler;
-        return SamplingStage(*code, o);
+        return sampling(*code, o);
       };
       const Cost five = cost_of(with_steps(5)), six = cost_of(with_steps(6)), fifteen = cost_of(with_steps(15));
       EXPECT_GT(six.kernels, five.kernels);
@@ -76,25 +79,25 @@ TEST(SamplingStage, StepsAreFolded) {
 // step's unconditional and guided ones, both converted predictions and the last sample; all time steps, and one
 // stacked.
 TEST(SamplingStage, HoldsWhatTheLoopKeeps) {
-  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
+  const SamplingStage stage = sampling(official::code_base(), small(Task::t2v, 5));
   const int64_t held = stage.held_while(some_transformer());
   EXPECT_EQ(held, 2 * context + 8 * latent + 5 * 8 + 8);
 }
 
 // With DPM-Solver++ there is no last sample.
 TEST(SamplingStage, DpmSolverHoldsLess) {
-  SamplingOptions o = small(Task::t2v, 5);
+  SamplingInputs o = small(Task::t2v, 5);
   o.scheduler = Scheduler::dpm_solver;
-  const SamplingStage stage(official::code_base(), o);
+  const SamplingStage stage = sampling(official::code_base(), o);
   EXPECT_EQ(stage.held_while(some_transformer()), 2 * context + 7 * latent + 5 * 8 + 8);
 }
 
 // The predictions wait on the host: on the device are noise and the latent in two copies.
 TEST(SamplingStage, OffloadHoldsLessOnTheDevice) {
-  SamplingOptions o = small(Task::i2v, 5);
-  const SamplingStage all(official::code_base(), o);
-  o.offload_model = true;
-  const SamplingStage offload(official::code_base(), o);
+  SamplingInputs o = small(Task::i2v, 5);
+  const SamplingStage all = sampling(official::code_base(), o);
+  o.residency = static_cast<int64_t>(Residency::offload);
+  const SamplingStage offload = sampling(official::code_base(), o);
   const WanStage transformer = some_transformer();
   EXPECT_LT(offload.held_while(transformer), all.held_while(transformer));
   EXPECT_EQ(all.held_while(transformer) - offload.held_while(transformer), 5 * latent);
@@ -102,12 +105,12 @@ TEST(SamplingStage, OffloadHoldsLessOnTheDevice) {
 
 // In one forward a stage runs once; the official code makes one video after another.
 TEST(SamplingStage, OfficialMakesOneVideoAtATime) {
-  SamplingOptions o = small(Task::t2v, 3);
-  const Cost one = cost_of(SamplingStage(official::code_base(), o));
+  SamplingInputs o = small(Task::t2v, 3);
+  const Cost one = cost_of(sampling(official::code_base(), o));
   o.batch = 3;
   Cost three;
   three.add(one, 3);
-  EXPECT_EQ(cost_of(SamplingStage(official::code_base(), o)), three);
+  EXPECT_EQ(cost_of(sampling(official::code_base(), o)), three);
 }
 
 // What the loop holds is there when the transformer runs, beside its weights; the transformer's inputs are part of it.
@@ -131,17 +134,17 @@ TEST(SamplingStage, HeldTensorsAreResidentWithTheTransformer) {
 
 // Of all calls of a model the one counts that finds most held: the texts are encoded one after the other.
 TEST(SamplingStage, TheCallThatFindsMostCounts) {
-  const WanStage encoder(Role::text_encoder, "text_encoder/umt5", official::code_base().text_encoder({}), 1);
-  SamplingOptions o = small(Task::t2v, 5);
-  const int64_t two = SamplingStage(official::code_base(), o).held_while(encoder);
+  const WanStage encoder({Role::text_encoder, "text_encoder/umt5"}, official::code_base().text_encoder({}), {});
+  SamplingInputs o = small(Task::t2v, 5);
+  const int64_t two = sampling(official::code_base(), o).held_while(encoder);
   o.guidance = false;
-  const int64_t one = SamplingStage(official::code_base(), o).held_while(encoder);
+  const int64_t one = sampling(official::code_base(), o).held_while(encoder);
   EXPECT_EQ(two - one, context);
 }
 
 TEST(SamplingStage, NothingIsHeldForStagesThatAreNotCalled) {
-  const SamplingStage stage(official::code_base(), small(Task::t2v, 5));
-  const WanStage encoder(Role::image_encoder, "image_encoder/clip", official::code_base().image_encoder({}), 1);
+  const SamplingStage stage = sampling(official::code_base(), small(Task::t2v, 5));
+  const WanStage encoder({Role::image_encoder, "image_encoder/clip"}, official::code_base().image_encoder({}), {});
   EXPECT_EQ(stage.held_while(encoder), 0);
   EXPECT_EQ(stage.held_while(stage), 0);
 }

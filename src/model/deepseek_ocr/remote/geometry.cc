@@ -24,6 +24,12 @@ constexpr int64_t most_tiles = 9, preprocessed_tile = 640;
 
 int64_t queries(int64_t side) { return (side / patch_size + downsample_ratio - 1) / downsample_ratio; }
 
+void fill(Page& page, const PageLayout& layout) {
+  page.columns = layout.has_tiles() ? layout.columns : 0;
+  page.rows = layout.has_tiles() ? layout.rows : 0;
+  page.image_tokens = layout.image_tokens();
+}
+
 }  // namespace
 
 const PageMode& page_mode(std::string_view name) {
@@ -68,18 +74,16 @@ void read_page(const config::View& view, Page& page) {
       mode.crop_mode != published.crop_mode) {
     page.mode = "custom";
   }
-  PageLayout layout = page_layout(mode, page.width, page.height);
-  if (page.columns > 0) {
-    if (!mode.crop_mode) throw view.at("tile_columns").error("a page is cut into tiles only in crop mode");
-    layout.columns = page.columns;
-    layout.rows = page.rows;
-  }
   page.base_size = mode.base_size;
   page.image_size = mode.image_size;
   page.crop_mode = mode.crop_mode;
-  page.columns = layout.has_tiles() ? layout.columns : 0;
-  page.rows = layout.has_tiles() ? layout.rows : 0;
-  page.image_tokens = layout.image_tokens();
+  if (page.columns == 0) return see(page);
+  if (!mode.crop_mode) throw view.at("tile_columns").error("a page is cut into tiles only in crop mode");
+  fill(page, {mode.base_size, mode.image_size, page.columns, page.rows});
+}
+
+void see(Page& page) {
+  fill(page, page_layout({page.mode, page.base_size, page.image_size, page.crop_mode}, page.width, page.height));
 }
 
 PageLayout layout_of(const Page& page) {

@@ -40,6 +40,8 @@ PageLayout page_layout(const PageMode& mode, int64_t width, int64_t height);
 // How DeepSeek-OCR sees a page (Workload::PageReader): mode, and base_size, image_size and crop_mode where they are
 // overridden. Error for a side that is no multiple of 64 pixels.
 void read_page(const config::View& workload, Page& page);
+// What follows from the sizes of the page and of its mode: tiles and tokens.
+void see(Page& page);
 PageLayout layout_of(const Page& page);
 
 }  // namespace modelmeter::deepseek_ocr::remote

@@ -16,10 +16,11 @@ Runtime Runtime::read(const config::View& config) {
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
   Runtime r;
-  r.attention = runtime.get_choice("attention", {"flash", "eager"}) == "eager"
+  r.attention = choice_or_alias(runtime, "attention", {"flash", "eager"}, {{"flash_attention_2", "flash"}}) == "eager"
                     ? AttentionImplementation::eager
                     : AttentionImplementation::flash_attention_2;
-  r.autocast = runtime.get_choice("precision", {"autocast", "bf16"}) == "autocast";
+  r.autocast = choice_or_alias(runtime, "precision", {"autocast", "bf16"},
+                               {{"bfloat16", "bf16"}, {"torch.bfloat16", "bf16"}}) == "autocast";
   r.sampling = runtime.get_or<bool>("sampling", false);
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
   const std::string routing = decoder.get_choice("routing", {"uniform", "worst", "best"});
@@ -34,6 +35,25 @@ Runtime Runtime::read(const config::View& config) {
   }
   return r;
 }
+
+namespace {
+
+// from_pretrained() gives float32, .cuda() moves that, .to(bfloat16) casts one parameter after another: the first while
+// all others are as they came.
+std::string loading_note(const DeepseekOCRForCausalLM& model) {
+  int64_t first = 0;
+  model.for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+    if (first == 0) first = spec.sizes.numel();
+  });
+  const int64_t loaded = checked_mul(model.parameter_count(), 4, "the size of the weights");
+  constexpr double gib = 1024.0 * 1024.0 * 1024.0;
+  return fmt::format(
+      "loaded as the model's README does (.cuda(), then .to(bfloat16)) the weights hold {:.2f} GiB in float32 before the "
+      "first forward and {:.2f} GiB at the first cast; memory is counted from bfloat16 weights",
+      static_cast<double>(loaded) / gib, static_cast<double>(loaded + 2 * first) / gib);
+}
+
+}  // namespace
 
 DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
     : AnalyticOcr(config, files, read_page), runtime_(Runtime::read(config)) {
@@ -51,13 +71,16 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   if (by_stages()) return;
 
   const auto add = [&](StageKind kind, int64_t new_tokens, int64_t cached) {
-    stages_.push_back(std::make_unique<OcrStage>(stage_options(kind, workload_.batch_size, new_tokens, cached)));
+    stages_.push_back(std::make_unique<OcrStage>(stage_options(kind, workload_.batch_size, new_tokens, cached),
+                                                 run_sizes().values()));
   };
   add(StageKind::vision, workload_.seq_len, 0);
   add(StageKind::prefill, workload_.seq_len, 0);
   if (workload_.decode_steps() > 0) add(StageKind::decode, 1, workload_.seq_len);
 
+  add_whole_run();
   add_page_and_token_notes();
+  notes_.push_back(loading_note(*model_));
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
   if (!runtime_.sampling) {
     notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
@@ -77,7 +100,7 @@ void DeepSeekOCR::add_chosen_stage(const config::View& chosen, const config::Vie
   const int64_t cached = alone ? w.cached_tokens : kind == StageKind::decode ? w.seq_len : 0;
   StageOptions o = stage_options(kind, w.batch_size, new_tokens, cached);
   if (!runtime_.tokens_per_expert.empty()) check_tokens_per_expert(o, decoder);
-  stages_.push_back(std::make_unique<OcrStage>(std::move(o)));
+  stages_.push_back(std::make_unique<OcrStage>(std::move(o), run_sizes().values()));
 }
 
 void DeepSeekOCR::check_tokens_per_expert(const StageOptions& o, const config::View& decoder) const {
@@ -98,23 +121,32 @@ void DeepSeekOCR::check_tokens_per_expert(const StageOptions& o, const config::V
   if (sum != routed) throw at.error(fmt::format("{} tokens; stage {} routes {}", sum, name_of(o.kind), routed));
 }
 
-GenerateInputs DeepSeekOCR::generate_inputs(int64_t decode_steps) const {
-  GenerateInputs in;
-  in.page = layout_of(workload_.page);
-  in.batch = workload_.batch_size;
-  in.prompt_tokens = workload_.prompt_tokens;
-  in.decode_steps = decode_steps;
-  in.last_logits_only = runtime_.last_logits_only;
-  in.routing = routing_of(runtime_.routing, architecture().decoder);
-  return in;
+void DeepSeekOCR::set_layout(const Page& page, RunSizes& run) const {
+  const PageLayout layout = layout_of(page);
+  run.base_size = layout.base_size;
+  run.tile_size = layout.tile_size;
+  run.columns = layout.columns;
+  run.rows = layout.rows;
 }
 
-void DeepSeekOCR::run(int64_t decode_steps) const {
+std::vector<Setting> DeepSeekOCR::settings() const {
+  // Numbers of tokens that are given for each expert are of one forward only.
+  return runtime_.tokens_per_expert.empty() ? AnalyticOcr::settings() : std::vector<Setting>();
+}
+
+void DeepSeekOCR::read_batch(const RunSizes& run) const {
+  GenerateInputs in;
+  in.page = {run.base_size, run.tile_size, run.columns, run.rows};
+  in.batch = run.batch;
+  in.prompt_tokens = run.prompt_tokens;
+  in.decode_steps = run.decode_steps;
+  in.last_logits_only = runtime_.last_logits_only;
+  in.routing = routing_of(runtime_.routing, architecture().decoder);
   AutocastGuard autocast(DType::bfloat16, runtime_.autocast);
   if (runtime_.sampling) {
-    infer(*model_, generate_inputs(decode_steps));
+    infer(*model_, in);
   } else {
-    generate(*model_, generate_inputs(decode_steps));
+    generate(*model_, in);
   }
 }
 

@@ -32,6 +32,7 @@ class DeepSeekOCR : public AnalyticOcr {
 
   std::string class_name() const override { return "DeepseekOCRModel"; }
   Fields runtime_fields() const override;
+  std::vector<Setting> settings() const override;
   ReportNames names() const override;
   void describe(const Stage& stage, Recording& header) const override;
 
@@ -46,8 +47,9 @@ class DeepSeekOCR : public AnalyticOcr {
   const DecoderArchitecture& decoder() const override { return architecture().decoder; }
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "clip_vit_l"; }
-  void run(int64_t decode_steps) const override;
-  GenerateInputs generate_inputs(int64_t decode_steps) const;
+  void read_batch(const RunSizes& run) const override;
+  void see(Page& page) const override { remote::see(page); }
+  void set_layout(const Page& page, RunSizes& run) const override;
   void add_chosen_stage(const config::View& chosen, const config::View& decoder);
   void check_tokens_per_expert(const StageOptions& o, const config::View& decoder) const;
   void add_routing_note();

@@ -55,7 +55,7 @@ const SyntheticKVCache& Reading::cache() const {
 void Reading::run(StageKind kind, int64_t new_tokens, int64_t cached_tokens) {
   StageOptions o = model_.stage_options(kind, batch_, new_tokens, cached_tokens);
   o.prompt_tokens = (kind == StageKind::prefill ? new_tokens : model_.workload().seq_len) - o.page.image_tokens();
-  stage_ = std::make_unique<OcrStage>(std::move(o));
+  stage_ = std::make_unique<OcrStage>(std::move(o), RunValues{});
 }
 
 }  // namespace modelmeter::deepseek_ocr::remote

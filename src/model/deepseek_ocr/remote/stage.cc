@@ -7,6 +7,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "model/deepseek_ocr/remote/sampling.h"
+#include "model/deepseek_ocr/run_sizes.h"
 
 namespace modelmeter::deepseek_ocr::remote {
 
@@ -243,12 +244,16 @@ std::string_view name_of(StageKind kind) { return names[static_cast<size_t>(kind
 
 std::vector<std::string> stage_names() { return {names.begin(), names.end()}; }
 
+bool runs_alone(StageKind kind) {
+  return kind == StageKind::layer_dense || kind == StageKind::layer_moe || kind == StageKind::head;
+}
+
 bool routes(StageKind kind) {
   return kind == StageKind::layer_moe || kind == StageKind::prefill || kind == StageKind::decode;
 }
 
-OcrStage::OcrStage(StageOptions options)
-    : Stage(std::string(name_of(options.kind)), stage_of(options.kind)),
+OcrStage::OcrStage(StageOptions options, const RunValues& run)
+    : Stage(std::string(name_of(options.kind)), stage_of(options.kind), run),
       options_(std::move(options)),
       body_(make_body(options_)) {}
 
@@ -256,13 +261,55 @@ OcrStage::~OcrStage() = default;
 
 const BaseLayer& OcrStage::layer() const { return body_->layer(); }
 
-void OcrStage::forward(Tracer& tracer) const {
-  AutocastGuard autocast(DType::bfloat16, options_.autocast);
-  body_->forward(tracer, options_);
+std::vector<Dependence> OcrStage::depends_on() const {
+  namespace at = run_value;
+  switch (options_.kind) {
+    case StageKind::sam:
+    case StageKind::clip: return {{at::batch}, {at::base_size}};
+    case StageKind::layer_dense:
+    case StageKind::layer_moe:
+    case StageKind::head: return {{at::batch}, {at::new_tokens}, {at::cached_tokens}};
+    case StageKind::vision:
+    case StageKind::prefill:
+    case StageKind::decode: return page_dependences();
+    case StageKind::infer: break;
+  }
+  std::vector<Dependence> out = page_dependences();
+  out.push_back({at::decode_steps});
+  return out;
 }
 
-int64_t OcrStage::kv_cache_bytes() const {
-  const StageOptions& o = options_;
+StageOptions OcrStage::options_of(const RunValues& values) const {
+  if (values == run()) return options_;
+  const RunSizes run = RunSizes::of(values);
+  StageOptions o = options_;
+  o.batch = run.batch;
+  o.image = run.base_size;
+  o.page = {run.base_size, run.tile_size, run.columns, run.rows};
+  o.prompt_tokens = run.prompt_tokens;
+  o.max_new_tokens = run.decode_steps + 1;
+  const bool decode = o.kind == StageKind::decode, alone = runs_alone(o.kind);
+  o.new_tokens = alone ? run.new_tokens : decode ? 1 : run.seq_len();
+  o.cached_tokens = alone ? run.cached_tokens : decode ? run.seq_len() : 0;
+  if (!o.tokens_per_expert.empty()) {
+    const DecoderArchitecture& d = o.architecture.decoder;
+    o.tokens_per_expert =
+        tokens_per_expert(o.routing, o.batch * o.new_tokens, d.num_experts_per_tok, d.n_routed_experts);
+  }
+  return o;
+}
+
+void OcrStage::forward(Tracer& tracer, const RunValues& run) const {
+  AutocastGuard autocast(DType::bfloat16, options_.autocast);
+  if (run == this->run()) {
+    body_->forward(tracer, options_);
+  } else {
+    body_->forward(tracer, options_of(run));
+  }
+}
+
+int64_t OcrStage::kv_cache_bytes(const RunValues& run) const {
+  const StageOptions o = options_of(run);
   const bool layer = o.kind == StageKind::layer_dense || o.kind == StageKind::layer_moe;
   const bool whole = o.kind == StageKind::prefill || o.kind == StageKind::decode || o.kind == StageKind::infer;
   if (!layer && !whole) return 0;

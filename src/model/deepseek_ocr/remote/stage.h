@@ -22,7 +22,8 @@ StageKind parse_stage_kind(const std::string& name);
 std::string_view name_of(StageKind kind);
 std::vector<std::string> stage_names();
 
-bool routes(StageKind kind);  // tokens to experts, in one forward
+bool runs_alone(StageKind kind);  // a layer, or the head, on tokens of its own
+bool routes(StageKind kind);      // tokens to experts, in one forward
 
 struct StageOptions {
   StageKind kind = StageKind::prefill;
@@ -38,23 +39,28 @@ struct StageOptions {
   int64_t cached_tokens = 0;               // behind so many
   std::vector<int64_t> tokens_per_expert;  // of a forward with layers of experts
   int64_t max_new_tokens = 2;              // infer: the first comes out of the prompt's forward
-  Routing routing = Routing::worst;        // infer
+  Routing routing = Routing::worst;        // infer, and of other runs than the configuration's
   bool last_logits_only = false;
 };
 
 class OcrStage : public Stage {
  public:
-  explicit OcrStage(StageOptions options);
+  // Of the configuration's run it has these options; of another those that follow.
+  OcrStage(StageOptions options, const RunValues& run);
   ~OcrStage() override;
 
   const StageOptions& options() const { return options_; }
   const BaseLayer& layer() const override;
-  void forward(Tracer& tracer) const override;
-  int64_t kv_cache_bytes() const override;
+  std::vector<Dependence> depends_on() const override;
+  void forward(Tracer& tracer, const RunValues& run) const override;
+  using Stage::kv_cache_bytes;
+  int64_t kv_cache_bytes(const RunValues& run) const override;
 
   class Body;
 
  private:
+  StageOptions options_of(const RunValues& run) const;
+
   StageOptions options_;
   std::unique_ptr<Body> body_;
 };

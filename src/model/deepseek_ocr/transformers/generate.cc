@@ -26,6 +26,15 @@ OcrInputs token_inputs(const GenerateInputs& in, int64_t tokens, DynamicCache& c
 
 }  // namespace
 
+GenerateInputs inputs_of(const RunSizes& run) {
+  GenerateInputs in;
+  in.page = {run.base_size, run.tile_size, run.columns, run.rows};
+  in.batch_size = run.batch;
+  in.prompt_tokens = run.prompt_tokens;
+  in.decode_steps = run.decode_steps;
+  return in;
+}
+
 ImageFeatures features_of(const OcrForConditionalGeneration& model, const GenerateInputs& in) {
   const PageLayout& page = in.page;
   ImageFeatures out;

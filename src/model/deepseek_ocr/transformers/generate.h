@@ -6,6 +6,7 @@
 // forwards, not what it does between two of them. The caller's pixels are given to the first stage only.
 #pragma once
 
+#include "model/deepseek_ocr/run_sizes.h"
 #include "model/deepseek_ocr/transformers/geometry.h"
 #include "model/deepseek_ocr/transformers/ocr.h"
 
@@ -19,6 +20,8 @@ struct GenerateInputs {
 
   int64_t context_tokens() const { return page.image_tokens() + prompt_tokens; }
 };
+
+GenerateInputs inputs_of(const RunSizes& run);
 
 // Records the parts below one after another in the current trace.
 void generate(const OcrForConditionalGeneration& model, const GenerateInputs& in);

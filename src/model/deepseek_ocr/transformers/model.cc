@@ -6,11 +6,17 @@
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
-PageLayout tiles_of(const Page& page) {
-  PageLayout out;
-  out.columns = page.columns;
-  out.rows = page.rows;
-  return out;
+// Tiles of 0 x 0 are those of the page's size.
+void see_tiles(Page& page, const PageLayout& tiles) {
+  PageLayout layout = page_layout(page.width, page.height);
+  if (tiles.columns > 0) layout = tiles;
+  page.mode = "gundam";
+  page.base_size = layout.image_size;
+  page.image_size = layout.tile_size;
+  page.crop_mode = true;
+  page.columns = layout.columns;
+  page.rows = layout.rows;
+  page.image_tokens = layout.image_tokens();
 }
 
 void read_page(const config::View& view, Page& page) {
@@ -21,18 +27,10 @@ void read_page(const config::View& view, Page& page) {
   for (const char* key : {"new_tokens", "cached_tokens"}) {
     if (view.has(key)) throw view.at(key).error("no layer of DeepSeek-OCR-2 runs by itself");
   }
-  PageLayout layout = page_layout(page.width, page.height);
-  if (page.columns > 0) {
-    layout.columns = page.columns;
-    layout.rows = page.rows;
-  }
-  page.mode = "gundam";
-  page.base_size = layout.image_size;
-  page.image_size = layout.tile_size;
-  page.crop_mode = true;
-  page.columns = layout.columns;
-  page.rows = layout.rows;
-  page.image_tokens = layout.image_tokens();
+  PageLayout tiles;
+  tiles.columns = page.columns;
+  tiles.rows = page.rows;
+  see_tiles(page, tiles);
 }
 
 AttentionImplementation read_attention(const config::View& runtime) {
@@ -58,24 +56,23 @@ DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) :
   add_stage("vision");
   add_stage("prefill");
   if (workload_.decode_steps() > 0) add_stage("decode");
+  add_whole_run();
   add_page_and_token_notes();
   notes_.push_back(
       "FLOPs (torch) leave out the experts of prefill: FlopCounterMode has no formula for _grouped_mm; tensor and full have them");
 }
 
 void DeepSeekOCR2::add_stage(const std::string& name) {
-  const bool decode = name == "decode";
-  stages_.push_back(
-      std::make_unique<OcrStage>(name, model_, generate_inputs(decode ? 1 : 0), decode ? workload_.seq_len : 0));
+  stages_.push_back(std::make_unique<OcrStage>(name, model_, run_sizes().values()));
 }
 
-GenerateInputs DeepSeekOCR2::generate_inputs(int64_t decode_steps) const {
-  GenerateInputs in;
-  in.page = tiles_of(workload_.page);
-  in.batch_size = workload_.batch_size;
-  in.prompt_tokens = workload_.prompt_tokens;
-  in.decode_steps = decode_steps;
-  return in;
+void DeepSeekOCR2::see(Page& page) const { see_tiles(page, {}); }
+
+void DeepSeekOCR2::set_layout(const Page& page, RunSizes& run) const {
+  run.base_size = page.base_size;
+  run.tile_size = page.image_size;
+  run.columns = page.columns;
+  run.rows = page.rows;
 }
 
 int64_t DeepSeekOCR2::vision_parameters() const {

@@ -28,8 +28,9 @@ class DeepSeekOCR2 : public AnalyticOcr {
   const DecoderArchitecture& decoder() const override { return model_->architecture().decoder; }
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "other"; }  // SAM and the body of Qwen2-0.5B
-  void run(int64_t decode_steps) const override { generate(*model_, generate_inputs(decode_steps)); }
-  GenerateInputs generate_inputs(int64_t decode_steps) const;
+  void read_batch(const RunSizes& run) const override { generate(*model_, inputs_of(run)); }
+  void see(Page& page) const override;
+  void set_layout(const Page& page, RunSizes& run) const override;
   void add_stage(const std::string& name);
 
   std::shared_ptr<const OcrForConditionalGeneration> model_;

@@ -92,7 +92,7 @@ Node configuration_of(const Recording& recording) {
 
 void DeepSeekOCR2::describe(const Stage& stage, Recording& header) const {
   const auto& ocr_stage = static_cast<const OcrStage&>(stage);
-  const GenerateInputs& in = ocr_stage.inputs();
+  const GenerateInputs in = ocr_stage.inputs();
   const bool prefill = stage.id() == "prefill", decode = stage.id() == "decode";
   header.implementation = code_base().name;
   header.attention = model_->implementation() == AttentionImplementation::eager ? "eager" : "flash";
@@ -107,7 +107,7 @@ void DeepSeekOCR2::describe(const Stage& stage, Recording& header) const {
                          {"new_tokens", prefill  ? in.context_tokens()
                                         : decode ? 1
                                                  : 0},
-                         {"cached_tokens", decode ? ocr_stage.cached_tokens() : 0}}
+                         {"cached_tokens", decode ? in.context_tokens() : 0}}
                         .dump();
 }
 

@@ -3,23 +3,23 @@
 namespace modelmeter::deepseek_ocr::transformers {
 
 OcrStage::OcrStage(const std::string& name, std::shared_ptr<const OcrForConditionalGeneration> model,
-                   const GenerateInputs& in, int64_t cached_tokens)
-    : Stage(name, name), model_(std::move(model)), in_(in), cached_tokens_(cached_tokens) {
-  in_.decode_steps = 1;
-}
+                   const RunValues& run)
+    : Stage(name, name, run), model_(std::move(model)) {}
 
-void OcrStage::forward(Tracer&) const {
+void OcrStage::forward(Tracer&, const RunValues& run) const {
+  GenerateInputs in = inputs_of(RunSizes::of(run));
+  in.decode_steps = 1;
   if (stage() == "vision") {
-    vision(*model_, in_);
+    vision(*model_, in);
     return;
   }
-  const ImageFeatures features = features_of(*model_, in_);
+  const ImageFeatures features = features_of(*model_, in);
   if (stage() == "prefill") {
     DynamicCache cache;
-    prefill(*model_, in_, features, cache);
+    prefill(*model_, in, features, cache);
   } else {
-    DynamicCache cache = cache_of(model_->architecture().decoder, in_.batch_size, cached_tokens_, model_->dtype());
-    decode(*model_, in_, cache);
+    DynamicCache cache = cache_of(model_->architecture().decoder, in.batch_size, in.context_tokens(), model_->dtype());
+    decode(*model_, in, cache);
   }
 }
 

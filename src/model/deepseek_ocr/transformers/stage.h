@@ -4,25 +4,23 @@
 #include <memory>
 
 #include "model/analytic_model.h"
+#include "model/deepseek_ocr/run_sizes.h"
 #include "model/deepseek_ocr/transformers/generate.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 
 class OcrStage : public Stage {
  public:
-  // name: vision, prefill, or decode behind `cached_tokens` tokens.
-  OcrStage(const std::string& name, std::shared_ptr<const OcrForConditionalGeneration> model, const GenerateInputs& in,
-           int64_t cached_tokens = 0);
+  // name: vision, prefill, or decode behind the prompt's tokens.
+  OcrStage(const std::string& name, std::shared_ptr<const OcrForConditionalGeneration> model, const RunValues& run);
 
-  const GenerateInputs& inputs() const { return in_; }
-  int64_t cached_tokens() const { return cached_tokens_; }
+  GenerateInputs inputs() const { return inputs_of(RunSizes::of(run())); }  // of the configuration's run
   const BaseLayer& layer() const override { return *model_; }
-  void forward(Tracer& tracer) const override;
+  std::vector<Dependence> depends_on() const override { return page_dependences(); }
+  void forward(Tracer& tracer, const RunValues& run) const override;
 
  private:
   std::shared_ptr<const OcrForConditionalGeneration> model_;
-  GenerateInputs in_;
-  int64_t cached_tokens_;
 };
 
 }  // namespace modelmeter::deepseek_ocr::transformers

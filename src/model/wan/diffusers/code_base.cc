@@ -18,29 +18,29 @@ namespace {
 
 // --- models with their inputs ----------------------------------------------------------------------------------------
 
-DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
+DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes& run) {
   const Architecture& a = o.architecture;
   const DType dtype = o.weight_dtype;
-  const Shape& l = o.latent;
+  const Shape& l = run.latent;
   DiTInputs in;
-  in.hidden_states = tracer.input({o.batch, a.in_dim, l[1], l[2], l[3]}, dtype);
+  in.hidden_states = tracer.input({run.batch, a.in_dim, l[1], l[2], l[3]}, dtype);
   const int64_t tokens = l[1] / a.patch_size[0] * (l[2] / a.patch_size[1]) * (l[3] / a.patch_size[2]);
-  in.timestep = tracer.input(o.token_timesteps ? Shape{o.batch, tokens} : Shape{o.batch}, o.timestep_dtype);
-  in.encoder_hidden_states = tracer.input({o.batch, a.text_len, a.text_dim}, dtype);
+  in.timestep = tracer.input(o.token_timesteps ? Shape{run.batch, tokens} : Shape{run.batch}, o.timestep_dtype);
+  in.encoder_hidden_states = tracer.input({run.batch, a.text_len, a.text_dim}, dtype);
   if (a.image_conditioned()) {
-    in.encoder_hidden_states_image = tracer.input({o.batch * a.images(), o.image_tokens, a.image_dim}, dtype);
+    in.encoder_hidden_states_image = tracer.input({run.batch * a.images(), o.image_tokens, a.image_dim}, dtype);
   }
-  if (a.vace_in_dim > 0) in.control_hidden_states = tracer.input({o.batch, a.vace_in_dim, l[1], l[2], l[3]}, dtype);
+  if (a.vace_in_dim > 0) in.control_hidden_states = tracer.input({run.batch, a.vace_in_dim, l[1], l[2], l[3]}, dtype);
   return in;
 }
 
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
   const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const DiTInputs in = inputs_of(tracer, o);
+            const DiTInputs in = inputs_of(tracer, o, run);
             (*m)(in);
           }};
 }
@@ -53,11 +53,11 @@ BoundModel transformer(const TransformerOptions& o) {
 BoundModel text_encoder(const TextEncoderOptions& o) {
   const auto model =
       std::make_shared<const transformers::UMT5EncoderModel>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
-            const Tensor mask = tracer.input({o.batch, o.text_len}, DType::int64);
+            const Tensor ids = tracer.input({run.batch, o.text_len}, DType::int64);
+            const Tensor mask = tracer.input({run.batch, o.text_len}, DType::int64);
             (*m)(ids, mask);
           }};
 }
@@ -65,7 +65,7 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
 BoundModel image_encoder(const ImageEncoderOptions& o) {
   const auto model =
       std::make_shared<const transformers::CLIPVisionModel>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes&) {
             const ContextGuard context;
             context->attention = o.attention;
             const int64_t side = o.architecture.image_size;
@@ -85,11 +85,11 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   const auto model =
       shared ? std::static_pointer_cast<const AutoencoderKLWan>(std::move(shared))
              : std::make_shared<const AutoencoderKLWan>(BuildContext{o.weight_dtype}, o.architecture, options);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            Shape sizes = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
-            sizes.insert(0, o.batch);
+            Shape sizes = o.decode ? run.latent : Shape{3, run.frames, run.height, run.width};
+            sizes.insert(0, run.batch);
             const Tensor x = tracer.input(sizes, o.weight_dtype);
             if (o.decode) {
               m->decode(x);
@@ -101,7 +101,7 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
 
 BoundModel sampling(const SamplingOptions& o) {
   const auto model = std::make_shared<const WanPipeline>(o);
-  return {model, [m = model.get()](Tracer&) { (*m)(); }};
+  return {model, [m = model.get()](Tracer&, const RunSizes& run) { (*m)(run); }};
 }
 
 // --- what it does not have -------------------------------------------------------------------------------------------
@@ -157,9 +157,9 @@ double shift(const Variant& variant, const VideoSize&) {
   return variant.task == Task::ti2v ? 5.0 : 3.0;
 }
 
-std::vector<std::string> sampling_notes(const SamplingOptions&) { return {}; }
+std::vector<std::string> sampling_notes(const SamplingInputs&) { return {}; }
 
-nlohmann::ordered_json sampling_config(const SamplingOptions& o) {
+nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
   nlohmann::ordered_json out = {{"dtype", short_name(o.model_dtype)}};
   if (o.task == Task::vace) out["control_layers"] = o.control_layers;
   return out;
@@ -202,6 +202,8 @@ const CodeBase& code_base() {
       .autoencoder_in_float32 = false,
       .lists_samples = false,
       .one_video_at_a_time = false,
+      .residencies = {Residency::all, Residency::offload, Residency::sequential},
+      .gives_real_tokens = false,
       .transformer = transformer,
       .text_encoder = text_encoder,
       .image_encoder = image_encoder,

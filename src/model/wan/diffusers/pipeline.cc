@@ -1,5 +1,7 @@
 #include "model/wan/diffusers/pipeline.h"
 
+#include "model/wan/diffusers/unipc.h"
+
 namespace modelmeter::wan::diffusers {
 namespace {
 
@@ -29,11 +31,41 @@ struct Statistics {
   Tensor mean, inverse_std;
 };
 
-}  // namespace
+// One call of it.
+class PipelineCall {
+ public:
+  PipelineCall(const SamplingOptions& options, const RunSizes& run) : o_(options, run) {}
+  void run() const;
 
-WanPipeline::WanPipeline(const SamplingOptions& options) : Module(pipeline_class(options)), o_(options) {}
+ private:
+  struct Embeds {
+    Tensor prompt, negative, image;
+  };
+  // What the denoising loop finds besides the latents, and holds.
+  struct Conditions {
+    Embeds embeds;
+    Tensor image, last_image, condition;  // from the first and last frame
+    Tensor scale, video, mask, control;   // VACE; text to video has a mask of ones
+  };
 
-Shape WanPipeline::batched(const Shape& sizes) const {
+  Embeds encode_prompt() const;
+  Tensor get_t5_prompt_embeds() const;
+  Tensor encode_image() const;
+  Tensor prepare_image_condition(const Tensor& image, const Tensor& last_image) const;
+  Tensor prepare_video_latents(const Tensor& video, Tensor mask) const;
+  Tensor prepare_masks(const Tensor& mask) const;
+  void denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const;
+  Tensor guide(const Tensor& noise_pred, const Tensor& noise_uncond) const;
+  void decode(Tensor latents, Tensor& video) const;
+  Tensor encode_video(const Tensor& video) const;
+
+  bool two_experts() const { return o_.generation == Generation::wan2_2 && o_.task != Task::ti2v; }
+  Shape batched(const Shape& sizes) const;
+
+  SamplingInputs o_;
+};
+
+Shape PipelineCall::batched(const Shape& sizes) const {
   Shape out = sizes;
   out.insert(0, o_.batch);
   return out;
@@ -42,7 +74,7 @@ Shape WanPipeline::batched(const Shape& sizes) const {
 // --- text ------------------------------------------------------------------------------------------------------------
 
 // Cut to the real tokens, and filled up with zeros again.
-Tensor WanPipeline::get_t5_prompt_embeds() const {
+Tensor PipelineCall::get_t5_prompt_embeds() const {
   Tensor prompt_embeds;
   {
     const Tensor ids = from_host({o_.batch, o_.text_len}, DType::int64);
@@ -60,7 +92,7 @@ Tensor WanPipeline::get_t5_prompt_embeds() const {
   return torch::repeat(prompt_embeds, {1, 1, 1});
 }
 
-WanPipeline::Embeds WanPipeline::encode_prompt() const {
+PipelineCall::Embeds PipelineCall::encode_prompt() const {
   FunctionScope scope("text");
   Embeds out;
   out.prompt = get_t5_prompt_embeds();
@@ -72,7 +104,7 @@ WanPipeline::Embeds WanPipeline::encode_prompt() const {
 
 // --- images ----------------------------------------------------------------------------------------------------------
 
-Tensor WanPipeline::encode_image() const {
+Tensor PipelineCall::encode_image() const {
   Tensor image_embeds;
   {
     const Tensor image =
@@ -85,14 +117,14 @@ Tensor WanPipeline::encode_image() const {
 }
 
 // The mean of the encoder's distribution, the first half of what it gives.
-Tensor WanPipeline::encode_video(const Tensor& video) const {
+Tensor PipelineCall::encode_video(const Tensor& video) const {
   Shape sizes{video.size(0)};
   for (int64_t size : {2 * o_.latent[0], o_.latent[1], o_.latent[2], o_.latent[3]}) sizes.push_back(size);
   return stand_in(stand_in_for::vae_encode, sizes, DType::float32).chunk(2, 1)[0];
 }
 
 // The rest of prepare_latents(): the latents of a video of the given frames, and which frames are given.
-Tensor WanPipeline::prepare_image_condition(const Tensor& image, const Tensor& last_image) const {
+Tensor PipelineCall::prepare_image_condition(const Tensor& image, const Tensor& last_image) const {
   const Shape& l = o_.latent;
   Tensor video_condition;
   {
@@ -111,7 +143,7 @@ Tensor WanPipeline::prepare_image_condition(const Tensor& image, const Tensor& l
 
 // --- VACE ------------------------------------------------------------------------------------------------------------
 
-Tensor WanPipeline::prepare_video_latents(const Tensor& video, Tensor mask) const {
+Tensor PipelineCall::prepare_video_latents(const Tensor& video, Tensor mask) const {
   const Statistics statistics({o_.latent[0]});
   {
     const Tensor marked = torch::gt(mask, 0.5);
@@ -130,7 +162,7 @@ Tensor WanPipeline::prepare_video_latents(const Tensor& video, Tensor mask) cons
 }
 
 // The mask's 8 x 8 pixels of a latent as channels.
-Tensor WanPipeline::prepare_masks(const Tensor& mask) const {
+Tensor PipelineCall::prepare_masks(const Tensor& mask) const {
   const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
   Tensor mask_ = mask.select(0, 0).select(0, 0).view({o_.frames, h, 8, w, 8});
   mask_ = torch::flatten(mask_.permute({2, 4, 0, 1, 3}), 0, 1);
@@ -140,14 +172,14 @@ Tensor WanPipeline::prepare_masks(const Tensor& mask) const {
 
 // --- the loop --------------------------------------------------------------------------------------------------------
 
-Tensor WanPipeline::guide(const Tensor& noise_pred, const Tensor& noise_uncond) const {
+Tensor PipelineCall::guide(const Tensor& noise_pred, const Tensor& noise_uncond) const {
   FunctionScope scope("guidance");
   Tensor difference = torch::sub(noise_pred, noise_uncond);
   difference = torch::mul(std::move(difference), 5.0);
   return torch::add(noise_uncond, std::move(difference));
 }
 
-void WanPipeline::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const {
+void PipelineCall::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const {
   Tensor latent_model_input, temp_ts, noise_pred, noise_uncond;
   const auto step = [&](int64_t i) {
     const Tensor t = scheduler.timesteps().select(0, i);
@@ -177,7 +209,7 @@ void WanPipeline::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& 
   decode(std::move(latents), conditions.video);
 }
 
-void WanPipeline::decode(Tensor latents, Tensor& video) const {
+void PipelineCall::decode(Tensor latents, Tensor& video) const {
   FunctionScope scope("output");
   latents = torch::to(std::move(latents), DType::float32);  // the autoencoder's
   const Statistics statistics({1, o_.latent[0], 1, 1, 1});
@@ -193,7 +225,7 @@ void WanPipeline::decode(Tensor latents, Tensor& video) const {
   }
 }
 
-void WanPipeline::forward() const {
+void PipelineCall::run() const {
   Conditions c;
   if (o_.task == Task::vace) {
     c.scale = torch::to_device(Tracer::current().host({o_.control_layers}, DType::float32), o_.model_dtype);
@@ -228,5 +260,11 @@ void WanPipeline::forward() const {
   const Tensor latents_outputs = o_.first_frame_given() ? latents : Tensor();
   denoise(scheduler, std::move(latents), c);
 }
+
+}  // namespace
+
+WanPipeline::WanPipeline(const SamplingOptions& options) : Module(pipeline_class(options)), options_(options) {}
+
+void WanPipeline::forward(const RunSizes& run) const { PipelineCall(options_, run).run(); }
 
 }  // namespace modelmeter::wan::diffusers

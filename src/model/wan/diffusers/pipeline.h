@@ -6,7 +6,6 @@
 #pragma once
 
 #include "layer/base_layer.h"
-#include "model/wan/diffusers/scheduler.h"
 #include "model/wan/sampling.h"
 
 namespace modelmeter::wan::diffusers {
@@ -14,34 +13,10 @@ namespace modelmeter::wan::diffusers {
 class WanPipeline : public Module<WanPipeline> {
  public:
   explicit WanPipeline(const SamplingOptions& options);  // called as the pipeline's class
-  void forward() const;
+  void forward(const RunSizes& run) const;
 
  private:
-  struct Embeds {
-    Tensor prompt, negative, image;
-  };
-  // What the denoising loop finds besides the latents, and holds.
-  struct Conditions {
-    Embeds embeds;
-    Tensor image, last_image, condition;  // from the first and last frame
-    Tensor scale, video, mask, control;   // VACE; text to video has a mask of ones
-  };
-
-  Embeds encode_prompt() const;
-  Tensor get_t5_prompt_embeds() const;
-  Tensor encode_image() const;
-  Tensor prepare_image_condition(const Tensor& image, const Tensor& last_image) const;
-  Tensor prepare_video_latents(const Tensor& video, Tensor mask) const;
-  Tensor prepare_masks(const Tensor& mask) const;
-  void denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const;
-  Tensor guide(const Tensor& noise_pred, const Tensor& noise_uncond) const;
-  void decode(Tensor latents, Tensor& video) const;
-  Tensor encode_video(const Tensor& video) const;
-
-  bool two_experts() const { return o_.generation == Generation::wan2_2 && o_.task != Task::ti2v; }
-  Shape batched(const Shape& sizes) const;
-
-  SamplingOptions o_;
+  SamplingOptions options_;
 };
 
 }  // namespace modelmeter::wan::diffusers

@@ -8,6 +8,7 @@
 #include "model/wan/official/autoencoder.h"
 #include "model/wan/official/clip.h"
 #include "model/wan/official/dit2_2.h"
+#include "model/wan/official/flow_scheduler.h"
 #include "model/wan/official/generate.h"
 #include "model/wan/official/t5.h"
 #include "model/wan/official/vace.h"
@@ -19,22 +20,22 @@ namespace {
 
 // --- models with their inputs ----------------------------------------------------------------------------------------
 
-DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
+DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes& run) {
   const Architecture& a = o.architecture;
-  const Shape& l = o.latent;
+  const Shape& l = run.latent;
   DiTInputs in;
-  for (int64_t i = 0; i < o.batch; ++i) {
+  for (int64_t i = 0; i < run.batch; ++i) {
     in.x.push_back(tracer.input(l, DType::float32));
-    in.context.push_back(tracer.input({o.prompt_tokens, a.text_dim}, o.text_dtype));
+    in.context.push_back(tracer.input({run.prompt_tokens, a.text_dim}, o.text_dtype));
     if (const int64_t condition = a.in_dim - l[0]; condition > 0) {
       in.y.push_back(tracer.input({condition, l[1], l[2], l[3]}, DType::float32));
     }
     if (a.vace_in_dim > 0) in.vace_context.push_back(tracer.input({a.vace_in_dim, l[1], l[2], l[3]}, DType::float32));
   }
-  in.seq_len = o.seq_len;
-  in.t = tracer.input(o.token_timesteps ? Shape{o.batch, in.seq_len} : Shape{o.batch}, o.timestep_dtype);
+  in.seq_len = run.seq_len;
+  in.t = tracer.input(o.token_timesteps ? Shape{run.batch, in.seq_len} : Shape{run.batch}, o.timestep_dtype);
   if (a.image_conditioned()) {
-    in.clip_fea = tracer.input({o.batch * a.images(), o.image_tokens, a.image_dim}, o.image_dtype);
+    in.clip_fea = tracer.input({run.batch * a.images(), o.image_tokens, a.image_dim}, o.image_dtype);
   }
   return in;
 }
@@ -42,11 +43,11 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o) {
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
   const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
             AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
-            const DiTInputs in = inputs_of(tracer, o);
+            const DiTInputs in = inputs_of(tracer, o, run);
             (*m)(in);
           }};
 }
@@ -58,18 +59,18 @@ BoundModel transformer(const TransformerOptions& o) {
 
 BoundModel text_encoder(const TextEncoderOptions& o) {
   const auto model = std::make_shared<const T5Encoder>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const Tensor ids = tracer.input({o.batch, o.text_len}, DType::int64);
-            const Tensor mask = tracer.input({o.batch, o.text_len}, DType::int64);
+            const Tensor ids = tracer.input({run.batch, o.text_len}, DType::int64);
+            const Tensor mask = tracer.input({run.batch, o.text_len}, DType::int64);
             (*m)(ids, mask);
           }};
 }
 
 BoundModel image_encoder(const ImageEncoderOptions& o) {
   const auto model = std::make_shared<const VisionTransformer>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes&) {
             const ContextGuard context;
             context->attention = o.attention;
             AutocastGuard autocast(o.weight_dtype);
@@ -82,12 +83,12 @@ BoundModel image_encoder(const ImageEncoderOptions& o) {
 BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLayer> shared) {
   const auto model = shared ? std::static_pointer_cast<const WanVAE>(std::move(shared))
                             : std::make_shared<const WanVAE>(BuildContext{o.weight_dtype}, o.architecture);
-  return {model, [m = model.get(), o](Tracer& tracer) {
+  return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const Shape sample = o.decode ? o.latent : Shape{3, o.frames, o.height, o.width};
+            const Shape sample = o.decode ? run.latent : Shape{3, run.frames, run.height, run.width};
             TensorList samples;
-            for (int64_t i = 0; i < o.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
+            for (int64_t i = 0; i < run.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
             if (o.decode) {
               m->decode(samples);
             } else {
@@ -98,9 +99,9 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
 
 BoundModel sampling(const SamplingOptions& o) {
   const auto model = std::make_shared<const Generate>(o);
-  return {model, [m = model.get()](Tracer&) {
+  return {model, [m = model.get()](Tracer&, const RunSizes& run) {
             AutocastGuard autocast(DType::bfloat16);
-            (*m)();
+            (*m)(run);
           }};
 }
 
@@ -131,11 +132,18 @@ void check_runtime(const config::View& view, const Runtime& r) {
 
 VideoSize video(const VideoSize& asked, const GeometryRules&, std::vector<std::string>&) { return asked; }
 
-std::string fails(const Variant& variant, const VideoSize& size) {
+std::string refused(const Variant& variant, const VideoSize& size) {
   if (variant.task == Task::flf2v && size.frames != 81) {
     return fmt::format("first_last_frame2video.py has a mask of 81 frames, whatever is asked; not {}", size.frames);
   }
-  if (variant.task == Task::i2v && size.frames % 4 != 1) {
+  return refused_by_generate(variant, size);
+}
+
+std::string fails(const Variant& variant, const VideoSize& size) {
+  if (variant.task == Task::flf2v && size.frames < 3) {
+    return fmt::format("a video between two given frames has at least 3, not {}", size.frames);
+  }
+  if ((variant.task == Task::i2v || variant.task == Task::flf2v) && size.frames % 4 != 1) {
     return fmt::format("the mask of {} frames does not divide into latent frames of 4; 4n + 1 do", size.frames);
   }
   return "";
@@ -167,7 +175,7 @@ void check_workload(const config::View& view, const Workload& w, const Architect
   }
 }
 
-std::vector<std::string> sampling_notes(const SamplingOptions& o) {
+std::vector<std::string> sampling_notes(const SamplingInputs& o) {
   std::vector<std::string> out;
   if (!o.guidance) {
     out.emplace_back("the official code always guides: what runs around the transformer is counted without guidance");
@@ -179,8 +187,8 @@ std::vector<std::string> sampling_notes(const SamplingOptions& o) {
   return out;
 }
 
-nlohmann::ordered_json sampling_config(const SamplingOptions& o) {
-  return {{"offload_model", o.offload_model}, {"t5_cpu", o.t5_cpu}};
+nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
+  return {{"offload_model", o.offload_model()}, {"t5_cpu", o.t5_cpu}};
 }
 
 void name_classes(const VaeArchitecture& vae, ReportNames& names) {
@@ -215,13 +223,15 @@ const CodeBase& code_base() {
       .autoencoder_in_float32 = true,
       .lists_samples = true,
       .one_video_at_a_time = true,
+      .residencies = {Residency::all, Residency::offload},
+      .gives_real_tokens = true,
       .transformer = transformer,
       .text_encoder = text_encoder,
       .image_encoder = image_encoder,
       .autoencoder = autoencoder,
       .sampling = sampling,
       .video = video,
-      .refused = refused_by_generate,
+      .refused = refused,
       .fails = fails,
       .schedulers = {Scheduler::unipc, Scheduler::dpm_solver},
       .shift = shift,

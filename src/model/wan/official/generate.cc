@@ -1,5 +1,7 @@
 #include "model/wan/official/generate.h"
 
+#include "model/wan/official/flow_scheduler.h"
+
 namespace modelmeter::wan::official {
 namespace {
 
@@ -26,11 +28,34 @@ Tensor normalize(const Tensor& images) {
   return torch::div_(std::move(out), std.view({3, 1, 1}));
 }
 
-}  // namespace
+// One call of it.
+class GenerateCall {
+ public:
+  GenerateCall(const SamplingOptions& options, const RunSizes& run) : o_(options, run) {}
+  void run() const;
 
-Generate::Generate(const SamplingOptions& options) : Module(pipeline_class(options)), o_(options) {}
+ private:
+  struct Contexts {
+    Tensor prompt, negative;
+  };
+  void text_to_video() const;
+  void image_to_video() const;
 
-void Generate::forward() const {
+  Contexts encode_texts() const;
+  Tensor encode_text() const;
+  Tensor visual(const TensorList& images) const;
+  Tensor frame_mask() const;
+  Tensor encode_image(const TensorList& images, const Tensor& mask) const;
+  TensorList encode_frames(const Tensor& frames, const Tensor& mask) const;
+  Tensor encode_mask(Tensor mask) const;
+  void token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const;
+  Tensor guide(const Tensor& conditional, const Tensor& unconditional) const;
+  Tensor decode() const;
+
+  SamplingInputs o_;
+};
+
+void GenerateCall::run() const {
   if (o_.first_frame_given()) {
     image_to_video();
   } else {
@@ -41,7 +66,7 @@ void Generate::forward() const {
 // --- conditions ------------------------------------------------------------------------------------------------------
 
 // T5EncoderModel.__call__ of one text: what it gives is cut to the real tokens, and keeps all.
-Tensor Generate::encode_text() const {
+Tensor GenerateCall::encode_text() const {
   const Tensor ids = from_host({1, o_.text_len}, DType::int64);
   const Tensor mask = from_host({1, o_.text_len}, DType::int64);
   Tensor seq_lens = torch::gt(mask, 0.0);
@@ -50,7 +75,7 @@ Tensor Generate::encode_text() const {
   return context.select(0, 0).narrow(0, 0, o_.prompt_tokens);
 }
 
-Generate::Contexts Generate::encode_texts() const {
+GenerateCall::Contexts GenerateCall::encode_texts() const {
   FunctionScope scope("text");
   const auto encode = [&] {
     return o_.t5_cpu ? from_host({o_.prompt_tokens, o_.text_dim}, o_.text_dtype) : encode_text();
@@ -62,7 +87,7 @@ Generate::Contexts Generate::encode_texts() const {
 }
 
 // CLIPModel.visual
-Tensor Generate::visual(const TensorList& images) const {
+Tensor GenerateCall::visual(const TensorList& images) const {
   TensorList resampled;
   for (const Tensor& u : images) {
     resampled.push_back(torch::upsample_bicubic2d(u.unsqueeze(1).transpose(0, 1), o_.image_encoder.image_size,
@@ -77,7 +102,7 @@ Tensor Generate::visual(const TensorList& images) const {
 }
 
 // Which frames are given, four to a latent frame. (flf2v's code says 81 for the number of frames.)
-Tensor Generate::frame_mask() const {
+Tensor GenerateCall::frame_mask() const {
   const int64_t frames = o_.frames, h = o_.latent[2], w = o_.latent[3];
   Tensor msk = torch::ones({1, frames, h, w}, DType::float32);
   torch::fill_(msk.narrow(1, 1, frames - o_.images()));
@@ -86,7 +111,7 @@ Tensor Generate::frame_mask() const {
   return msk.view({1, msk.size(1) / 4, 4, h, w}).transpose(1, 2).select(0, 0);
 }
 
-Tensor Generate::encode_image(const TensorList& images, const Tensor& mask) const {
+Tensor GenerateCall::encode_image(const TensorList& images, const Tensor& mask) const {
   for (const Tensor& image : images) torch::to_host(image.unsqueeze(0));
   Tensor y;
   {
@@ -97,7 +122,7 @@ Tensor Generate::encode_image(const TensorList& images, const Tensor& mask) cons
 }
 
 // vace_encode_frames: what is to be kept and what is to be made, encoded apart.
-TensorList Generate::encode_frames(const Tensor& frames, const Tensor& mask) const {
+TensorList GenerateCall::encode_frames(const Tensor& frames, const Tensor& mask) const {
   Tensor m;
   {
     const Tensor marked = torch::gt(mask, 0.5);
@@ -118,7 +143,7 @@ TensorList Generate::encode_frames(const Tensor& frames, const Tensor& mask) con
 }
 
 // vace_encode_masks: the mask's 8 x 8 pixels of a latent as channels.
-Tensor Generate::encode_mask(Tensor mask) const {
+Tensor GenerateCall::encode_mask(Tensor mask) const {
   const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
   mask = mask.select(0, 0).view({o_.frames, h, 8, w, 8}).permute({2, 4, 0, 1, 3});
   mask = torch::reshape(mask, {64, o_.frames, h, w});
@@ -127,7 +152,7 @@ Tensor Generate::encode_mask(Tensor mask) const {
 }
 
 // A time step for every token (TI2V), padded to the length of the sequence: by none.
-void Generate::token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const {
+void GenerateCall::token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const {
   temp_ts = torch::mul(mask.select(0, 0).slice(1, 0, o_.latent[2], 2).slice(2, 0, o_.latent[3], 2), timestep);
   temp_ts = torch::flatten(std::move(temp_ts), 0);
   Tensor padding = torch::new_ones(temp_ts, {0});
@@ -137,7 +162,7 @@ void Generate::token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor
 
 // --- the loops -------------------------------------------------------------------------------------------------------
 
-Tensor Generate::guide(const Tensor& conditional, const Tensor& unconditional) const {
+Tensor GenerateCall::guide(const Tensor& conditional, const Tensor& unconditional) const {
   if (!o_.guidance || conditional.on_host()) return conditional;
   FunctionScope scope("guidance");
   Tensor difference = torch::sub(conditional, unconditional);
@@ -145,12 +170,12 @@ Tensor Generate::guide(const Tensor& conditional, const Tensor& unconditional) c
   return torch::add(unconditional, std::move(difference));
 }
 
-Tensor Generate::decode() const {
+Tensor GenerateCall::decode() const {
   const Shape& l = o_.latent;
   return stand_in(stand_in_for::vae_decode, {3, 4 * (l[1] - 1) + 1, o_.height, o_.width}, DType::float32);
 }
 
-void Generate::text_to_video() const {
+void GenerateCall::text_to_video() const {
   const Contexts contexts = encode_texts();
   TensorList z0, z;
   Tensor m0;
@@ -197,9 +222,9 @@ void Generate::text_to_video() const {
   decode();
 }
 
-void Generate::image_to_video() const {
+void GenerateCall::image_to_video() const {
   // Where weights are offloaded, the first generation's predictions and latent are too.
-  const bool offloads = o_.offload_model && o_.generation == Generation::wan2_1;
+  const bool offloads = o_.offload_model() && o_.generation == Generation::wan2_1;
   const auto on_device = [](const Tensor& x) { return x.on_host() ? torch::to_device(x, x.dtype()) : x; };
   const auto offloaded = [&](Tensor x) { return offloads && !x.on_host() ? torch::to_host(std::move(x)) : x; };
 
@@ -238,5 +263,11 @@ void Generate::image_to_video() const {
   step(o_.steps - 1);
   decode();
 }
+
+}  // namespace
+
+Generate::Generate(const SamplingOptions& options) : Module(pipeline_class(options)), options_(options) {}
+
+void Generate::forward(const RunSizes& run) const { GenerateCall(options_, run).run(); }
 
 }  // namespace modelmeter::wan::official

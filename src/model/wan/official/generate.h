@@ -9,34 +9,17 @@
 #pragma once
 
 #include "layer/base_layer.h"
-#include "model/wan/official/flow_scheduler.h"
+#include "model/wan/sampling.h"
 
 namespace modelmeter::wan::official {
 
 class Generate : public Module<Generate> {
  public:
   explicit Generate(const SamplingOptions& options);  // called as the pipeline's class
-  void forward() const;
+  void forward(const RunSizes& run) const;
 
  private:
-  struct Contexts {
-    Tensor prompt, negative;
-  };
-  void text_to_video() const;
-  void image_to_video() const;
-
-  Contexts encode_texts() const;
-  Tensor encode_text() const;
-  Tensor visual(const TensorList& images) const;
-  Tensor frame_mask() const;
-  Tensor encode_image(const TensorList& images, const Tensor& mask) const;
-  TensorList encode_frames(const Tensor& frames, const Tensor& mask) const;
-  Tensor encode_mask(Tensor mask) const;
-  void token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const;
-  Tensor guide(const Tensor& conditional, const Tensor& unconditional) const;
-  Tensor decode() const;
-
-  SamplingOptions o_;
+  SamplingOptions options_;
 };
 
 }  // namespace modelmeter::wan::official
