@@ -22,8 +22,8 @@ int operators(const CommandLine& line) {
   if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const TargetOperatorList list =
-      target_operators(*model, evaluate(*model), RunFolder::of(session.view().child("report"), *model, arguments.rest()).run_id);
+  const TargetOperatorList list = target_operators(
+      *model, evaluate(*model), RunFolder::of(session.view().child("report"), *model, arguments.rest()).run_id);
   const std::string given = arguments.value("--out");
   const std::string folder = given.empty() ? "" : std::filesystem::absolute(given).lexically_normal().string();
   if (!folder.empty()) {

@@ -17,8 +17,8 @@ struct RunFolder {
   std::string folder;   // of the run
   bool chosen = false;  // by report.run_id, report.run_dir or hydra.run.dir: what is there is replaced
 
-  // report: output_dir, run_id (null: made as above), run_dir (null: output_dir/run_id). overrides: of the command line.
-  // Errors at the keys: an id that is no name of a folder.
+  // report: output_dir, run_id (null: made as above), run_dir (null: output_dir/run_id). overrides: of the command
+  // line. Errors at the keys: an id that is no name of a folder.
   static RunFolder of(const config::View& report, const AnalyticModel& model,
                       const std::vector<std::string>& overrides);
 

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/model_files.h"
 #include "model/deepseek_ocr/decoder_architecture.h"
 #include "model/deepseek_ocr/run_sizes.h"
 #include "model/deepseek_ocr/workload.h"
+#include "model/model_files.h"
 
 namespace modelmeter::deepseek_ocr {
 

@@ -57,7 +57,8 @@ Workload Workload::read(const config::View& view, PageReader read_page) {
   read_page(view, w.page);
   read_tokens(view, w);
   if (w.description.empty() && view.has("presets")) {
-    w.description = fmt::format("a page of {} x {} pixels, {} tokens of prompt in all", w.page.width, w.page.height, w.seq_len);
+    w.description =
+        fmt::format("a page of {} x {} pixels, {} tokens of prompt in all", w.page.width, w.page.height, w.seq_len);
   }
   w.new_tokens_given = view.has("new_tokens");
   w.new_tokens = w.new_tokens_given ? view.get_positive<int64_t>("new_tokens") : w.seq_len;

@@ -149,8 +149,9 @@ bool Wan2_1Model::has_image_encoder() const {
   return from_image && architecture_.generation == Generation::wan2_1;
 }
 
-// What the transformer takes: the latent; with an image the latent, the mask of frames (a channel for each of those that
-// one latent frame stands for) and the image's latent. VACE's control: two latents and the mask's pixels of a latent.
+// What the transformer takes: the latent; with an image the latent, the mask of frames (a channel for each of those
+// that one latent frame stands for) and the image's latent. VACE's control: two latents and the mask's pixels of a
+// latent.
 void Wan2_1Model::check_channels(const config::View& config) const {
   const Architecture& a = architecture_;
   const config::View hf = config.child("hf");
@@ -172,7 +173,8 @@ void Wan2_1Model::check_channels(const config::View& config) const {
 
 void Wan2_1Model::note_format(const DataFiles& files) {
   const CodeBase& code = *runtime_.code_base;
-  const bool own = !files.root.empty() && metadata_.config_path.compare(0, files.root.size() + 1, files.root + "/") == 0;
+  const bool own =
+      !files.root.empty() && metadata_.config_path.compare(0, files.root.size() + 1, files.root + "/") == 0;
   if (metadata_.config_path.empty() || own || architecture_.format == code.key_names) return;
   notes_.push_back(fmt::format("config.json is in {} format; it is modelled as {} runs it, by runtime.implementation",
                                architecture_.format == KeyNames::original ? "the official code's" : "diffusers'",
@@ -245,8 +247,8 @@ void Wan2_1Model::check_supported(const config::View& workload) {
 // A tile and a stride of at least one latent.
 void Wan2_1Model::check_tiles(const config::View& runtime) const {
   const int64_t latent = vae_.spatial_compression();
-  for (const auto& [key, sizes] : {std::pair("vae_tile_size", runtime_.tiles.size),
-                                   std::pair("vae_tile_stride", runtime_.tiles.stride)}) {
+  for (const auto& [key, sizes] :
+       {std::pair("vae_tile_size", runtime_.tiles.size), std::pair("vae_tile_stride", runtime_.tiles.stride)}) {
     if (!runtime_.vae_tiling || std::min(sizes[0], sizes[1]) >= latent) continue;
     throw(runtime.has(key) ? runtime.at(key) : runtime).expected(fmt::format("at least {} pixels, one latent", latent));
   }

@@ -280,20 +280,19 @@ int64_t above(const std::vector<double>& timesteps, double boundary) {
 // Counted from the time steps of the real schedulers: wan/utils of Wan2.2 @42bf4cf, diffusers 0.42.1.
 TEST(Schedules, SplitAtTheBoundaryAsTheRealOnesDo) {
   const std::vector<Split> official = {
-      {4, 3, {2, 1}, {2, 2}, {}},    {4, 5, {2, 2}, {2, 2}, {}},    {4, 12, {3, 3}, {3, 3}, {}},
-      {8, 3, {3, 2}, {3, 3}, {}},    {8, 5, {4, 3}, {4, 3}, {}},    {8, 12, {6, 5}, {6, 5}, {}},
-      {20, 3, {6, 5}, {6, 6}, {}},   {20, 5, {9, 8}, {9, 8}, {}},   {20, 12, {13, 12}, {13, 12}, {}},
+      {4, 3, {2, 1}, {2, 2}, {}},      {4, 5, {2, 2}, {2, 2}, {}},      {4, 12, {3, 3}, {3, 3}, {}},
+      {8, 3, {3, 2}, {3, 3}, {}},      {8, 5, {4, 3}, {4, 3}, {}},      {8, 12, {6, 5}, {6, 5}, {}},
+      {20, 3, {6, 5}, {6, 6}, {}},     {20, 5, {9, 8}, {9, 8}, {}},     {20, 12, {13, 12}, {13, 12}, {}},
       {40, 3, {12, 10}, {12, 11}, {}}, {40, 5, {17, 15}, {17, 15}, {}}, {40, 12, {26, 23}, {26, 23}, {}},
       {50, 3, {15, 13}, {15, 13}, {}}, {50, 5, {21, 18}, {21, 18}, {}}, {50, 12, {32, 29}, {32, 29}, {}}};
-  const std::vector<Split> diffusers = {
-      {4, 3, {2, 2}, {2, 1}, {1, 1}},       {4, 5, {2, 2}, {2, 2}, {2, 2}},
-      {4, 12, {3, 3}, {3, 3}, {2, 2}},      {8, 3, {3, 3}, {3, 2}, {3, 2}},
-      {8, 5, {4, 3}, {4, 3}, {3, 3}},       {8, 12, {6, 5}, {6, 5}, {5, 5}},
-      {20, 3, {7, 6}, {6, 5}, {6, 5}},      {20, 5, {9, 8}, {9, 8}, {8, 7}},
-      {20, 12, {13, 12}, {13, 12}, {13, 11}}, {40, 3, {13, 11}, {12, 10}, {12, 10}},
-      {40, 5, {17, 15}, {17, 15}, {17, 14}}, {40, 12, {26, 23}, {26, 23}, {25, 23}},
-      {50, 3, {16, 13}, {15, 13}, {15, 13}}, {50, 5, {21, 18}, {21, 18}, {21, 18}},
-      {50, 12, {32, 29}, {32, 29}, {32, 29}}};
+  const std::vector<Split> diffusers = {{4, 3, {2, 2}, {2, 1}, {1, 1}},         {4, 5, {2, 2}, {2, 2}, {2, 2}},
+                                        {4, 12, {3, 3}, {3, 3}, {2, 2}},        {8, 3, {3, 3}, {3, 2}, {3, 2}},
+                                        {8, 5, {4, 3}, {4, 3}, {3, 3}},         {8, 12, {6, 5}, {6, 5}, {5, 5}},
+                                        {20, 3, {7, 6}, {6, 5}, {6, 5}},        {20, 5, {9, 8}, {9, 8}, {8, 7}},
+                                        {20, 12, {13, 12}, {13, 12}, {13, 11}}, {40, 3, {13, 11}, {12, 10}, {12, 10}},
+                                        {40, 5, {17, 15}, {17, 15}, {17, 14}},  {40, 12, {26, 23}, {26, 23}, {25, 23}},
+                                        {50, 3, {16, 13}, {15, 13}, {15, 13}},  {50, 5, {21, 18}, {21, 18}, {21, 18}},
+                                        {50, 12, {32, 29}, {32, 29}, {32, 29}}};
   for (const Split& s : official) {
     const auto unipc = official::noise_timesteps(Scheduler::unipc, s.steps, s.shift);
     const auto dpm = official::noise_timesteps(Scheduler::dpm_solver, s.steps, s.shift);
@@ -339,8 +338,8 @@ TEST(Schedules, DiffusersGuidesAboveAScaleOfOne) {
   EXPECT_EQ(forwards_of(settings.set("runtime.guidance_scale", "1")), (Forwards{{"diffusion/dit", 4}}));
 }
 
-// WanPipeline of diffusers 0.42.1, run on a tiny model: num_frames // 4 * 4 + 1. text2video.py: (num_frames - 1) // 4 + 1
-// latent frames.
+// WanPipeline of diffusers 0.42.1, run on a tiny model: num_frames // 4 * 4 + 1. text2video.py: (num_frames - 1) // 4 +
+// 1 latent frames.
 TEST(Workloads, FramesAreThoseOfTheCodeBase) {
   const auto latent_frames = [](const char* implementation, int64_t frames) {
     Settings settings("diffusion", implementation);
@@ -350,8 +349,8 @@ TEST(Workloads, FramesAreThoseOfTheCodeBase) {
     }
     return int64_t{0};
   };
-  const std::vector<std::array<int64_t, 3>> known = {{1, 1, 1},   {2, 1, 1},   {3, 1, 1},   {4, 1, 2},   {15, 4, 4},
-                                                     {16, 4, 5},  {17, 5, 5},  {80, 20, 21}, {81, 21, 21}};
+  const std::vector<std::array<int64_t, 3>> known = {{1, 1, 1},  {2, 1, 1},  {3, 1, 1},    {4, 1, 2},   {15, 4, 4},
+                                                     {16, 4, 5}, {17, 5, 5}, {80, 20, 21}, {81, 21, 21}};
   for (const auto& [frames, official, diffusers] : known) {
     EXPECT_EQ(latent_frames("official", frames), official) << frames;
     EXPECT_EQ(latent_frames("diffusers", frames), diffusers) << frames;

@@ -112,14 +112,15 @@ void check_workload(const config::View& view, const Workload& w, const Architect
   if (w.seq_len) throw view.at("seq_len").error("diffusers does not pad the sequence");
   if (w.image_dtype) throw view.at("image_dtype").error("diffusers converts the features to the transformer's dtype");
   if (w.batch_size > 1 && a.task() == "vace") {
-    throw view.at("batch_size").error("diffusers' VACE pipeline makes one video (\"more than one is not yet supported\")");
+    throw view.at("batch_size")
+        .error("diffusers' VACE pipeline makes one video (\"more than one is not yet supported\")");
   }
 }
 
 // --- what it makes of a workload -------------------------------------------------------------------------------------
 
-// __call__: frames are rounded up to 4 n + 1 of the next multiple below ("rounding to the nearest number"), sides down to
-// whole patches.
+// __call__: frames are rounded up to 4 n + 1 of the next multiple below ("rounding to the nearest number"), sides down
+// to whole patches.
 VideoSize video(const VideoSize& asked, const GeometryRules& rules, std::vector<std::string>& notes) {
   VideoSize out = asked;
   const int64_t every = rules.vae_stride[0];
