@@ -1,6 +1,7 @@
 // The numbers of one run that a model's stages depend on: what a stage is given in place of a whole workload. The
 // layers do not depend on them, so that another run needs no other model. Which number is what is the family's own
-// (wan/run_sizes.h, deepseek_ocr/run_sizes.h).
+// (wan/run_sizes.h, deepseek_ocr/run_sizes.h). What follows from others is not one of them, where a forward reads it:
+// whoever sets one has another run.
 #pragma once
 
 #include <array>

@@ -301,10 +301,9 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
   RunSizes out;
   out.batch = w.batch_size;
   out.latent = g.latent;
-  out.frames = (g.latent[1] - 1) * vae_.temporal_compression() + 1;
-  out.height = g.latent[2] * vae_.spatial_compression();
-  out.width = g.latent[3] * vae_.spatial_compression();
-  out.seq_len = w.seq_len.value_or(g.seq_len);
+  out.temporal_compression = vae_.temporal_compression();
+  out.spatial_compression = vae_.spatial_compression();
+  out.seq_len = w.seq_len.value_or(0);
   out.prompt_tokens = w.prompt_tokens;
   out.steps = w.num_inference_steps;
   out.high_noise_steps = high_noise_steps(out.steps, video_of_latent(g.latent, rules_));

@@ -192,7 +192,8 @@ Json batched(const Shape& sizes, int64_t batch) {
   return list_of(out);
 }
 
-void describe_transformer(const CodeBase& code, const TransformerOptions& o, const RunSizes& run, Recording& header) {
+void describe_transformer(const CodeBase& code, const TransformerOptions& o, const RunSizes& run, int64_t tokens,
+                          Recording& header) {
   const Architecture& a = o.architecture;
   header.config = json_of(a, code.key_names).dump();
   Json workload = {{"batch_size", run.batch}};
@@ -200,7 +201,7 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, con
     workload.update({{"latent", list_of(run.latent)},
                      {"text_len", a.text_len},
                      {"prompt_tokens", run.prompt_tokens},
-                     {"seq_len", run.seq_len}});
+                     {"seq_len", run.seq_len > 0 ? run.seq_len : tokens}});
   } else {
     workload["latent"] = batched({a.in_dim, run.latent[1], run.latent[2], run.latent[3]}, run.batch);
     workload["text_len"] = a.text_len;
@@ -231,9 +232,9 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
   header.config = config.dump();
   header.workload = Json{
       {"batch_size", o.batch},
-      {"num_frames", o.frames},
-      {"height", o.height},
-      {"width", o.width},
+      {"num_frames", o.frames()},
+      {"height", o.height()},
+      {"width", o.width()},
       {"latent", list_of(o.latent)},
       {"text_len", o.text_len},
       {"prompt_tokens", o.prompt_tokens},
@@ -267,7 +268,7 @@ void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
   header.attention = name_of(runtime_.attention);
   if (code.names_generation) header.generation = architecture_.generation == Generation::wan2_2 ? "2.2" : "2.1";
   switch (wan_stage.role()) {
-    case Role::transformer: return describe_transformer(code, transformer_, run_, header);
+    case Role::transformer: return describe_transformer(code, transformer_, run_, geometry_.seq_len, header);
     case Role::sampling: return describe_sampling(code, {sampling_options_, run_}, header);
     case Role::text_encoder:
       header.implementation = std::string(code.encoders_from);

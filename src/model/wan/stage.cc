@@ -35,9 +35,9 @@ Dependence polynomial_in(size_t value, int degree, int64_t from, int64_t step, i
   return {value, degree, from, step, to};
 }
 
-// Sizes of the latent. Short videos, which end within the warm-up of the autoencoder's loops, are traced one by one.
-void add_latent(std::vector<Dependence>& out, int degree, const Shape& patch_size) {
-  constexpr int64_t first_frames = 5, most_frames = 256, most_side = 288;
+// Sizes of the latent.
+void add_latent(std::vector<Dependence>& out, int degree, int64_t first_frames, const Shape& patch_size) {
+  constexpr int64_t most_frames = 256, most_side = 288;
   const int64_t p = patch_size[0], q = patch_size[1], r = patch_size[2];
   const auto multiple = [](int64_t value, int64_t of) { return (value + of - 1) / of * of; };
   out.push_back(polynomial_in(run_value::latent_frames, degree, multiple(first_frames, p), p, most_frames));
@@ -49,7 +49,7 @@ void add_latent(std::vector<Dependence>& out, int degree, const Shape& patch_siz
 
 std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const Shape& patch_size, bool tiling) {
   using namespace run_value;
-  constexpr int64_t first_steps = 6, most_steps = 100'000;  // from the warm-up of the schedulers on
+  constexpr int64_t first_steps = 4, most_steps = 100'000;  // from the warm-up of the schedulers on
   std::vector<Dependence> out;
   switch (role) {
     case Role::image_encoder: break;
@@ -57,16 +57,16 @@ std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const 
     case Role::transformer:
       out = {{batch}};
       if (code_base.gives_real_tokens) out.push_back({prompt_tokens});
-      add_latent(out, 2, patch_size);
+      add_latent(out, 2, 1, patch_size);
       break;
     case Role::autoencoder:
       out = {{batch}};
-      add_latent(out, tiling ? -1 : 2, patch_size);
+      add_latent(out, tiling ? -1 : 2, 4, patch_size);  // from the warm-up of its loop over chunks on
       break;
     case Role::sampling:
       out = {{prompt_tokens}, {residency}};
       if (!code_base.one_video_at_a_time) out.push_back({batch});
-      add_latent(out, 1, patch_size);
+      add_latent(out, 1, 2, patch_size);  // with one frame torch.cat finds nothing beside the given one
       out.push_back(polynomial_in(steps, 1, first_steps, 1, most_steps));
       break;
   }

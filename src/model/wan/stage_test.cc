@@ -14,9 +14,6 @@ SamplingInputs small(Task task, int64_t steps) {
   SamplingInputs o({}, {});
   o.task = task;
   o.steps = steps;
-  o.frames = 5;
-  o.height = 64;
-  o.width = 96;
   o.latent = {16, 2, 8, 12};
   o.text_len = 64;
   return o;

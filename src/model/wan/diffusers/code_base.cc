@@ -88,7 +88,7 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            Shape sizes = o.decode ? run.latent : Shape{3, run.frames, run.height, run.width};
+            Shape sizes = o.decode ? run.latent : Shape{3, run.frames(), run.height(), run.width()};
             sizes.insert(0, run.batch);
             const Tensor x = tracer.input(sizes, o.weight_dtype);
             if (o.decode) {

@@ -129,7 +129,7 @@ Tensor PipelineCall::prepare_image_condition(const Tensor& image, const Tensor& 
   Tensor video_condition;
   {
     TensorList frames = {image.unsqueeze(2)};
-    frames.push_back(torch::new_zeros(frames[0], {1, 3, o_.frames - o_.images(), o_.height, o_.width}));
+    frames.push_back(torch::new_zeros(frames[0], {1, 3, o_.frames() - o_.images(), o_.height(), o_.width()}));
     if (last_image.defined()) frames.push_back(last_image.unsqueeze(2));
     video_condition = torch::cat(std::move(frames), 2);
   }
@@ -164,7 +164,7 @@ Tensor PipelineCall::prepare_video_latents(const Tensor& video, Tensor mask) con
 // The mask's 8 x 8 pixels of a latent as channels.
 Tensor PipelineCall::prepare_masks(const Tensor& mask) const {
   const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
-  Tensor mask_ = mask.select(0, 0).select(0, 0).view({o_.frames, h, 8, w, 8});
+  Tensor mask_ = mask.select(0, 0).select(0, 0).view({o_.frames(), h, 8, w, 8});
   mask_ = torch::flatten(mask_.permute({2, 4, 0, 1, 3}), 0, 1);
   mask_ = torch::upsample_nearest_exact3d(mask_.unsqueeze(0), t, h, w).squeeze(0);
   return torch::stack({mask_});
@@ -215,7 +215,7 @@ void PipelineCall::decode(Tensor latents, Tensor& video) const {
   const Statistics statistics({1, o_.latent[0], 1, 1, 1});
   Tensor scaled = torch::div(latents, statistics.inverse_std);
   latents = torch::add(std::move(scaled), statistics.mean);
-  video = stand_in(stand_in_for::vae_decode, {o_.batch, 3, 4 * (o_.latent[1] - 1) + 1, o_.height, o_.width},
+  video = stand_in(stand_in_for::vae_decode, {o_.batch, 3, 4 * (o_.latent[1] - 1) + 1, o_.height(), o_.width()},
                    DType::float32);
   for (int64_t i = 0; i < o_.batch; ++i) {  // postprocess_video
     Tensor image = torch::mul(video.select(0, i).permute({1, 0, 2, 3}), 0.5);
@@ -235,11 +235,11 @@ void PipelineCall::run() const {
   const std::unique_ptr<FlowScheduler> made = FlowScheduler::make(o_.scheduler, o_.steps);
   FlowScheduler& scheduler = *made;
 
-  const Shape pixels{o_.batch, 3, o_.height, o_.width}, frames{o_.batch, 3, o_.frames, o_.height, o_.width};
+  const Shape pixels{o_.batch, 3, o_.height(), o_.width()}, frames{o_.batch, 3, o_.frames(), o_.height(), o_.width()};
   Tensor latents;
   if (o_.first_frame_given()) {
-    c.image = from_host({1, 3, o_.height, o_.width}, DType::float32);
-    if (o_.images() == 2) c.last_image = from_host({1, 3, o_.height, o_.width}, DType::float32);
+    c.image = from_host({1, 3, o_.height(), o_.width()}, DType::float32);
+    if (o_.images() == 2) c.last_image = from_host({1, 3, o_.height(), o_.width()}, DType::float32);
     latents = torch::randn(batched(o_.latent), DType::float32);
     c.condition = prepare_image_condition(c.image, c.last_image);
   } else if (o_.task == Task::vace) {

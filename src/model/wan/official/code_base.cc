@@ -32,7 +32,8 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes&
     }
     if (a.vace_in_dim > 0) in.vace_context.push_back(tracer.input({a.vace_in_dim, l[1], l[2], l[3]}, DType::float32));
   }
-  in.seq_len = run.seq_len;
+  const Shape& p = a.patch_size;
+  in.seq_len = run.seq_len > 0 ? run.seq_len : l[1] / p[0] * (l[2] / p[1]) * (l[3] / p[2]);
   in.t = tracer.input(o.token_timesteps ? Shape{run.batch, in.seq_len} : Shape{run.batch}, o.timestep_dtype);
   if (a.image_conditioned()) {
     in.clip_fea = tracer.input({run.batch * a.images(), o.image_tokens, a.image_dim}, o.image_dtype);
@@ -86,7 +87,7 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const Shape sample = o.decode ? run.latent : Shape{3, run.frames, run.height, run.width};
+            const Shape sample = o.decode ? run.latent : Shape{3, run.frames(), run.height(), run.width()};
             TensorList samples;
             for (int64_t i = 0; i < run.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
             if (o.decode) {

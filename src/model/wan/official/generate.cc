@@ -103,7 +103,7 @@ Tensor GenerateCall::visual(const TensorList& images) const {
 
 // Which frames are given, four to a latent frame. (flf2v's code says 81 for the number of frames.)
 Tensor GenerateCall::frame_mask() const {
-  const int64_t frames = o_.frames, h = o_.latent[2], w = o_.latent[3];
+  const int64_t frames = o_.frames(), h = o_.latent[2], w = o_.latent[3];
   Tensor msk = torch::ones({1, frames, h, w}, DType::float32);
   torch::fill_(msk.narrow(1, 1, frames - o_.images()));
   Tensor first = torch::repeat_interleave(msk.narrow(1, 0, 1), 4, 1);
@@ -115,7 +115,7 @@ Tensor GenerateCall::encode_image(const TensorList& images, const Tensor& mask) 
   for (const Tensor& image : images) torch::to_host(image.unsqueeze(0));
   Tensor y;
   {
-    const Tensor video = from_host({3, o_.frames, o_.height, o_.width}, DType::float32);
+    const Tensor video = from_host({3, o_.frames(), o_.height(), o_.width()}, DType::float32);
     y = stand_in(stand_in_for::vae_encode, o_.latent, DType::float32);
   }
   return torch::cat({mask, std::move(y)}, 0);
@@ -145,8 +145,8 @@ TensorList GenerateCall::encode_frames(const Tensor& frames, const Tensor& mask)
 // vace_encode_masks: the mask's 8 x 8 pixels of a latent as channels.
 Tensor GenerateCall::encode_mask(Tensor mask) const {
   const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
-  mask = mask.select(0, 0).view({o_.frames, h, 8, w, 8}).permute({2, 4, 0, 1, 3});
-  mask = torch::reshape(mask, {64, o_.frames, h, w});
+  mask = mask.select(0, 0).view({o_.frames(), h, 8, w, 8}).permute({2, 4, 0, 1, 3});
+  mask = torch::reshape(mask, {64, o_.frames(), h, w});
   mask = torch::upsample_nearest_exact3d(mask.unsqueeze(0), t, h, w);
   return mask.squeeze(0);
 }
@@ -172,7 +172,7 @@ Tensor GenerateCall::guide(const Tensor& conditional, const Tensor& unconditiona
 
 Tensor GenerateCall::decode() const {
   const Shape& l = o_.latent;
-  return stand_in(stand_in_for::vae_decode, {3, 4 * (l[1] - 1) + 1, o_.height, o_.width}, DType::float32);
+  return stand_in(stand_in_for::vae_decode, {3, 4 * (l[1] - 1) + 1, o_.height(), o_.width()}, DType::float32);
 }
 
 void GenerateCall::text_to_video() const {
@@ -182,7 +182,7 @@ void GenerateCall::text_to_video() const {
   if (o_.task == Task::vace) {
     FunctionScope scope("condition");
     Tracer& tracer = Tracer::current();
-    const Shape pixels{3, o_.frames, o_.height, o_.width};
+    const Shape pixels{3, o_.frames(), o_.height(), o_.width()};
     const Tensor input_frames = tracer.input(pixels, DType::float32);
     const Tensor input_masks = tracer.input(pixels, DType::float32);
     z0 = encode_frames(input_frames, input_masks);
@@ -229,7 +229,7 @@ void GenerateCall::image_to_video() const {
   const auto offloaded = [&](Tensor x) { return offloads && !x.on_host() ? torch::to_host(std::move(x)) : x; };
 
   TensorList images;
-  for (int64_t i = 0; i < o_.images(); ++i) images.push_back(from_host({3, o_.height, o_.width}, DType::float32));
+  for (int64_t i = 0; i < o_.images(); ++i) images.push_back(from_host({3, o_.height(), o_.width()}, DType::float32));
   const Tensor noise = torch::randn(o_.latent, DType::float32);
   const Tensor msk = frame_mask();
   const Contexts contexts = encode_texts();

@@ -1,0 +1,101 @@
+#include "sweep/stage_memo.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace modelmeter {
+
+void MemoStats::add(const MemoStats& other) {
+  traced += other.traced;
+  evaluated += other.evaluated;
+  known += other.known;
+  fits += other.fits;
+  failed_fits += other.failed_fits;
+}
+
+bool StageMemo::Key::operator==(const Key& other) const {
+  return size == other.size && std::equal(values.begin(), values.begin() + size, other.values.begin());
+}
+
+size_t StageMemo::KeyHash::operator()(const Key& key) const {
+  uint64_t hash = 0xcbf29ce484222325U;
+  for (size_t i = 0; i < key.size; ++i) {
+    hash = (hash ^ static_cast<uint64_t>(key.values[i])) * 0x9e3779b97f4a7c15U;
+    hash ^= hash >> 32U;
+  }
+  return hash;
+}
+
+StageMemo::StageMemo(const Stage& stage, const std::vector<const Stage*>& all)
+    : tracer_(stage, all), dependences_(stage.depends_on()), lattice_(Lattice::of(dependences_)) {}
+
+StageMemo::Key StageMemo::key_of(const RunValues& run, bool streamed, bool without_lattice) const {
+  Key key;
+  for (const Dependence& d : dependences_) {
+    if (!without_lattice || d.degree < 0) key.add(run[d.value]);
+  }
+  key.add(streamed ? 1 : 0);
+  return key;
+}
+
+const StageResult& StageMemo::at(const RunValues& run, bool streamed) {
+  const Key key = key_of(run, streamed, false);
+  if (last_ != nullptr && key == last_key_) {
+    ++stats_.known;
+    return *last_;
+  }
+  last_ = nullptr;  // what follows may throw
+  const StageResult& out = find(key, run, streamed);
+  last_key_ = key;
+  last_ = &out;
+  return out;
+}
+
+const StageResult& StageMemo::find(const Key& key, const RunValues& run, bool streamed) {
+  const bool on_lattice = lattice_ && lattice_->covers(run);
+  Family* family = on_lattice ? &family_of(run, streamed) : nullptr;
+  if (family != nullptr && family->polynomials) return evaluate(*family, run);
+  if (const auto known = results_.find(key); known != results_.end()) {
+    ++stats_.known;
+    return known->second;
+  }
+  if (family != nullptr && wants_fit(*family) && fit(*family, run, streamed)) return evaluate(*family, run);
+  if (family != nullptr) ++family->traced;
+  StageResult traced = tracer_.trace(run, streamed);
+  ++stats_.traced;
+  if (results_.size() >= most_results) results_.clear();
+  return results_.emplace(key, std::move(traced)).first->second;
+}
+
+const StageResult& StageMemo::evaluate(Family& family, const RunValues& run) {
+  ++stats_.evaluated;
+  family.polynomials->evaluate(run, evaluated_);
+  return evaluated_;
+}
+
+StageMemo::Family& StageMemo::family_of(const RunValues& run, bool streamed) {
+  const Key key = key_of(run, streamed, true);
+  if (last_family_ != nullptr && key == last_family_key_) return *last_family_;
+  if (families_.size() >= most_fits) families_.clear();
+  last_family_key_ = key;
+  last_family_ = &families_[key];
+  return *last_family_;
+}
+
+// When as much was traced as a fit takes: it costs at most as much again.
+bool StageMemo::wants_fit(const Family& family) const { return !family.tried && family.traced >= lattice_->nodes(); }
+
+bool StageMemo::fit(Family& family, const RunValues& run, bool streamed) {
+  family.tried = true;
+  ++stats_.fits;
+  try {
+    family.polynomials = StagePolynomials::fit(tracer_, *lattice_, run, streamed);
+  } catch (const Error&) {  // somewhere on the lattice: this run is traced, and is one too or not
+    family.polynomials.reset();
+  }
+  if (!family.polynomials) ++stats_.failed_fits;
+  return family.polynomials.has_value();
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,67 @@
+// One model of a sweep, with what its stages were found to add to a run, and how runs are put together of that.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sweep/stage_memo.h"
+#include "sweep/sweep.h"
+
+namespace modelmeter {
+
+class SweepModel {
+ public:
+  // axis_settings: of each axis of the point the keys of the settings that it sets.
+  SweepModel(std::unique_ptr<const AnalyticModel> model, const std::vector<SweepAxis>& axes,
+             const std::vector<std::vector<std::string>>& axis_settings);
+
+  const AnalyticModel& model() const { return *model_; }
+  // Nothing where the model does not make this run of its stages. Errors as of an evaluation.
+  std::optional<Totals> evaluate(SweepPoint point);
+  MemoStats stats() const;
+
+ private:
+  // What is on the device while a part runs, beside its inputs and activations.
+  struct Resident {
+    int64_t bytes;
+    bool on_device, streamed;
+  };
+  // By the numbers of the run that it follows from.
+  struct Residence {
+    std::vector<int64_t> values;
+    std::vector<Resident> parts;  // as parts_
+    int64_t most_bytes = 0;       // on the device
+  };
+  // An axis that sets a setting: the value of each choice there; none: the axis' own.
+  struct Source {
+    size_t axis, setting;
+    std::vector<int64_t> choices;
+  };
+
+  void add_source(Source source, const SweepAxis& axis, const Setting& setting);
+  bool set(SweepPoint point);
+  const Residence& residence(const RunValues& run);
+  Totals add_up(const RunValues& run);
+  int64_t held_while(size_t running) const;
+  int64_t highest_live(const Residence& there) const;
+
+  std::unique_ptr<const AnalyticModel> model_;
+  std::vector<const Stage*> parts_;
+  int64_t parameters_, weight_bytes_;
+  std::vector<size_t> residents_depend_on_;
+  std::vector<StageMemo> memos_;   // as parts_
+  std::vector<int64_t> settings_;  // as the model's
+  std::vector<Source> sources_;
+  std::deque<Residence> residences_;
+  // Of the last run, as parts_.
+  std::vector<const StageResult*> results_;
+  std::vector<int64_t> forwards_;
+};
+
+// What a whole evaluation of a model gives.
+Totals totals_of(const AnalyticModel& model);
+
+}  // namespace modelmeter
