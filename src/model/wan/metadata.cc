@@ -32,7 +32,7 @@ Metadata Metadata::read(const View& hf, const DataFiles& files) {
   m.read_transformer(hf, files);
   Architecture& a = m.architecture;
   m.known_variant = hf.has("variant");
-  m.variant = m.known_variant ? &variant_named(hf.at("variant")) : &variant_of(a.model_type);
+  m.variant = m.known_variant ? &variant_named(hf.at("variant")) : &variant_of(m.has_transformer ? a.task() : a.model_type);
   a.generation = m.variant->generation;
   if (hf.has("generation")) {
     const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
