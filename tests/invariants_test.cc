@@ -234,6 +234,20 @@ TEST(Invariants, FourNumbersOfFramesCostTheSame) {
   });
 }
 
+TEST(Invariants, NamesTellModulesApart) {
+  const Report report = report_of(WanSpec{});
+  std::set<std::string> names;
+  for (const AnalyticModuleNode& module : report.modules) {
+    EXPECT_TRUE(names.insert(module.name).second) << module.name;
+    EXPECT_TRUE(module.module_id == module.name ||
+                module.module_id.compare(module.module_id.size() - module.name.size() - 1, 1, "/") == 0)
+        << module.name;
+  }
+  EXPECT_EQ(names.count("mlp/0"), 1U);
+  EXPECT_EQ(names.count("self_attn/core"), 1U);
+  EXPECT_EQ(names.count("norm1"), 1U);
+}
+
 TEST(Invariants, EveryBlockAfterTheFirstAddsTheSame) {
   for_random_specs("linear in depth", [](const WanSpec& s) {
     Figures f[3];

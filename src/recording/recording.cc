@@ -109,7 +109,8 @@ void read_sums(const Reader& reader, const Json& sections, std::vector<RecordedS
       const std::string source = reader.text(section, "same_as");
       const auto found =
           std::find_if(out.rbegin(), out.rend(), [&](const RecordedSection& known) { return known.name == source; });
-      if (found == out.rend()) reader.fail(fmt::format("section \"{}\" is the same as unknown \"{}\"", sums.name, source));
+      if (found == out.rend())
+        reader.fail(fmt::format("section \"{}\" is the same as unknown \"{}\"", sums.name, source));
       const std::string name = sums.name;
       sums = *found;
       sums.name = name;

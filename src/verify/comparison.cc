@@ -133,8 +133,9 @@ void compare_sections(const Recording& ours, const Recording& reference, Compari
                                       {"kernels", own.kernels, theirs.kernels}};
     for (const ComparedFigure& f : figures) {
       if (f.equal()) continue;
-      out.section_differences.push_back(fmt::format("section {}: {} {}, reference {}", name.empty() ? "(outside)" : name,
-                                                    f.name, to_string(f.ours), to_string(f.reference)));
+      out.section_differences.push_back(fmt::format("section {}: {} {}, reference {}",
+                                                    name.empty() ? "(outside)" : name, f.name, to_string(f.ours),
+                                                    to_string(f.reference)));
     }
   }
 }
@@ -211,7 +212,8 @@ void show_list(std::string& out, const char* what, const std::vector<std::string
 bool ComparedModule::equal() const { return same_class(*this) && all_equal(figures); }
 
 bool Comparison::equal() const {
-  return kernels_different == 0 && section_differences.empty() && module_differences.empty() && parameter_differences.empty() && all_equal(totals);
+  return kernels_different == 0 && section_differences.empty() && module_differences.empty() &&
+         parameter_differences.empty() && all_equal(totals);
 }
 
 Recording recording_of(const Stage& stage) {
@@ -285,8 +287,9 @@ std::string table_of(const Comparison& comparison, const Recording& reference) {
 std::string differences_of(const Comparison& c) {
   std::string out =
       c.kernels_given
-          ? fmt::format("\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} parameters\n",
-                        c.kernels_compared, c.modules.size(), c.parameters_compared)
+          ? fmt::format(
+                "\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} parameters\n",
+                c.kernels_compared, c.modules.size(), c.parameters_compared)
           : fmt::format("\nthe reference has no kernels; compared: totals, {} sections, {} modules, {} parameters\n",
                         c.sections_compared, c.modules.size(), c.parameters_compared);
   if (c.kernels_different > 0) {
