@@ -73,9 +73,7 @@ const SweepSpace& space(const std::string& implementation) {
   return *out;
 }
 
-void sweep(benchmark::State& state, const std::string& implementation, Points (*make)()) {
-  const Points all = make();
-  const SweepSpace& over = space(implementation);
+void count(benchmark::State& state, const SweepSpace& over, const Points& all) {
   Sweep::Stats stats;
   for (auto _ : state) {
     Sweep sweep(over);
@@ -87,6 +85,24 @@ void sweep(benchmark::State& state, const std::string& implementation, Points (*
   state.counters["fits"] = static_cast<double>(stats.stages.fits);
   state.counters["whole"] = static_cast<double>(stats.whole);
 }
+
+void sweep(benchmark::State& state, const std::string& implementation, Points (*make)()) {
+  count(state, space(implementation), make());
+}
+
+// DeepSeek-OCR: pages of 100 widths and 100 heights, each with another number of tokens.
+void reading(benchmark::State& state) {
+  Points all;
+  for (int64_t w = 0; w < 100; ++w) {
+    for (int64_t h = 0; h < 100; ++h) all.push_back({600 + 20 * w, 600 + 20 * h, 100 + (w * h) % 977});
+  }
+  const config::Repository repository(std::string(MODELMETER_SOURCE_DIR) + "/configs");
+  const SweepSpace over(config::compose(repository, "deepseek_ocr", {"workload.profile_id=dsocr-gundam"}),
+                        DataFiles{MODELMETER_SOURCE_DIR},
+                        {{"workload.page_width", {}}, {"workload.page_height", {}}, {"workload.max_new_tokens", {}}});
+  count(state, over, all);
+}
+BENCHMARK(reading)->Name("sweep/deepseek_ocr_pages_and_tokens")->Unit(benchmark::kMillisecond);
 
 // Points that are not swept: the configuration with its values resolved, built, evaluated.
 void whole(benchmark::State& state, const std::string& implementation) {

@@ -104,6 +104,25 @@ TEST_P(Sweeps, AreEvaluationsOfTheirPoints) {
   }
 }
 
+// The example of docs/sweeps.md.
+TEST(SweepExample, IsWhatTheDocumentSays) {
+  const config::Repository repository(entries::source + "/configs");
+  const SweepSpace space(config::compose(repository, "wan2_1_t2v_14b_pipeline", {"runtime.allow_unsupported=true"}),
+                         DataFiles{entries::source},
+                         {{"workload.num_frames", {}},
+                          {"workload.height", {}},
+                          {"workload.width", {}},
+                          {"runtime.residency", {config::Node::string("all"), config::Node::string("offload")}}});
+  Sweep sweep(space);
+  const Totals totals = sweep.evaluate({81, 720, 1280, 1});
+  const StageCost cost =
+      entries::model("wan2_1_t2v_14b_pipeline", {"workload=wan2-1-720p-81f", "runtime.residency=offload"})
+          ->get_forward_cost();
+  EXPECT_EQ(totals.figures.flops_full, cost.cost.flops_full());
+  EXPECT_EQ(totals.figures.peak_live_bytes, Count(cost.peak_live_bytes));
+  EXPECT_GT(totals.resident_bytes, 0);
+}
+
 INSTANTIATE_TEST_SUITE_P(EntryConfigs, Sweeps, testing::ValuesIn(entries::all()),
                          [](const auto& entry) { return entry.param; });
 

@@ -20,7 +20,8 @@ import jsonschema
 FRESH = (
     ("wan2_1_t2v_14b", "wan2_1", "runtime=official", "workload=wan2-1-720p"),
     ("wan2_1_t2v_14b", "wan2_1", "runtime=diffusers", "workload=wan2-1-ci-tiny", "report.expand_blocks=true"),
-    ("wan2_1_t2v_14b_pipeline", "wan2_1", "runtime=diffusers"),
+    ("wan2_1_t2v_14b_pipeline", "wan2_1", "runtime=diffusers", "device=a100_sxm"),
+    ("deepseek_ocr", "analytic_model", "device=h100_sxm", "host=cuda_graph"),
     ("deepseek_ocr", "analytic_model"),
     ("deepseek_ocr", "analytic_model", "workload=dsocr-base", "runtime.attention=eager", "report.expand_blocks=true"),
     ("deepseek_ocr_2", "analytic_model"),

@@ -70,7 +70,8 @@ int analyze(const CommandLine& line) {
   const ReportOptions options = ReportOptions::read(session.view().child("report"));
   const Evaluation run = evaluate(*model);
   const RunFolder asked = RunFolder::of(session.view().child("report"), *model, arguments.rest());
-  Report report = build_report(*model, run, asked.run_id, {options.expand_blocks});
+  const std::optional<Machine> machine = session.machine();
+  Report report = build_report(*model, run, asked.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
   const RunFolder where = settle(asked, report, options, model->report_folder());
   const std::string folder = where.folder + "/static_analysis/" + model->report_folder(), layers = folder + "/layers";
 

@@ -21,6 +21,8 @@ const std::vector<Command>& commands() {
        "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
       {"devices", "the devices that there are files of, and some of them side by side",
        "modelmeter devices [NAME|FILE.yaml ...]", devices},
+      {"validate", "predicted times against measured ones: profiles, forwards, kernels, published runs",
+       "modelmeter validate FILE ... [--device NAME] [--config-name NAME [overrides]]", validate},
   };
   return table;
 }

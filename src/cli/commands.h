@@ -17,6 +17,7 @@ int top(const CommandLine& arguments);
 int compare(const CommandLine& arguments);
 int operators(const CommandLine& arguments);
 int devices(const CommandLine& arguments);
+int validate(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;

@@ -58,7 +58,7 @@ std::vector<NamedQuantity> quantities_of(const Device& device) {
   }
   const PowerModel& power = device.power ? *device.power : no_power;
   for (const auto& [title, quantity, unit, unit_name] :
-       {std::tuple{"idle", &power.idle, 1.0, "W"}, std::tuple{"sustained under the limit", &power.sustained, 1.0, "W"},
+       {std::tuple{"idle", &power.idle, 1.0, "W"}, std::tuple{"of the limit, sustained", &power.sustained, 1.0, ""},
         std::tuple{"energy, memory traffic", &power.memory, 1e-12, "pJ/B"},
         std::tuple{"energy, GEMM of 16 bits", &power.tensor, 1e-12, "pJ/FLOP"},
         std::tuple{"energy, FlashAttention 2", &power.attention, 1e-12, "pJ/FLOP"}}) {

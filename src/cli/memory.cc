@@ -20,7 +20,9 @@ int memory(const CommandLine& line) {
   if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage);
+  const std::optional<Machine> machine = session.machine();
+  const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
+  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack);
   fmt::print("{}\n", arguments.has("--json") ? memory_json(report) : memory_text(report));
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   return 0;

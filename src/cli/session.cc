@@ -38,6 +38,8 @@ void place_run(config::Composition& composition) {
   if (report == nullptr || !std::any_of(given.begin(), given.end(), sets_folder)) return;
   report->set("run_dir", config::Node::string("${hydra:run.dir}"));
 }
+constexpr const char* default_stack_name = "torch_2_11";
+constexpr const char* default_host_name = "virtual_16_cores";
 
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
@@ -72,25 +74,74 @@ std::string find_data_root() {
               {fmt::format("looked in {}", fmt::join(looked, ", ")), "MODELMETER_DATA_DIR can name it"});
 }
 
+// Options of the hardware groups may be files of the user's: device=path/to/mine.yaml.
+config::Repository Session::repository(const Arguments& arguments, std::vector<std::string>& overrides) {
+  const std::string primary = arguments.value("--config-path", files_.root + "/configs");
+  std::vector<UserFile> files;
+  for (std::string& text : overrides) {
+    for (const std::string group : {"device", "host", "stack"}) {
+      const std::string start = group + "=";
+      if (text.rfind(start, 0) != 0 || !is_file_name(text)) continue;
+      files.push_back({group, text.substr(start.size())});
+      text = start + files.back().option();
+    }
+  }
+  user_files_.emplace(primary, std::move(files));
+  return config::Repository(user_files_->file_system(), primary, arguments.values("--config-dir"));
+}
+
 Session::Session(const Arguments& arguments) {
   files_.root = find_data_root();
-  const std::string primary = arguments.value("--config-path", files_.root + "/configs");
-  const config::Repository repository(primary, arguments.values("--config-dir"));
+  std::vector<std::string> overrides = arguments.rest();
+  repository_ = repository(arguments, overrides);
   const std::string name = arguments.value("--config-name");
   if (name.empty()) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
-                {fmt::format("there are: {}", fmt::join(entry_configs(repository), ", "))});
+                {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
-  config::Composition composition = config::compose(repository, name, with_report_keys(arguments.rest()));
-  if (arguments.has("--cfg")) {
-    const std::string which = arguments.value("--cfg");
-    if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
-    shown_ = config::to_yaml(arguments.has("--resolve") ? config::resolve(composition) : composition.config);
-    return;
+  try {
+    config::Composition composition = config::compose(*repository_, name, with_report_keys(overrides));
+    choices_ = composition.choices;
+    if (arguments.has("--cfg")) {
+      const std::string which = arguments.value("--cfg");
+      if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
+      shown_ = config::to_yaml(arguments.has("--resolve") ? config::resolve(composition) : composition.config);
+      return;
+    }
+    if (arguments.has("--resolve")) throw Error(ErrorCode::usage, "--resolve goes with --cfg job");
+    place_run(composition);
+    config_ = config::resolve(composition);
+  } catch (const Error& error) {
+    throw user_files_->renamed(error);
   }
-  if (arguments.has("--resolve")) throw Error(ErrorCode::usage, "--resolve goes with --cfg job");
-  place_run(composition);
-  config_ = config::resolve(composition);
+}
+
+std::optional<Machine> Session::machine() const {
+  const config::View root = view();
+  if (!root.has("device")) {
+    for (const char* group : {"host", "stack"}) {
+      if (root.has(group)) {
+        throw root.at(group).error("there is no device that it goes with",
+                                   {fmt::format("devices: {}", fmt::join(device_names(*repository_), ", "))});
+      }
+    }
+    return std::nullopt;
+  }
+  const auto chosen = [&](const char* group) {
+    for (const auto& [name, option] : choices_) {
+      if (name == group) return option;
+    }
+    return std::string(group);
+  };
+  try {
+    return Machine(
+        read_device(root.child("device"), chosen("device")),
+        root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
+                          : load_kernel_stack(*repository_, default_stack_name),
+        root.has("host") ? read_host(root.child("host"), chosen("host")) : load_host(*repository_, default_host_name));
+  } catch (const Error& error) {
+    throw user_files_->renamed(error);
+  }
 }
 
 }  // namespace modelmeter::cli

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/arguments.h"
 #include "config/compose.h"
+#include "hardware/catalog.h"
 #include "model/registry.h"
+#include "timing/machine.h"
 
 namespace modelmeter::cli {
 
@@ -28,9 +31,17 @@ class Session {
   const config::Node& config() const { return config_; }
   config::View view() const { return config::View(config_); }
   std::unique_ptr<AnalyticModel> model() const { return build_model(view(), files_); }
+  // The device, with the stack and the host that drive it (by default torch_2_11 and virtual_16_cores), or nothing
+  // where the configuration names none. Error where it names a stack or a host without a device.
+  std::optional<Machine> machine() const;
 
  private:
+  config::Repository repository(const Arguments& arguments, std::vector<std::string>& overrides);
+
   DataFiles files_;
+  std::optional<UserFiles> user_files_;
+  std::optional<config::Repository> repository_;
+  std::vector<std::pair<std::string, std::string>> choices_;  // groups and their options
   config::Node config_;
   std::string shown_;
 };

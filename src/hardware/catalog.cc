@@ -28,6 +28,15 @@ class DiskWithFiles : public config::DiskFileSystem {
   std::map<std::string, std::string> files_;
 };
 
+// {group: the option}, composed with what its defaults list names.
+config::Node option_of(const config::Repository& repository, const std::string& group, const std::string& name) {
+  if (!repository.has_config(group + "/" + name)) {
+    throw Error(fmt::format("unknown {} '{}'", group, name), {},
+                name_notes(name, repository.options(group), group + "s"));
+  }
+  return config::resolve(config::compose(repository, "", {fmt::format("+{}={}", group, name)}));
+}
+
 }  // namespace
 
 bool is_file_name(std::string_view name) {
@@ -65,12 +74,18 @@ Error UserFiles::renamed(const Error& error) const {
 std::vector<std::string> device_names(const config::Repository& repository) { return repository.options("device"); }
 
 Device load_device(const config::Repository& repository, const std::string& name) {
-  if (!repository.has_config("device/" + name)) {
-    throw Error(fmt::format("unknown device '{}'", name), {}, name_notes(name, device_names(repository), "devices"));
-  }
-  const config::Composition composition = config::compose(repository, "", {"+device=" + name});
-  const config::Node node = config::resolve(composition);
+  const config::Node node = option_of(repository, "device", name);
   return read_device(config::View(node).child("device"), name);
+}
+
+KernelStack load_kernel_stack(const config::Repository& repository, const std::string& name) {
+  const config::Node node = option_of(repository, "stack", name);
+  return read_kernel_stack(config::View(node).child("stack"), name);
+}
+
+Host load_host(const config::Repository& repository, const std::string& name) {
+  const config::Node node = option_of(repository, "host", name);
+  return read_host(config::View(node).child("host"), name);
 }
 
 }  // namespace modelmeter

@@ -8,6 +8,8 @@
 
 #include "config/repository.h"
 #include "hardware/device.h"
+#include "hardware/host.h"
+#include "hardware/kernel_stack.h"
 
 namespace modelmeter {
 
@@ -43,5 +45,8 @@ std::vector<std::string> device_names(const config::Repository& repository);
 // An option of the group `device`, composed with what its defaults list names. Error with a did-you-mean for an unknown
 // name, and those of read_device().
 Device load_device(const config::Repository& repository, const std::string& name);
+// The same of the groups `stack` and `host`.
+KernelStack load_kernel_stack(const config::Repository& repository, const std::string& name);
+Host load_host(const config::Repository& repository, const std::string& name);
 
 }  // namespace modelmeter

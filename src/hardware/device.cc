@@ -62,12 +62,13 @@ void read_tensor_rates(const config::View& file, Device& out) {
 }
 
 PowerModel read_power(const config::View& power, const std::vector<Source>& sources) {
-  power.require_known_keys({"idle", "memory", "tensor", "attention", "sustained"});
+  power.require_known_keys({"idle", "memory", "tensor", "attention", "sustained", "burst"});
   return {read_quantity(power, "idle", Dimension::power, sources),
           read_quantity(power, "memory", Dimension::energy_per_byte, sources),
           read_quantity(power, "tensor", Dimension::energy_per_flop, sources),
           read_quantity(power, "attention", Dimension::energy_per_flop, sources),
-          read_quantity(power, "sustained", Dimension::power, sources)};
+          read_quantity(power, "sustained", Dimension::number, sources),
+          read_quantity(power, "burst", Dimension::energy, sources)};
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ struct PowerModel {
   Quantity memory;     // J/B, of traffic to device memory
   Quantity tensor;     // J/FLOP at the highest clock, of a GEMM of 16 bits
   Quantity attention;  // J/FLOP at the highest clock, of FlashAttention 2
-  Quantity sustained;  // W that the limit leaves over a long run
+  Quantity sustained;  // share of the power limit that a long run draws
+  Quantity burst;      // J that a run may take beyond that before the limit holds it back
 };
 
 struct Device {

@@ -2,6 +2,8 @@
 // the rules that stand on it are in memory/. Which of them are fitted, and to what: docs/memory.md.
 #pragma once
 
+#include <string>
+
 #include "hardware/constant.h"
 
 namespace modelmeter {
@@ -32,5 +34,8 @@ struct Stack {
 
 // PyTorch 2.15 on CUDA 13, devices before Hopper.
 const Stack& default_stack();
+
+// The same on a device of that architecture ("sm90").
+const Stack& stack_of(const std::string& architecture);
 
 }  // namespace modelmeter

@@ -22,6 +22,14 @@ TEST(Stack, HasTheFiguresOfItsSources) {
   EXPECT_EQ(s.cuda_context.value, 446693376);
 }
 
+TEST(Stack, HopperHasLargerWorkspaces) {
+  const Stack& hopper = stack_of("sm90");
+  EXPECT_EQ(hopper.cublas_workspace.value, 33554432);
+  EXPECT_EQ(hopper.convolution.output_copied_up_to.value, 4);
+  EXPECT_EQ(hopper.allocator.block.value, default_stack().allocator.block.value);
+  EXPECT_EQ(&stack_of("sm89"), &default_stack());
+}
+
 TEST(Stack, EveryConstantHasUnitSourceAndDate) {
   const Stack& s = default_stack();
   for (const Constant& c : {s.allocator.block, s.allocator.small_allocation, s.allocator.small_segment,

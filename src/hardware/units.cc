@@ -28,6 +28,7 @@ constexpr Unit units[] = {
     {"W", Dimension::power, 1},
     {"pJ/FLOP", Dimension::energy_per_flop, 1e-12},
     {"pJ/B", Dimension::energy_per_byte, 1e-12},
+    {"J", Dimension::energy, 1},
     {"us", Dimension::time, 1e-6},
     {"ns", Dimension::time, 1e-9},
     {"USD/h", Dimension::price, 1},
@@ -45,6 +46,7 @@ std::string_view name_of(Dimension dimension) {
     case Dimension::power: return "a power";
     case Dimension::energy_per_flop: return "an energy for each operation";
     case Dimension::energy_per_byte: return "an energy for each byte";
+    case Dimension::energy: return "an energy";
     case Dimension::time: return "a time";
     case Dimension::price: return "a price";
   }

@@ -18,6 +18,7 @@ enum class Dimension {
   power,
   energy_per_flop,
   energy_per_byte,
+  energy,
   time,
   price
 };

@@ -18,7 +18,8 @@ constexpr char live_memory[] = "live memory";
 
 class MemoryBuilder {
  public:
-  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only) : model_(model), run_(run) {
+  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only, const Stack& stack)
+      : model_(model), stack_(stack), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
     out_.model = model.class_name();
@@ -185,7 +186,7 @@ class MemoryBuilder {
   }
 
   const AnalyticModel& model_;
-  const Stack& stack_ = default_stack();
+  const Stack& stack_;
   const Evaluation& run_;
   std::vector<Rise> rises_;
   std::vector<int64_t> streamed_;
@@ -201,8 +202,9 @@ int64_t StageMemory::live_bytes() const {
   return checked_add(checked_add(weight_bytes(), input_bytes, live_memory), activation_bytes, live_memory);
 }
 
-MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage) {
-  return MemoryBuilder(model, run, stage).finish();
+MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage,
+                                 const Stack& stack) {
+  return MemoryBuilder(model, run, stage, stack).finish();
 }
 
 }  // namespace modelmeter

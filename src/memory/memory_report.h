@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "hardware/stack.h"
 #include "memory/device_memory.h"
 #include "model/analytic_model.h"
 
@@ -67,6 +68,7 @@ struct MemoryReport {
 };
 
 // Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
-MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "");
+MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "",
+                                 const Stack& stack = default_stack());
 
 }  // namespace modelmeter

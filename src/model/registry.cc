@@ -99,7 +99,7 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
-  std::vector<std::string> nodes = {"hf", "runtime", "workload", "model", "report"};
+  std::vector<std::string> nodes = {"hf", "runtime", "workload", "model", "report", "device", "host", "stack"};
   const config::View model = config.child("model");
   for (const Family& family : families()) {
     if (!model.has("_target_") || model.get<std::string>("_target_") != family.target) continue;

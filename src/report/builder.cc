@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "report/qualified_name.h"
+#include "report/timing.h"
 
 namespace modelmeter {
 namespace {
@@ -153,7 +154,7 @@ Report build_report(const AnalyticModel& model, const std::string& report_id, co
 }
 
 Report build_report(const AnalyticModel& model, const Evaluation& run, const std::string& report_id,
-                    const ModuleTreeOptions& options) {
+                    const ModuleTreeOptions& options, const Machine* machine) {
   Report report;
   report.report_id = report_id;
   report.family = model.family();
@@ -163,7 +164,8 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
   report.notes = model.notes();
   report.operator_categories = model.categories();
 
-  report.per_forward = figures_of(model.cost_of(evaluate_forward(model)));
+  const Evaluation forward = evaluate_forward(model);
+  report.per_forward = figures_of(model.cost_of(forward));
   report.totals = figures_of(model.cost_of(run));
   const auto tree = module_tree(model, run, options);
   if (!(tree->cost == run.rollup().total()) || tree->weight_bytes != report.totals.weight_bytes) {
@@ -174,6 +176,11 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
   }
   ReportBuilder(model, run.trace(), report).add(*tree, report.totals.flops_torch);
   qualify_names(report.modules);
+  if (machine != nullptr) {
+    const RunTime time = time_run(run, *machine);
+    report.timing = timing_of(time_run(forward, *machine), time, *machine);
+    set_module_times(*tree, time, report);
+  }
   Count cached = 0;
   for (StageFigures& stage : report.stages) {
     if (!stage.nested_in)

@@ -59,18 +59,62 @@ std::optional<double> snapshot_float(const FigureRow& row, const Figures& f) {
   return static_cast<double>(*value) / row.snapshot_unit;
 }
 
+void write(const ModuleTime& t, DocumentWriter& out) {
+  out.map("time", [&] {
+    out.field("bound", t.bound);
+    out.field("speed_of_light_ms", t.light_ms);
+    out.field("joules", t.joules);
+  });
+}
+
+void write(const char* name, const TimeFigures& t, double unit, const char* suffix, DocumentWriter& out) {
+  const auto key = [&](const char* what) { return fmt::format("{}_{}", what, suffix); };
+  out.map(name, [&] {
+    out.field(key("device"), t.device_s * unit);
+    out.field(key("wall"), t.wall_s * unit);
+    out.field(key("interval"), std::vector<double>{t.low_s * unit, t.high_s * unit});
+    out.field(key("host"), t.host_s * unit);
+    out.field("joules", t.joules);
+    out.field("usd", t.usd);
+    out.field("launches", static_cast<int64_t>(t.launches));
+    out.field("bound", t.bound);
+    out.field("clock_share", t.clock_share);
+    out.field("tensor_tflops_per_s", t.flops_per_s / 1e12);
+    out.field("mfu", t.mfu);
+  });
+}
+
+void write(const Timing& t, DocumentWriter& out) {
+  out.map("timing", [&] {
+    out.field("device", t.device);
+    out.field("host", t.host);
+    out.field("stack", t.stack);
+    write("forward", t.forward, 1e3, "ms", out);
+    write("total", t.total, 1, "s", out);
+    out.list("stages", t.stages, [&](const TimingStage& s) {
+      out.map([&] {
+        out.field("stage", s.stage);
+        out.field("on_device", s.on_device);
+        write("forward", s.forward, 1e3, "ms", out);
+        write("total", s.total, 1, "s", out);
+      });
+    });
+  });
+}
+
 void write(const ModuleMetricsSnapshot& s, DocumentWriter& out) {
   out.map([&] {
     out.field("module_id", s.module_id);
     out.field("profile_id", s.profile_id);
     out.field("calls", s.calls);
-    out.field("total_time_ms", nullptr);
+    out.field("total_time_ms", s.time ? std::optional<double>(s.time->total_time_ms) : std::nullopt);
     for (const FigureRow& row : figure_rows) {
       if (row.snapshot_field != nullptr) out.field(row.snapshot_field, snapshot_float(row, s.exact));
     }
-    out.field("share_of_model_time", nullptr);
+    out.field("share_of_model_time", s.time ? std::optional<double>(s.time->share_of_model_time) : std::nullopt);
     out.field("share_of_model_flops", s.share_of_model_flops);
     out.list("operator_breakdown", s.operator_breakdown, [&](const OperatorMetrics& m) { write(m, out); });
+    if (s.time) write(*s.time, out);
     write("exact", s.exact, out);
   });
 }
@@ -118,11 +162,12 @@ void write(const Report& r, DocumentWriter& out) {
     out.list("operator_categories", r.operator_categories, write_item);
     out.list("module_metrics", r.module_metrics, write_item);
     out.field("profile_run_id", nullptr);
-    out.field("predicted_total_time_ms", nullptr);
+    out.field("predicted_total_time_ms", r.timing ? std::optional<double>(r.timing->total.wall_s * 1e3) : std::nullopt);
     out.field("measured_total_time_ms", nullptr);
     out.field("predicted_vs_measured_ratio", nullptr);
     out.field("notes", joined(r.notes));
     out.field("layer_docs_dir", r.layer_docs_dir);
+    if (r.timing) write(*r.timing, out);
   });
 }
 
@@ -130,7 +175,7 @@ void write(const Report& r, DocumentWriter& out) {
 
 class Reader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  Reader(const std::string& file, bool timed) : file_(file), timed_(timed) {}
 
   [[noreturn]] void fail(const std::string& message) const {
     throw Error(fmt::format("{}: {}", file_, message), {},
@@ -164,9 +209,13 @@ class Reader {
     if (!value || *value < 0) fail(fmt::format("\"{}\" is not a count", key));
     return *value;
   }
-  // What reports will have once there are devices.
-  void none_yet(const Json& object, const char* key) const {
-    if (!field(object, key).is_null()) fail(fmt::format("\"{}\" is not null", key));
+  // A time, which all reports with a device have and others do not.
+  void time(const Json& object, const char* key) const {
+    if (timed_) {
+      number(object, key);
+    } else if (!field(object, key).is_null()) {
+      fail(fmt::format("\"{}\" is not null", key));
+    }
   }
   double number(const Json& object, const char* key) const {
     const Json& value = field(object, key);
@@ -233,8 +282,8 @@ class Reader {
     out.module_id = text(s, "module_id");
     out.profile_id = text(s, "profile_id");
     out.calls = integer(s, "calls");
-    none_yet(s, "total_time_ms");
-    none_yet(s, "share_of_model_time");
+    time(s, "total_time_ms");
+    time(s, "share_of_model_time");
     out.share_of_model_flops = number(s, "share_of_model_flops");
     for (const Json& m : list(s, "operator_breakdown")) {
       out.operator_breakdown.push_back({text(m, "category_id"), count(m, "calls"), number(m, "flops_tflops"),
@@ -251,6 +300,7 @@ class Reader {
 
  private:
   std::string file_;
+  bool timed_;  // whether the report has a section `timing`
 };
 
 }  // namespace
@@ -275,14 +325,15 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
       out.field("runtime", r.runtime);
       write("totals", r.totals, out);
       write("per_forward", r.per_forward, out);
+      if (r.timing) write(*r.timing, out);
       out.field("notes", joined(r.notes));
     });
   });
 }
 
 Report report_from_json(const std::string& content, const std::string& file) {
-  const Reader reader(file);
   const Json document = parse_json(content);
+  const Reader reader(file, document.is_object() && document.contains("timing"));
   if (document.is_discarded()) reader.fail("not a JSON file");
   const Json found = document.is_object() ? document.value("schema", Json()) : Json();
   if (found == Json("modelmeter.report/1")) reader.fail("a report of an earlier modelmeter; analyze writes it anew");
@@ -314,7 +365,7 @@ Report report_from_json(const std::string& content, const std::string& file) {
     reader.fail("it has not one snapshot for each module, or for each leaf");
   }
   out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
-  reader.none_yet(document, "predicted_total_time_ms");
+  reader.time(document, "predicted_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);
   return out;
 }

@@ -1,7 +1,7 @@
 // The analytic report: the types that all models share and that the forerunner's consumers read, with its names.
 //
 // Field by field this is docs/report.schema.json. TFLOP = 1e12 FLOP, TB = 1e12 bytes, GB = 1e9 bytes; beside every
-// float stands the exact integer in base units (cost/figures.h). Times are null: there is no device yet.
+// float stands the exact integer in base units (cost/figures.h). Times are null without a device.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,14 @@ struct AnalyticModuleNode {
   Fields constructor_params;
 };
 
+// Of the device; a part of the run is not the whole of what a wall clock shows.
+struct ModuleTime {
+  double total_time_ms = 0, share_of_model_time = 0;
+  double light_ms = 0;  // what no kernel beats: FLOPs at the peak or compulsory bytes at the bandwidth
+  double joules = 0;    // without the idle device
+  std::string bound;    // tensor, vector, memory, launch: what most of it waits for
+};
+
 struct OperatorMetrics {
   std::string category_id;
   Count calls = 0;  // kernels
@@ -34,6 +42,7 @@ struct ModuleMetricsSnapshot {
   std::string module_id, profile_id;
   int64_t calls = 0;                // of the module (of each of its repetitions)
   double share_of_model_flops = 0;  // FLOPs (torch) of the root's; 1 of the root
+  std::optional<ModuleTime> time;   // of all its calls and repetitions; with a device
   std::vector<OperatorMetrics> operator_breakdown;
   Figures exact;  // of all its repetitions; the forerunner's floats are these (FigureRow::snapshot_field)
 };
@@ -47,6 +56,29 @@ struct StageFigures {
   Figures figures;
 };
 
+// One forward, or the whole run, on the device of the report.
+struct TimeFigures {
+  double device_s = 0, wall_s = 0;
+  double low_s = 0, high_s = 0;  // of wall_s: nine runs in ten
+  std::optional<double> joules, usd;
+  double launches = 0, clock_share = 1, host_s = 0;
+  double flops_per_s = 0;     // of matrix units, over device_s
+  std::optional<double> mfu;  // of the rate of bf16 at the sheet's clock, over wall_s
+  std::string bound;          // tensor, vector, memory, launch, or host where the host is what it waits for
+};
+
+struct TimingStage {
+  std::string stage;  // the id of the stage
+  bool on_device = true;
+  TimeFigures forward, total;
+};
+
+struct Timing {
+  std::string device, host, stack;
+  TimeFigures forward, total;
+  std::vector<TimingStage> stages;
+};
+
 struct Report {
   std::string report_id, family;
   Fields model, workload, runtime;
@@ -58,6 +90,7 @@ struct Report {
   std::vector<std::string> notes;
   Figures totals, per_forward;
   std::optional<std::string> layer_docs_dir;  // absolute
+  std::optional<Timing> timing;
 };
 
 }  // namespace modelmeter

@@ -5,6 +5,7 @@
 #include "base/format.h"
 #include "report/figure_table.h"
 #include "report/table.h"
+#include "report/timing_text.h"
 #include "report/top.h"
 
 namespace modelmeter {
@@ -49,6 +50,7 @@ std::string summary_markdown(const Report& r) {
                   flops_text(r.totals.flops_torch), flops_text(r.totals.flops_full));
   out += "## Totals\n\n" + totals_table(r) + "\n";
   if (r.stages.size() > 1) out += "## Stages\n\n" + stages_table(r) + "\n";
+  if (r.timing) out += timing_section(r);
   out += top_tables(r, 10, 5);
   if (!r.notes.empty()) {
     out += "\n## Notes\n\n";

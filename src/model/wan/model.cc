@@ -421,8 +421,10 @@ void Wan2_1Model::add_vae(bool decode) {
 
 std::vector<Setting> Wan2_1Model::settings() const {
   if (workload_.latent.rank() > 0) return {};
+  const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
-  for (const Residency residency : runtime_.code_base->residencies) residencies.emplace_back(name_of(residency));
+  for (const Residency residency : known) residencies.emplace_back(name_of(residency));
+  const int64_t residency = std::find(known.begin(), known.end(), runtime_.residency) - known.begin();
   const Workload& w = workload_;
   return {{"workload.batch_size", w.batch_size},
           {"workload.num_frames", w.num_frames},
@@ -430,7 +432,7 @@ std::vector<Setting> Wan2_1Model::settings() const {
           {"workload.width", w.width},
           {"workload.num_inference_steps", w.num_inference_steps},
           {"workload.prompt_tokens", w.prompt_tokens},
-          {"runtime.residency", static_cast<int64_t>(runtime_.residency), std::move(residencies)}};
+          {"runtime.residency", residency, std::move(residencies)}};
 }
 
 std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) const {

@@ -1,0 +1,102 @@
+// KernelStack: the libraries that a program runs on, as far as they decide which kernels run and how well each uses the
+// device: a file of configs/stack. Constants belong to a class of kernels and an architecture, never to a model.
+//
+// Rates of what is no matrix unit are elements per SM and clock; those of matrix units are shares of the device's rate.
+#pragma once
+
+#include <array>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "hardware/quantity.h"
+
+namespace modelmeter {
+
+// Kernels that are bound by memory or by the instructions that each element takes. Names are those of the file.
+enum class MemoryClass : uint8_t {
+  vectorized,        // one layout, one dtype (or float32 to 16 bits): vectorized_elementwise_kernel
+  vectorized_heavy,  // the same of functions that take tens of instructions: gelu, silu of 16 bits
+  fill,              // vectorized, writes only
+  unrolled_widen,    // 16 bits to float32, contiguous: unrolled_elementwise_kernel
+  unrolled_binary,   // contiguous operands of different dtypes
+  unrolled_wide,     // to and from float64
+  broadcast,         // elementwise_kernel<128, 2>: 32 bits and more, an operand broadcast
+  strided,           // the same, an operand strided
+  broadcast_narrow,  // elementwise_kernel<128, 4>: 16 bits and less
+  strided_narrow,
+  broadcast_mixed,  // operands of different dtypes, broadcast or strided
+  copy,             // the copy engine
+  reduction,        // along the innermost dimension
+  reduction_outer,
+  layer_norm,
+  layer_norm_narrow,  // of 16 bits
+  rms_norm,
+  softmax,
+  cat_batched,  // CatArrayBatchedCopy where vectors do not fit
+  gather,
+  scatter,
+  resample,
+  random,
+  to_channels_last,
+  from_channels_last,
+};
+inline constexpr size_t memory_classes = static_cast<size_t>(MemoryClass::from_channels_last) + 1;
+const std::array<const char*, memory_classes>& memory_class_names();
+
+struct MemoryConstants {
+  double fixed = 0;      // s, of a kernel with nothing to do
+  double per_clock = 0;  // elements per SM and clock; 0: as many as memory gives
+  double memory = 1;     // bandwidth, as a share of a stream's that reads and writes
+};
+
+// timing/kernels/gemm.h says what each does.
+struct GemmConstants {
+  double efficiency = 0, tile_loss = 0, wide_tile_loss = 0;
+  double prologue = 0;                               // elements of k
+  double fixed = 0, step = 0, split = 0, drain = 0;  // s
+  double memory = 0;                                 // share of the bandwidth
+  double unaligned = 0;                              // share of the rate where rows are no multiples of 16 bytes
+  double vector = 0;                                 // share of the vector rate, of float32 without TF32
+  double full_rate = 0;  // FLOP per SM and clock with 16 bits that `efficiency` is a share of; 0: the device's own
+};
+
+// timing/kernels/attention.h.
+struct AttentionConstants {
+  double per_clock = 0;  // FLOP per SM and clock
+  double rows = 0;       // queries of a block
+  double keys = 0;       // added to those of each block: its prologue and epilogue
+  double blocks = 1;     // on an SM at once
+  double fixed = 0;      // s
+  double masked = 1;     // share of the rate with a mask
+};
+
+// timing/kernels/convolution.h.
+struct ConvolutionConstants {
+  double efficiency_2d = 0, efficiency_3d = 0, full_tiles = 0, narrow = 0, pointwise = 0, vector = 0, rereads = 0;
+  double fixed = 0;
+};
+
+struct ArchitectureConstants {
+  std::string name;
+  GemmConstants gemm;
+  ConvolutionConstants convolution;
+  // By the kernel ("flash", "cudnn", "efficient"), then by the largest head size that it is for.
+  std::map<std::string, std::map<int64_t, AttentionConstants>> attention;
+};
+
+struct KernelStack {
+  std::string id, name;
+  std::vector<Source> sources;
+  std::array<MemoryConstants, memory_classes> memory;
+  double small_kernel = 0;  // s, of a kernel of a few hundred elements that is none of these: sort, top-k, cumsum …
+  std::vector<ArchitectureConstants> architectures;
+
+  // Error naming those there are.
+  const ArchitectureConstants& architecture(const std::string& name) const;
+};
+
+// Error at the line of what is wrong.
+KernelStack read_kernel_stack(const config::View& file, const std::string& id);
+
+}  // namespace modelmeter

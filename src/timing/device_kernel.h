@@ -1,0 +1,33 @@
+// A kernel as the device runs it: its class and what its time depends on. One op of a trace is one or several of them
+// (timing/launches.h).
+#pragma once
+
+#include <string>
+
+#include "hardware/kernel_stack.h"
+
+namespace modelmeter {
+
+enum class KernelShape : uint8_t { memory, gemm, attention, convolution, small, transfer };
+
+struct DeviceKernel {
+  KernelShape shape = KernelShape::small;
+  MemoryClass memory = MemoryClass::vectorized;
+  const char* precision = "";    // of matrix units: "bf16"; "" for vector units
+  double read = 0, written = 0;  // B
+  double cold = 0;               // of `read`: never in L2, as weights
+  double elements = 0;           // that are issued
+  double rows = 0;               // of reductions
+  double width = 0;              // of a row, in elements
+  // GEMM and implicit GEMM: batch times [m, k] x [k, n]. Attention: batch times heads, queries, keys, head size.
+  double batch = 1, m = 0, n = 0, k = 0;
+  double channels = 0;  // of a convolution's input, in a group
+  bool aligned = true;  // rows start at multiples of 16 bytes
+  bool three_d = false, pointwise = false;
+  bool causal = false, masked = false;
+  const char* attention = "";  // "flash", "cudnn", "efficient"
+
+  double bytes() const { return read + written; }
+};
+
+}  // namespace modelmeter

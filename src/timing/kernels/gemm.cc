@@ -1,0 +1,136 @@
+// GEMM: tiles over the SMs in waves. For a tile [tm, tn] and a split of k into s parts
+//
+//   blocks = ceil(m / tm) ceil(n / tn) batch s,  waves = ceil(blocks / SMs)
+//   step   = max(2 tm tn 64 (1 + loss / tm + loss / tn) / (rate per SM x efficiency), the latency of a step)
+//   compute = waves (ceil(k / s / 64) + prologue / 64) step,  memory = (m k + k n + m n) bytes / bandwidth
+//   t = fixed + drain + (compute^3 + memory^3)^(1/3) + what splitting costs
+//
+// and the library takes the tile that this is least for. `drain`: the last wave's output, which nothing overlaps.
+// Constants are the stack's by architecture. Tiles that Hopper's cuBLAS has in nvjet (their names say them): one side
+// of 64 to 320, the other a multiple of 8.
+#include <algorithm>
+#include <vector>
+
+#include "timing/kernel_time.h"
+
+namespace modelmeter {
+namespace {
+
+constexpr double k_step = 64;               // elements of k that a block takes at a time
+constexpr double most_tile = 256 * 160;     // registers hold no more
+constexpr double most_of_rate = 1.05;       // sheets of cards state a clock that they exceed
+constexpr double wide_side = 184;           // from here on both sides: fewer stages in shared memory
+constexpr double partial_bandwidth = 4e12;  // B/s, of float32 partial sums through L2
+constexpr double least_k_of_a_split = 1024;
+
+struct Tile {
+  double m, n;
+};
+
+const std::vector<Tile>& tiles() {
+  static const std::vector<Tile> all = [] {
+    std::vector<Tile> out;
+    for (const double a : {64.0, 128.0, 192.0, 256.0, 320.0}) {
+      for (int side = 8; side <= 256; side += side < 64 ? 8 : 16) {
+        const double b = side;
+        if (a * b > most_tile || (a == 320 && b != 128)) continue;
+        out.push_back({a, b});
+        if (a != b) out.push_back({b, a});
+      }
+    }
+    return out;
+  }();
+  return all;
+}
+
+struct Parts {
+  double compute = 0, memory = 0, rest = 0;
+  double total() const { return std::cbrt(compute * compute * compute + memory * memory * memory) + rest; }
+};
+
+class TileModel {
+ public:
+  TileModel(const DeviceKernel& kernel, const Machine& machine)
+      : kernel_(kernel), machine_(machine), constants_(machine.kernels().gemm) {
+    const bool vector = *kernel.precision == '\0';
+    const double rate =
+        vector ? machine.vector_rate() * constants_.vector : machine.tensor_rate(kernel.precision) * share_of_rate();
+    per_sm_ = rate * (kernel.aligned || vector ? 1 : constants_.unaligned) / machine.sms();
+    bandwidth_ = machine.device().memory_bandwidth.value * constants_.memory;
+    element_ = kernel.written / (kernel.batch * kernel.m * kernel.n);
+  }
+
+  // Cards whose matrix units are held at half their rate reach nearly all of what is left.
+  double share_of_rate() const {
+    const TensorRate* half = machine_.device().find_rate("bf16");
+    if (constants_.full_rate == 0 || half == nullptr) return constants_.efficiency;
+    const double full = constants_.full_rate * machine_.sms() * machine_.clock();
+    return std::min(most_of_rate, constants_.efficiency * full / machine_.tensor_rate("bf16"));
+  }
+
+  Parts with(const Tile& tile, double split) const {
+    const double blocks = std::ceil(kernel_.m / tile.m) * std::ceil(kernel_.n / tile.n) * kernel_.batch;
+    const double waves = std::ceil(blocks * split / machine_.sms());
+    const double loss = 1 + constants_.tile_loss / tile.m + constants_.tile_loss / tile.n;
+    const double latency = constants_.step / (kernel_.aligned ? 1 : constants_.unaligned);
+    const double step = std::max(2 * tile.m * tile.n * k_step * loss / per_sm_, latency);
+    Parts out;
+    out.compute = waves * (std::ceil(kernel_.k / split / k_step) + constants_.prologue / k_step) * step;
+    out.memory = kernel_.bytes() / bandwidth_;
+    const double last =
+        std::min(kernel_.m * kernel_.n * kernel_.batch, std::min(blocks, machine_.sms()) * tile.m * tile.n);
+    out.rest = constants_.drain + last * element_ / bandwidth_;
+    if (split > 1) {
+      out.rest += constants_.split + 8 * kernel_.m * kernel_.n * kernel_.batch * split / partial_bandwidth;
+    }
+    return out;
+  }
+
+  // The least of all tiles and splits.
+  Parts best() const {
+    Parts least;
+    double least_total = 0;
+    for (const double split : {1.0, 2.0, 4.0, 8.0}) {
+      if (split > 1 && (kernel_.k / split < least_k_of_a_split || kernel_.batch > 1)) break;
+      for (const Tile& tile : tiles()) {
+        Parts parts = with(tile, split);
+        const double total = parts.total();
+        if (least_total != 0 && total >= least_total) continue;
+        least_total = total;
+        // Not known to the library when it chooses.
+        if (tile.m >= wide_side && tile.n >= wide_side) parts.compute /= 1 - constants_.wide_tile_loss;
+        least = parts;
+      }
+    }
+    return least;
+  }
+
+ private:
+  const DeviceKernel& kernel_;
+  const Machine& machine_;
+  const GemmConstants& constants_;
+  double per_sm_, bandwidth_, element_;
+};
+
+}  // namespace
+
+KernelTime gemm_time(const DeviceKernel& kernel, const Machine& machine) {
+  const Parts parts = TileModel(kernel, machine).best();
+  const bool vector = *kernel.precision == '\0';
+  const double flops = 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
+  const double peak = vector ? machine.vector_rate() : machine.tensor_rate(kernel.precision);
+  KernelTime t;
+  t.fixed = machine.kernels().gemm.fixed + parts.rest;
+  t.compute = parts.compute;
+  t.memory = parts.memory;
+  t.tensor = !vector;
+  t.light = std::max(flops / peak, kernel.bytes() / machine.device().memory_bandwidth.value);
+  if (const auto& power = machine.device().power) {
+    // An operation of half the width takes half the energy, as it takes half the time at the same watts.
+    t.joules_at_clock = flops * power->tensor.value * machine.tensor_rate("bf16") / peak;
+    t.joules = kernel.bytes() * power->memory.value;
+  }
+  return t;
+}
+
+}  // namespace modelmeter

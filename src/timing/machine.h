@@ -1,0 +1,48 @@
+// Machine: a device with the stack and the host that drive it, and the rates that follow from the three.
+#pragma once
+
+#include <memory>
+
+#include "hardware/device.h"
+#include "hardware/host.h"
+#include "hardware/kernel_stack.h"
+
+namespace modelmeter {
+
+class Machine {
+ public:
+  // Error where the stack has no kernels for the device's architecture.
+  Machine(Device device, KernelStack stack, Host host);
+
+  const Device& device() const { return device_; }
+  const KernelStack& stack() const { return stack_; }
+  const Host& host() const { return host_; }
+  const ArchitectureConstants& kernels() const { return *kernels_; }
+  const MemoryConstants& memory(MemoryClass name) const { return stack_.memory[static_cast<size_t>(name)]; }
+
+  // B/s that a streaming kernel reaches, of device memory and of L2.
+  double bandwidth() const { return bandwidth_; }
+  double l2_bandwidth() const { return l2_bandwidth_; }
+  // s for so many bytes, of which `cold` come from device memory whatever their number: the rest is in L2 where all
+  // fit.
+  double memory_seconds(double bytes, double cold) const;
+
+  double sms() const { return device_.sm_count.value; }
+  double clock() const { return device_.boost_clock.value; }
+  // FLOP/s of matrix units at the highest clock. Error where the device has none for that precision.
+  double tensor_rate(const std::string& precision) const;
+  double vector_rate() const;
+  // s for elements at so many per SM and clock; 0 for as many as memory gives.
+  double issue_seconds(double elements, double per_clock) const {
+    return per_clock == 0 ? 0 : elements / (per_clock * sms() * clock());
+  }
+
+ private:
+  Device device_;
+  KernelStack stack_;
+  Host host_;
+  const ArchitectureConstants* kernels_;
+  double bandwidth_, l2_bandwidth_;
+};
+
+}  // namespace modelmeter

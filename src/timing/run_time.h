@@ -1,0 +1,65 @@
+// How long a traced run takes on a machine: each kernel by its class (timing/kernel_time.h), the clock that the power
+// limit leaves (timing/clock.h), and the queues of host and device:
+//
+//   device   runs kernels one after another, each at the later of its launch and the end of the one before
+//   host     launches them, each taking the time of its kind of call; where the host reads a value back, it waits
+//
+// Kernels that run one after another equally often (a block's, times 40) are taken together: the host is through after
+// times x its time for them, the device after times x its own or when the last launch has come, whichever is later.
+// Where something grows with the iteration (a KV cache), kernels are timed at up to 33 iterations and joined by
+// Simpson's rule. A stage has one clock. Stages on the host's CPU are not timed; nor are first calls (loading kernels,
+// cuBLAS and cuDNN handles), nor the allocator.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cost/evaluation.h"
+#include "timing/clock.h"
+#include "timing/machine.h"
+
+namespace modelmeter {
+
+// What a kernel waits for most of its time.
+enum class Bound : uint8_t { tensor, vector, memory, launch };
+inline constexpr int bounds = 4;
+const char* name_of(Bound bound);
+
+// Times of a part of the run, all its executions. Seconds of the device add up; wall time is of stages and the run.
+struct PartTime {
+  double device = 0, light = 0;  // s; `light`: what no kernel beats (KernelTime::light)
+  double joules = 0;             // of arithmetic and memory, without the idle device
+  double by_bound[bounds] = {};  // s of `device`
+  double variance = 0;           // s^2, of errors that classes of kernels make (docs/validation.md)
+
+  void add(const PartTime& other, double share = 1);
+  Bound bound() const;  // of most of it
+};
+
+struct StageTime {
+  std::string stage;  // the id of the stage
+  bool on_device = true;
+  PartTime part;
+  double host = 0, wall = 0;  // s
+  double low = 0, high = 0;   // s, of wall: the interval that holds nine runs in ten
+  double joules = 0;          // with the idle device while it runs
+  double clock = 1;           // share of the highest
+  double launches = 0;
+  double flops = 0;  // of matrix units
+
+  bool host_bound() const { return host > part.device; }
+};
+
+struct RunTime {
+  std::vector<PartTime> scopes;  // as Trace::scopes: of the ops directly in each
+  std::vector<double> ops;       // as Trace::ops: s on the device, of one execution
+  std::vector<StageTime> stages;
+
+  StageTime total() const;  // stages one after another
+};
+
+// Of a run in stages (AnalyticModel): evaluate() or evaluate_forward().
+RunTime time_run(const Evaluation& run, const Machine& machine);
+
+}  // namespace modelmeter

@@ -1,0 +1,379 @@
+// Kernels, clock and queues on a device of round figures: 100 SMs at 1 GHz, 1 TB/s, no L2, 409.6 TFLOP/s.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "config/yaml.h"
+#include "hardware/catalog.h"
+#include "timing/launches.h"
+#include "timing/run_time.h"
+#include "trace/functional.h"
+
+namespace modelmeter {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* configs = MODELMETER_SOURCE_DIR "/configs";
+constexpr double us = 1e-6;
+
+constexpr const char* device_text =
+    "name: Round\n"
+    "vendor: Nobody\n"
+    "architecture: sm90\n"
+    "sources:\n"
+    "  sheet: {title: a sheet, date: 2026-11, kind: specification}\n"
+    "memory_size: {value: 16, unit: GB, source: sheet}\n"
+    "memory_bandwidth: {value: 1, unit: TB/s, source: sheet}\n"
+    "memory_fraction: {value: 1, source: sheet}\n"
+    "sm_count: {value: 100, source: sheet}\n"
+    "boost_clock: {value: 1, unit: GHz, source: sheet}\n"
+    "vector_rate: {value: 20, unit: TFLOP/s, source: sheet}\n"
+    "pcie_bandwidth: {value: 10, unit: GB/s, source: sheet}\n"
+    "tensor_rates:\n"
+    "  bf16: {value: 400, unit: TFLOP/s, source: sheet, accumulate: fp32}\n";
+constexpr const char* power_text =
+    "power_limit: {value: 500, unit: W, source: sheet}\n"
+    "power:\n"
+    "  idle: {value: 100, unit: W, source: sheet}\n"
+    "  sustained: {value: 1, source: sheet}\n"
+    "  burst: {value: 1, unit: J, source: sheet}\n"
+    "  memory: {value: 100, unit: pJ/B, source: sheet}\n"
+    "  tensor: {value: 2, unit: pJ/FLOP, source: sheet}\n"
+    "  attention: {value: 3, unit: pJ/FLOP, source: sheet}\n";
+
+Device device_of(const std::string& text) {
+  const config::Node node = config::parse_yaml(text, "round.yaml");
+  return read_device(config::View(node), "round");
+}
+
+KernelStack stack() {
+  static const KernelStack read = load_kernel_stack(config::Repository(configs), "torch_2_11");
+  return read;
+}
+
+Host host(const std::string& name) { return load_host(config::Repository(configs), name); }
+
+Machine machine(const std::string& text = device_text, const std::string& host_name = "cuda_graph") {
+  return Machine(device_of(text), stack(), host(host_name));
+}
+
+double fixed(MemoryClass name) { return stack().memory[static_cast<size_t>(name)].fixed; }
+
+DeviceKernel memory_kernel(MemoryClass name, double elements, double bytes_an_element) {
+  DeviceKernel k;
+  k.shape = KernelShape::memory;
+  k.memory = name;
+  k.elements = elements;
+  k.read = k.written = elements * bytes_an_element / 2;
+  return k;
+}
+
+// --- times ---
+
+TEST(KernelTime, AStreamTakesItsBytesAtTheBandwidth) {
+  const KernelTime t = time_of(memory_kernel(MemoryClass::vectorized, 1e9, 8), machine());
+  EXPECT_DOUBLE_EQ(t.seconds(1), fixed(MemoryClass::vectorized) + 8e-3);
+  EXPECT_DOUBLE_EQ(t.light, 8e-3);
+  EXPECT_DOUBLE_EQ(t.seconds(0.5), t.seconds(1));  // no clock in it
+}
+
+TEST(KernelTime, InstructionsAndBytesOverlapByTheCube) {
+  // 1.416 elements of an SM and clock: 1e9 elements take 7.0621 ms; 8 ms of bytes; the cube root of the sum of cubes.
+  const KernelTime t = time_of(memory_kernel(MemoryClass::broadcast, 1e9, 8), machine());
+  EXPECT_NEAR(t.compute, 7.0621e-3, 1e-7);
+  EXPECT_NEAR(t.seconds(1) - t.fixed, 9.5252e-3, 1e-6);
+  EXPECT_GT(t.seconds(0.5), t.seconds(1));
+}
+
+TEST(KernelTime, WhatFitsIntoL2IsFasterUnlessItIsCold) {
+  const Machine m = machine(std::string(device_text) + "l2_size: {value: 100, unit: MB, source: sheet}\n");
+  EXPECT_DOUBLE_EQ(m.memory_seconds(200e6, 0), 200e-6);
+  EXPECT_DOUBLE_EQ(m.memory_seconds(50e6, 0), 50e-6 / 1.7);
+  EXPECT_DOUBLE_EQ(m.memory_seconds(50e6, 50e6), 50e-6);
+  EXPECT_LT(m.memory_seconds(100e6, 0), 100e-6);
+}
+
+DeviceKernel gemm(double m, double n, double k) {
+  DeviceKernel out;
+  out.shape = KernelShape::gemm;
+  out.precision = "bf16";
+  out.m = m;
+  out.n = n;
+  out.k = k;
+  out.read = 2 * (m * k + k * n);
+  out.written = 2 * m * n;
+  return out;
+}
+
+TEST(GemmTime, AWholeWaveOfTilesComesNearThePeakAndNeverPastIt) {
+  const Machine m = machine();
+  const KernelTime t = time_of(gemm(25600, 1280, 8192), m);  // 100 x 10 tiles of 256 x 128: ten waves of 100 SMs
+  const double flops = 2.0 * 25600 * 1280 * 8192;
+  EXPECT_DOUBLE_EQ(t.light, flops / 400e12);
+  EXPECT_GT(t.light / t.seconds(1), 0.8);
+  EXPECT_LT(t.light / t.seconds(1), 0.95);
+}
+
+TEST(GemmTime, TenTimesTheRowsAreTenTimesTheWaves) {
+  const Machine m = machine();
+  const double one = time_of(gemm(25600, 1280, 8192), m).compute;
+  EXPECT_NEAR(time_of(gemm(256000, 1280, 8192), m).compute / one, 10, 0.2);
+}
+
+TEST(GemmTime, OneRowIsBoundByTheWeights) {
+  const KernelTime t = time_of(gemm(1, 65536, 8192), machine());
+  EXPECT_GT(t.memory, t.compute);
+  EXPECT_NEAR(t.memory, 2.0 * 65536 * 8192 / (1e12 * 0.918), 2e-5);
+}
+
+TEST(GemmTime, RowsThatAreNotAlignedAreSlow) {
+  DeviceKernel k = gemm(4096, 4096, 4096);
+  const double aligned = time_of(k, machine()).seconds(1);
+  k.aligned = false;
+  EXPECT_GT(time_of(k, machine()).seconds(1), 4 * aligned);
+}
+
+TEST(GemmTime, APrecisionThatTheDeviceLacksIsRefused) {
+  DeviceKernel k = gemm(64, 64, 64);
+  k.precision = "fp8";
+  try {
+    time_of(k, machine());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("Round has no matrix units for fp8"));
+    EXPECT_THAT(error.what(), HasSubstr("it has: bf16"));
+  }
+}
+
+DeviceKernel attention(double heads, double queries, double keys) {
+  DeviceKernel k;
+  k.shape = KernelShape::attention;
+  k.attention = "flash";
+  k.precision = "bf16";
+  k.batch = heads;
+  k.m = queries;
+  k.n = keys;
+  k.k = 128;
+  return k;
+}
+
+TEST(AttentionTime, AWaveIsTwoBlocksOnEachSm) {
+  // 200 blocks of 128 queries: one wave. A block's 4 x 128 x 128 x (6400 + 90) FLOP at half of 1454 a clock of 1 GHz.
+  const KernelTime t = time_of(attention(100, 256, 6400), machine());
+  EXPECT_NEAR(t.compute, 4.0 * 128 * 128 * 6490 * 2 / 1454e9, 1e-9);
+  // One block more: another wave.
+  EXPECT_NEAR(time_of(attention(100, 257, 6400), machine()).compute, 2 * t.compute, 1e-9);
+}
+
+TEST(AttentionTime, CausalIsAboutHalf) {
+  DeviceKernel k = attention(100, 8192, 8192);
+  const double all = time_of(k, machine()).compute;
+  k.causal = true;
+  EXPECT_NEAR(time_of(k, machine()).compute / all, 0.5, 0.02);
+}
+
+TEST(AttentionTime, AStackWithoutTheKernelSaysSo) {
+  DeviceKernel k = attention(1, 256, 256);
+  k.k = 512;
+  EXPECT_THROW(time_of(k, machine()), Error);
+}
+
+// --- launches ---
+
+std::vector<DeviceKernel> kernels_of_last(const Tracer& tracer, const Machine& m) {
+  std::vector<DeviceKernel> out;
+  const Trace& trace = tracer.trace();
+  const Op& op = trace.ops[trace.ops.size() - 1];
+  device_kernels(launch_of(trace, op), {op.causal, op.tf32, false}, m, out);
+  return out;
+}
+
+MemoryClass class_of_last(const Tracer& tracer) {
+  const std::vector<DeviceKernel> kernels = kernels_of_last(tracer, machine());
+  EXPECT_EQ(kernels.size(), 1u);
+  EXPECT_EQ(kernels.at(0).shape, KernelShape::memory);
+  return kernels.at(0).memory;
+}
+
+class LaunchesTest : public ::testing::Test {
+ protected:
+  Tensor made(const Shape& sizes, DType dtype) { return tracer_.allocate(sizes, dtype); }
+  Tracer tracer_;
+};
+
+TEST_F(LaunchesTest, ElementwiseKernelsByLayoutAndDtype) {
+  const Tensor wide = made({64, 256}, DType::float32), narrow = made({64, 256}, DType::bfloat16);
+  const Tensor row = made({256}, DType::float32), narrow_row = made({256}, DType::bfloat16);
+  torch::add(wide, wide);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::vectorized);
+  torch::add(wide, narrow);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::unrolled_binary);
+  torch::mul(wide, row);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::broadcast);
+  torch::mul(narrow, narrow_row);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::broadcast_narrow);
+  torch::mul(narrow, row);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::broadcast_mixed);
+  torch::add(wide.transpose(0, 1), wide.transpose(0, 1));  // one layout, dense: as good as contiguous
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::vectorized);
+  torch::add(wide.narrow(1, 0, 128), made({64, 128}, DType::float32));
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::strided);
+}
+
+TEST_F(LaunchesTest, CastsDownAreVectorizedAndUpUnrolled) {
+  torch::to(made({64, 256}, DType::float32), DType::bfloat16);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::vectorized);
+  torch::to(made({64, 256}, DType::bfloat16), DType::float32);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::unrolled_widen);
+  torch::to(made({64, 256}, DType::float32), DType::float64);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::unrolled_wide);
+  torch::clone(made({64, 256}, DType::float32));
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::copy);
+}
+
+TEST_F(LaunchesTest, ATransposedCopyReadsASectorForEachElement) {
+  torch::contiguous(made({512, 1024}, DType::bfloat16).transpose(0, 1));
+  const std::vector<DeviceKernel> kernels = kernels_of_last(tracer_, machine());
+  EXPECT_EQ(kernels.at(0).memory, MemoryClass::strided_narrow);
+  EXPECT_DOUBLE_EQ(kernels.at(0).read, 512.0 * 1024 * 32);
+  EXPECT_DOUBLE_EQ(kernels.at(0).written, 512.0 * 1024 * 2);
+}
+
+TEST_F(LaunchesTest, CatByItsShapes) {
+  const Tensor a = made({4, 64}, DType::float32), b = made({4, 63}, DType::float32);
+  torch::cat({a, a}, 1);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::vectorized);
+  torch::cat({b, b}, 1);
+  EXPECT_EQ(class_of_last(tracer_), MemoryClass::cat_batched);
+  const Tensor five = made({1, 2, 3, 4, 5}, DType::float32);
+  torch::cat({five, five}, 2);
+  EXPECT_EQ(kernels_of_last(tracer_, machine()).size(), 2u);
+}
+
+TEST_F(LaunchesTest, AConvolutionConvertsLayoutsAroundItsGemm) {
+  torch::conv3d(made({1, 32, 4, 16, 16}, DType::bfloat16), made({64, 32, 3, 3, 3}, DType::bfloat16), Tensor(),
+                {1, 1, 1});
+  std::vector<DeviceKernel> kernels;
+  for (const Op& op : tracer_.trace().ops) {
+    if (op.kernel != Kernel::convolution) continue;
+    device_kernels(launch_of(tracer_.trace(), op), {}, machine(), kernels);
+  }
+  ASSERT_EQ(kernels.size(), 4u);
+  EXPECT_EQ(kernels[0].memory, MemoryClass::to_channels_last);
+  EXPECT_EQ(kernels[2].shape, KernelShape::convolution);
+  EXPECT_DOUBLE_EQ(kernels[2].k, 32.0 * 27);
+  EXPECT_TRUE(kernels[2].three_d);
+  EXPECT_EQ(kernels[3].memory, MemoryClass::from_channels_last);
+}
+
+TEST_F(LaunchesTest, SdpaIsCudnnsOnHopperWithAMaskToo) {
+  const Tensor q = made({1, 8, 64, 64}, DType::bfloat16);
+  torch::scaled_dot_product_attention(q, q, q, made({1, 8, 64, 64}, DType::bfloat16), false);
+  const DeviceKernel kernel = kernels_of_last(tracer_, machine()).at(0);
+  EXPECT_STREQ(kernel.attention, "cudnn");
+  EXPECT_TRUE(kernel.masked);
+  const Machine ampere(load_device(config::Repository(configs), "a100_sxm"), stack(), host("cuda_graph"));
+  EXPECT_STREQ(kernels_of_last(tracer_, ampere).at(0).attention, "efficient");
+}
+
+// --- clock ---
+
+TEST(Clock, GivesWaySoThatWattsStayUnderTheLimit) {
+  const Device device = device_of(std::string(device_text) + power_text);
+  TimedKernel k;
+  k.time.compute = 1;  // 1 s at the highest clock, 900 J: 1000 W with the idle 100
+  k.time.joules_at_clock = 900;
+  k.times = 1000;
+  const RunPower power = solve_clock({k}, device);
+  // 100 + 900 c^3 = 500, but for 1 J in 1300 s.
+  EXPECT_NEAR(power.clock, std::cbrt(400.0 / 900), 1e-4);
+  EXPECT_NEAR(power.joules / power.seconds, 500, 0.01);
+}
+
+TEST(Clock, AShortRunIsNotHeldBack) {
+  const Device device = device_of(std::string(device_text) + power_text);
+  TimedKernel k;
+  k.time.compute = 1e-3;
+  k.time.joules_at_clock = 0.9;
+  EXPECT_DOUBLE_EQ(solve_clock({k}, device).clock, 1);
+}
+
+TEST(Clock, WithoutAPowerModelItIsTheHighest) {
+  TimedKernel k;
+  k.time.compute = 1;
+  k.time.joules_at_clock = 1e6;
+  const RunPower power = solve_clock({k}, device_of(device_text));
+  EXPECT_DOUBLE_EQ(power.clock, 1);
+  EXPECT_DOUBLE_EQ(power.joules, 0);
+}
+
+// --- runs ---
+
+// A run of one stage: `body` times `count`.
+template <class Body>
+Evaluation run_of(int64_t count, const Body& body) {
+  auto tracer = std::make_unique<Tracer>();
+  tracer->enter_function("stage");
+  const int32_t scope = tracer->scope();
+  tracer->enter_repetition(count);
+  body(*tracer);
+  tracer->leave();
+  tracer->leave();
+  tracer->trace().residences.push_back({scope, 0});
+  return Evaluation(std::move(tracer));
+}
+
+void add_large(Tracer& tracer) {
+  const Tensor x = tracer.allocate({1000, 1000, 100}, DType::float32);
+  torch::add(x, x);
+}
+
+void add_small(Tracer& tracer) {
+  const Tensor x = tracer.allocate({16}, DType::float32);
+  torch::add(x, x);
+}
+
+TEST(RunTime, RepetitionsMultiplyAndTheDeviceIsTheLonger) {
+  const Machine m = machine(device_text, "virtual_16_cores");
+  const RunTime once = time_run(run_of(1, add_large), m), many = time_run(run_of(50, add_large), m);
+  ASSERT_EQ(many.stages.size(), 1u);
+  EXPECT_NEAR(many.stages[0].part.device, 50 * once.stages[0].part.device, 1e-9);
+  EXPECT_FALSE(many.stages[0].host_bound());
+  EXPECT_GE(many.stages[0].wall, many.stages[0].part.device);
+  EXPECT_LT(many.stages[0].wall, many.stages[0].part.device * 1.01);
+  EXPECT_DOUBLE_EQ(many.stages[0].launches, 50);
+  EXPECT_LT(many.stages[0].low, many.stages[0].wall);
+  EXPECT_GT(many.stages[0].high, many.stages[0].wall);
+}
+
+TEST(RunTime, SmallKernelsWaitForTheHost) {
+  const RunTime slow = time_run(run_of(1000, add_small), machine(device_text, "virtual_16_cores"));
+  EXPECT_TRUE(slow.stages[0].host_bound());
+  EXPECT_NEAR(slow.stages[0].wall, 1000 * (11.2 + 10.5) * us, 10 * us);
+  const RunTime graph = time_run(run_of(1000, add_small), machine());
+  EXPECT_FALSE(graph.stages[0].host_bound());
+  EXPECT_NEAR(graph.stages[0].wall, graph.stages[0].part.device, 1e-9);
+}
+
+TEST(RunTime, ScopesAddUpToTheStage) {
+  const RunTime run = time_run(run_of(7, add_large), machine());
+  double sum = 0;
+  for (const PartTime& part : run.scopes) sum += part.device;
+  EXPECT_NEAR(sum, run.stages[0].part.device, 1e-12);
+  EXPECT_EQ(run.stages[0].part.bound(), Bound::memory);
+  EXPECT_DOUBLE_EQ(run.total().wall, run.stages[0].wall);
+}
+
+TEST(Machine, AnArchitectureThatTheStackHasNoKernelsForIsRefused) {
+  try {
+    Machine(load_device(config::Repository(configs), "mi300x"), stack(), host("fast"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("the stack torch_2_11 has no kernels for gfx942"));
+  }
+}
+
+}  // namespace
+}  // namespace modelmeter

@@ -1,0 +1,18 @@
+// What a measured launch takes by the model of timing/, predicted from its own op, shapes and dtypes. A file of
+// launches has no strides: operands are taken as contiguous, unless the name of the kernel that ran
+// (elementwise_kernel) says that it went by offsets.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "timing/clock.h"
+#include "timing/launches.h"
+#include "verify/launch_file.h"
+
+namespace modelmeter {
+
+// The device kernels of a launch; nothing where the op is none that modelmeter's traces know.
+std::optional<std::vector<DeviceKernel>> kernels_of(const MeasuredLaunch& launch, const Machine& machine);
+
+}  // namespace modelmeter

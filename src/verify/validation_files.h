@@ -1,0 +1,18 @@
+// One function for each kind of file that validation.h lists.
+#pragma once
+
+#include "verify/validation.h"
+
+namespace modelmeter {
+
+// The machine of a device's short name ("h100", "h200_sxm", "H100 SXM"), or nothing where no file is of it.
+std::optional<Machine> machine_named(const std::string& name, const ValidationContext& context);
+
+std::vector<ValidationRow> validate_launches(const std::string& path, const ValidationContext& context);
+std::vector<ValidationRow> validate_forwards(const std::string& path, const ValidationContext& context);
+std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context);  // micro.csv
+std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context);
+std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context);
+std::vector<ValidationRow> validate_published(const std::string& path, const ValidationContext& context);  // wan.csv
+
+}  // namespace modelmeter

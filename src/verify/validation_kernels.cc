@@ -1,0 +1,290 @@
+// Single kernels in a loop, against tables of measurements.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json.h"
+#include "timing/clock.h"
+#include "verify/csv.h"
+#include "verify/launch_time.h"
+#include "verify/validation_files.h"
+
+namespace modelmeter {
+namespace {
+
+constexpr double us = 1e-6, ms = 1e-3;
+// How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
+// state.
+constexpr double loop_seconds = 0.05;
+
+// A kernel in such a loop.
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
+  std::vector<TimedKernel> loop;
+  double once = 0;
+  for (const DeviceKernel& kernel : kernels) {
+    loop.push_back({time_of(kernel, machine), 1});
+    once += loop.back().time.seconds(1);
+  }
+  const double times = std::max(1.0, loop_seconds / once);
+  for (TimedKernel& k : loop) k.times = times;
+  return solve_clock(loop, machine.device()).seconds / times;
+}
+
+std::string short_dtype(const std::string& name) {
+  if (name == "bfloat16") return "bf16";
+  if (name == "float16") return "f16";
+  if (name == "float32" || name == "tf32") return "f32";
+  return name;
+}
+
+const char* precision_named(const std::string& dtype) {
+  for (const auto& [name, precision] :
+       {std::pair{"bfloat16", "bf16"}, std::pair{"float16", "fp16"}, std::pair{"tf32", "tf32"},
+        std::pair{"fp8_e4m3", "fp8"}, std::pair{"fp8", "fp8"}, std::pair{"float32", ""}}) {
+    if (dtype == name) return precision;
+  }
+  return nullptr;
+}
+
+double element_bytes(const std::string& precision) {
+  if (precision == "fp8" || precision == "int8") return 1;
+  return precision == "tf32" || precision.empty() ? 4 : 2;
+}
+
+std::optional<DeviceKernel> gemm_kernel(double batch, double m, double n, double k, const std::string& dtype) {
+  const char* precision = precision_named(dtype);
+  if (precision == nullptr) return std::nullopt;
+  constexpr double vector_bytes = 16;
+  const double element = element_bytes(precision), result = element == 1 ? 2 : element;
+  DeviceKernel out;
+  out.shape = KernelShape::gemm;
+  out.precision = precision;
+  out.batch = batch;
+  out.m = m;
+  out.n = n;
+  out.k = k;
+  out.read = batch * (m * k + k * n) * element;
+  out.written = batch * m * n * result;
+  out.aligned = std::fmod(n * element, vector_bytes) == 0 && std::fmod(k * element, vector_bytes) == 0;
+  return out;
+}
+
+std::vector<int64_t> sizes(double first, double second) {
+  return {static_cast<int64_t>(first), static_cast<int64_t>(second)};
+}
+
+// The launch of a row of micro.csv that is an elementwise kernel or along rows.
+std::optional<MeasuredLaunch> elementwise_launch(const CsvTable& table, size_t row) {
+  struct Renamed {
+    const char *op, *name;
+  };
+  static constexpr Renamed unary[] = {{"silu", "silu"},        {"gelu_tanh", "gelu"},
+                                      {"rsqrt", "rsqrt"},      {"exp", "exp"},
+                                      {"pow2", "pow"},         {"clamp_min", "clamp_min"},
+                                      {"fill", "fill_"},       {"layer_norm", "native_layer_norm"},
+                                      {"softmax", "_softmax"}, {"mean", "mean"}};
+  static constexpr Renamed binary[] = {
+      {"add", "add"}, {"mul", "mul"}, {"div", "div"}, {"mul_row", "mul"}, {"add_col", "add"}};
+  const std::string& op = table.text(row, "op");
+  const std::string& dtype = table.text(row, "dtype");
+  const double n = table.number(row, "n"), width = std::max(table.number(row, "note"), 1.0);
+  const double rows = std::floor(n / width);
+  MeasuredLaunch out;
+  for (const Renamed& r : unary) {
+    if (op != r.op) continue;
+    out.op = r.name;
+    out.shapes = {sizes(rows, width)};
+    out.dtypes = {dtype};
+    return out;
+  }
+  for (const Renamed& r : binary) {
+    if (op != r.op) continue;
+    out.op = r.name;
+    const auto second = op == "mul_row" ? sizes(1, width) : op == "add_col" ? sizes(rows, 1) : sizes(rows, width);
+    out.shapes = {sizes(rows, width), second};
+    const size_t plus = dtype.find('+');
+    out.dtypes = {dtype.substr(0, plus), plus == std::string::npos ? dtype : dtype.substr(plus + 1)};
+    return out;
+  }
+  const bool clones = op == "clone";
+  if (!clones && op != "_to_copy") return std::nullopt;
+  const size_t arrow = dtype.find("->");
+  if (!clones && arrow == std::string::npos) return std::nullopt;
+  out.op = "copy_";
+  out.shapes = {sizes(rows, width), sizes(rows, width)};
+  out.dtypes = {clones ? dtype : dtype.substr(arrow + 2), clones ? dtype : dtype.substr(0, arrow)};
+  return out;
+}
+
+std::vector<int64_t> integers(const std::string& text) {
+  const Json json = parse_json(text);
+  std::vector<int64_t> out;
+  if (!json.is_array()) return out;
+  for (const Json& item : json) out.push_back(item.is_number_integer() ? item.get<int64_t>() : 0);
+  return out;
+}
+
+// `size` is the input's, padding included.
+std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t row) {
+  const std::vector<int64_t> size = integers(table.text(row, "size")), filter = integers(table.text(row, "k"));
+  for (const int64_t stride : integers(table.text(row, "stride"))) {
+    if (stride != 1) return std::nullopt;
+  }
+  if (size.size() != filter.size() || size.empty()) return std::nullopt;
+  MeasuredLaunch out;
+  out.op = "cudnn_convolution";
+  const auto in = static_cast<int64_t>(table.number(row, "cin")), to = static_cast<int64_t>(table.number(row, "cout"));
+  out.shapes = {{static_cast<int64_t>(table.number(row, "b")), in}, {to, in}};
+  out.shapes[0].insert(out.shapes[0].end(), size.begin(), size.end());
+  out.shapes[1].insert(out.shapes[1].end(), filter.begin(), filter.end());
+  out.dtypes = {short_dtype(table.text(row, "dtype"))};
+  return out;
+}
+
+std::optional<DeviceKernel> attention_kernel(const CsvTable& table, size_t row) {
+  const std::string& backend = table.text(row, "backend");
+  for (const char* name : {"flash", "cudnn", "efficient"}) {
+    if (backend != name) continue;
+    DeviceKernel k;
+    k.shape = KernelShape::attention;
+    k.attention = name;
+    k.precision = table.text(row, "dtype") == "float32" ? "" : "bf16";
+    k.batch = table.number(row, "b") * table.number(row, "h");
+    k.m = table.number(row, "sq");
+    k.n = table.number(row, "sk");
+    k.k = table.number(row, "d");
+    k.causal = table.text(row, "causal") == "True" && k.m == k.n;
+    k.read = k.batch * (k.m + 2 * k.n) * k.k * element_bytes(k.precision);
+    k.written = k.batch * k.m * k.k * element_bytes(k.precision);
+    return k;
+  }
+  return std::nullopt;
+}
+
+std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, const Machine& machine) {
+  const std::string& kind = table.text(row, "kind");
+  std::optional<DeviceKernel> kernel;
+  if (kind == "gemm" || kind == "bmm") {
+    kernel = gemm_kernel(std::max(table.number(row, "b"), 1.0), table.number(row, "m"), table.number(row, "n"),
+                         table.number(row, "k"), table.text(row, "dtype"));
+  } else if (kind == "attention") {
+    kernel = attention_kernel(table, row);
+  } else {
+    const auto launch = kind == "conv" ? convolution_launch(table, row) : elementwise_launch(table, row);
+    if (!launch) return {};
+    std::vector<DeviceKernel> out = kernels_of(*launch, machine).value_or(std::vector<DeviceKernel>());
+    // Operand sets are rotated, so that L2 has none of what a kernel reads first.
+    if (!out.empty()) out.front().cold = out.front().read;
+    return out;
+  }
+  if (!kernel) return {};
+  return {*kernel};
+}
+
+std::string group_of(const CsvTable& table, size_t row) {
+  const std::string& kind = table.text(row, "kind");
+  constexpr double mebibyte = 1048576;
+  if (kind == "elementwise") {
+    return table.number(row, "read") + table.number(row, "write") > mebibyte ? "elementwise above 1 MiB"
+                                                                             : "elementwise, small";
+  }
+  return fmt::format("{} {}{}", kind, kind == "attention" ? table.text(row, "backend") + " " : "",
+                     table.text(row, "dtype"));
+}
+
+ValidationRow kernel_row(const std::string& path, const Machine& machine, std::string group, std::string name,
+                         double predicted, double measured) {
+  ValidationRow row;
+  row.file = path;
+  row.device = machine.device().id;
+  row.group = std::move(group);
+  row.name = std::move(name);
+  row.predicted_device_ms = predicted / ms;
+  row.measured_device_ms = measured / ms;
+  return row;
+}
+
+// Machines are made once for each name.
+class Machines {
+ public:
+  explicit Machines(const ValidationContext& context) : context_(context) {}
+  const Machine* named(const std::string& name) {
+    const auto found = std::find_if(made_.begin(), made_.end(), [&](const auto& m) { return m.first == name; });
+    if (found != made_.end()) return found->second ? &*found->second : nullptr;
+    made_.emplace_back(name, machine_named(name, context_));
+    return made_.back().second ? &*made_.back().second : nullptr;
+  }
+
+ private:
+  const ValidationContext& context_;
+  std::vector<std::pair<std::string, std::optional<Machine>>> made_;
+};
+
+}  // namespace
+
+std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context) {
+  const CsvTable table(path);
+  table.expect_columns({"device", "kind", "us", "dtype"}, "micro.csv");
+  Machines machines(context);
+  std::vector<ValidationRow> out;
+  for (size_t i = 0; i < table.rows(); ++i) {
+    const Machine* machine = machines.named(table.text(i, "device"));
+    if (machine == nullptr || table.text(i, "us").empty()) continue;
+    const std::vector<DeviceKernel> kernels = kernels_of_row(table, i, *machine);
+    if (kernels.empty()) continue;
+    std::string name;
+    for (const char* column : {"op", "note", "b", "h", "m", "n", "k", "sq", "sk", "d", "cin", "cout", "size"}) {
+      if (!table.text(i, column).empty())
+        name += fmt::format("{}{} {}", name.empty() ? "" : " ", column, table.text(i, column));
+    }
+    out.push_back(kernel_row(path, *machine, group_of(table, i), std::move(name), looped_seconds(kernels, *machine),
+                             table.number(i, "us") * us));
+  }
+  return out;
+}
+
+std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context) {
+  const CsvTable table(path);
+  table.expect_columns({"sys", "gemm_dtype", "m", "n", "k", "us"}, "gemm.csv");
+  Machines machines(context);
+  std::vector<ValidationRow> out;
+  for (size_t i = 0; i < table.rows(); ++i) {
+    const Machine* machine = machines.named(table.text(i, "sys"));
+    const auto kernel =
+        gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), table.text(i, "gemm_dtype"));
+    // Rows of fp8 include the kernel that quantises the activations.
+    if (machine == nullptr || !kernel || table.text(i, "gemm_dtype") != "bfloat16") continue;
+    constexpr double large = 1024;
+    const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
+    out.push_back(kernel_row(path, *machine, big ? "gemm bf16, 1024 and more" : "gemm bf16, small",
+                             fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k),
+                             looped_seconds({*kernel}, *machine), table.number(i, "us") * us));
+  }
+  return out;
+}
+
+std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context) {
+  const CsvTable table(path);
+  table.expect_columns({"sys", "kernel_source", "batch_size", "isl", "num_heads", "head_dim", "us"}, "attention.csv");
+  Machines machines(context);
+  std::vector<ValidationRow> out;
+  for (size_t i = 0; i < table.rows(); ++i) {
+    const Machine* machine = machines.named(table.text(i, "sys"));
+    if (machine == nullptr || table.text(i, "kernel_source").find("fa2") == std::string::npos) continue;
+    DeviceKernel k;
+    k.shape = KernelShape::attention;
+    k.attention = "flash";
+    k.precision = "bf16";
+    k.batch = table.number(i, "batch_size") * table.number(i, "num_heads");
+    k.m = k.n = table.number(i, "isl");
+    k.k = table.number(i, "head_dim");
+    k.read = 3 * k.batch * k.m * k.k * 2;
+    k.written = k.batch * k.m * k.k * 2;
+    out.push_back(kernel_row(path, *machine, "attention FA2", fmt::format("{} x {} x {}", k.batch, k.m, k.k),
+                             looped_seconds({k}, *machine), table.number(i, "us") * us));
+  }
+  return out;
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,90 @@
+// Predicted times against measurements on real GPUs, where they are there: what docs/validation.md promises. Skipped
+// where the files are absent.
+#include "verify/validation.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+
+namespace modelmeter {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path measured() {
+  const char* shared = std::getenv("MODELMETER_SHARED");
+  const fs::path root = shared != nullptr ? fs::path(shared) : fs::path(MODELMETER_SOURCE_DIR) / ".." / "shared";
+  return root / "data" / "measured";
+}
+
+std::vector<ValidationRow> rows_of(const fs::path& file) {
+  const std::string root = MODELMETER_SOURCE_DIR;
+  const config::Repository repository(root + "/configs");
+  return validate_file(file.string(), {repository, {root}, "", "", {}});
+}
+
+class ValidationOfMeasurements : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!fs::is_directory(measured())) {
+      GTEST_SKIP() << "skipped: no measurements in " << measured() << "; MODELMETER_SHARED can say where";
+    }
+  }
+};
+
+TEST_F(ValidationOfMeasurements, ForwardsOfWanLaunchByLaunch) {
+  size_t forwards = 0;
+  for (const auto& entry : fs::directory_iterator(measured() / "gpu")) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("launches-", 0) != 0) continue;
+    const ValidationRow row = rows_of(entry.path()).at(0);
+    if (row.group != "DiT" && row.group != "VAE") continue;
+    ++forwards;
+    const bool long_one = *row.measured_device_ms > 200;
+    EXPECT_LE(std::abs(*row.device_error()), long_one ? 0.025 : 0.06) << name;
+    EXPECT_LE(*row.launch_error, long_one ? 0.06 : 0.12) << name;
+    EXPECT_GE(static_cast<double>(*row.launches_in_place) / static_cast<double>(*row.launches), 0.996) << name;
+    if (row.group == "DiT") {
+      EXPECT_EQ(*row.launches_in_place, *row.launches) << name;
+    }
+  }
+  EXPECT_GE(forwards, 7u);
+}
+
+TEST_F(ValidationOfMeasurements, WallTimesAndJoulesOfForwards) {
+  for (const ValidationRow& row : rows_of(measured() / "gpu" / "forwards.csv")) {
+    const bool host_bound = row.group.find("host-bound") != std::string::npos;
+    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : 0.03) << row.device << " " << row.name;
+    EXPECT_TRUE(*row.inside) << row.device << " " << row.name;
+    // Below a fifth of a second the meter has two samples.
+    if (row.joules_error() && *row.measured_wall_ms > 200) {
+      EXPECT_LE(std::abs(*row.joules_error()), 0.13) << row.device << " " << row.name;
+    }
+  }
+}
+
+TEST_F(ValidationOfMeasurements, PublishedRunsOfOneDevice) {
+  size_t near = 0;
+  const std::vector<ValidationRow> rows = rows_of(measured() / "wan.csv");
+  for (const ValidationRow& row : rows) near += std::abs(*row.wall_error()) <= 0.1 ? 1 : 0;
+  EXPECT_GE(rows.size(), 7u);
+  EXPECT_GE(near, 5u);
+}
+
+TEST_F(ValidationOfMeasurements, LargeGemmsOfTables) {
+  double sum = 0;
+  size_t n = 0;
+  for (const ValidationRow& row : rows_of(measured() / "gemm.csv")) {
+    if (row.group != "gemm bf16, 1024 and more" || row.device == "gb300") continue;
+    sum += std::abs(*row.device_error());
+    ++n;
+  }
+  EXPECT_GE(n, 1000u);
+  EXPECT_LE(sum / static_cast<double>(n), 0.08);
+}
+
+}  // namespace
+}  // namespace modelmeter
