@@ -2,21 +2,40 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/utf8.h"
+
 namespace modelmeter {
 namespace {
 
+// A line of a message, and of a user's text, longer than these characters is cut.
+constexpr size_t most_of_a_message = 2000, most_of_a_line = 200;
+
+// The lines of a message, each cut to what can be read.
+std::string lines(std::string_view message) {
+  std::string out;
+  for (size_t begin = 0; begin <= message.size();) {
+    const size_t end = std::min(message.find('\n', begin), message.size());
+    out += (begin == 0 ? "" : "\n") + shortened(message.substr(begin, end - begin), most_of_a_message);
+    begin = end + 1;
+  }
+  return out;
+}
+
 std::string render(const std::string& message, const SourceSpan& span, const std::vector<std::string>& notes) {
-  std::string out = "error: " + message;
+  std::string out = "error: " + lines(message);
   if (span.known()) {
-    out += "\n  " + span.file;
+    out += "\n  " + shortened(span.file, most_of_a_message);
     if (span.line > 0) out += fmt::format(":{}", span.line);
     if (span.line > 0 && span.column > 0) out += fmt::format(":{}", span.column);
     if (!span.text.empty()) {
-      out += "\n  " + span.text;
-      if (span.column > 0) out += "\n  " + std::string(static_cast<size_t>(span.column - 1), ' ') + "^";
+      const Excerpt shown = excerpt(span.text, span.column, most_of_a_line);
+      out += "\n  " + shown.text;
+      if (span.column > 0) out += "\n  " + std::string(static_cast<size_t>(shown.column - 1), ' ') + "^";
     }
   }
-  for (const std::string& note : notes) out += "\nnote: " + note;
+  for (const std::string& note : notes) out += "\nnote: " + lines(note);
   return out;
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
 namespace modelmeter {
 namespace {
 
@@ -21,6 +23,23 @@ TEST(Error, ShowsFileLineAndCaretUnderTheColumn) {
 TEST(Error, LeavesOutWhatIsUnknownOfThePlace) {
   EXPECT_STREQ(Error("bad", {"a.yaml", 0, 0, ""}).what(), "error: bad\n  a.yaml");
   EXPECT_STREQ(Error("bad", {"a.yaml", 2, 0, "x"}).what(), "error: bad\n  a.yaml:2\n  x");
+}
+
+TEST(Error, CutsLongLines) {
+  const Error error(std::string(5000, 'm') + "\nsecond", {"f", 1, 1500, std::string(3000, 'x')},
+                    {std::string(5000, 'n')});
+  std::istringstream lines(error.what());
+  std::string line;
+  int caret = 0;
+  for (int i = 0; std::getline(lines, line); ++i) {
+    EXPECT_LT(line.size(), 2100u);
+    if (i == 1) {
+      EXPECT_EQ(line, "second");
+    }
+    if (line.find('^') != std::string::npos) caret = static_cast<int>(line.find('^'));
+  }
+  EXPECT_GT(caret, 2);
+  EXPECT_LT(caret, 210);
 }
 
 TEST(Error, ExitCodesAreThoseOfTheContract) {

@@ -2,19 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 namespace modelmeter {
 namespace {
 
 std::string scaled(Count value, const char* unit) {
-  static const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"};
-  double scaled = static_cast<double>(value);
-  int step = 0;
-  while (scaled >= 999.9995 && step < 10) {
-    scaled /= 1000;
-    ++step;
-  }
-  return step == 0 ? fmt::format("{} {}", to_string(value), unit)
-                   : fmt::format("{:.3f} {}{}", scaled, prefixes[step], unit);
+  const Scale scale = decimal_scale(value, unit);
+  return scale.divisor == 1 ? fmt::format("{} {}", to_string(value), unit)
+                            : fmt::format("{:.3f} {}", static_cast<double>(value) / scale.divisor, scale.unit);
 }
 
 }  // namespace
@@ -35,6 +32,45 @@ std::string gibibytes_text(int64_t bytes) {
   if (size >= 10485760) return fmt::format("{:.3f} GiB", value / 1073741824);
   if (size >= 1048576) return fmt::format("{:.2f} MiB", value / 1048576);
   return size >= 1024 ? fmt::format("{:.1f} KiB", value / 1024) : fmt::format("{} B", bytes);
+}
+
+Scale decimal_scale(Count largest, const char* unit) {
+  static const char* const prefixes[] = {"", "k", "M", "G", "T", "P", "E", "Z", "Y", "R", "Q"};
+  const double value = static_cast<double>(largest);
+  Scale out;
+  int step = 0;
+  while (value / out.divisor >= 999.9995 && step < 10) {
+    out.divisor *= 1000;
+    ++step;
+  }
+  out.unit = fmt::format("{}{}", prefixes[step], unit);
+  return out;
+}
+
+Scale binary_scale(Count largest) {
+  static const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  const double value = static_cast<double>(largest);
+  Scale out;
+  int step = 0;
+  while (value / out.divisor >= 1023.9995 && step < 4) {
+    out.divisor *= 1024;
+    ++step;
+  }
+  out.unit = units[step];
+  return out;
+}
+
+std::string Scale::number(Count value) const {
+  if (divisor == 1 || value == 0) return grouped(value);
+  const double scaled = static_cast<double>(value) / divisor, size = std::fabs(scaled);
+  if (size >= 0.09995) return fmt::format("{:.3f}", scaled);
+  if (size < 0.0000005) return value < 0 ? ">-0.000001" : "<0.000001";
+  const int leading = -static_cast<int>(std::floor(std::log10(size)));  // 2 of 0.05
+  return fmt::format("{:.{}f}", scaled, std::min(leading + 3, 6));
+}
+
+std::string Scale::text(Count value) const {
+  return unit.empty() ? number(value) : fmt::format("{} {}", number(value), unit);
 }
 
 std::string percent_text(double share) { return fmt::format("{:.1f} %", 100 * share); }

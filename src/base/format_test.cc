@@ -51,5 +51,31 @@ TEST(GibibytesText, IsInPowersOf1024) {
   EXPECT_EQ(gibibytes_text(0), "0 B");
 }
 
+TEST(Scale, IsThatOfTheLargest) {
+  const Scale petaflop = decimal_scale(Count(652'344) * 1'000'000'000'000, "FLOP");
+  EXPECT_EQ(petaflop.unit, "PFLOP");
+  EXPECT_EQ(petaflop.number(Count(652'344) * 1'000'000'000'000), "652.344");
+  EXPECT_EQ(petaflop.number(9'689'446'219'776), "0.009689");  // of a small one the digits, not 0.010
+  EXPECT_EQ(petaflop.number(152'000'000'000'000), "0.152");
+  EXPECT_EQ(petaflop.number(99'960'000'000'000), "0.100");
+  EXPECT_EQ(petaflop.number(99'940'000'000'000), "0.09994");
+  EXPECT_EQ(petaflop.text(1'500'000'000'000'000), "1.500 PFLOP");
+  EXPECT_EQ(binary_scale(74'165'750'372).text(74'165'750'372), "69.072 GiB");
+  EXPECT_EQ(binary_scale(74'165'750'372).number(4'204'544), "0.003916");
+  EXPECT_EQ(binary_scale(1'048'576).unit, "MiB");
+  EXPECT_EQ(binary_scale(1'073'741'823).text(1'073'741'823), "1.000 GiB");  // not 1024.000 MiB
+  EXPECT_EQ(decimal_scale(999'999'999, "B").unit, "GB");
+}
+
+TEST(Scale, TellsNothingFromAlmostNothing) {
+  const Scale petaflop = decimal_scale(Count(1'000'000'000'000'000), "FLOP");
+  EXPECT_EQ(petaflop.number(0), "0");
+  EXPECT_EQ(petaflop.number(12'345'678'901), "0.000012");
+  EXPECT_EQ(petaflop.number(1), "<0.000001");
+  EXPECT_EQ(petaflop.number(-1), ">-0.000001");
+  EXPECT_EQ(decimal_scale(999, "FLOP").text(5), "5 FLOP");  // no decimals of a whole number
+  EXPECT_EQ(Scale().text(1234), "1,234");
+}
+
 }  // namespace
 }  // namespace modelmeter

@@ -1,8 +1,12 @@
 #include "base/json.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 #include <vector>
+
+#include "base/error.h"
 
 namespace modelmeter {
 namespace {
@@ -82,14 +86,24 @@ class Builder : public nlohmann::json_sax<Json> {
   Json take() { return std::move(root_); }
 
  private:
+  static constexpr size_t max_depth = 64, max_keys = 1000, max_values = 4'000'000;
+
   bool add(Json value) { return place(std::move(value)), true; }
-  bool open(Json value) { return open_.push_back(place(std::move(value))), true; }
+  bool open(Json value) {
+    if (open_.size() == max_depth) throw Error(fmt::format("the JSON is nested more than {} deep", max_depth));
+    return open_.push_back(place(std::move(value))), true;
+  }
 
   // A container's address holds while it is open: its parent gets no other value before it is closed.
   Json* place(Json value) {
+    if (++values_ > max_values) throw Error(fmt::format("the JSON has more than {} values", max_values));
     if (open_.empty()) return &(root_ = std::move(value));
     Json& parent = *open_.back();
-    if (parent.is_object()) return &(parent[std::move(key_)] = std::move(value));
+    if (parent.is_object()) {
+      // A map finds its keys one by one.
+      if (parent.size() == max_keys) throw Error(fmt::format("a map of the JSON has more than {} keys", max_keys));
+      return &(parent[std::move(key_)] = std::move(value));
+    }
     parent.push_back(std::move(value));
     return &parent.back();
   }
@@ -97,6 +111,7 @@ class Builder : public nlohmann::json_sax<Json> {
   Json root_;
   std::vector<Json*> open_;
   std::string key_;
+  size_t values_ = 0;
 };
 
 }  // namespace
@@ -114,7 +129,7 @@ std::optional<Count> count_in(const Json& value) {
 }
 
 std::string dump_json(const Json& document, int indent) {
-  if (!has_wide(document)) return document.dump(indent);
+  if (!has_wide(document)) return document.dump(indent, ' ', false, Json::error_handler_t::replace);
   Writer writer(indent);
   writer.write(document, 0);
   return writer.take();

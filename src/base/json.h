@@ -21,7 +21,8 @@ std::optional<Count> count_in(const Json& value);
 
 // The text, as nlohmann's dump(indent).
 std::string dump_json(const Json& document, int indent = -1);
-// Discarded (is_discarded()) where the text is not JSON. Integers beyond 128 bits are read as floats.
+// Discarded (is_discarded()) where the text is not JSON. Integers beyond 128 bits are read as floats. Error where it is
+// larger than any document of ours: nested more than 64 deep, 1,000 keys in a map, 4 million values.
 Json parse_json(const std::string& text);
 
 }  // namespace modelmeter

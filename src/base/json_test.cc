@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+
 namespace modelmeter {
 namespace {
 
@@ -48,6 +50,19 @@ TEST(Json, TheTextIsThatOfNlohmannButForWideIntegers) {
 TEST(Json, WhatIsNoJsonIsDiscarded) {
   for (const char* text : {"", "{", "[1,]", "{} x", "1e999999"}) EXPECT_TRUE(parse_json(text).is_discarded()) << text;
 }
+
+TEST(Json, LargerThanAnyDocumentIsRefused) {
+  const auto nested = [](size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_FALSE(parse_json(nested(64)).is_discarded());
+  EXPECT_THROW(parse_json(nested(65)), Error);
+  EXPECT_THROW(parse_json(std::string(100'000'000, '[')), Error);
+  std::string keys = "{\"k\": 0";
+  for (int i = 1; i < 1000; ++i) keys += ", \"" + std::to_string(i) + "\": 1";
+  EXPECT_FALSE(parse_json(keys + "}").is_discarded());
+  EXPECT_THROW(parse_json(keys + ", \"one more\": 1}"), Error);
+}
+
+TEST(Json, TextThatIsNoUtf8IsWrittenAsUtf8) { EXPECT_EQ(dump_json(Json("a\xff")), "\"a\xEF\xBF\xBD\""); }
 
 }  // namespace
 }  // namespace modelmeter

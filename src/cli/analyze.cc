@@ -1,17 +1,23 @@
 // modelmeter analyze: composes a configuration, builds the report and writes it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/run_folder.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "report/builder.h"
 #include "report/json.h"
 #include "report/layer_docs.h"
+#include "report/layer_tree.h"
 #include "report/summary.h"
 
 namespace modelmeter::cli {
@@ -57,14 +63,34 @@ RunFolder settle(RunFolder run, Report& report, const ReportOptions& options, co
   return run;
 }
 
+// --depth and --by ask for the tree in place of the summary.
+std::optional<LayerTreeOptions> tree_options(const Arguments& arguments) {
+  if (!arguments.has("--depth") && !arguments.has("--by")) return std::nullopt;
+  for (const char* flag : {"--depth", "--by"}) {
+    if (arguments.has("--json") && arguments.has(flag)) {
+      throw Error(ErrorCode::usage, fmt::format("{} does not go with --json", flag), {},
+                  {"report.json has the whole tree"});
+    }
+  }
+  LayerTreeOptions out;
+  out.depth = static_cast<int>(std::min<size_t>(count_of(arguments, "--depth", 3), 1000));
+  if (arguments.has("--by")) out.by = &rank_key(arguments.value("--by"));
+  if (const int width = output_width(); width > 0) out.width = width;
+  return out;
+}
+
 }  // namespace
 
 int analyze(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common(config_flags());
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--depth", "", "N", "show the tree of layers, N levels of it (3)"});
+  flags.push_back({"--by", "", rank_key_names(), "show the tree of layers, those with the most of it first"});
+  flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("analyze", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("analyze", flags)), 0;
+  const std::optional<LayerTreeOptions> tree = tree_options(arguments);
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const ReportOptions options = ReportOptions::read(session.view().child("report"));
@@ -73,27 +99,30 @@ int analyze(const CommandLine& line) {
   const std::optional<Machine> machine = session.machine();
   Report report = build_report(*model, run, asked.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
   const RunFolder where = settle(asked, report, options, model->report_folder());
-  const std::string folder = where.folder + "/static_analysis/" + model->report_folder(), layers = folder + "/layers";
+  const std::string folder = where.folder + "/static_analysis/" + model->report_folder();
 
   const std::string summary = summary_markdown(report);
-  std::vector<std::pair<std::string, std::string>> files = {{folder + "/report.json", to_json(report)},
-                                                            {folder + "/summary.md", summary}};
-  if (options.yaml) files.emplace_back(folder + "/report.yaml", to_yaml(report));
+  std::vector<FileContent> files = {{"report.json", to_json(report)}, {"summary.md", summary}};
+  if (options.yaml) files.emplace_back("report.yaml", to_yaml(report));
   if (options.layer_docs) {
     for (auto& [name, page] : layer_docs(*model, run, report, {options.expand_blocks})) {
-      files.emplace_back(fmt::format("{}/{}", layers, name), std::move(page));
+      files.emplace_back("layers/" + name, std::move(page));
     }
   }
-  write_files(files);
+  // A folder holds one run: what another left there beside its own files stays, the pages of its layers do not.
+  write_folder(folder, files, {"report.yaml", "layers"});
   link_latest(where);
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   if (arguments.has("--json")) {
     std::vector<std::string> paths;
-    for (const auto& [path, content] : files) paths.push_back(path);
-    fmt::print("{}\n", run_json(report, paths));
+    for (const auto& [name, content] : files) paths.push_back(fmt::format("{}/{}", folder, name));
+    print(run_json(report, paths) + "\n");
+  } else if (tree) {
+    print(fmt::format("# {}\n\n", report.report_id));
+    print(layer_tree(*module_tree(*model, run, {options.expand_blocks}), run.trace(), run.rollup(), *tree));
   } else {
-    fmt::print("{}\n", summary);
+    print_fitted(summary + "\n");
   }
   note(arguments, fmt::format("report: {}/report.json", folder));
   return 0;

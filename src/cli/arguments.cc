@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "base/edit_distance.h"
 #include "base/error.h"
 
@@ -67,6 +69,17 @@ std::vector<std::string> Arguments::values(const std::string& flag) const {
   std::vector<std::string> out;
   for (const auto& [name, value] : given_) {
     if (name == flag) out.push_back(value);
+  }
+  return out;
+}
+
+size_t count_of(const Arguments& arguments, const char* flag, size_t otherwise) {
+  const std::string text = arguments.value(flag);
+  if (text.empty()) return otherwise;
+  size_t out = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (error != std::errc() || end != text.data() + text.size() || out == 0) {
+    throw Error(ErrorCode::usage, fmt::format("{} takes a number above 0, not '{}'", flag, text));
   }
   return out;
 }

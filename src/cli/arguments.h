@@ -28,4 +28,7 @@ class Arguments {
   std::vector<std::string> rest_;
 };
 
+// The number that a flag was given; Error (usage) where it is not one above 0.
+size_t count_of(const Arguments& arguments, const char* flag, size_t otherwise);
+
 }  // namespace modelmeter::cli

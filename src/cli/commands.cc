@@ -14,9 +14,10 @@ const std::vector<Command>& commands() {
        "modelmeter verify --reference FILE [--reference FILE ...]\n"
        "       modelmeter verify layers|end2end|pipeline --workload NAME [--dir DIR]",
        verify},
-      {"top", "the layers and categories of a report with the most FLOPs", "modelmeter top REPORT", top},
-      {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs", "modelmeter compare A B",
-       compare},
+      {"top", "the layers and categories of a report with the most FLOPs, bytes, memory or kernels",
+       "modelmeter top REPORT|RUN_ID [--by KEY]", top},
+      {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs",
+       "modelmeter compare A B, each a REPORT or RUN_ID", compare},
       {"operators", "the layer classes of a model: how many, parameters, children, category",
        "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
       {"devices", "the devices that there are files of, and some of them side by side",

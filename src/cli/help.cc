@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "cli/commands.h"
+#include "cli/output.h"
 
 namespace modelmeter::cli {
 
@@ -42,7 +41,7 @@ std::string command_help(const std::string& name, const std::vector<Flag>& flags
 }
 
 void note(const Arguments& arguments, const std::string& text) {
-  if (!arguments.has("--quiet")) fmt::print(stderr, "{}\n", text);
+  if (!arguments.has("--quiet")) print_error(text);
 }
 
 }  // namespace modelmeter::cli

@@ -1,25 +1,38 @@
 // The modelmeter program: finds the command, runs it, shows errors.
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <exception>
+#include <new>
+#include <system_error>
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 
 namespace {
 
 using namespace modelmeter;
 
+// Everything that is typed may be shown and written into documents.
+void require_utf8(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    const size_t at = first_not_utf8(argument);
+    if (at == std::string::npos) continue;
+    throw Error(fmt::format("'{}' is not UTF-8 text: byte {}", argument, at + 1));
+  }
+}
+
 int run(const std::vector<std::string>& arguments) {
+  require_utf8(arguments);
   if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
-    fmt::print("{}", cli::program_help());
+    cli::print(cli::program_help());
     return arguments.empty() ? 2 : 0;
   }
   if (arguments[0] == "--version") {
-    fmt::print("modelmeter {}\n", MODELMETER_VERSION);
+    cli::print(fmt::format("modelmeter {}\n", MODELMETER_VERSION));
     return 0;
   }
   std::vector<std::string> known;
@@ -31,18 +44,28 @@ int run(const std::vector<std::string>& arguments) {
               name_notes(arguments[0], known, "commands"));
 }
 
+std::string shown(const std::exception& error) { return std::string("error: ") + error.what(); }
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  cli::claim_standard_descriptors();
   try {
     const int code = run({argv + 1, argv + argc});
-    if (std::fflush(stdout) != 0) throw Error("cannot write to stdout");
+    cli::flush();
     return code;
   } catch (const Error& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    cli::print_error(error.what());
     return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    cli::print_error("error: there is not enough memory for this");
+    return 1;
+  } catch (const std::system_error& error) {  // of a file system, of threads
+    cli::print_error(shown(error));
+    return 1;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "error: {}\nnote: this is a fault of modelmeter itself\n", error.what());
+    cli::print_error(shown(error));
+    cli::print_error("note: this is a fault of modelmeter itself");
     return 70;
   }
 }

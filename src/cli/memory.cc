@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "report/memory_json.h"
 #include "report/memory_text.h"
@@ -14,16 +15,16 @@ int memory(const CommandLine& line) {
   flags.push_back({"--stage", "", "ID", "of a model with several stages: only this one"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("memory", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("memory", flags)), 0;
   const std::string stage = arguments.value("--stage");
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const std::optional<Machine> machine = session.machine();
   const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
   const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack);
-  fmt::print("{}\n", arguments.has("--json") ? memory_json(report) : memory_text(report));
+  print((arguments.has("--json") ? memory_json(report) : memory_text(report)) + "\n");
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   return 0;
 }

@@ -6,8 +6,10 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/run_folder.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "report/operator_list.h"
 
 namespace modelmeter::cli {
@@ -17,9 +19,9 @@ int operators(const CommandLine& line) {
   flags.push_back({"--out", "-o", "DIR", "also write the files that readers of torchinfo look for"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("operators", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("operators", flags)), 0;
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const TargetOperatorList list = target_operators(
@@ -31,7 +33,11 @@ int operators(const CommandLine& line) {
     for (auto& [name, content] : files) name = fmt::format("{}/{}", given, name);
     write_files(files);
   }
-  fmt::print("{}", arguments.has("--json") ? operators_json(list, folder) + "\n" : operators_markdown(list));
+  if (arguments.has("--json")) {
+    print(operators_json(list, folder) + "\n");
+  } else {
+    print_fitted(operators_markdown(list));
+  }
   if (!folder.empty()) note(arguments, fmt::format("operators: {}/torchinfo-unique-layers.json", given));
   return 0;
 }

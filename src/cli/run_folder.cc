@@ -96,7 +96,9 @@ RunFolder RunFolder::of(const config::View& report, const AnalyticModel& model,
     if (out.folder.empty()) throw report.at("run_dir").expected("a folder");
     out.chosen = true;
   } else {
-    out.folder = report.get<std::string>("output_dir") + "/" + out.run_id;
+    const auto output_dir = report.get<std::string>("output_dir");
+    if (output_dir.empty()) throw report.at("output_dir").expected("the name of a folder");
+    out.folder = output_dir + "/" + out.run_id;
   }
   return out;
 }

@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "verify/comparison.h"
 
@@ -41,11 +42,12 @@ int trace(const CommandLine& line) {
   flags.push_back({"--stage", "", "ID", "of a model with several stages: which"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("trace", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("trace", flags)), 0;
   const std::string out = arguments.value("--out");
   const Session session(arguments);
-  if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
   if (out.empty()) throw Error(ErrorCode::usage, "--out FILE is missing");
+  if (out == "-" && arguments.has("--json")) throw Error(ErrorCode::usage, "--json does not go with --out -");
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const Stage& stage = chosen_stage(*model, arguments.value("--stage"));
@@ -53,14 +55,15 @@ int trace(const CommandLine& line) {
   model->describe(stage, recording);
   recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
   recording.variant = field(model->model_fields(), "model_variant");
-  write_files({{out, write_recording(recording)}});
+  write_file(out, write_recording(recording));
   if (arguments.has("--json")) {
-    fmt::print("{}\n", json_text([&](DocumentWriter& document) {
-                 document.map([&] {
-                   document.field("trace", out);
-                   document.field("kernels", recording.totals.kernels);
-                 });
-               }));
+    print(json_text([&](DocumentWriter& document) {
+            document.map([&] {
+              document.field("trace", out);
+              document.field("kernels", recording.totals.kernels);
+            });
+          }) +
+          "\n");
   }
   note(arguments, fmt::format("trace of {} kernels: {}", to_string(recording.totals.kernels), out));
   return 0;

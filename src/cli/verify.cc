@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "verify/json.h"
 
@@ -22,9 +23,9 @@ int verify_files(const Arguments& arguments) {
     references.push_back(verify_reference(file));
     if (arguments.has("--json")) continue;
     const VerifiedReference& r = references.back();
-    fmt::print("{}{}\n{}", references.size() == 1 ? "" : "\n", file, table_of(r.comparison, r.reference));
+    print(fmt::format("{}{}\n{}", references.size() == 1 ? "" : "\n", file, table_of(r.comparison, r.reference)));
   }
-  if (arguments.has("--json")) fmt::print("{}\n", references_json(references));
+  if (arguments.has("--json")) print(references_json(references) + "\n");
   return all_equal(references) ? 0 : 1;
 }
 
@@ -43,8 +44,7 @@ int verify_folder(const Arguments& arguments) {
   const std::string root = dir.empty() ? find_data_root() + "/tests/reference" : dir;
   const std::vector<VerifiedReference> references =
       verify_suite(workload.empty() ? root : suite_folder(root, workload), view);
-  fmt::print("{}",
-             arguments.has("--json") ? suite_json(references, mode, workload) + "\n" : suite_text(references, view));
+  print(arguments.has("--json") ? suite_json(references, mode, workload) + "\n" : suite_text(references, view));
   return all_equal(references) ? 0 : 1;
 }
 
@@ -59,8 +59,8 @@ int verify(const CommandLine& line) {
   });
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) {
-    fmt::print("{}", command_help("verify", flags));
-    fmt::print(
+    print(command_help("verify", flags));
+    print(
         "\nmodes: run the references that stand in the source tree\n"
         "  layers                      every module of every reference, ours against the reference\n"
         "  end2end                     the totals of every reference of a whole model's forward (diffusion transformer,\n"

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/format.h"
-
 namespace modelmeter {
 
 double Figures::arithmetic_intensity() const {
@@ -18,14 +16,22 @@ void FigureRow::set(Figures& f, std::optional<Count> value) const {
   }
 }
 
-std::string FigureRow::text(std::optional<Count> value) const {
-  if (!value) return "-";
+Scale scale_of(Unit unit, Count largest) {
   switch (unit) {
-    case Unit::flop: return flops_text(*value);
-    case Unit::byte: return bytes_text(*value);
+    case Unit::flop: return decimal_scale(largest, "FLOP");
+    case Unit::byte: return decimal_scale(largest, "B");
+    case Unit::memory: return binary_scale(largest);
     case Unit::count: break;
   }
-  return grouped(*value);
+  return {};
+}
+
+std::string FigureRow::text(std::optional<Count> value) const {
+  return value ? scale_of(unit, *value).text(*value) : "-";
+}
+
+std::string FigureRow::text(std::optional<Count> value, const Scale& scale) const {
+  return value ? scale.text(*value) : "-";
 }
 
 Figures figures_of(const Cost& cost) {

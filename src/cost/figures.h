@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/count.h"
+#include "base/format.h"
 #include "cost/rollup.h"
 
 namespace modelmeter {
@@ -30,7 +31,10 @@ struct Figures {
   double arithmetic_intensity() const;  // FLOP (full) per byte moved; 0 where nothing moves
 };
 
-enum class Unit { flop, byte, count };
+// Bytes that move are counted in powers of 1000, memory in powers of 1024, as devices and allocators show it.
+enum class Unit { flop, byte, memory, count };
+// What figures of this unit that stand together are shown in; no unit for counts.
+Scale scale_of(Unit unit, Count largest);
 
 struct FigureRow {
   const char* name;   // in JSON
@@ -51,7 +55,9 @@ struct FigureRow {
 
   std::optional<Count> get(const Figures& f) const { return known != nullptr ? f.*known : f.*maybe; }
   void set(Figures& f, std::optional<Count> value) const;
-  std::string text(std::optional<Count> value) const;  // with its unit: "522.393 TFLOP"; "-" for what is not known
+  // With its unit: "522.393 TFLOP"; "-" for what is not known. In a scale of its own, or one that others share.
+  std::string text(std::optional<Count> value) const;
+  std::string text(std::optional<Count> value, const Scale& scale) const;
 };
 
 // clang-format off
@@ -74,13 +80,13 @@ inline constexpr FigureRow figure_rows[] = {
      [](const Cost& c) { return c.kernels; }, nullptr, 0},
     {"parameters", "Parameters", Unit::count, true, false, &Figures::parameters, nullptr,
      nullptr, nullptr, 0},
-    {"weight_bytes", "Weights", Unit::byte, true, true, &Figures::weight_bytes, nullptr,
+    {"weight_bytes", "Weights", Unit::memory, true, true, &Figures::weight_bytes, nullptr,
      nullptr, "memory_weights_gb", 1e9},
-    {"activation_peak_bytes", "Activation peak", Unit::byte, false, true, &Figures::activation_peak_bytes, nullptr,
+    {"activation_peak_bytes", "Activation peak", Unit::memory, false, true, &Figures::activation_peak_bytes, nullptr,
      nullptr, "memory_activations_gb", 1e9},
-    {"kv_cache_bytes", "KV cache", Unit::byte, true, true, &Figures::kv_cache_bytes, nullptr,
+    {"kv_cache_bytes", "KV cache", Unit::memory, true, true, &Figures::kv_cache_bytes, nullptr,
      nullptr, "memory_kvcache_gb", 1e9},
-    {"peak_live_bytes", "Peak live memory", Unit::byte, false, false, nullptr, &Figures::peak_live_bytes,
+    {"peak_live_bytes", "Peak live memory", Unit::memory, false, false, nullptr, &Figures::peak_live_bytes,
      nullptr, nullptr, 0},
 };
 // clang-format on

@@ -80,7 +80,7 @@ TEST(Figures, WhatIsNotKnownIsNull) {
   add(whole, Figures());
   EXPECT_EQ(whole.peak_live_bytes, Count(5));
   EXPECT_EQ(figure_rows[12].text(std::nullopt), "-");
-  EXPECT_EQ(figure_rows[12].text(Count(5000)), "5.000 kB");
+  EXPECT_EQ(figure_rows[12].text(Count(5000)), "4.883 KiB");
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/json.h"
 
@@ -12,6 +14,8 @@ namespace modelmeter {
 namespace {
 
 constexpr char schema[] = "modelmeter.reference/1";
+// A few hundred megabytes in memory. The largest recording that is known has 5,000.
+constexpr size_t most_ops = 500'000;
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
@@ -22,6 +26,14 @@ class Reader {
   [[noreturn]] void fail(const std::string& message) const {
     throw Error(fmt::format("{}: {}", file_, message), {},
                 {fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it", schema)});
+  }
+
+  Json parse(const std::string& text) const {
+    try {
+      return parse_json(text);
+    } catch (const Error& error) {
+      fail(error.message());
+    }
   }
 
   const Json& field(const Json& object, const char* key) const {
@@ -40,12 +52,22 @@ class Reader {
   }
   int64_t integer(const Json& value, const char* what) const {
     if (!value.is_number_integer()) fail(fmt::format("{} is not an integer", what));
+    if (value.is_number_unsigned() && value.get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
+      fail(fmt::format("{} is not an integer of 64 bits", what));
+    }
     return value.get<int64_t>();
   }
-  int64_t number(const Json& object, const char* key) const { return integer(field(object, key), key); }
+  // A size, or what is counted.
+  int64_t amount(const Json& value, const char* what) const {
+    const int64_t out = integer(value, what);
+    if (out < 0) fail(fmt::format("{} is below 0", what));
+    return out;
+  }
+  int64_t number(const Json& object, const char* key) const { return amount(field(object, key), key); }
   Count count(const Json& object, const char* key) const {
     const std::optional<Count> out = count_in(field(object, key));
     if (!out) fail(fmt::format("{} is not an integer", key));
+    if (*out < 0) fail(fmt::format("{} is below 0", key));
     return *out;
   }
   int64_t number_or(const Json& object, const char* key, int64_t otherwise) const {
@@ -58,7 +80,7 @@ class Reader {
     }
     if (pair[0].size() > Shape::max_rank) fail(fmt::format("an operand has more than {} dimensions", Shape::max_rank));
     RecordedTensor out;
-    for (const Json& dim : pair[0]) out.sizes.push_back(integer(dim, "a size"));
+    for (const Json& dim : pair[0]) out.sizes.push_back(amount(dim, "a size"));
     out.dtype = pair[1].get<std::string>();
     return out;
   }
@@ -73,9 +95,9 @@ class Reader {
     out.scope = row[1].get<std::string>();
     for (const Json& t : row[2]) out.inputs.push_back(tensor(t));
     for (const Json& t : row[3]) out.outputs.push_back(tensor(t));
-    out.flops = integer(row[4], "flops");
-    out.read = integer(row[5], "read");
-    out.write = integer(row[6], "write");
+    out.flops = amount(row[4], "flops");
+    out.read = amount(row[5], "read");
+    out.write = amount(row[6], "write");
     out.live = integer(row[7], "live");
     out.counted = out.kernel.find("empty") == std::string::npos && !out.outputs.empty();
     return out;
@@ -139,11 +161,14 @@ void read_sections(const Reader& reader, const Json& sections, std::vector<Recor
       // Live memory of a repeated section differs from its model's by what is live around it; peaks tell by how much.
       int64_t peak = 0;
       for (size_t i = found->second.first; i < found->second.last; ++i) peak = std::max(peak, ops[i].live);
-      const int64_t shift = reader.number_or(section, "peak_live", peak) - peak;
+      const int64_t shift = checked_add(reader.number_or(section, "peak_live", peak), -peak, "live memory");
+      if (ops.size() + (found->second.last - found->second.first) > most_ops) {
+        reader.fail(fmt::format("repeated sections make more than {} kernels", most_ops));
+      }
       for (size_t i = found->second.first; i < found->second.last; ++i) {
         RecordedOp copy = ops[i];
         copy.scope = renamed(copy.scope, module_of(source), module_of(name));
-        copy.live += shift;
+        copy.live = checked_add(copy.live, shift, "live memory");
         ops.push_back(std::move(copy));
       }
     } else {
@@ -222,7 +247,7 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
 
 Recording read_recording(const std::string& text, const std::string& file) {
   const Reader reader(file);
-  const Json document = parse_json(text);
+  const Json document = reader.parse(text);
   if (document.is_discarded()) reader.fail("not a JSON file");
   if (!document.is_object() || document.value("schema", Json()) != Json(schema)) reader.fail("not a reference");
   Recording out;

@@ -102,7 +102,8 @@ class ReportBuilder {
     ModuleMetricsSnapshot out;
     out.module_id = node.id;
     out.profile_id = model_.profile_id();
-    out.calls = node.calls / node.copies;
+    // Of experts, which take turns, the mean; of what ran, 1 at least.
+    out.calls = node.calls == 0 ? 0 : std::max<int64_t>((node.calls + node.copies / 2) / node.copies, 1);
     out.exact = figures_of(node);
     out.share_of_model_flops = node.parent == nullptr ? 1.0 : share(out.exact.flops_torch, total_flops);
     for (const OperatorCategory& category : report_.operator_categories) {

@@ -181,6 +181,13 @@ class Reader {
     throw Error(fmt::format("{}: {}", file_, message), {},
                 {"a report is the report.json that `modelmeter analyze` writes"});
   }
+  Json parse(const std::string& text) const {
+    try {
+      return parse_json(text);
+    } catch (const Error& error) {
+      fail(error.message());
+    }
+  }
   const Json& field(const Json& object, const char* key) const {
     if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
     return object[key];
@@ -332,7 +339,7 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
 }
 
 Report report_from_json(const std::string& content, const std::string& file) {
-  const Json document = parse_json(content);
+  const Json document = Reader(file, false).parse(content);
   const Reader reader(file, document.is_object() && document.contains("timing"));
   if (document.is_discarded()) reader.fail("not a JSON file");
   const Json found = document.is_object() ? document.value("schema", Json()) : Json();

@@ -79,22 +79,8 @@ class Pages {
     return out;
   }
 
-  // The scope that runs most often: of a list of equal layers not the first, which may differ.
-  int32_t representative(const ModuleTreeNode& node) const {
-    int32_t best = -1;
-    Count most = -1;
-    for (const auto& [scope, share] : node.scopes) {
-      const Count kernels = rollup_.scopes[static_cast<size_t>(scope)].inclusive.kernels;
-      if (kernels > most && trace_.scopes[static_cast<size_t>(scope)].kind != ScopeKind::repetition) {
-        most = kernels;
-        best = scope;
-      }
-    }
-    return most > 0 ? best : -1;
-  }
-
   std::string forward(const ModuleTreeNode& node) const {
-    const int32_t scope = representative(node);
+    const int32_t scope = representative_scope(node, trace_, rollup_);
     if (scope < 0) return node.leaf() ? "It does not run.\n" : stages_in_order(node);
     std::string out = "```python\n";
     for (const std::string& line : pseudo_code(trace_, scope, most_lines)) out += line + "\n";
@@ -111,9 +97,13 @@ class Pages {
   static std::string costs(const ModuleTreeNode& node) {
     Table table({"", "figure", "exact"}, {Align::left, Align::right, Align::right});
     const Figures f = figures_of(node);
-    table.add({"Calls", grouped(node.calls / node.copies), grouped(node.calls / node.copies)});
+    const std::string of_all = node.copies > 1 ? fmt::format("{} of all", grouped(node.calls)) : grouped(node.calls);
+    table.add({"Calls", calls_text(node), of_all});
+    std::map<Unit, Count> largest;
+    for (const FigureRow& row : figure_rows) largest[row.unit] = std::max(largest[row.unit], row.get(f).value_or(0));
     for (const FigureRow& row : figure_rows) {
-      if (const std::optional<Count> value = row.get(f)) table.add({row.title, row.text(value), grouped(*value)});
+      const std::optional<Count> value = row.get(f);
+      if (value) table.add({row.title, row.text(value, scale_of(row.unit, largest[row.unit])), grouped(*value)});
     }
     table.add({"Arithmetic intensity", fmt::format("{:.2f} FLOP/B", f.arithmetic_intensity()), ""});
     return table.markdown();
@@ -221,7 +211,7 @@ class Pages {
 
 std::string metrics_table(const std::map<std::string, const AnalyticModuleNode*>& modules,
                           const std::vector<const ModuleMetricsSnapshot*>& sorted) {
-  FigureTable table({"Module", "Stage"}, FigureTable::Digits::six, {"Calls", "Share of FLOPs"});
+  FigureTable table({"Module", "Stage"}, FigureTable::Digits::few, {"Calls", "Share of FLOPs"});
   for (const ModuleMetricsSnapshot* s : sorted) {
     table.add({link(s->module_id), modules.at(s->module_id)->stage}, s->exact,
               {grouped(s->calls), percent_text(s->share_of_model_flops)});

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/checked.h"
+#include "base/format.h"
 
 namespace modelmeter {
 namespace {
@@ -82,7 +83,8 @@ class TreeBuilder {
         const int64_t before = made.calls;
         walk(child, made, share);
         if (made.layer == nullptr || made.calls == before) made.calls += calls;  // else the stage's own module counts
-      } else if (s.index >= 0 && options_.expand_lists && here.kind == ScopeKind::repetition) {
+      } else if (s.index >= 0 && here.kind == ScopeKind::repetition &&
+                 (options_.expand_lists || layers_of_their_own(node, s, here.count))) {
         for (int64_t i = 0; i < here.count; ++i) {
           Node& made = module_node(node, s, s.index + i);
           made.calls += calls / here.count;
@@ -94,6 +96,26 @@ class TreeBuilder {
         walk(child, made, share);
       }
     }
+  }
+
+  // Whether a repetition over a ModuleList ran layers that were registered one by one, equal as they are: each is a
+  // node of its own, with its parameters. Notes them as run.
+  bool layers_of_their_own(const Node& node, const Scope& first, int64_t count) {
+    const Node& calling = caller(node);
+    if (count < 2 || calling.layer == nullptr) return false;
+    std::vector<const BaseLayer*> layers;
+    std::string list;
+    for (const BaseLayer::Child& c : calling.layer->children()) {
+      if (c.layer == first.module && c.first == first.index && c.count == 1) list = c.name;
+    }
+    for (const BaseLayer::Child& c : calling.layer->children()) {
+      const bool ran =
+          c.list && c.name == list && c.count == 1 && c.first > first.index && c.first < first.index + count;
+      if (ran) layers.push_back(c.layer);
+    }
+    if (list.empty() || static_cast<int64_t>(layers.size()) != count - 1) return false;
+    for (const BaseLayer* layer : layers) first_origin_.try_emplace(layer, node.origin);
+    return true;
   }
 
   static void add(Cost& sum, const Cost& cost, int64_t share) { sum.add(share == 1 ? cost : cost.part(share)); }
@@ -126,7 +148,7 @@ class TreeBuilder {
     }
     const LayerList list = scope.index >= 0 && !options_.expand_lists ? list_of(caller(parent), layer) : LayerList();
     std::string name = report_name(raw, scope.index >= 0);
-    if (scope.index >= 0) name += fmt::format("_{:02}", list.count > 0 ? list.first : index);
+    if (scope.index >= 0) name += fmt::format("_{:02}", list.count > 1 ? list.first : index);
     Node* made = nullptr;
     if (const PlacedNode* place = placed(parent, raw)) {
       made = &placed_node(*place, parent, raw);
@@ -305,7 +327,8 @@ class TreeBuilder {
         for (int64_t i = c.first; i < c.first + c.count; ++i) {
           if (ran_.count({&node, c.layer, i}) == 0) add_uncalled(node, c, fmt::format("_{:02}", i));
         }
-      } else if (!ran || (options_.expand_lists && ran_.count({&node, c.layer, -1}) == 0)) {
+      } else if (!ran || (options_.expand_lists && node.calls == 0 && ran_.count({&node, c.layer, -1}) == 0)) {
+        // Of a layer that ran itself, those that did not run in it did so past it: by their path.
         Node& made = add_uncalled(node, c, c.list ? fmt::format("_{:02}", c.first) : "");
         if (c.list) made.list_count = c.count;
         made.copies = node.copies * c.count;
@@ -406,6 +429,28 @@ Figures figures_of(const ModuleTreeNode& node) {
   out.activation_peak_bytes = node.peak_live;
   out.kv_cache_bytes = node.kv_cache_bytes;
   return out;
+}
+
+std::string calls_text(const ModuleTreeNode& node) {
+  if (node.calls % node.copies == 0) return grouped(node.calls / node.copies);
+  return fmt::format("{:.1f}", static_cast<double>(node.calls) / static_cast<double>(node.copies));
+}
+
+int32_t representative_scope(const ModuleTreeNode& node, const Trace& trace, const Rollup& rollup) {
+  int32_t best = -1;
+  bool best_is_module = false;
+  Count most = 0;
+  for (const auto& [scope, share] : node.scopes) {
+    const ScopeKind kind = trace.scopes[static_cast<size_t>(scope)].kind;
+    const Count kernels = rollup.scopes[static_cast<size_t>(scope)].inclusive.kernels;
+    if (kind == ScopeKind::repetition || kernels == 0) continue;
+    const bool is_module = kind == ScopeKind::module;
+    if (best >= 0 && (best_is_module != is_module ? best_is_module : kernels <= most)) continue;
+    best = scope;
+    best_is_module = is_module;
+    most = kernels;
+  }
+  return best;
 }
 
 std::unique_ptr<ModuleTreeNode> module_tree(const AnalyticModel& model, const Evaluation& run,

@@ -48,6 +48,12 @@ struct ModuleTreeNode {
 };
 
 Figures figures_of(const ModuleTreeNode& node);
+// How often each of its copies ran: "100"; of experts, which take turns, the mean: "93.7".
+std::string calls_text(const ModuleTreeNode& node);
+
+// The scope that shows what a node does: its module's rather than a stage's around it; of several the one that runs
+// most, since the first of equal layers may differ. -1 where nothing runs.
+int32_t representative_scope(const ModuleTreeNode& node, const Trace& trace, const Rollup& rollup);
 
 struct ModuleTreeOptions {
   bool expand_lists = false;  // block_00 … block_39 instead of one block_00 times 40

@@ -136,13 +136,15 @@ TEST(Report, TheWholeRunIsAllForwards) {
 
 // --- rankings ---
 
-TEST(TopLeaves, AreSortedByFlopsThenById) {
+TEST(TopLeaves, AreSortedByFlopsThenBytesThenId) {
   const Report r = report_of({});
   const auto leaves = top_leaves(r, 1000);
   ASSERT_GT(leaves.size(), 10u);
   for (size_t i = 1; i < leaves.size(); ++i) {
-    const Count before = leaves[i - 1]->exact.flops_torch, here = leaves[i]->exact.flops_torch;
-    EXPECT_TRUE(before > here || (before == here && leaves[i - 1]->module_id < leaves[i]->module_id));
+    const Figures &before = leaves[i - 1]->exact, &here = leaves[i]->exact;
+    EXPECT_FALSE(ranks_before(rank_keys[0], here, before)) << leaves[i]->module_id;
+    const bool tie = before.flops_torch == here.flops_torch && before.bytes_moved == here.bytes_moved;
+    EXPECT_TRUE(!tie || leaves[i - 1]->module_id < leaves[i]->module_id);
     EXPECT_TRUE(module(r, leaves[i]->module_id).children.empty());
   }
   EXPECT_EQ(top_leaves(r, 3).size(), 3u);
@@ -150,15 +152,17 @@ TEST(TopLeaves, AreSortedByFlopsThenById) {
 
 TEST(Top, AsJsonHasTheSameRows) {
   const Report r = report_of({});
-  const auto json = nlohmann::json::parse(top_json(r, 3, 2));
+  const auto json = nlohmann::json::parse(top_json(r, {3, 2}, rank_keys[0]));
   EXPECT_EQ(json["report_id"], "run");
   ASSERT_EQ(json["layers"].size(), 3u);
   ASSERT_EQ(json["categories"].size(), 2u);
   EXPECT_EQ(json["layers"][0]["module_id"], top_leaves(r, 1).front()->module_id);
   EXPECT_EQ(json["layers"][0]["flops_torch"].dump(), to_string(top_leaves(r, 1).front()->exact.flops_torch));
-  EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().category_id);
+  EXPECT_EQ(json["categories"][0]["category_id"], top_categories(r, 1).front().id);
   double shares = 0;
-  for (const OperatorMetrics& m : top_categories(r, 1000)) shares += m.share_of_module_flops;
+  for (const CategoryFigures& c : top_categories(r, 1000)) {
+    shares += static_cast<double>(c.figures.flops_torch) / static_cast<double>(r.totals.flops_torch);
+  }
   EXPECT_NEAR(shares, 1.0, 1e-12);
 }
 
@@ -166,8 +170,8 @@ TEST(TopCategories, AreSortedByFlopsThenById) {
   const auto categories = top_categories(report_of({}), 1000);
   ASSERT_GT(categories.size(), 3u);
   for (size_t i = 1; i < categories.size(); ++i) {
-    const double before = categories[i - 1].flops_tflops, here = categories[i].flops_tflops;
-    EXPECT_TRUE(before > here || (before == here && categories[i - 1].category_id < categories[i].category_id));
+    const Figures &before = categories[i - 1].figures, &here = categories[i].figures;
+    EXPECT_FALSE(ranks_before(rank_keys[0], here, before)) << categories[i].id;
   }
 }
 
@@ -318,8 +322,7 @@ TEST(FigureTable, LayersAndStagesHaveTheRowsThatAreColumns) {
   table.add({"a"}, f, {"5"});
   const std::string text = table.markdown();
   for (const FigureRow& row : figure_rows) {
-    const bool shown = text.find(std::string("| ") + row.title + " |") != std::string::npos ||
-                       text.find(std::string(" ") + row.title + " |") != std::string::npos;
+    const bool shown = text.find(" " + title_of(row, scale_of(row.unit, 0)) + " |") != std::string::npos;
     EXPECT_EQ(shown, row.column) << row.title;
     if (row.column) {
       EXPECT_THAT(text, HasSubstr(grouped(*row.get(f))));
@@ -327,18 +330,50 @@ TEST(FigureTable, LayersAndStagesHaveTheRowsThatAreColumns) {
   }
 }
 
+TEST(FigureTable, HasOneUnitInAColumnAndNoColumnOfZeros) {
+  Figures large, small;
+  large.flops_torch = Count(652'344) * 1'000'000'000'000;
+  small.flops_torch = 9'689'446'219'776;
+  large.weight_bytes = 57'153'966'336;
+  FigureTable table({"Stage"}, FigureTable::Digits::few);
+  table.add({"a"}, large);
+  table.add({"b"}, small);
+  EXPECT_EQ(table.markdown(),
+            "| Stage | PFLOP (torch) | Weights, GiB |\n"
+            "| ----- | ------------: | -----------: |\n"
+            "| a     |       652.344 |       53.229 |\n"
+            "| b     |      0.009689 |            0 |\n");
+}
+
 // --- summary ---
 
 TEST(Summary, ShowsIdModelWorkloadTotalsAndRankings) {
   const Report r = report_of({});
   const std::string text = summary_markdown(r);
-  for (const char* part :
-       {"# run\n", "model_id test/wan", "profile_id test", "total FLOPs:", "## Totals", "FLOPs (torch)", "FLOPs (full)",
-        "Bytes read", "Bytes written", "Arithmetic intensity", "Kernels", "Parameters", "Weights", "Activation peak",
-        "KV cache", "Peak live memory", "## Top 10 layers", "## Top 5 categories", "attention_proj"}) {
+  for (const char* part : {"# run\n",
+                           "model_id test/wan",
+                           "profile_id test",
+                           "total FLOPs:",
+                           "## Totals",
+                           "FLOPs (torch)",
+                           "FLOPs (full)",
+                           "Bytes read",
+                           "Bytes written",
+                           "Arithmetic intensity",
+                           "Kernels",
+                           "Parameters",
+                           "Weights",
+                           "Activation peak",
+                           "KV cache",
+                           "Peak live memory",
+                           "## Top 10 layers by FLOPs (torch)",
+                           "## Top 10 layers by bytes moved",
+                           "## Top 5 categories",
+                           "attention_proj"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
-  EXPECT_THAT(text, HasSubstr(top_leaves(r, 1).front()->module_id));
+  EXPECT_EQ(top_leaves(r, 1).front()->module_id, "diffusion/dit/block_00/mlp/0");
+  EXPECT_THAT(text, HasSubstr("\n| diffusion/dit/block x 3/mlp/0 "));
   EXPECT_THAT(text, Not(HasSubstr("## Notes")));
 }
 
@@ -346,15 +381,6 @@ TEST(Summary, ShowsNotes) {
   WanSpec spec;
   spec.frames = 6;
   EXPECT_THAT(summary_markdown(report_of(spec)), HasSubstr("## Notes\n\n- num_frames 6 is not 4n + 1"));
-}
-
-TEST(Table, LinesUpItsColumns) {
-  Table table({"a", "number"}, {Align::left, Align::right});
-  table.add({"long name", "1"});
-  EXPECT_EQ(table.markdown(),
-            "| a         | number |\n"
-            "| --------- | -----: |\n"
-            "| long name |      1 |\n");
 }
 
 // --- difference ---

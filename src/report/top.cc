@@ -3,15 +3,100 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "base/format.h"
 #include "base/json_writer.h"
+#include "report/figure_table.h"
 #include "report/table.h"
 
 namespace modelmeter {
+namespace {
 
-std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_t most) {
+// Columns of a key: its figures, a share behind those that add up to the whole.
+class RankTable {
+ public:
+  RankTable(const std::string& what, const RankKey& key, const std::vector<Figures>& rows, const Figures& whole,
+            const std::vector<std::string>& after)
+      : whole_(whole), table_({}, {}) {
+    std::vector<std::string> titles = {what};
+    for (const FigureRow* row : figures_of(key)) {
+      if (std::none_of(rows.begin(), rows.end(), [&](const Figures& f) { return row->get(f).value_or(0) != 0; })) {
+        continue;
+      }
+      shown_.push_back(row);
+      scales_.push_back(scale_of(*row, rows));
+      titles.push_back(title_of(*row, scales_.back()));
+      if (row->additive) titles.emplace_back("Share");
+    }
+    titles.insert(titles.end(), after.begin(), after.end());
+    std::vector<Align> align(titles.size(), Align::right);
+    align[0] = Align::left;
+    table_ = Table(std::move(titles), std::move(align));
+  }
+
+  void add(const std::string& name, const Figures& figures, const std::vector<std::string>& after) {
+    std::vector<std::string> cells = {name};
+    for (size_t c = 0; c < shown_.size(); ++c) {
+      cells.push_back(shown_[c]->text(shown_[c]->get(figures), {scales_[c].divisor, ""}));
+      if (shown_[c]->additive) cells.push_back(share_text(*shown_[c], figures, whole_));
+    }
+    cells.insert(cells.end(), after.begin(), after.end());
+    table_.add(std::move(cells));
+  }
+  std::string markdown() const { return table_.markdown(); }
+
+ private:
+  const Figures& whole_;
+  std::vector<const FigureRow*> shown_;
+  std::vector<Scale> scales_;
+  Table table_;
+};
+
+// "Together 97.9 % of the FLOPs (torch), 27.0 % of the bytes moved; 47 layers more."
+std::string coverage(const Report& r, const std::vector<const ModuleMetricsSnapshot*>& shown, size_t leaves) {
+  Figures sum;
+  for (const ModuleMetricsSnapshot* s : shown) add(sum, s->exact);
+  std::string out;
+  for (const char* name : {"flops_torch", "bytes_moved", "kernels"}) {
+    const FigureRow& row = figure_row(name);
+    const std::string share = share_text(row, sum, r.totals);
+    if (share == "-") continue;
+    std::string title = row.title;
+    if (title != "FLOPs (torch)") title[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(title[0])));
+    out += fmt::format("{}{} of the {}", out.empty() ? "Together " : ", ", share, title);
+  }
+  return out.empty() ? "" : fmt::format("\n{}; of {} layers.\n", out, leaves);
+}
+
+std::string layers_table(const Report& r, size_t most, const RankKey& key) {
+  std::map<std::string, std::string> label;
+  const std::vector<std::string> all = labels(r);
+  for (size_t i = 0; i < all.size(); ++i) label[r.modules[i].module_id] = all[i];
+  const std::vector<const ModuleMetricsSnapshot*> leaves = top_leaves(r, r.modules.size(), key);
+  const std::vector<const ModuleMetricsSnapshot*> shown(
+      leaves.begin(), leaves.begin() + static_cast<std::ptrdiff_t>(std::min(most, leaves.size())));
+  std::vector<Figures> rows;
+  for (const ModuleMetricsSnapshot* s : shown) rows.push_back(s->exact);
+  RankTable table("Layer", key, rows, r.totals, {"Calls"});
+  for (const ModuleMetricsSnapshot* s : shown) table.add(label[s->module_id], s->exact, {grouped(s->calls)});
+  return fmt::format("## Top {} layers by {}\n\n{}{}", most, key.title, table.markdown(),
+                     coverage(r, shown, leaves.size()));
+}
+
+std::string categories_table(const Report& r, size_t most, const RankKey& key) {
+  const std::vector<CategoryFigures> shown = top_categories(r, most, key);
+  std::vector<Figures> rows;
+  for (const CategoryFigures& c : shown) rows.push_back(c.figures);
+  RankTable table("Category", key, rows, r.totals, {});
+  for (const CategoryFigures& c : shown) table.add(c.id, c.figures, {});
+  return fmt::format("## Top {} categories by {}\n\n{}", most, key.title, table.markdown());
+}
+
+}  // namespace
+
+std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_t most, const RankKey& key) {
   std::set<std::string> leaves;
   for (const AnalyticModuleNode& node : report.modules) {
     if (node.children.empty()) leaves.insert(node.module_id);
@@ -20,78 +105,65 @@ std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_
   for (const ModuleMetricsSnapshot& snapshot : report.module_metrics) {
     if (leaves.count(snapshot.module_id) > 0) out.push_back(&snapshot);
   }
-  std::sort(out.begin(), out.end(), [](const ModuleMetricsSnapshot* a, const ModuleMetricsSnapshot* b) {
-    if (a->exact.flops_torch != b->exact.flops_torch) return a->exact.flops_torch > b->exact.flops_torch;
-    return a->module_id < b->module_id;
+  std::sort(out.begin(), out.end(), [&](const ModuleMetricsSnapshot* a, const ModuleMetricsSnapshot* b) {
+    if (ranks_before(key, a->exact, b->exact)) return true;
+    return !ranks_before(key, b->exact, a->exact) && a->module_id < b->module_id;
   });
   if (out.size() > most) out.resize(most);
   return out;
 }
 
-std::vector<OperatorMetrics> top_categories(const Report& report, size_t most) {
-  const std::vector<const ModuleMetricsSnapshot*> leaves = top_leaves(report, report.modules.size());
-  std::vector<OperatorMetrics> out;
-  double all = 0;
-  for (const OperatorCategory& category : report.operator_categories) {
-    OperatorMetrics sum{category.id};
-    for (const ModuleMetricsSnapshot* leaf : leaves) {
-      for (const OperatorMetrics& m : leaf->operator_breakdown) {
-        if (m.category_id != category.id) continue;
-        sum.calls += m.calls;
-        sum.flops_tflops += m.flops_tflops;
-        sum.io_tb += m.io_tb;
-      }
-    }
-    all += sum.flops_tflops;
-    if (sum.calls > 0) out.push_back(sum);
+std::vector<CategoryFigures> top_categories(const Report& report, size_t most, const RankKey& key) {
+  std::map<std::string, Figures> sums;
+  for (const ModuleMetricsSnapshot* leaf : top_leaves(report, report.modules.size())) {
+    for (const OperatorMetrics& m : leaf->operator_breakdown) add(sums[m.category_id], leaf->exact);  // a leaf has one
   }
-  for (OperatorMetrics& m : out) m.share_of_module_flops = all > 0 ? m.flops_tflops / all : 0;
-  std::sort(out.begin(), out.end(), [](const OperatorMetrics& a, const OperatorMetrics& b) {
-    if (a.flops_tflops != b.flops_tflops) return a.flops_tflops > b.flops_tflops;
-    return a.category_id < b.category_id;
+  std::vector<CategoryFigures> out;
+  for (const auto& [id, figures] : sums) {
+    if (figures.kernels > 0) out.push_back({id, figures});
+  }
+  std::stable_sort(out.begin(), out.end(), [&](const CategoryFigures& a, const CategoryFigures& b) {
+    return ranks_before(key, a.figures, b.figures);
   });
   if (out.size() > most) out.resize(most);
   return out;
 }
 
-std::string top_tables(const Report& r, size_t layers, size_t categories) {
-  const double total = static_cast<double>(r.totals.flops_torch);
-  const auto share = [&](double flops) { return percent_text(total > 0 ? flops / total : 0); };
-  Table leaves({"Layer", "FLOPs (torch)", "Share", "Bytes moved", "Calls"},
-               {Align::left, Align::right, Align::right, Align::right, Align::right});
-  for (const ModuleMetricsSnapshot* s : top_leaves(r, layers)) {
-    leaves.add({s->module_id, flops_text(s->exact.flops_torch), share(static_cast<double>(s->exact.flops_torch)),
-                bytes_text(s->exact.bytes_moved), grouped(s->calls)});
-  }
-  Table kinds({"Category", "FLOPs (torch)", "Share", "Bytes moved"},
-              {Align::left, Align::right, Align::right, Align::right});
-  for (const OperatorMetrics& m : top_categories(r, categories)) {
-    kinds.add({m.category_id, fmt::format("{:.3f} TFLOP", m.flops_tflops), share(m.flops_tflops * 1e12),
-               fmt::format("{:.3f} TB", m.io_tb)});
-  }
-  return fmt::format("## Top {} layers\n\n{}\n## Top {} categories\n\n{}", layers, leaves.markdown(), categories,
-                     kinds.markdown());
+std::vector<const RankKey*> default_rank_keys() { return {&rank_keys[0], &rank_keys[1]}; }
+
+std::string top_tables(const Report& r, TopSizes sizes, const std::vector<const RankKey*>& keys) {
+  std::string out;
+  for (const RankKey* key : keys) out += layers_table(r, sizes.layers, *key) + "\n";
+  return out + categories_table(r, sizes.categories, *keys.front());
 }
 
-std::string top_json(const Report& r, size_t layers, size_t categories) {
+std::string top_json(const Report& r, TopSizes sizes, const RankKey& key) {
+  const FigureRow& first = figure_row(key.figures[0]);
   return json_text([&](DocumentWriter& out) {
+    const auto figures = [&](const Figures& f) {
+      for (const FigureRow& row : figure_rows) {
+        if (row.column) out.field(row.name, row.get(f));
+      }
+      // Of what adds up; a peak is compared with the highest.
+      const auto whole = static_cast<double>(first.get(r.totals).value_or(0));
+      out.field("share", whole > 0 ? static_cast<double>(first.get(f).value_or(0)) / whole : 0.0);
+    };
     out.map([&] {
       out.field("report_id", r.report_id);
-      out.list("layers", top_leaves(r, layers), [&](const ModuleMetricsSnapshot* s) {
+      out.field("by", std::string(key.name));
+      out.list("layers", top_leaves(r, sizes.layers, key), [&](const ModuleMetricsSnapshot* s) {
         out.map([&] {
           out.field("module_id", s->module_id);
-          out.field("flops_torch", s->exact.flops_torch);
-          out.field("share", s->share_of_model_flops);
-          out.field("bytes_moved", s->exact.bytes_moved);
+          figures(s->exact);
           out.field("calls", s->calls);
         });
       });
-      out.list("categories", top_categories(r, categories), [&](const OperatorMetrics& m) {
+      out.list("categories", top_categories(r, sizes.categories, key), [&](const CategoryFigures& c) {
         out.map([&] {
-          out.field("category_id", m.category_id);
-          out.field("flops_tflops", m.flops_tflops);
-          out.field("share", m.share_of_module_flops);
-          out.field("io_tb", m.io_tb);
+          out.field("category_id", c.id);
+          figures(c.figures);
+          out.field("flops_tflops", static_cast<double>(c.figures.flops_torch) / 1e12);
+          out.field("io_tb", static_cast<double>(c.figures.bytes_moved) / 1e12);
         });
       });
     });

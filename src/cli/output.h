@@ -1,0 +1,20 @@
+// What commands print: results to stdout, where a failure is an Error, and notes to stderr, where it is not.
+#pragma once
+
+#include <string_view>
+
+namespace modelmeter::cli {
+
+// Opens descriptors 0 to 2 where the caller closed them, so that no file that is written gets one of their numbers.
+// What is printed there fails as it should.
+void claim_standard_descriptors();
+
+// Error: "cannot write to stdout: …".
+void print(std::string_view text);
+// What print() was given is written when this returns. The same Error.
+void flush();
+
+// A line to stderr, after all that was printed.
+void print_error(std::string_view line);
+
+}  // namespace modelmeter::cli
