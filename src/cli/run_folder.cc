@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t longest_suffix = 80;  // letters; a name of a file has at most 255 bytes
 
-std::string field(const Fields& fields, std::string_view name) {
+std::string text_field(const Fields& fields, std::string_view name) {
   for (const auto& [key, value] : fields) {
     if (key == name && std::holds_alternative<std::string>(value)) return std::get<std::string>(value);
   }
@@ -52,8 +52,8 @@ std::string name_of_folder(std::string text) {
 }
 
 std::string made_id(const AnalyticModel& model, const config::View& report, const std::vector<std::string>& overrides) {
-  std::string out = fmt::format("{}_{}", field(model.model_fields(), "model_variant"), model.preset_id());
-  if (model.report_folder() == model.family()) out += "_" + field(model.runtime_fields(), "implementation");
+  std::string out = fmt::format("{}_{}", text_field(model.model_fields(), "model_variant"), model.preset_id());
+  if (model.report_folder() == model.family()) out += "_" + text_field(model.runtime_fields(), "implementation");
   const std::string asked = text_of_overrides(overrides);
   if (!asked.empty()) out += "_" + asked;
   out = name_of_folder(out);

@@ -28,7 +28,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-std::string text_of(const Node& node, std::string_view key) {
+std::string text_at(const Node& node, std::string_view key) {
   const Node* found = node.find(key);
   return found != nullptr && found->is(Kind::string) ? found->as_string() : "";
 }
@@ -106,7 +106,7 @@ bool names_component(const Node& index, const char* name) {
 
 PipelineFiles read_pipeline(const Node& index, const fs::path& folder) {
   PipelineFiles out;
-  out.class_name = text_of(index, "_class_name");
+  out.class_name = text_at(index, "_class_name");
   out.index = index;
   const auto read = [&](const char* name, const char* file, std::optional<Node>& into) {
     if (!names_component(index, name)) return;
@@ -132,7 +132,7 @@ ModelFiles from_pipeline(const View& at, const fs::path& index_path) {
   const Node index = read_data_file(index_path.string());
   if (!is_file(config)) {
     throw at.error(fmt::format("{} is the index of a pipeline ({}), and transformer/config.json is not beside it",
-                               index_path.string(), text_of(index, "_class_name")),
+                               index_path.string(), text_at(index, "_class_name")),
                    {fmt::format("looked for {}", config.string())});
   }
   ModelFiles out;
@@ -163,9 +163,9 @@ ModelFiles from_folder(const View& at, const fs::path& folder) {
   std::sort(there.begin(), there.end());
   std::vector<std::string> notes;
   if (!there.empty()) notes.push_back(fmt::format("there are: {}", fmt::join(there, ", ")));
-  throw at.error(fmt::format("'{}' is a folder without config.json, transformer/config.json or model_index.json",
-                             folder.string()),
-                 std::move(notes));
+  throw at.error(
+      fmt::format("'{}' is a folder without config.json, transformer/config.json or model_index.json", folder.string()),
+      std::move(notes));
 }
 
 ModelFiles from_weights(const View& at, WeightsListing weights) {
@@ -181,11 +181,12 @@ ModelFiles from_weights(const View& at, WeightsListing weights) {
 }
 
 std::string encoder_or_other(const Node& config, const std::string& klass) {
-  const std::string type = text_of(config, "model_type");
+  const std::string type = text_at(config, "model_type");
   const auto is = [&](std::string_view part) {
     return type.find(part) != std::string::npos || klass.find(part) != std::string::npos;
   };
-  if (is("umt5") || is("UMT5") || is("T5Encoder") || type == "t5" || type == "mt5") return "the config of a text encoder";
+  if (is("umt5") || is("UMT5") || is("T5Encoder") || type == "t5" || type == "mt5")
+    return "the config of a text encoder";
   if (is("clip") || is("CLIP")) return "the config of an image encoder";
   if (config.find("added_tokens_decoder") != nullptr || config.find("tokenizer_class") != nullptr) {
     return "the config of a tokenizer";
@@ -204,14 +205,14 @@ ModelFiles find_model(const View& at, const DataFiles& files) {
   if (ends_with(path, ".safetensors")) return from_weights(at, read_safetensors(path));
   ModelFiles out = from_config(path);
   if (!out.config.is(Kind::map)) return out;
-  if (ends_with(text_of(out.config, "_class_name"), "Pipeline")) return from_pipeline(at, path);
+  if (ends_with(text_at(out.config, "_class_name"), "Pipeline")) return from_pipeline(at, path);
   if (out.config.find("weight_map") != nullptr) return from_weights(at, read_index(path, View(out.config)));
   return out;
 }
 
 std::string class_name_of(const View& config) {
   if (!config.node().is(Kind::map)) return "";
-  if (const std::string name = text_of(config.node(), "_class_name"); !name.empty()) return name;
+  if (const std::string name = text_at(config.node(), "_class_name"); !name.empty()) return name;
   const Node* list = config.node().find("architectures");
   if (list == nullptr || !list->is(Kind::list) || list->items().empty()) return "";
   return list->items()[0].is(Kind::string) ? list->items()[0].as_string() : "";
@@ -283,7 +284,7 @@ void require_known_published_keys(const View& config, const std::vector<std::str
     if (is_off(entry) || std::find(known.begin(), known.end(), key) != known.end()) continue;
     const View at = config.at(key);
     if (key == "quantization_config" || key == "quantization") {
-      const std::string method = text_of(entry.value, "quant_method");
+      const std::string method = text_at(entry.value, "quant_method");
       throw at.error(fmt::format("the weights are quantised{}, which is not modelled",
                                  method.empty() ? "" : fmt::format(" ({})", method)),
                      {"without this key the weights are counted in the runtime's dtype"});
