@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "entries.h"
+#include "fingerprint.h"
 #include "memory/memory_report.h"
 #include "report/builder.h"
 #include "report/json.h"
@@ -18,14 +19,6 @@
 
 namespace modelmeter {
 namespace {
-
-// FNV-1a, without where the checkout is.
-std::string fingerprint(std::string text) {
-  for (size_t at; (at = text.find(entries::source)) != std::string::npos;) text.erase(at, entries::source.size());
-  uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return fmt::format("{:016x}", hash);
-}
 
 std::string operators_of(const AnalyticModel& model, const Evaluation& run) {
   const TargetOperatorList list = target_operators(model, run, "snapshot");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "config/compose.h"
 #include "cost/rollup.h"
@@ -129,6 +130,42 @@ TEST(Residency, SequentialHoldsTheRunningModuleAndThoseAroundIt) {
   }
   // The embedding table of the text encoder, 256384 x 4096 in bfloat16, outweighs its activations.
   EXPECT_EQ(r.stages[0].streamed_bytes, 256384 * 4096 * 2);
+}
+
+// --- what moves ------------------------------------------------------------------------------------------------------
+
+// Names what a stage moves: bytes to the device, bytes to the host.
+std::pair<Count, Count> moves(const MemoryReport& r, const std::string& stage) {
+  const auto at = std::find_if(r.stages.begin(), r.stages.end(), [&](const StageMemory& s) { return s.id == stage; });
+  return {at->transfers.to_device, at->transfers.to_host};
+}
+
+TEST(Transfers, AnExpertComesWhenTheOtherGoes) {
+  const auto model = model_of("wan2_2_t2v_a14b_pipeline", {"runtime.residency=offload"});
+  const MemoryReport r = build_memory_report(*model, evaluate(*model));
+  std::map<std::string, int64_t> bytes;
+  for (const auto& stage : model->stages()) bytes[stage->id()] = stage->weight_and_buffer_bytes();
+  EXPECT_EQ(moves(r, t5), std::pair(Count(bytes[t5] + bytes[decode]), Count(0)));  // the autoencoder is there first
+  EXPECT_EQ(moves(r, high), std::pair(Count(bytes[high]), Count(bytes[t5])));
+  EXPECT_EQ(moves(r, low), std::pair(Count(bytes[low]), Count(bytes[high])));
+  EXPECT_EQ(moves(r, decode), std::pair(Count(0), Count(bytes[low])));
+  EXPECT_EQ(moves(r, "diffusion/sampling"), std::pair(Count(0), Count(0)));
+}
+
+TEST(Transfers, NothingMovesAfterTheFirstStageWhereAllIsThere) {
+  const MemoryReport r = memory_of("wan2_2_t2v_a14b_pipeline", {"runtime=diffusers"});
+  for (const char* stage : {high, low, decode}) EXPECT_EQ(moves(r, stage), std::pair(Count(0), Count(0)));
+}
+
+// Every module's weights come each time that it runs: the whole transformer in each of its forwards.
+TEST(Transfers, SequentialOffloadStreamsAllWeightsInEveryForward) {
+  const auto model = model_of("wan2_1_t2v_14b_pipeline", {"runtime=diffusers", "runtime.residency=sequential"});
+  const MemoryReport r = build_memory_report(*model, evaluate(*model));
+  for (const auto& stage : model->stages()) {
+    if (stage->id() != t5 && stage->id() != dit) continue;
+    EXPECT_EQ(moves(r, stage->id()).first, Count(stage->weight_and_buffer_bytes()) * stage->forwards());
+    EXPECT_EQ(moves(r, stage->id()).second, Count(0));
+  }
 }
 
 // --- sums ------------------------------------------------------------------------------------------------------------

@@ -13,11 +13,25 @@ namespace {
 
 const std::string root = MODELMETER_SOURCE_DIR;
 
+// What is added up of an op when it is recorded is what its list of factors says.
+void expect_costs_of_factors(const Trace& trace) {
+  for (const Buffer<Op>* ops : {&trace.ops, &trace.last_ops}) {
+    for (const Op& op : *ops) {
+      const OpCost recorded = cost_of(trace, op), listed = cost_of(launch_of(trace, op));
+      Cost a, b;
+      a.add(recorded);
+      b.add(listed);
+      EXPECT_EQ(a, b) << info(op.kernel).name;
+    }
+  }
+}
+
 StageCost cost_of(const AnalyticModel& model, bool share_calls, size_t& recorded) {
   Tracer tracer;
   tracer.share_calls(share_calls);
   model.trace(tracer);
   recorded = tracer.trace().ops.size();
+  if (!share_calls) expect_costs_of_factors(tracer.trace());
   return model.cost_of(tracer.trace(), roll_up(tracer.trace()));
 }
 

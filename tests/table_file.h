@@ -27,6 +27,24 @@ inline std::map<std::string, std::string> rows_of(const std::string& text) {
   return out;
 }
 
+// The text is that of the file, or its rows that are not are named.
+inline void expect_text(const std::string& name, const std::string& text) {
+  const std::string file = source + "/tests/golden/" + name;
+  const char* accept = std::getenv("MODELMETER_ACCEPT");
+  if (accept != nullptr && std::string(accept) == "1") write_files({{file, text}});
+  const std::string pinned = read_file(file);
+  if (text == pinned) return;
+  const std::map<std::string, std::string> ours = rows_of(text), theirs = rows_of(pinned);
+  for (const auto& [run, figures] : ours) {
+    const auto found = theirs.find(run);
+    EXPECT_EQ(figures, found == theirs.end() ? "no row" : found->second) << run;
+  }
+  for (const auto& [run, figures] : theirs) {
+    EXPECT_EQ(ours.count(run), 1u) << run << " is pinned and not run: " << figures;
+  }
+  FAIL() << file << " differs. If that is right: MODELMETER_ACCEPT=1 ctest -R 'Golden|Pinned|cases'";
+}
+
 // `columns` names what `row` gives for a run; a run that is refused has the error as its row.
 inline void expect_rows(const std::string& name, const std::string& columns,
                         const std::function<std::string(const std::string&, const Overrides&)>& row) {
@@ -42,19 +60,7 @@ inline void expect_rows(const std::string& name, const std::string& columns,
       text += fmt::format("{},{},{}\n", entry, fmt::join(overrides, " "), figures);
     }
   }
-  const std::string file = source + "/tests/golden/" + name;
-  const char* accept = std::getenv("MODELMETER_ACCEPT");
-  if (accept != nullptr && std::string(accept) == "1") write_files({{file, text}});
-  const std::string pinned = read_file(file);
-  if (text == pinned) return;
-  const std::map<std::string, std::string> ours = rows_of(text), theirs = rows_of(pinned);
-  for (const auto& [run, figures] : ours) {
-    const auto found = theirs.find(run);
-    EXPECT_EQ(figures, found == theirs.end() ? "no row" : found->second) << run;
-  }
-  for (const auto& [run, figures] : theirs)
-    EXPECT_EQ(ours.count(run), 1u) << run << " is pinned and not run: " << figures;
-  FAIL() << file << " differs. If that is right: MODELMETER_ACCEPT=1 ctest -R 'Golden|Pinned|cases'";
+  expect_text(name, text);
 }
 
 }  // namespace modelmeter::entries

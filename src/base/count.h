@@ -58,10 +58,8 @@ class Count {
     if (__builtin_sub_overflow(value_, other.value_, &out.value_)) throw_count_overflow(what);
     return out;
   }
-  // Adds what one kernel counts.
-  void add_64(int64_t value, const char* what) {
-    if (__builtin_add_overflow(value_, static_cast<Int128>(value), &value_)) throw_count_overflow(what);
-  }
+  // Adds what one kernel counts, which is not negative. Not checked: it takes 2^63 of them to overflow.
+  void add_64(int64_t value) { value_ += static_cast<uint64_t>(value); }
   Count times(Count other, const char* what) const {
     // Two factors of 64 bits fit: one multiplication, where the checked one of 128 bits is a call.
     if (fits_64() && other.fits_64()) return of(value_ * other.value_);

@@ -60,10 +60,13 @@ int edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::string nearest(std::string_view typed, const std::vector<std::string>& candidates) {
+  constexpr size_t most = 200;  // what is longer is no misspelt name
+  if (typed.size() > most) return "";
   const int limit = std::max(2, static_cast<int>(typed.size()) / 3);
   int best = limit + 1;
   std::string found;
   for (const std::string& candidate : candidates) {
+    if (candidate.size() > 2 * most) continue;
     int distance = edit_distance(typed, candidate);
     // A name shorter than the limit would be "near" to everything.
     if (distance >= static_cast<int>(std::max(typed.size(), candidate.size()))) continue;

@@ -7,6 +7,7 @@
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "hardware/catalog.h"
 #include "report/table.h"
@@ -131,7 +132,7 @@ int devices(const CommandLine& line) {
   const std::vector<Flag> flags =
       with_common({{"--config-dir", "-cd", "DIR", "one more folder of configs, with a folder device in it"}});
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("devices", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("devices", flags)), 0;
   const std::string configs = find_data_root() + "/configs";
   std::vector<UserFile> files;
   std::vector<std::string> names;
@@ -150,9 +151,9 @@ int devices(const CommandLine& line) {
     throw user.renamed(error);
   }
   if (arguments.has("--json")) {
-    fmt::print("{}\n", json_of(found));
+    print(json_of(found) + "\n");
   } else {
-    fmt::print("{}", names.empty() ? list_of(found) : comparison_of(found));
+    print(names.empty() ? list_of(found) : comparison_of(found));
   }
   return 0;
 }

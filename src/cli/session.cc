@@ -38,6 +38,11 @@ void place_run(config::Composition& composition) {
   if (report == nullptr || !std::any_of(given.begin(), given.end(), sets_folder)) return;
   report->set("run_dir", config::Node::string("${hydra:run.dir}"));
 }
+std::string working_directory() {
+  std::error_code ignored;
+  return fs::current_path(ignored).string();
+}
+
 constexpr const char* default_stack_name = "torch_2_11";
 constexpr const char* default_host_name = "virtual_16_cores";
 
@@ -100,7 +105,8 @@ Session::Session(const Arguments& arguments) {
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
   try {
-    config::Composition composition = config::compose(*repository_, name, with_report_keys(overrides));
+    config::Composition composition =
+        config::compose(*repository_, name, with_report_keys(overrides), {.working_directory = working_directory()});
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "verify/validation.h"
 
@@ -17,7 +18,7 @@ int validate(const CommandLine& line) {
       {"--config-dir", "-cd", "DIR", "one more folder of configs"},
   });
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("validate", flags)), 0;
+  if (arguments.has("--help")) return print(command_help("validate", flags)), 0;
   const std::string root = find_data_root();
   const config::Repository repository(root + "/configs", arguments.values("--config-dir"));
   std::vector<std::string> files, overrides;
@@ -35,7 +36,7 @@ int validate(const CommandLine& line) {
     std::vector<ValidationRow> more = validate_file(file, context);
     std::move(more.begin(), more.end(), std::back_inserter(rows));
   }
-  fmt::print("{}", arguments.has("--json") ? validation_json(rows) + "\n" : validation_text(rows));
+  print(arguments.has("--json") ? validation_json(rows) + "\n" : validation_text(rows));
   return 0;
 }
 

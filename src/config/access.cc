@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "base/edit_distance.h"
@@ -49,9 +50,8 @@ std::vector<std::string> View::keys() const {
 }
 
 View View::at(std::string_view key) const {
-  const std::vector<std::string> known = keys();
   if (const Node* found = node_->find(key)) return View(*found, key_below(path_, key));
-  throw Error(fmt::format("{}: missing", key_below(path_, key)), span(), name_notes(key, known, "keys here"));
+  throw Error(fmt::format("{}: missing", key_below(path_, key)), span(), name_notes(key, keys(), "keys here"));
 }
 
 View View::child(std::string_view key) const {
@@ -133,6 +133,7 @@ void read(const View& view, double& out) {
   require_value(view);
   if (!view.node().is(Kind::integer) && !view.node().is(Kind::floating)) throw view.expected("a number");
   out = view.node().as_double();
+  if (!std::isfinite(out)) throw view.expected("a finite number");
 }
 
 void read(const View& view, std::string& out) {

@@ -3,16 +3,19 @@
 // with the file, the line and a caret under the value.
 //
 // It points into a tree that must outlive it; interpolations must be resolved before. Rules: an integer serves as a
-// float; a float is no integer; a bool is no number; null and absent are the same to optional<T>(); "???" is an error
-// to everything but has().
+// float, which is finite; a float is no integer; a bool is no number; null and absent are the same to optional<T>();
+// "???" is an error to everything but has().
 //
 // Types: bool, int, int64_t, double, std::string, std::vector and std::optional of these.
 #pragma once
 
+#include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,6 +23,12 @@
 #include "config/node.h"
 
 namespace modelmeter::config {
+
+// No size, length or number of anything in a model is larger: the most that an index of 32 bits reaches. Products of
+// them are checked where they are made.
+inline constexpr int64_t max_size = std::numeric_limits<int32_t>::max();
+// Layers, blocks, stages: what is built one by one.
+inline constexpr int64_t max_layers = 10'000;
 
 class View {
  public:
@@ -58,17 +67,19 @@ class View {
   T get_or(std::string_view key, T fallback) const {
     return has(key) ? get<T>(key) : fallback;
   }
-  // A number above 0, and one that is not below 0.
+  // A number above 0, and one that is not below 0; integers up to a bound.
   template <typename T>
-  T get_positive(std::string_view key) const {
+  T get_positive(std::string_view key, T most = most_of<T>()) const {
     const T value = get<T>(key);
     if (!(value > T{0})) throw at(key).expected("a number above 0");
+    if (value > most) throw at(key).too_large(most);
     return value;
   }
   template <typename T>
-  T get_non_negative(std::string_view key) const {
+  T get_non_negative(std::string_view key, T most = most_of<T>()) const {
     const T value = get<T>(key);
     if (!(value >= T{0})) throw at(key).expected("a number of 0 or more");
+    if (value > most) throw at(key).too_large(most);
     return value;
   }
   // One of some names, with a did-you-mean.
@@ -81,8 +92,19 @@ class View {
   // The error to throw: "<path>: <message>" at this value; "expected <what>, got <this>".
   Error error(std::string_view message, std::vector<std::string> notes = {}) const;
   Error expected(std::string_view what) const;
+  // "expected a number of at most <most>".
+  template <typename T>
+  Error too_large(T most) const {
+    return expected("a number of at most " + std::to_string(most));
+  }
 
  private:
+  template <typename T>
+  static constexpr T most_of() {
+    if constexpr (std::is_integral_v<T>) return static_cast<T>(max_size);
+    return std::numeric_limits<T>::max();
+  }
+
   friend void read(const View& view, bool& out);
   friend void read(const View& view, int& out);
   friend void read(const View& view, int64_t& out);

@@ -42,6 +42,7 @@ std::vector<std::string> hints(Node& root, const std::vector<std::string>& keys)
 
 void remove(Node& root, const Override& word) {
   std::vector<std::string> keys = split_key(word.key).keys;
+  if (keys.empty()) throw Error("which key is to be deleted?", word.mark.span());
   Node* there = find(root, keys);
   if (!there) {
     throw Error(fmt::format("Could not delete from config. '{}' does not exist.", word.key), word.mark.span(),

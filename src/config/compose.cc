@@ -7,6 +7,7 @@
 
 #include "config/apply_override.h"
 #include "config/builtin.h"
+#include "config/limits.h"
 #include "config/merge.h"
 #include "config/override.h"
 #include "config/scalar.h"
@@ -71,6 +72,10 @@ Node at_package(const DefaultsEntry& entry, const ConfigFile& file, bool is_prim
     content.erase("defaults");
   }
   std::string_view package = entry.package;
+  if (static_cast<size_t>(std::count(package.begin(), package.end(), '.')) >= max_depth) {
+    throw Error(fmt::format("In '{}': the package has more than {} parts", entry.config_path, max_depth),
+                content.span());
+  }
   while (!package.empty()) {
     const size_t dot = package.rfind('.');
     const std::string key(dot == std::string_view::npos ? package : package.substr(dot + 1));
@@ -95,9 +100,14 @@ void reject_search_path(const DefaultsEntry& entry, const Node& content) {
 Node merge_files(ConfigCache& configs, const DefaultsList& list, const std::string& config_name,
                  const Resolvers& resolvers, std::vector<std::string>& files) {
   Node root = Node::map();
+  size_t nodes = 0;
   for (const DefaultsEntry& entry : list.entries) {
     const ConfigFile* file = configs.load(entry.config_path);
     if (!file) throw Error(ErrorCode::internal, fmt::format("config '{}' is gone", entry.config_path));
+    nodes += size_of(file->content).nodes;
+    if (nodes > max_nodes) {
+      throw Error(fmt::format("In '{}': the configs have more than {} values", entry.config_path, max_nodes));
+    }
     const bool is_primary = entry.config_path == config_name;
     const Node content = at_package(entry, *file, is_primary);
     if (!is_primary && !is_hydra_key(entry.config_path)) reject_search_path(entry, content);
@@ -138,19 +148,26 @@ void fill_hydra(Node& root, const Composition& run, const ComposeOptions& option
   for (const auto& [group, option] : run.choices) choices.set(group, Node::literal(option));
   set("hydra.runtime.choices", std::move(choices));
   set_missing("hydra.runtime.version", Node::string("1.3.2"));
+  set_missing("hydra.runtime.version_base", Node::string("1.3"));
+  if (!options.working_directory.empty()) set_missing("hydra.runtime.cwd", Node::literal(options.working_directory));
   if (options.multirun) set_missing("hydra.mode", Node::string("MULTIRUN"));
 }
 
+constexpr int kMaxDepth = 20;        // of `${hydra:}` in the hydra node
+constexpr size_t kMaxUses = 10'000;  // of it in one configuration
+
 // `${hydra:key}` reads the hydra node, which may use the job's configuration and `${hydra:}` itself.
-Resolvers with_hydra(const Resolvers& base, const std::shared_ptr<const Node>& whole, int depth) {
-  constexpr int kMaxDepth = 20;
+Resolvers with_hydra(const Resolvers& base, const std::shared_ptr<const Node>& whole, int depth,
+                     const std::shared_ptr<size_t>& uses) {
   Resolvers out = base;
-  out.add("hydra", [base, whole, depth](const std::vector<Node>& args, const ResolverScope&) {
+  out.add("hydra", [base, whole, depth, uses](const std::vector<Node>& args, const ResolverScope&) {
     if (args.size() != 1) throw Error("hydra: expected 1 argument, a key of the hydra node");
     if (depth > kMaxDepth) throw Error("Recursive interpolation detected");
+    if (++*uses > kMaxUses) throw Error(fmt::format("${{hydra:}} is used more than {} times", kMaxUses));
     const std::string key = "hydra." + python_str(args[0]);
-    std::optional<Node> found = select(*whole, key, with_hydra(base, whole, depth + 1));
+    std::optional<Node> found = select(*whole, key, with_hydra(base, whole, depth + 1, uses));
     if (!found) throw Error(fmt::format("Interpolation key '{}' not found", key));
+    if (found->is(Kind::missing)) throw Error(fmt::format("{} has no value here", key));
     return *std::move(found);
   });
   return out;
@@ -198,7 +215,7 @@ Node resolve(const Composition& composition) { return resolve(composition, Resol
 Node resolve(const Composition& composition, Resolvers resolvers) {
   auto whole = std::make_shared<Node>(composition.config);
   whole->set("hydra", composition.hydra);
-  return resolve(composition.config, with_hydra(resolvers, whole, 0));
+  return resolve(composition.config, with_hydra(resolvers, whole, 0, std::make_shared<size_t>(0)));
 }
 
 }  // namespace modelmeter::config

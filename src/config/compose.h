@@ -33,7 +33,8 @@ struct Composition {
 
 struct ComposeOptions {
   std::string job_name = "modelmeter";
-  bool multirun = false;  // sweeps in overrides are left to the sweeper, `???` groups are allowed
+  std::string working_directory;  // hydra.runtime.cwd; "" leaves it missing
+  bool multirun = false;          // sweeps in overrides are left to the sweeper, `???` groups are allowed
 };
 
 // An empty config_name composes without a primary config.

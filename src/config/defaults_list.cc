@@ -10,6 +10,8 @@
 
 #include "base/edit_distance.h"
 #include "config/default_item.h"
+#include "config/limits.h"
+#include "config/scalar.h"
 
 namespace modelmeter::config {
 namespace {
@@ -145,7 +147,10 @@ class Choices {
       out_.config_overrides.push_back(&word);
       return;
     }
-    const bool is_option = value.is(Kind::string) || value.is(Kind::list);
+    const bool is_option =
+        value.is(Kind::string) ||
+        (value.is(Kind::list) && std::all_of(value.items().begin(), value.items().end(),
+                                             [](const Node& option) { return option.is(Kind::string); }));
     if (word.kind == OverrideKind::force_add) {
       throw Error(fmt::format("force-add of config groups is not supported: '{}'", word.text), word.mark.span());
     }
@@ -160,7 +165,7 @@ class Choices {
       return;
     }
     if (!is_option) {
-      throw Error(fmt::format("Config group override must be a string or a list. Got {}", with_article(value.kind())),
+      throw Error(fmt::format("Config group override must be a string or a list of strings. Got {}", python_str(value)),
                   word.mark.span(), option_notes(repository_, word.key));
     }
     if (word.kind == OverrideKind::add) {
@@ -242,6 +247,7 @@ class Builder {
  private:
   void expand(TreeNode& node, bool in_interpolation) {
     DefaultItem& item = node.item;
+    require_bounds(node);
     if (item.is_group()) {
       if (choices_.deletes(item)) {
         node.removed = true;
@@ -268,6 +274,33 @@ class Builder {
     check_order(list, node, in_interpolation);
     for (auto it = list.rbegin(); it != list.rend(); ++it) add_child(node, std::move(*it), in_interpolation);
     std::reverse(node.children.begin(), node.children.end());
+  }
+
+  // A list that leads back to itself has no end.
+  void require_bounds(const TreeNode& node) {
+    if (++configs_expanded_ > max_configs) {
+      throw Error(
+          fmt::format("In '{}': the defaults lists name more than {} configs", node.parent->config_path(), max_configs),
+          node.item.mark.span());
+    }
+    size_t depth = 0;
+    for (const TreeNode* above = node.parent; above->parent != nullptr; above = above->parent) ++depth;
+    if (depth > max_defaults_depth) throw endless(node);
+  }
+
+  static Error endless(const TreeNode& node) {
+    constexpr size_t most_shown = 5;
+    std::vector<std::string> path;
+    for (const TreeNode* above = &node; above->parent != nullptr; above = above->parent) {
+      path.push_back(above->config_path());
+    }
+    const auto again = std::find(path.begin() + 1, path.end(), path.front());
+    const auto shown =
+        std::min<std::ptrdiff_t>(again == path.end() ? most_shown : again - path.begin() + 1, most_shown);
+    path.resize(static_cast<size_t>(shown));
+    std::reverse(path.begin(), path.end());
+    return Error(fmt::format("defaults lists lead to each other more than {} deep", max_defaults_depth),
+                 node.item.mark.span(), {fmt::format("… {}", join(path, " -> "))});
   }
 
   // Adds `_self_` where it is not written, and what the command line appends.
@@ -498,6 +531,7 @@ class Builder {
   TreeNode root_;
   std::vector<TreeNode*> pending_;
   std::vector<std::string> keys_;
+  size_t configs_expanded_ = 0;
 };
 
 }  // namespace

@@ -2,22 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 
-#include "base/error.h"
+#include "base/files.h"
 
 namespace modelmeter::config {
 namespace fs = std::filesystem;
 
 std::optional<std::string> DiskFileSystem::read(const std::string& path) const {
   if (!is_file(path)) return std::nullopt;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error("cannot read '" + path + "'");
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) throw Error("cannot read '" + path + "'");
-  return text;
+  return read_file(path);
 }
 
 bool DiskFileSystem::is_file(const std::string& path) const {

@@ -7,6 +7,7 @@
 
 #include "base/edit_distance.h"
 #include "config/interpolation_parser.h"
+#include "config/limits.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
@@ -41,7 +42,7 @@ void finalize(Node& node) {
   } else if (node.is(Kind::list)) {
     for (Node& item : node.items()) finalize(item);
   } else if (node.is(Kind::map)) {
-    for (Entry& entry : node.entries()) finalize(entry.value);
+    node.for_each_value(finalize);
   }
 }
 
@@ -86,6 +87,10 @@ class Resolution {
 
   // The value without interpolations.
   Node deep(Target target) {
+    if (++nodes_ > max_nodes) {
+      throw Error(fmt::format("interpolations make this configuration larger than {} values", max_nodes),
+                  target.node->span());
+    }
     const Mark site = target.node->mark();
     const bool was_interpolation = target.node->is_interpolation();
     if (was_interpolation) target = follow(std::move(target));
@@ -101,24 +106,27 @@ class Resolution {
       return out;
     }
     const Guard guard(*this, target);
-    Node out = target.node->is(Kind::map) ? Node::map({}, target.node->mark()) : Node::list({}, target.node->mark());
     target.path.emplace_back();
     if (target.node->is(Kind::map)) {
-      out.entries().reserve(target.node->entries().size());
+      Map entries;
+      entries.reserve(target.node->entries().size());
       for (const Entry& entry : target.node->entries()) {
         target.path.back() = entry.key.text;
-        out.entries().push_back({entry.key, deep({&entry.value, target.path, nullptr}), entry.key_mark});
+        entries.push_back({entry.key, deep({&entry.value, target.path, nullptr}), entry.key_mark});
       }
-    } else {
-      for (size_t i = 0; i < target.node->items().size(); ++i) {
-        target.path.back() = std::to_string(i);
-        out.items().push_back(deep({&target.node->items()[i], target.path, nullptr}));
-      }
+      return Node::map(std::move(entries), target.node->mark());
     }
-    return out;
+    List items;
+    items.reserve(target.node->items().size());
+    for (size_t i = 0; i < target.node->items().size(); ++i) {
+      target.path.back() = std::to_string(i);
+      items.push_back(deep({&target.node->items()[i], target.path, nullptr}));
+    }
+    return Node::list(std::move(items), target.node->mark());
   }
 
   Node decode(std::string_view text, const Path& holder, const Mark& site) {
+    const Step step(*this);
     Site evaluator(*this, holder);
     Node out = InterpolationParser(text, site, &evaluator).single_element();
     finalize(out);
@@ -133,6 +141,7 @@ class Resolution {
 
     Node look_up(const Reference& reference) override {
       Node out = resolution_.deep(resolution_.target(reference, holder_));
+      resolution_.count_text(out);
       if (out.is(Kind::missing)) {
         throw Error(fmt::format("MissingMandatoryValue while resolving interpolation: Missing mandatory value: {}",
                                 reference.text()));
@@ -148,6 +157,7 @@ class Resolution {
       }
       Node out = (*function)(args, *this);
       finalize(out);
+      resolution_.count_text(out);
       return out;
     }
 
@@ -166,6 +176,33 @@ class Resolution {
     const Path& holder_;
   };
 
+  void count_text(const Node& made) {
+    if (made.is(Kind::string)) bytes_ += made.as_string().size();
+    if (bytes_ > max_interpolated_bytes) {
+      throw Error(fmt::format("interpolations make more than {} MiB of text", max_interpolated_bytes >> 20));
+    }
+  }
+
+  // One interpolation more, within others, while it lives.
+  class Step {
+   public:
+    explicit Step(Resolution& resolution) : depth_(resolution.depth_) {
+      if (++resolution.interpolations_ > max_interpolations) {
+        throw Error(fmt::format("more than {} interpolations are followed", max_interpolations));
+      }
+      if (depth_ == max_interpolation_depth) {
+        throw Error(fmt::format("interpolations lead to each other more than {} deep", max_interpolation_depth));
+      }
+      ++depth_;
+    }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    ~Step() { --depth_; }
+
+   private:
+    size_t& depth_;
+  };
+
   // Marks a node as being resolved while it lives.
   class Guard {
    public:
@@ -174,6 +211,9 @@ class Resolution {
         if (path == target.path) {
           throw Error(container ? "Interpolation to parent node detected" : "Recursive interpolation detected");
         }
+      }
+      if (active_.size() > max_tree_depth) {
+        throw Error(fmt::format("maps and lists are nested more than {} deep", max_tree_depth));
       }
       active_.emplace_back(target.path, target.node->is_container());
     }
@@ -229,6 +269,7 @@ class Resolution {
     if (from.owned || !from.node->is_interpolation()) return from;
     try {
       const Guard guard(*this, from);
+      const Step step(*this);
       Site site(*this, from.path);
       auto [reference, value] = InterpolationParser(from.node->as_string(), from.node->mark(), &site).config_value();
       if (reference) return target(*reference, from.path);
@@ -246,6 +287,7 @@ class Resolution {
   const Node& root_;
   const Resolvers& resolvers_;
   std::vector<std::pair<Path, bool>> active_;
+  size_t nodes_ = 0, bytes_ = 0, interpolations_ = 0, depth_ = 0;
 };
 
 }  // namespace

@@ -6,9 +6,7 @@
 #include <optional>
 
 namespace modelmeter::config {
-namespace {
 
-// The number that Python sees in a key, if it does.
 std::optional<double> number_of(const Key& key) {
   switch (key.kind) {
     case KeyKind::boolean: return key.text == "true" ? 1.0 : 0.0;
@@ -19,8 +17,6 @@ std::optional<double> number_of(const Key& key) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 bool operator==(const Key& a, const Key& b) {
   if (a.kind == b.kind && a.text == b.text) return true;

@@ -2,6 +2,7 @@
 // where Python says so (1, 1.0 and true are one key, '1' is another).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,9 @@ struct Key {
 };
 
 bool operator==(const Key& a, const Key& b);
+
+// The number that Python sees in a key, if it does.
+std::optional<double> number_of(const Key& key);
 
 // "a.b" below "a"; the key alone at the root.
 std::string key_below(const std::string& path, std::string_view key);

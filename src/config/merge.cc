@@ -6,6 +6,7 @@
 #include "base/edit_distance.h"
 #include "config/interpolation_parser.h"
 #include "config/key.h"
+#include "config/limits.h"
 #include "config/scalar.h"
 
 namespace modelmeter::config {
@@ -50,6 +51,12 @@ class Merger {
     if (from.is(Kind::missing)) return;
     if (from.is_container() && into.is_interpolation()) {
       if (std::optional<Node> target = dereference(root_, path, resolvers_); target && target->is_container()) {
+        const NodeSize size = size_of(*target);
+        if (size.depth > max_depth || size.nodes > max_nodes / 10) {
+          throw Error(fmt::format("what is merged into here has {} values, {} deep: at most {}, {} deep", size.nodes,
+                                  size.depth, max_nodes / 10, max_depth),
+                      from.span(), {"full_key: " + path});
+        }
         into = *std::move(target);
       }
     }
@@ -87,6 +94,7 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
             const UpdateOptions& options) {
   const std::vector<std::string> keys = split_key(key).keys;
   if (keys.empty()) throw Error("an override needs a key", value.span());
+  if (keys.size() > max_depth) throw Error(fmt::format("a key has more than {} parts", max_depth), value.span());
   const bool closed = options.struct_mode && !options.force_add;
   Node* here = &root;
   std::string full_key;

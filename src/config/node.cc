@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "config/key_index.h"
+
 namespace modelmeter::config {
 namespace {
 
@@ -45,9 +47,18 @@ Node Node::string(std::string text, Mark mark, char quote) {
 
 Node Node::literal(std::string text, Mark mark) { return Node(Text{std::move(text), 0, false}, std::move(mark)); }
 Node Node::list() { return Node(List{}, {}); }
-Node Node::map() { return Node(Map{}, {}); }
+Node Node::map() { return Node(IndexedMap{}, {}); }
 Node Node::list(List items, Mark mark) { return Node(std::move(items), std::move(mark)); }
-Node Node::map(Map entries, Mark mark) { return Node(std::move(entries), std::move(mark)); }
+Node Node::map(Map entries, Mark mark) { return Node(IndexedMap(std::move(entries)), std::move(mark)); }
+
+Node::IndexedMap::IndexedMap() = default;
+Node::IndexedMap::IndexedMap(Map all) : entries(std::move(all)), index(KeyIndex::of(entries)) {}
+Node::IndexedMap::IndexedMap(const IndexedMap& other)
+    : entries(other.entries), index(other.index ? std::make_unique<KeyIndex>(*other.index) : nullptr) {}
+Node::IndexedMap::IndexedMap(IndexedMap&& other) noexcept = default;
+Node::IndexedMap& Node::IndexedMap::operator=(const IndexedMap& other) { return *this = IndexedMap(other); }
+Node::IndexedMap& Node::IndexedMap::operator=(IndexedMap&& other) noexcept = default;
+Node::IndexedMap::~IndexedMap() = default;
 
 bool Node::is_interpolation() const {
   const Text* text = std::get_if<Text>(&value_);
@@ -89,15 +100,19 @@ List& Node::items() { return const_cast<List&>(static_cast<const Node*>(this)->i
 
 const Map& Node::entries() const {
   if (!is(Kind::map)) wrong_kind(*this, "a map");
-  return std::get<Map>(value_);
+  return std::get<IndexedMap>(value_).entries;
 }
 
-Map& Node::entries() { return const_cast<Map&>(static_cast<const Node*>(this)->entries()); }
+Map& Node::map_entries() { return const_cast<Map&>(entries()); }
 
 const Node* Node::find(std::string_view key) const {
-  const Map* map = std::get_if<Map>(&value_);
+  const auto* map = std::get_if<IndexedMap>(&value_);
   if (!map) return nullptr;
-  for (const Entry& entry : *map) {
+  if (map->index) {
+    const std::optional<size_t> at = map->index->find(key, map->entries);
+    return at ? &map->entries[*at].value : nullptr;
+  }
+  for (const Entry& entry : map->entries) {
     if (entry.key.text == key) return &entry.value;
   }
   return nullptr;
@@ -106,32 +121,43 @@ const Node* Node::find(std::string_view key) const {
 Node* Node::find(std::string_view key) { return const_cast<Node*>(static_cast<const Node*>(this)->find(key)); }
 
 const Entry* Node::find_entry(const Key& key) const {
-  const Map* map = std::get_if<Map>(&value_);
+  const auto* map = std::get_if<IndexedMap>(&value_);
   if (!map) return nullptr;
-  for (const Entry& entry : *map) {
+  if (map->index) {
+    const std::optional<size_t> at = map->index->find(key, map->entries);
+    return at ? &map->entries[*at] : nullptr;
+  }
+  for (const Entry& entry : map->entries) {
     if (entry.key == key) return &entry;
   }
   return nullptr;
 }
 
 Node& Node::set(Key key, Node value, Mark key_mark) {
-  Map& map = entries();
-  for (Entry& entry : map) {
-    if (entry.key == key) {
-      entry.value = std::move(value);
-      if (key_mark.source) entry.key_mark = std::move(key_mark);
-      return entry.value;
-    }
+  Map& map = map_entries();
+  if (const Entry* found = find_entry(key)) {
+    auto& entry = const_cast<Entry&>(*found);
+    entry.value = std::move(value);
+    if (key_mark.source) entry.key_mark = std::move(key_mark);
+    return entry.value;
   }
   map.push_back({std::move(key), std::move(value), std::move(key_mark)});
+  auto& indexed = std::get<IndexedMap>(value_);
+  if (indexed.index) {
+    indexed.index->add(map.size() - 1, map);
+  } else {
+    indexed.index = KeyIndex::of(map);
+  }
   return map.back().value;
 }
 
 bool Node::erase(std::string_view key) {
-  Map& map = entries();
+  Map& map = map_entries();
   for (auto entry = map.begin(); entry != map.end(); ++entry) {
     if (entry->key.text == key) {
       map.erase(entry);
+      auto& indexed = std::get<IndexedMap>(value_);
+      indexed.index = KeyIndex::of(map);
       return true;
     }
   }
@@ -141,6 +167,22 @@ bool Node::erase(std::string_view key) {
 std::vector<std::string> Node::keys() const {
   std::vector<std::string> out;
   for (const Entry& entry : entries()) out.push_back(entry.key.text);
+  return out;
+}
+
+NodeSize size_of(const Node& node) {
+  NodeSize out;
+  const auto add = [&](const Node& child) {
+    const NodeSize size = size_of(child);
+    out.nodes += size.nodes;
+    out.depth = std::max(out.depth, size.depth);
+  };
+  if (node.is(Kind::list)) {
+    for (const Node& item : node.items()) add(item);
+  } else if (node.is(Kind::map)) {
+    for (const Entry& entry : node.entries()) add(entry.value);
+  }
+  if (node.is_container()) ++out.depth;
   return out;
 }
 

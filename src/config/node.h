@@ -28,6 +28,7 @@ class Node;
 struct Entry;
 using List = std::vector<Node>;
 using Map = std::vector<Entry>;  // in the order of first appearance
+class KeyIndex;
 
 class Node {
  public:
@@ -59,15 +60,17 @@ class Node {
   const List& items() const;
   List& items();
   const Map& entries() const;
-  Map& entries();
 
-  // Of a map; nullptr if the key is not there (or this is no map).
+  // Of a map; nullptr if the key is not there (or this is no map). Large maps find a key by an index.
   const Node* find(std::string_view key) const;
   Node* find(std::string_view key);
   const Entry* find_entry(const Key& key) const;
   // Replaces the value at its place, or appends it.
   Node& set(Key key, Node value, Mark key_mark = {});
   bool erase(std::string_view key);
+  // Calls visit(Node&) for each value of a map.
+  template <typename Visit>
+  void for_each_value(Visit&& visit);
   std::vector<std::string> keys() const;
 
   const Mark& mark() const { return mark_; }
@@ -81,9 +84,23 @@ class Node {
     char quote = 0;
     bool interpolation = false;
   };
-  using Value = std::variant<std::monostate, Missing, bool, int64_t, double, Text, List, Map>;
+  // The entries, and where each key stands once there are many.
+  struct IndexedMap {
+    IndexedMap();
+    explicit IndexedMap(Map all);
+    IndexedMap(const IndexedMap& other);
+    IndexedMap(IndexedMap&& other) noexcept;
+    IndexedMap& operator=(const IndexedMap& other);
+    IndexedMap& operator=(IndexedMap&& other) noexcept;
+    ~IndexedMap();
+
+    Map entries;
+    std::unique_ptr<KeyIndex> index;
+  };
+  using Value = std::variant<std::monostate, Missing, bool, int64_t, double, Text, List, IndexedMap>;
 
   Node(Value value, Mark mark);
+  Map& map_entries();
 
   Value value_;
   Mark mark_;
@@ -94,6 +111,17 @@ struct Entry {
   Node value;
   Mark key_mark;
 };
+
+template <typename Visit>
+void Node::for_each_value(Visit&& visit) {
+  for (Entry& entry : map_entries()) visit(entry.value);
+}
+
+// How many values a tree has, itself among them, and how many containers are within each other.
+struct NodeSize {
+  size_t nodes = 1, depth = 0;
+};
+NodeSize size_of(const Node& node);
 
 // The same value, order of keys and places apart. Python's equality: 1 == 1.0 == true.
 bool equal(const Node& a, const Node& b);

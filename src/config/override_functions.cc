@@ -146,7 +146,7 @@ Node cast_deep(const Call& call, const Cast& cast, Node value) {
     return value;
   }
   if (value.is(Kind::map)) {
-    for (Entry& entry : value.entries()) entry.value = cast_deep(call, cast, std::move(entry.value));
+    value.for_each_value([&](Node& item) { item = cast_deep(call, cast, std::move(item)); });
     return value;
   }
   return cast(call, value);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "config/interpolation.h"
+#include "config/limits.h"
 #include "config/scalar.h"
 #include "config/yaml.h"
 
@@ -12,9 +13,6 @@ namespace modelmeter::config {
 namespace {
 
 constexpr std::string_view kTagPrefix = "tag:yaml.org,2002:";
-// A document that aliases make larger than this is refused.
-constexpr int64_t kMaxNodes = 1'000'000;
-constexpr int kMaxYamlDepth = 500;
 
 struct Event {
   Event() = default;
@@ -23,16 +21,6 @@ struct Event {
   ~Event() { yaml_event_delete(&raw); }
   yaml_event_t raw = {};
 };
-
-int64_t count_nodes(const Node& node) {
-  int64_t count = 1;
-  if (node.is(Kind::list)) {
-    for (const Node& item : node.items()) count += count_nodes(item);
-  } else if (node.is(Kind::map)) {
-    for (const Entry& entry : node.entries()) count += count_nodes(entry.value);
-  }
-  return count;
-}
 
 std::string to_string(const yaml_char_t* text) { return text ? reinterpret_cast<const char*>(text) : ""; }
 
@@ -43,8 +31,8 @@ std::string short_tag(const std::string& tag) {
 
 class Reader {
  public:
-  Reader(std::string text, std::string file_name)
-      : source_(std::make_shared<Source>(Source{std::move(file_name), std::move(text)})) {
+  Reader(std::string text, std::string file_name, bool final)
+      : source_(std::make_shared<Source>(Source{std::move(file_name), std::move(text)})), final_(final) {
     if (!yaml_parser_initialize(&parser_)) throw Error(ErrorCode::internal, "libyaml: out of memory");
     yaml_parser_set_input_string(&parser_, reinterpret_cast<const unsigned char*>(source_->text.data()),
                                  source_->text.size());
@@ -103,7 +91,8 @@ class Reader {
   }
 
   Node node(Event& event) {
-    if (++depth_ > kMaxYamlDepth) throw Error("nested too deeply", mark(event.raw.start_mark).span());
+    if (++depth_ > max_depth) throw too_deep(event);
+    count(1, event);
     Node out = node_of(event);
     --depth_;
     return out;
@@ -127,9 +116,23 @@ class Reader {
                                           : fmt::format("alias '{}' is inside what it stands for", name),
                   mark(event.raw.start_mark).span());
     }
-    nodes_ += count_nodes(*found->second);
-    if (nodes_ > kMaxNodes) throw Error("aliases make this document too large", mark(event.raw.start_mark).span());
+    const NodeSize size = size_of(*found->second);
+    count(size.nodes, event);
+    if (depth_ + size.depth > max_depth) throw too_deep(event);
     return *found->second;
+  }
+
+  Error too_deep(const Event& event) const {
+    return Error(fmt::format("maps and lists are nested more than {} deep", max_depth),
+                 mark(event.raw.start_mark).span());
+  }
+
+  // What has an anchor is kept twice.
+  void count(size_t nodes, const Event& event) {
+    nodes_ += nodes;
+    if (nodes_ <= max_nodes) return;
+    throw Error(fmt::format("this document has more than {} values, counting anchors and aliases", max_nodes),
+                mark(event.raw.start_mark).span());
   }
 
   Node scalar(const Event& event) {
@@ -144,8 +147,9 @@ class Reader {
     } else {
       out = Node::string(std::move(text), at);
     }
+    if (out.is_interpolation() && final_) out = Node::literal(out.as_string(), at);
     if (out.is_interpolation()) check_interpolation(out);
-    return anchored(raw.anchor, std::move(out));
+    return anchored(raw.anchor, std::move(out), event);
   }
 
   static Node tagged(const std::string& tag, const std::string& text, const Mark& at) {
@@ -190,7 +194,7 @@ class Reader {
       if (item.raw.type == YAML_SEQUENCE_END_EVENT) break;
       items.push_back(node(item));
     }
-    return anchored(event.raw.data.sequence_start.anchor, Node::list(std::move(items), at));
+    return anchored(event.raw.data.sequence_start.anchor, Node::list(std::move(items), at), event);
   }
 
   Node mapping(const Event& event) {
@@ -218,9 +222,9 @@ class Reader {
       Node value = node();
       own.set(std::move(key), std::move(value), key_mark);
     }
-    if (merged.entries().empty()) return anchored(event.raw.data.mapping_start.anchor, std::move(own));
-    for (Entry& entry : own.entries()) merged.set(std::move(entry.key), std::move(entry.value), entry.key_mark);
-    return anchored(event.raw.data.mapping_start.anchor, std::move(merged));
+    if (merged.entries().empty()) return anchored(event.raw.data.mapping_start.anchor, std::move(own), event);
+    for (const Entry& entry : own.entries()) merged.set(entry.key, entry.value, entry.key_mark);
+    return anchored(event.raw.data.mapping_start.anchor, std::move(merged), event);
   }
 
   // `<<: *a` and `<<: [*a, *b]`: the keys come before the map's own, and a wins over b.
@@ -261,22 +265,29 @@ class Reader {
     if (anchor) anchors_[to_string(anchor)] = std::nullopt;
   }
 
-  Node anchored(const yaml_char_t* anchor, Node node) {
-    if (anchor) anchors_[to_string(anchor)] = node;
+  Node anchored(const yaml_char_t* anchor, Node node, const Event& event) {
+    if (anchor) {
+      count(size_of(node).nodes, event);
+      anchors_[to_string(anchor)] = node;
+    }
     return node;
   }
 
   std::shared_ptr<const Source> source_;
   yaml_parser_t parser_ = {};
   std::map<std::string, std::optional<Node>> anchors_;
-  int64_t nodes_ = 0;
-  int depth_ = 0;
+  bool final_;
+  size_t nodes_ = 0, depth_ = 0;
 };
 
 }  // namespace
 
 Node parse_yaml(std::string text, std::string file_name) {
-  return Reader(std::move(text), std::move(file_name)).document();
+  return Reader(std::move(text), std::move(file_name), false).document();
+}
+
+Node parse_data(std::string text, std::string file_name) {
+  return Reader(std::move(text), std::move(file_name), true).document();
 }
 
 }  // namespace modelmeter::config

@@ -1,17 +1,10 @@
 #include "cost/op_cost.h"
 
 #include "base/checked.h"
+#include "cost/recorded_cost.h"
 
 namespace modelmeter {
 namespace {
-
-struct Product {
-  int64_t value = 0;
-
-  void each(int64_t n) { value = n; }
-  void factor(const char*, int64_t size) { value = checked_mul(value, size, "the number of FLOPs"); }
-  void elements(const char*, const TensorMeta& meta) { factor("", meta.numel); }
-};
 
 struct Sum {
   int64_t value = 0;
@@ -20,7 +13,7 @@ struct Sum {
 };
 
 struct Counted {
-  Product tensor, vector;
+  CountedProduct tensor, vector;
   Sum read, written;
 };
 
@@ -38,6 +31,24 @@ OpCost cost_of(const Launch& op) {
   cost.bytes_written = counted.written.value;
   if (op.kernel == Kernel::grouped_mm) cost.flops_unknown = cost.flops_tensor;
   return cost;
+}
+
+OpCost cost_of(const Trace& trace, const Op& op) { return recorded_cost(trace, op); }
+
+int64_t partly_read(const Launch& op, Reads reads) {
+  Sum read;
+  read_terms(op, reads, read);
+  return read.value;
+}
+
+void count_matrix_work(const Launch& op, OpKind kind, OpCost& cost) {
+  CountedProduct tensor, vector;
+  tensor_factors(op, kind, tensor);
+  cost.flops_tensor = tensor.value;
+  if (op.kernel == Kernel::grouped_mm) cost.flops_unknown = tensor.value;
+  if (kind != OpKind::attention) return;
+  softmax_of_scores_factors(op, vector);
+  cost.flops_vector = vector.value;
 }
 
 }  // namespace modelmeter

@@ -29,6 +29,7 @@ struct OpCost {
 
 // The cost of one execution, without an allocation. Error naming the count where it overflows 64 bits.
 OpCost cost_of(const Launch& op);
-inline OpCost cost_of(const Trace& trace, const Op& op) { return cost_of(launch_of(trace, op)); }
+// The same of a recorded op, from the bytes that were added up when it was recorded.
+OpCost cost_of(const Trace& trace, const Op& op);
 
 }  // namespace modelmeter

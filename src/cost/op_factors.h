@@ -135,21 +135,23 @@ void written_terms(const Launch& op, Sum& bytes) {
   for (int i = 0; i < op.outputs; ++i) bytes.add("output", op.output(i));
 }
 
+// What matrix units do: nothing in most kernels.
+inline bool runs_on_matrix_units(OpKind kind) {
+  return kind == OpKind::matmul || kind == OpKind::conv || kind == OpKind::attention;
+}
+template <class Product>
+void tensor_factors(const Launch& op, OpKind kind, Product& flops) {
+  if (kind == OpKind::conv) return conv_factors(op, flops);
+  if (kind == OpKind::attention) return attention_factors(op, flops);
+  op.kernel == Kernel::grouped_mm ? grouped_mm_factors(op, flops) : matmul_factors(op, flops);
+}
+
 // All that a kernel costs, of one that is launched.
 template <class Reader>
 void list_factors(const Launch& op, Reader& out) {
   const KernelInfo& kernel = info(op.kernel);
-  switch (kernel.kind) {
-    case OpKind::matmul:
-      op.kernel == Kernel::grouped_mm ? grouped_mm_factors(op, out.tensor) : matmul_factors(op, out.tensor);
-      break;
-    case OpKind::conv: conv_factors(op, out.tensor); break;
-    case OpKind::attention:
-      attention_factors(op, out.tensor);
-      softmax_of_scores_factors(op, out.vector);
-      break;
-    default: break;
-  }
+  if (runs_on_matrix_units(kernel.kind)) tensor_factors(op, kernel.kind, out.tensor);
+  if (kernel.kind == OpKind::attention) softmax_of_scores_factors(op, out.vector);
   if (kernel.vector_flops != 0) element_factors(op, kernel, out.vector);
   read_terms(op, kernel.reads, out.read);
   written_terms(op, out.written);

@@ -5,6 +5,7 @@
 #include "base/checked.h"
 #include "cost/executions.h"
 #include "cost/live_memory.h"
+#include "cost/recorded_cost.h"
 
 namespace modelmeter {
 double Cost::arithmetic_intensity() const {
@@ -16,17 +17,13 @@ void Cost::add(const Cost& cost) {
   for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(cost.*figure, what);
 }
 
-void Cost::add(const Cost& cost, int64_t times) {
-  for (const auto& [figure, what] : cost_sums) {
-    this->*figure = (this->*figure).plus((cost.*figure).times(times, what), what);
-  }
+Cost Cost::times(int64_t n) const {
+  Cost out;
+  for (const auto& [figure, what] : cost_sums) out.*figure = (this->*figure).times(n, what);
+  return out;
 }
 
-void Cost::add_half(const Cost& first_and_last, int64_t times) {
-  Cost all;
-  all.add(first_and_last, times);
-  for (const auto& [figure, what] : cost_sums) this->*figure = (this->*figure).plus(all.*figure / 2, what);
-}
+void Cost::add_half(const Cost& first_and_last, int64_t n) { add(first_and_last.times(n).part(2)); }
 
 Cost Cost::part(int64_t parts) const {
   Cost out;
@@ -55,24 +52,48 @@ int64_t highest_streamed(const Trace& trace, int32_t scope) {
   return highest;
 }
 
+// Adds each op to its scope, as one execution of that: repetition is multiplied in once per scope. Of ops that grow, a
+// mean execution is half of the first and the last.
+void add_ops(const Trace& trace, const std::vector<Rise>& rises, std::vector<Cost>& first_and_last, Rollup& out) {
+  ScopeCost* const scopes = out.scopes.data();
+  const Rise* const rise = rises.data();
+  OpCost* next_cost = out.op_costs.empty() ? nullptr : out.op_costs.data();
+  for (const Op& op : trace.ops) {
+    const auto at = static_cast<size_t>(op.scope);
+    ScopeCost& scope = scopes[at];
+    const int64_t live = highest_live(trace, op, rise[at]);
+    if (live > scope.peak_live) {
+      scope.peak_live = live;
+      if (live > out.peak_live) {
+        out.peak_live = live;
+        out.peak_op = static_cast<int32_t>(&op - trace.ops.begin());
+      }
+    }
+    const OpCost cost = recorded_cost(trace, op);
+    if (next_cost != nullptr) *next_cost++ = cost;
+    if (op.last < 0) {
+      scope.own.add(cost);
+    } else {
+      first_and_last[at].add(cost);
+      first_and_last[at].add(cost_of(trace, trace.last_ops[static_cast<size_t>(op.last)]));
+    }
+  }
+}
+
 // From each scope's ops, per execution, to all executions with all that is in it.
 void add_up_scopes(const Trace& trace, const std::vector<Cost>& first_and_last, Rollup& out) {
   // Children come after their parents, so that going backwards every scope is complete when it is added to its parent.
   for (size_t i = out.scopes.size(); i-- > 0;) {
     ScopeCost& scope = out.scopes[i];
-    if (out.executions[i] != 1) {
-      Cost own;
-      own.add(scope.own, out.executions[i]);
-      scope.own = own;
-    }
+    if (scope.own.kernels != 0 && out.executions[i] != 1) scope.own = scope.own.times(out.executions[i]);
     if (!first_and_last.empty() && first_and_last[i].kernels != 0) {
       scope.own.add_half(first_and_last[i], out.executions[i]);
     }
-    scope.inclusive.add(scope.own);
+    if (scope.own.kernels != 0) scope.inclusive.add(scope.own);
     const Scope& place = trace.scopes[i];
     if (place.parent < 0) continue;
     ScopeCost& parent = out.scopes[static_cast<size_t>(place.parent)];
-    parent.inclusive.add(scope.inclusive);
+    if (scope.inclusive.kernels != 0) parent.inclusive.add(scope.inclusive);
     parent.peak_live = std::max(parent.peak_live, scope.peak_live);
   }
 }
@@ -81,9 +102,8 @@ void add_up_scopes(const Trace& trace, const std::vector<Cost>& first_and_last, 
 // is of one execution of the scope.
 class SharedCosts {
  public:
-  // `ops`: the costs of the trace's ops, as they are.
-  SharedCosts(const Trace& trace, const std::vector<OpCost>& ops, const std::vector<Rise>& rises, Rollup& out)
-      : trace_(trace), ops_(ops), rises_(rises), out_(out), costs_(trace.calls.size()) {}
+  SharedCosts(const Trace& trace, const std::vector<Rise>& rises, Rollup& out)
+      : trace_(trace), ops_(out.op_costs), rises_(rises), out_(out), costs_(trace.calls.size()) {}
 
   void add() {
     for (const SharedCall& call : trace_.shared_calls) costs_[static_cast<size_t>(call.like)].used = true;
@@ -140,17 +160,18 @@ class SharedCosts {
     out.used = true;
     for (int32_t i = call.first_op; i < call.end_op; ++i) {
       const Op& op = trace_.ops[static_cast<size_t>(i)];
-      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
       const OpCost& first = ops_[static_cast<size_t>(i)];
-      const int64_t times = times_in(call, op.scope);
-      if (op.last < 0 && times == 1) {
+      if (op.scope == call.scope && op.last < 0) {  // once a call, as most are
+        out.rise = std::max(out.rise, op.live - call.live);
         out.cost.add(first);
         continue;
       }
+      out.rise = std::max(out.rise, highest_live(trace_, op, rise_in(call, op.scope)) - call.live);
+      const int64_t times = times_in(call, op.scope);
       Cost cost;
       cost.add(first);
       if (op.last < 0) {
-        out.cost.add(cost, times);
+        out.cost.add(cost.times(times));
       } else {
         cost.add(modelmeter::cost_of(trace_, trace_.last_ops[static_cast<size_t>(op.last)]));
         out.cost.add_half(cost, times);
@@ -158,7 +179,8 @@ class SharedCosts {
     }
     for_each_shared(call, [&](const SharedCall& s) {
       const CallCost& cost = cost_of(s);
-      out.cost.add(cost.cost, times_in(call, s.scope));
+      const int64_t times = times_in(call, s.scope);
+      out.cost.add(times == 1 ? cost.cost : cost.cost.times(times));
       out.rise = std::max(out.rise, s.live + rise_in(call, s.scope).all + cost.rise - call.live);
     });
     return out;
@@ -179,29 +201,10 @@ void roll_up(const Trace& trace, Rollup& out) {
   out.peak_op = -1;
   executions_of_scopes(trace, out.executions);
   const std::vector<Rise> rise = rises(trace);
-  // Costs of ops are wanted again only for what shares them.
-  const bool shares = !trace.shared_calls.empty();
-  std::vector<OpCost> op_costs(shares ? trace.ops.size() : 0);
-  // Per execution of its scope first; repetition is multiplied in below, once per scope. Of what grows, a mean
-  // execution is half of the first and the last.
   std::vector<Cost> first_and_last(trace.last_ops.empty() ? 0 : trace.scopes.size());
-  for_each_execution(trace, out.executions, [&](const Executions& e) {
-    const auto at = static_cast<size_t>(e.op.scope);
-    ScopeCost& scope = out.scopes[at];
-    const int64_t live = highest_live(trace, e.op, rise[at]);
-    if (live > scope.peak_live) {
-      scope.peak_live = live;
-      if (live > out.peak_live) {
-        out.peak_live = live;
-        out.peak_op = e.index;
-      }
-    }
-    const OpCost cost = cost_of(trace, e.op);
-    if (shares) op_costs[static_cast<size_t>(e.index)] = cost;
-    (e.last == nullptr ? scope.own : first_and_last[at]).add(cost);
-    if (e.last != nullptr) first_and_last[at].add(cost_of(trace, *e.last));
-  });
-  if (shares) SharedCosts(trace, op_costs, rise, out).add();
+  out.op_costs.resize(trace.shared_calls.empty() ? 0 : trace.ops.size());
+  add_ops(trace, rise, first_and_last, out);
+  if (!trace.shared_calls.empty()) SharedCosts(trace, rise, out).add();
   add_up_scopes(trace, first_and_last, out);
 }
 

@@ -27,10 +27,10 @@ struct Cost {
 
   void add(const OpCost& cost);  // one execution of an op
   void add(const Cost& cost);
-  void add(const Cost& cost, int64_t times);
   // Adds half of it that many times; where that is the sum of an arithmetic progression, from its first and last
   // member.
-  void add_half(const Cost& first_and_last, int64_t times);
+  void add_half(const Cost& first_and_last, int64_t n);
+  Cost times(int64_t n) const;
   // An equal part of it: every sum divided, rounded down.
   Cost part(int64_t parts) const;
   friend bool operator==(const Cost& a, const Cost& b);
@@ -52,14 +52,12 @@ inline constexpr CostSum cost_sums[] = {
 static_assert(sizeof(Cost) == std::size(cost_sums) * sizeof(Count), "a member of Cost is not in cost_sums");
 
 inline void Cost::add(const OpCost& cost) {
-  kernels.add_64(cost.kernels, "the number of kernels");
-  if (cost.flops_tensor != 0) {
-    flops_tensor.add_64(cost.flops_tensor, "the number of tensor FLOPs");
-    flops_unknown.add_64(cost.flops_unknown, "the number of tensor FLOPs");
-  }
-  if (cost.flops_vector != 0) flops_vector.add_64(cost.flops_vector, "the number of vector FLOPs");
-  bytes_read.add_64(cost.bytes_read, "the number of bytes read");
-  bytes_written.add_64(cost.bytes_written, "the number of bytes written");
+  kernels.add_64(cost.kernels);
+  flops_tensor.add_64(cost.flops_tensor);
+  flops_vector.add_64(cost.flops_vector);
+  bytes_read.add_64(cost.bytes_read);
+  bytes_written.add_64(cost.bytes_written);
+  flops_unknown.add_64(cost.flops_unknown);
 }
 
 // What a scope costs with everything in it.
@@ -74,6 +72,7 @@ struct Rollup {
   std::vector<int64_t> executions;  // of each scope in the whole run
   int64_t peak_live = 0;            // above the start
   int32_t peak_op = -1;             // the first op at which it stands
+  std::vector<OpCost> op_costs;     // of each op, where calls are shared: those of a shared call count again
 
   const Cost& total() const { return scopes.front().inclusive; }
   // With what is resident; of a run in stages, the highest of them.

@@ -147,20 +147,17 @@ class BaseLayer {
 // One call of a module: a scope of the trace, named as the parent registered the layer.
 class ModuleCall {
  public:
-  explicit ModuleCall(const BaseLayer& layer, int64_t index = -1) : tracer_(Tracer::current()) {
-    const int32_t scope = tracer_.enter_module(layer.name(), layer.class_name(), &layer, index);
-    tracer_.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
-  }
+  explicit ModuleCall(const BaseLayer& layer, int64_t index = -1)
+      : scope_([&](Tracer& tracer) {
+          const int32_t scope = tracer.enter_module(layer.name(), layer.class_name(), &layer, index);
+          tracer.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
+        }) {}
   // Of a layer further down, past its parents: `path` is its name here ("language_model.embed_tokens").
-  ModuleCall(const BaseLayer& layer, std::string_view path) : tracer_(Tracer::current()) {
-    tracer_.enter_module(path, layer.class_name(), &layer);
-  }
-  ~ModuleCall() { tracer_.leave(); }
-  ModuleCall(const ModuleCall&) = delete;
-  ModuleCall& operator=(const ModuleCall&) = delete;
+  ModuleCall(const BaseLayer& layer, std::string_view path)
+      : scope_([&](Tracer& tracer) { tracer.enter_module(path, layer.class_name(), &layer); }) {}
 
  private:
-  Tracer& tracer_;
+  NamedScope scope_;
 };
 
 // Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay

@@ -86,6 +86,7 @@ class MemoryBuilder {
     s.id = name_of(residence);
     s.forwards = forwards(residence.scope);
     s.residents = residents_of(s.id);
+    s.transfers = weight_transfers(trace(), residence);
     s.input_bytes = residence.given_bytes - s.residents.bytes();
     const auto& ops = trace().ops;
     while (next_op_ < ops.size() && !trace().is_within(ops[next_op_].scope, residence.scope)) ++next_op_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cost/weight_transfers.h"
 #include "hardware/stack.h"
 #include "memory/device_memory.h"
 #include "model/analytic_model.h"
@@ -31,6 +32,7 @@ struct StageMemory {
   std::vector<int64_t> live, held;  // over its ops: everything on the device, and the weights and inputs of it
   Residents residents;
   int64_t streamed_bytes = 0;  // of its own weights, where they are streamed: those on the device at the peak
+  WeightTransfers transfers;   // over the bus, in the whole run
   int64_t input_bytes = 0;     // inputs, and what is handed on from stage to stage
   int64_t activation_bytes = 0;
   std::vector<MemoryRole> roles;  // parts of the activations

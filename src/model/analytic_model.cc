@@ -56,7 +56,8 @@ const std::vector<AnalyticModel::Held>& AnalyticModel::held_by_stage() const {
   std::call_once(held_once_, [this] {
     for (const auto& stage : stages()) {
       const Residents resident = residents(*stage);
-      held_.push_back({resident.bytes(), resident.on_device, resident.streamed});
+      held_.push_back(
+          {resident.bytes(), resident.arriving_bytes, resident.leaving_bytes, resident.on_device, resident.streamed});
     }
   });
   return held_;
@@ -68,14 +69,16 @@ void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) co
   for (const auto& stage : stages()) {
     tracer.enter_function(stage->id());
     trace.given_bytes = 0;
-    // Streamed weights are counted kernel by kernel.
+    // Streamed weights are counted kernel by kernel, where it runs.
     const bool shares_calls = tracer.exchange_shares_calls(!resident->streamed && tracer.shares_calls());
+    const bool names_scopes = tracer.exchange_names_scopes(resident->streamed || tracer.names_scopes());
     ((*stage).*how)(tracer);
+    tracer.exchange_names_scopes(names_scopes);
     tracer.exchange_shares_calls(shares_calls);
     const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
     const int64_t beside = resident->on_device ? std::max(inputs, held) : held;
-    trace.residences.push_back(
-        {tracer.scope(), checked_add(resident->bytes, beside, "live memory"), resident->on_device, resident->streamed});
+    trace.residences.push_back({tracer.scope(), checked_add(resident->bytes, beside, "live memory"),
+                                resident->on_device, resident->streamed, resident->arriving, resident->leaving});
     tracer.leave();
     ++resident;
   }

@@ -79,6 +79,9 @@ struct Residents {
   std::vector<Resident> list;
   bool on_device = true;  // false: the stage runs on the host
   bool streamed = false;  // of the stage's own weights a module's are there only while it runs
+  // Weights that came onto the device, and that were copied back to the host, since the stage before; of the first one,
+  // what loading the models brought there is among it.
+  int64_t arriving_bytes = 0, leaving_bytes = 0;
 
   int64_t bytes() const;
 };
@@ -134,7 +137,7 @@ class AnalyticModel : public StageCostMixin {
  private:
   // What trace() needs of residents(), which follows from the model alone: worked out once.
   struct Held {
-    int64_t bytes;
+    int64_t bytes, arriving, leaving;
     bool on_device, streamed;
   };
   const std::vector<Held>& held_by_stage() const;  // as stages()

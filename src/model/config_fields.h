@@ -26,6 +26,13 @@ struct ConfigField {
 template <class T>
 using ConfigFields = std::vector<ConfigField<T>>;
 
+// The bound of a size: what is built one by one has less room.
+inline int64_t most_of(std::string_view name) {
+  const bool one_by_one =
+      name.find("layers") != std::string_view::npos || name.find("blocks") != std::string_view::npos || name == "depth";
+  return one_by_one ? config::max_layers : config::max_size;
+}
+
 // The names of the table's rows, after `keys`.
 template <class T>
 std::vector<std::string> known_keys(std::vector<std::string> keys, const ConfigFields<T>& fields, KeyNames names) {
@@ -45,7 +52,7 @@ void read_fields(const config::View& view, const ConfigFields<T>& fields, KeyNam
         [&](auto member) {
           using Value = std::remove_reference_t<decltype(out.*member)>;
           if constexpr (std::is_same_v<Value, int64_t>) {
-            out.*member = view.get_positive<int64_t>(name);
+            out.*member = view.get_positive<int64_t>(name, most_of(name));
           } else {
             out.*member = view.get<Value>(name);
           }

@@ -31,7 +31,7 @@ config::Node read_data_file(const std::string& path) {
   std::optional<std::string> text = config::DiskFileSystem().read(path);
   if (!text) throw Error(fmt::format("{}: no such file", path));
   if (text->find_first_not_of(" \t\r\n") == std::string::npos) throw Error(fmt::format("{}: the file is empty", path));
-  return config::parse_yaml(std::move(*text), path);
+  return config::parse_data(std::move(*text), path);
 }
 
 }  // namespace modelmeter

@@ -26,8 +26,16 @@ struct Family {
   // Stages in the order of a pipeline, and those that are forwards of a whole model. "diffusion" stands for
   // "diffusion/dit" too.
   std::vector<std::string> stage_order, whole_forwards;
-  std::vector<std::string> nodes;  // of the configuration that it reads, beside those of every family
+  // Nodes of a configuration that this family reads, beside common_nodes.
+  std::vector<std::string> nodes;
 };
+
+// Nodes that every configuration may have.
+const std::vector<std::string>& common_nodes() {
+  static const std::vector<std::string> names = {"hf",     "runtime", "workload", "model",
+                                                 "report", "device",  "host",     "stack"};
+  return names;
+}
 
 std::vector<Family> all_families() {
   std::vector<Family> table = {
@@ -59,8 +67,12 @@ const ModelRegistry& models() {
   static const ModelRegistry registry = [] {
     ModelRegistry r("model");
     for (const Family& family : families()) {
-      r.add(family.target, [build = family.build](const config::View&, const config::View& root,
-                                                  const DataFiles& files) { return build(root, files); });
+      r.add(family.target, [&family](const config::View&, const config::View& root, const DataFiles& files) {
+        std::vector<std::string> known = common_nodes();
+        known.insert(known.end(), family.nodes.begin(), family.nodes.end());
+        root.require_known_keys(known);
+        return family.build(root, files);
+      });
     }
     return r;
   }();
@@ -99,13 +111,6 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
-  std::vector<std::string> nodes = {"hf", "runtime", "workload", "model", "report", "device", "host", "stack"};
-  const config::View model = config.child("model");
-  for (const Family& family : families()) {
-    if (!model.has("_target_") || model.get<std::string>("_target_") != family.target) continue;
-    nodes.insert(nodes.end(), family.nodes.begin(), family.nodes.end());
-    config.require_known_keys(nodes);
-  }
   return models().instantiate(config.child("model"), config, files);
 }
 

@@ -14,7 +14,8 @@
 
 namespace modelmeter {
 
-// Builds the model that config.model._target_ names. Errors have their place in the configuration.
+// Builds the model that config.model._target_ names. Errors have their place in the configuration; a node that the
+// family does not read is one.
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files);
 
 // The configuration that a recording's header says: nodes hf, runtime, workload, model …, whole, model.stages the one

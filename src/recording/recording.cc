@@ -15,7 +15,7 @@ namespace {
 
 constexpr char schema[] = "modelmeter.reference/1";
 // A few hundred megabytes in memory. The largest recording that is known has 5,000.
-constexpr size_t most_ops = 500'000;
+constexpr size_t most_recorded_ops = 500'000;
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
@@ -162,8 +162,8 @@ void read_sections(const Reader& reader, const Json& sections, std::vector<Recor
       int64_t peak = 0;
       for (size_t i = found->second.first; i < found->second.last; ++i) peak = std::max(peak, ops[i].live);
       const int64_t shift = checked_add(reader.number_or(section, "peak_live", peak), -peak, "live memory");
-      if (ops.size() + (found->second.last - found->second.first) > most_ops) {
-        reader.fail(fmt::format("repeated sections make more than {} kernels", most_ops));
+      if (ops.size() + (found->second.last - found->second.first) > most_recorded_ops) {
+        reader.fail(fmt::format("repeated sections make more than {} kernels", most_recorded_ops));
       }
       for (size_t i = found->second.first; i < found->second.last; ++i) {
         RecordedOp copy = ops[i];

@@ -167,7 +167,7 @@ class Pages {
       if (r.last) {
         r.total.add_half(cost, runs);
       } else {
-        r.total.add(cost, runs);
+        r.total.add(cost.times(runs));
       }
     }
     return rows;

@@ -1,11 +1,9 @@
 #include "report/memory_json.h"
 
-#include <nlohmann/json.hpp>
+#include "base/json.h"
 
 namespace modelmeter {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 Json json(const MemoryOp& op) {
   if (op.index < 0) return nullptr;
@@ -23,6 +21,8 @@ Json json(const StageMemory& s) {
           {"weights", weights},
           {"weight_bytes", s.weight_bytes()},
           {"streamed_weight_bytes", s.streamed_bytes},
+          {"weights_to_device_bytes", json_of(s.transfers.to_device)},
+          {"weights_to_host_bytes", json_of(s.transfers.to_host)},
           {"input_bytes", s.input_bytes},
           {"activation_peak_bytes", s.activation_bytes},
           {"kept_bytes", roles},

@@ -115,7 +115,7 @@ Totals SweepModel::add_up(const RunValues& run) {
     const Resident& resident = there.parts[i];
     const StageResult& result = memos_[i].at(run, resident.on_device && resident.streamed);
     forwards_.push_back(parts_[i]->forwards(run));
-    cost.add(result.cost, forwards_.back());
+    cost.add(result.cost.times(forwards_.back()));
     activation_peak = std::max(activation_peak, result.peak_live);
     kv_cache += parts_[i]->kv_cache_bytes(run);
     results_.push_back(&result);

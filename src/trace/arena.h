@@ -13,6 +13,9 @@
 
 namespace modelmeter {
 
+// Error: a run whose loops have no two alike iterations, and many of them.
+[[noreturn]] void throw_trace_too_large(size_t most);
+
 template <class T>
 class Arena {
  public:
@@ -41,8 +44,11 @@ class Arena {
  private:
   static_assert(std::is_trivially_destructible_v<T>);
   static constexpr size_t chunk = 256;
+  // Some hundred megabytes; the largest trace of a model has a thousandth of it.
+  static constexpr size_t most = size_t{1} << 21;
 
-  void grow() {
+  [[gnu::cold]] void grow() {
+    if (used_ * chunk >= most) throw_trace_too_large(most);
     if (used_ == chunks_.size()) chunks_.push_back(std::unique_ptr<T[]>(new T[chunk]));
     next_ = chunks_[used_++].get();
     end_ = next_ + chunk;
@@ -89,7 +95,7 @@ class Buffer {
     void operator()(T* objects) const { ::operator delete(static_cast<void*>(objects)); }
   };
 
-  void grow(size_t n) {
+  [[gnu::cold]] void grow(size_t n) {
     const size_t wanted = std::max(size_ + n, std::max<size_t>(2 * capacity_, 64));
     // NOLINTNEXTLINE(bugprone-sizeof-expression): where T is a pointer, its own size is meant
     std::unique_ptr<T[], Free> larger(static_cast<T*>(::operator new(wanted * sizeof(T))));

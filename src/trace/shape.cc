@@ -70,7 +70,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
     int64_t& dim = out[i + shift];
     if (dim == shorter[i] || shorter[i] == 1) continue;
     if (dim != 1) {
-      throw Error(ErrorCode::internal, fmt::format("shapes {} and {} do not broadcast", a.to_string(), b.to_string()));
+      throw Error(fmt::format("shapes {} and {} do not broadcast", a.to_string(), b.to_string()));
     }
     dim = shorter[i];
   }

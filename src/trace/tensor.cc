@@ -27,7 +27,7 @@ void infer(Shape& sizes, int64_t numel) {
     known *= sizes[unknown];
   }
   if (!fits || known != numel) {
-    throw Error(ErrorCode::internal, fmt::format("{} elements do not fit the shape {}", numel, sizes.to_string()));
+    throw Error(fmt::format("{} elements do not fit the shape {}", numel, sizes.to_string()));
   }
 }
 
@@ -137,8 +137,8 @@ Tensor Tensor::view(const Shape& new_sizes) const {
   if (is_contiguous()) return Tensor(made);
   Shape* new_strides = tracer().trace().strides.add();
   if (!view_strides(*meta_, made->sizes, *new_strides)) {
-    throw Error(ErrorCode::internal, fmt::format("a tensor of shape {} and strides {} cannot be viewed as {}",
-                                                 sizes().to_string(), strides().to_string(), new_sizes.to_string()));
+    throw Error(fmt::format("a tensor of shape {} and strides {} cannot be viewed as {}", sizes().to_string(),
+                            strides().to_string(), new_sizes.to_string()));
   }
   made->own_strides = modelmeter::is_contiguous(made->sizes, *new_strides) ? nullptr : new_strides;
   return Tensor(made);
@@ -199,8 +199,7 @@ Tensor Tensor::expand(const Shape& new_sizes) const {
     int64_t& size = view.sizes()[i];
     if (new_sizes[i] == -1 || new_sizes[i] == size) continue;
     if (size != 1) {
-      throw Error(ErrorCode::internal,
-                  fmt::format("shape {} does not expand to {}", sizes().to_string(), new_sizes.to_string()));
+      throw Error(fmt::format("shape {} does not expand to {}", sizes().to_string(), new_sizes.to_string()));
     }
     size = new_sizes[i];
     view.strides()[i] = 0;
@@ -232,8 +231,8 @@ Tensor Tensor::window(const Shape& starts, const Shape& lengths) const {
 Tensor Tensor::narrow(int at, int64_t start, int64_t length) const {
   at = sizes().dim(at);
   if (start < 0 || length < 0 || start + length > sizes()[at]) {
-    throw Error(ErrorCode::internal, fmt::format("{} elements from {} on in dimension {} of a tensor of shape {}",
-                                                 length, start, at, sizes().to_string()));
+    throw Error(fmt::format("{} elements from {} on in dimension {} of a tensor of shape {}", length, start, at,
+                            sizes().to_string()));
   }
   return slice(at, start, start + length);
 }

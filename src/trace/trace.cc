@@ -1,9 +1,19 @@
 #include "trace/trace.h"
 
+#include <fmt/format.h>
+
 #include "base/checked.h"
 #include "base/error.h"
 
 namespace modelmeter {
+
+void throw_trace_too_large(size_t most) {
+  throw Error(
+      fmt::format("this run has more than {} different tensors", most), {},
+      {"what is done for each item of a batch, each tile or each layer is traced once where two are alike; these "
+       "are not: make the sizes smaller"});
+}
+
 namespace {
 
 constexpr int conv_bits = 20;  // for each spatial dimension, of which there are three at most
@@ -13,7 +23,7 @@ int64_t packed(const Shape& numbers) {
   int64_t out = 0;
   for (int i = numbers.rank(); i-- > 0;) {
     if (numbers[i] < 0 || numbers[i] >= conv_limit || i >= 3) {
-      throw Error(ErrorCode::internal, "a convolution has a stride, padding or dilation of " + numbers.to_string());
+      throw Error("a convolution has a stride, padding or dilation of " + numbers.to_string());
     }
     out = out << conv_bits | numbers[i];
   }

@@ -30,6 +30,9 @@ struct Op {
   // convolution: conv_params().
   std::array<int64_t, 3> params;
   int64_t live;  // bytes of device memory above the start, right after the kernel
+  // Bytes of its operands, an expanded dimension once: of the inputs, each that differs from those before it, and of
+  // the outputs.
+  int64_t input_bytes, output_bytes;
 };
 
 // How a convolution goes over its input, one number for each spatial dimension. Its groups are the channels of the
@@ -68,6 +71,8 @@ struct Residence {
   int64_t given_bytes;    // weights, buffers and inputs on the device
   bool on_device = true;  // false: it runs on the host, and its activations are there
   bool streamed = false;  // weights of a module are on the device only while it runs (Scope::own_weights)
+  // Weights copied to the device and back to the host before it runs; cost/weight_transfers.h has all of its copies.
+  int64_t arriving_bytes = 0, leaving_bytes = 0;
 };
 
 // What a growing repetition carries on: its size in the last one.

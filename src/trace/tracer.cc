@@ -42,7 +42,7 @@ void Tracer::throw_none() { throw Error(ErrorCode::internal, "a forward ran with
 void Tracer::clear() {
   trace_.clear();
   calls_.clear();
-  shares_calls_now_ = shares_calls_;
+  share_calls(shares_calls_);
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
   context = {};
   folds = true;
@@ -129,13 +129,14 @@ Op& Tracer::begin_last_op(Kernel kernel) {
 }
 
 void Tracer::record(Kernel kernel, const TensorList& inputs, const Tensor& output) {
-  if (inputs.size() > 255) throw Error(ErrorCode::internal, "more than 255 tensors in one kernel");
+  if (inputs.size() > 255) throw Error("more than 255 tensors in one kernel: make the batch smaller");
   Op& op = begin_op(kernel, {});
   op.inputs = static_cast<uint8_t>(inputs.size());
   op.outputs = 1;
-  const TensorMeta** next = trace_.operands.add(inputs.size() + 1);
-  for (const Tensor& input : inputs) *next++ = &input.meta();
-  *next = &output.meta();
+  const TensorMeta** const first = trace_.operands.add(inputs.size() + 1);
+  const TensorMeta** next = first;
+  for (const Tensor& input : inputs) add_input(op, first, next++, input.meta());
+  add_output(op, next, output.meta());
 }
 
 int32_t Tracer::enter(std::string_view name, std::string_view klass, const void* module, int64_t index,

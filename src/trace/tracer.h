@@ -77,11 +77,11 @@ class Tracer {
     const TensorMeta** const first = trace_.operands.add(inputs.size() + outputs.size());
     const TensorMeta** next = first;
     for (const Tensor* input : inputs) {
-      if (input->defined()) *next++ = &input->meta();
+      if (input->defined()) add_input(op, first, next++, input->meta());
     }
     op.inputs = static_cast<uint8_t>(next - first);
     op.outputs = static_cast<uint8_t>(outputs.size());
-    for (const Tensor* output : outputs) *next++ = &output->meta();
+    for (const Tensor* output : outputs) add_output(op, next++, output->meta());
     trace_.operands.end_at(next);
     return op;
   }
@@ -124,12 +124,17 @@ class Tracer {
   };
   Parts* parts = nullptr;  // of the innermost growing loop
 
-  // Calls of pure functions that are like an earlier one are not recorded again (trace/shared_call.h), where only sums
-  // and peaks are wanted. Off by default; clear() does not change it.
-  void share_calls(bool on) { shares_calls_ = shares_calls_now_ = on; }
+  // Where only sums and peaks are wanted, calls of pure functions that are like an earlier one are not recorded again
+  // (trace/shared_call.h), and of scopes only those that multiply. Off by default; clear() does not change it.
+  void share_calls(bool on) {
+    shares_calls_ = shares_calls_now_ = on;
+    names_scopes_ = !on;
+  }
   bool shares_calls() const { return shares_calls_now_; }
+  bool names_scopes() const { return names_scopes_; }
   // For a part of the forward; clear() ends it.
   bool exchange_shares_calls(bool on) { return std::exchange(shares_calls_now_, on && shares_calls_); }
+  bool exchange_names_scopes(bool on) { return std::exchange(names_scopes_, on); }
   Calls& calls() { return calls_; }
   // A tensor like another that a call left behind, in memory of its own.
   Tensor allocate_result(const TensorMeta& like);
@@ -158,7 +163,20 @@ class Tracer {
     op.last = -1;
     op.params = params;
     op.live = live_;
+    op.input_bytes = op.output_bytes = 0;
     return op;
+  }
+  // Puts an operand at `at`; `first` is the place of the first input.
+  static void add_input(Op& op, const TensorMeta** first, const TensorMeta** at, const TensorMeta& input) {
+    *at = &input;
+    for (; first != at; ++first) {
+      if ((*first)->same_as(input)) return;
+    }
+    op.input_bytes = checked_add(op.input_bytes, input.bytes, "the number of bytes moved");
+  }
+  static void add_output(Op& op, const TensorMeta** at, const TensorMeta& output) {
+    *at = &output;
+    op.output_bytes = checked_add(op.output_bytes, output.bytes, "the number of bytes moved");
   }
   Op& begin_last_op(Kernel kernel);
 
@@ -177,18 +195,35 @@ class Tracer {
   Replay replay_;
   Calls calls_;
   bool shares_calls_ = false, shares_calls_now_ = false;
+  bool names_scopes_ = true;
+};
+
+// A scope that tells where ops happen and nothing else: left out where that is not wanted.
+class NamedScope {
+ public:
+  // enter(tracer) enters it.
+  template <class Enter>
+  explicit NamedScope(Enter enter) : tracer_(Tracer::current()), entered_(tracer_.names_scopes()) {
+    if (entered_) enter(tracer_);
+  }
+  ~NamedScope() {
+    if (entered_) tracer_.leave();
+  }
+  NamedScope(const NamedScope&) = delete;
+  NamedScope& operator=(const NamedScope&) = delete;
+
+ private:
+  Tracer& tracer_;
+  bool entered_;
 };
 
 // A part of a forward that reports show by itself.
 class FunctionScope {
  public:
-  explicit FunctionScope(std::string_view name) : tracer_(Tracer::current()) { tracer_.enter_function(name); }
-  ~FunctionScope() { tracer_.leave(); }
-  FunctionScope(const FunctionScope&) = delete;
-  FunctionScope& operator=(const FunctionScope&) = delete;
+  explicit FunctionScope(std::string_view name) : scope_([&](Tracer& tracer) { tracer.enter_function(name); }) {}
 
  private:
-  Tracer& tracer_;
+  NamedScope scope_;
 };
 
 // Changes the context for as long as it lives; then it is again what it was.

@@ -13,7 +13,7 @@
 namespace modelmeter {
 namespace {
 
-constexpr double us = 1e-6, ms = 1e-3;
+constexpr double us = 1e-6, millisecond = 1e-3;
 // How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
 // state.
 constexpr double loop_seconds = 0.05;
@@ -200,8 +200,8 @@ ValidationRow kernel_row(const std::string& path, const Machine& machine, std::s
   row.device = machine.device().id;
   row.group = std::move(group);
   row.name = std::move(name);
-  row.predicted_device_ms = predicted / ms;
-  row.measured_device_ms = measured / ms;
+  row.predicted_device_ms = predicted / millisecond;
+  row.measured_device_ms = measured / millisecond;
   return row;
 }
 

@@ -55,6 +55,9 @@ std::vector<config::View> AnalyticOcr::chosen_stages(const config::View& model, 
     if (std::find(known.begin(), known.end(), name) == known.end()) {
       throw item.error(fmt::format("there is no stage '{}'", name), name_notes(name, known, "stages"));
     }
+    for (const config::View& before : out) {
+      if (before.as<std::string>() == name) throw item.error(fmt::format("the stage '{}' is named twice", name));
+    }
     out.push_back(item);
   }
   if (out.empty()) throw model.at("stages").expected("at least one stage");
@@ -64,7 +67,7 @@ std::vector<config::View> AnalyticOcr::chosen_stages(const config::View& model, 
 
 void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d) {
   if (!decoder.has("num_hidden_layers")) return;
-  d.num_hidden_layers = decoder.get_positive<int64_t>("num_hidden_layers");
+  d.num_hidden_layers = decoder.get_positive<int64_t>("num_hidden_layers", config::max_layers);
   notes_.push_back(fmt::format("the depth is set to {} layers by decoder.num_hidden_layers", d.num_hidden_layers));
 }
 

@@ -16,6 +16,8 @@ Tensor repeat_kv(const Tensor& x, int64_t n_rep);
 
 class DeepseekV2RMSNorm : public Module<DeepseekV2RMSNorm> {
  public:
+  static constexpr bool pure = true;
+
   DeepseekV2RMSNorm(const BuildContext& context, int64_t hidden_size,
                     std::string_view class_name = "DeepseekV2RMSNorm");
   Tensor forward(Tensor hidden_states) const;
@@ -23,6 +25,8 @@ class DeepseekV2RMSNorm : public Module<DeepseekV2RMSNorm> {
 
 class DeepseekV2MLP : public Module<DeepseekV2MLP> {
  public:
+  static constexpr bool pure = true;
+
   DeepseekV2MLP(const BuildContext& context, int64_t hidden_size, int64_t intermediate_size,
                 std::string_view class_name = "DeepseekV2MLP", std::string_view activation = "SiLU");
   Tensor forward(Tensor x) const;

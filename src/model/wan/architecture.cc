@@ -136,8 +136,8 @@ Architecture read_official(const View& config) {
   return a;
 }
 
-// A width of keys and values from the image is what gives a diffusers model its image branch. The first releases did not
-// write down the width of the image encoder.
+// A width of keys and values from the image is what gives a diffusers model its image branch. The first releases did
+// not write down the width of the image encoder.
 void read_image_branch(const View& config, Architecture& a) {
   if (config.get_or<bool>("add_img_emb", false) && !config.has("added_kv_proj_dim")) {
     throw config.at("add_img_emb").error("an image embedding without added_kv_proj_dim is not modelled");
@@ -172,13 +172,10 @@ Architecture read_diffusers(const View& config) {
 
 void check_vace(const Architecture& a, const View& where) {
   if (a.vace_layers.empty() && a.vace_in_dim == 0) return;
-  const View at = where.has("vace_layers") ? where.at("vace_layers") : where;
-  const std::vector<int64_t>& l = a.vace_layers;
-  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
-    throw at.expected("numbers of blocks, ascending from 0");
+  if (a.vace_in_dim == 0) {
+    throw where.error("vace_layers without the channels of what they read (vace_in_dim, vace_in_channels)");
   }
-  if (l.back() >= a.num_layers) throw at.error(fmt::format("the transformer has {} blocks", a.num_layers));
-  if (a.vace_in_dim <= 0) throw where.error("vace_in_dim: VACE blocks take a control of so many channels");
+  check_vace_layers(a, where.has("vace_layers") ? where.at("vace_layers") : where);
 }
 
 }  // namespace
@@ -254,6 +251,10 @@ void check_architecture(const Architecture& a, const View& where) {
       throw(where.has(name) ? where.at(name) : where)
           .error(fmt::format("{} is {}; it must be at least 1", name, value));
     }
+    if (value > config::max_size) {
+      throw(where.has(name) ? where.at(name) : where)
+          .error(fmt::format("{} is {}; it must be at most {}", name, value, config::max_size));
+    }
   };
   positive("dim", a.dim);
   positive("num_heads", a.num_heads);
@@ -265,6 +266,13 @@ void check_architecture(const Architecture& a, const View& where) {
   positive("text_dim", a.text_dim);
   positive("text_len", a.text_len);
   for (int64_t side : a.patch_size) positive("patch_size", side);
+  for (const auto& [name, value] : {std::pair("image_dim", a.image_dim), std::pair("vace_in_dim", a.vace_in_dim),
+                                    std::pair("pos_embed_seq_len", a.pos_embed_seq_len)}) {
+    if (value != 0) positive(name, value);
+  }
+  if (a.num_layers > config::max_layers) {
+    throw where.error(fmt::format("num_layers is {}; it must be at most {}", a.num_layers, config::max_layers));
+  }
   if (a.dim % a.num_heads != 0) {
     throw where.error(fmt::format("{} heads do not divide the width {}", a.num_heads, a.dim));
   }
@@ -273,6 +281,14 @@ void check_architecture(const Architecture& a, const View& where) {
   }
   if (a.freq_dim % 2 != 0) throw where.error(fmt::format("freq_dim {} is odd; it holds sines and cosines", a.freq_dim));
   check_vace(a, where);
+}
+
+void check_vace_layers(const Architecture& a, const View& where) {
+  const std::vector<int64_t>& l = a.vace_layers;
+  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
+    throw where.expected("numbers of blocks, ascending from 0");
+  }
+  if (l.back() >= a.num_layers) throw where.error(fmt::format("the transformer has {} blocks", a.num_layers));
 }
 
 }  // namespace modelmeter::wan

@@ -58,5 +58,7 @@ nlohmann::ordered_json json_of(const Architecture& a, KeyNames names);
 
 // Throws the errors above for an architecture that did not come from a file; `where` makes them.
 void check_architecture(const Architecture& a, const config::View& where);
+// Of the blocks of the transformer beside which VACE's run: numbers of blocks, ascending from 0.
+void check_vace_layers(const Architecture& a, const config::View& where);
 
 }  // namespace modelmeter::wan

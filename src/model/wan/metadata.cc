@@ -32,7 +32,8 @@ Metadata Metadata::read(const View& hf, const DataFiles& files) {
   m.read_transformer(hf, files);
   Architecture& a = m.architecture;
   m.known_variant = hf.has("variant");
-  m.variant = m.known_variant ? &variant_named(hf.at("variant")) : &variant_of(m.has_transformer ? a.task() : a.model_type);
+  m.variant =
+      m.known_variant ? &variant_named(hf.at("variant")) : &variant_of(m.has_transformer ? a.task() : a.model_type);
   a.generation = m.variant->generation;
   if (hf.has("generation")) {
     const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
@@ -149,8 +150,8 @@ void Metadata::name_model(const View& hf) {
     variant = other;
     model_id = other->repository;
     model_variant = other->label();
-    notes.push_back(fmt::format("{} is not of {}: it has the sizes of {}, and the report says so", source, entry,
-                                model_variant));
+    notes.push_back(
+        fmt::format("{} is not of {}: it has the sizes of {}, and the report says so", source, entry, model_variant));
     return;
   }
   const Architecture& a = architecture;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
@@ -42,6 +43,9 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   if (model.has("stages")) {
     wanted_ = model.get<std::vector<std::string>>("stages");
     if (wanted_.empty()) throw model.at("stages").expected("at least one stage");
+    if (std::set<std::string>(wanted_.begin(), wanted_.end()).size() != wanted_.size()) {
+      throw model.at("stages").error("a stage is named twice");
+    }
   } else {
     wanted_ = {"diffusion"};
   }
@@ -61,20 +65,17 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
 void Wan2_1Model::read_transformer(const config::View& transformer) {
   transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
   if (transformer.has("num_layers")) {
-    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers");
+    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
     notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
   }
-  if (!transformer.has("vace_layers")) return;
+  if (!transformer.has("vace_layers")) {
+    if (metadata_.has_transformer && !architecture_.vace_layers.empty()) check_vace_layers(architecture_, transformer);
+    return;
+  }
   const config::View layers = transformer.at("vace_layers");
   architecture_.vace_layers = layers.as<std::vector<int64_t>>();
-  const std::vector<int64_t>& l = architecture_.vace_layers;
   if (metadata_.has_transformer && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
-  if (l.empty() || l.front() != 0 || std::adjacent_find(l.begin(), l.end(), std::greater_equal<>()) != l.end()) {
-    throw layers.expected("numbers of blocks, ascending from 0");
-  }
-  if (metadata_.has_transformer && l.back() >= architecture_.num_layers) {
-    throw layers.error(fmt::format("the transformer has {} blocks", architecture_.num_layers));
-  }
+  if (metadata_.has_transformer) check_vace_layers(architecture_, layers);
 }
 
 void Wan2_1Model::read_encoders(const config::View& config) {

@@ -67,7 +67,7 @@ class Configuration {
     out.set("runtime", std::move(runtime_));
     out.set("workload", std::move(workload_));
     out.set("transformer", std::move(transformer_));
-    for (config::Entry& group : groups_.entries()) out.set(group.key, std::move(group.value));
+    for (const config::Entry& group : groups_.entries()) out.set(group.key, group.value);
     out.set("model", std::move(model));
     return out;
   }
@@ -167,7 +167,9 @@ class Configuration {
     const char* text_dim = code_.key_names == KeyNames::original ? "dim" : "d_model";
     if (config_.has("text_dim")) group("text_encoder").set(text_dim, config_.at("text_dim").node());
     std::vector<int64_t> layers;
-    for (int64_t i = 0; i < config_.get_or<int64_t>("control_layers", 0); ++i) layers.push_back(i);
+    const bool controlled = config_.has("control_layers");
+    const auto count = controlled ? config_.get_non_negative<int64_t>("control_layers", config::max_layers) : 0;
+    for (int64_t i = 0; i < count; ++i) layers.push_back(i);
     if (!layers.empty()) transformer_.set("vace_layers", list(layers));
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
 #include "model/wan/stage.h"
 
 namespace modelmeter::wan {
@@ -40,6 +41,17 @@ Residents Device::residents(Beside beside) const {
     if (!holds(*layer) || std::any_of(out.list.begin(), out.list.end(), listed)) continue;
     out.list.push_back({stage->id(), stage->weight_and_buffer_bytes(), layer});
     if (beside != nullptr) beside(*stage, out.list);
+  }
+  return out;
+}
+
+int64_t bytes_beside(const Residents& there, const Residents& before) {
+  int64_t out = 0;
+  for (const Resident& r : there.list) {
+    const auto same = [&](const Resident& b) { return b.what == r.what; };
+    if (std::none_of(before.list.begin(), before.list.end(), same)) {
+      out = checked_add(out, r.bytes, "the size of the weights");
+    }
   }
   return out;
 }

@@ -53,19 +53,28 @@ class Device {
   std::vector<const BaseLayer*> held_;
 };
 
+// Bytes of what `there` lists and `before` does not.
+int64_t bytes_beside(const Residents& there, const Residents& before);
+
 // The residents of each stage by a policy that is asked stage by stage, in order: `Residents run(const Stage&)`. What
-// runs around the transformer has those of the transformer's first stage.
+// runs around the transformer has those of the transformer's first stage, and moves nothing itself.
 template <class Policy>
 std::vector<Residents> residents_by_stage(const Stages& stages, Policy policy) {
   std::vector<Residents> out(stages.size());
+  Residents before;
   const Residents* denoising = nullptr;
   for (size_t i = 0; i < stages.size(); ++i) {
     if (role_of(*stages[i]) == Role::sampling) continue;
     out[i] = policy.run(*stages[i]);
+    out[i].arriving_bytes = bytes_beside(out[i], before);
+    out[i].leaving_bytes = bytes_beside(before, out[i]);
+    before = out[i];
     if (denoising == nullptr && role_of(*stages[i]) == Role::transformer) denoising = &out[i];
   }
   for (size_t i = 0; i < stages.size(); ++i) {
-    if (role_of(*stages[i]) == Role::sampling && denoising != nullptr) out[i] = *denoising;
+    if (role_of(*stages[i]) != Role::sampling || denoising == nullptr) continue;
+    out[i] = *denoising;
+    out[i].arriving_bytes = out[i].leaving_bytes = 0;
   }
   return out;
 }

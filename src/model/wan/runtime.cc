@@ -38,7 +38,8 @@ DType dtype_or(const config::View& view, std::string_view key, const std::vector
   } catch (const Error&) {  // get_choice() says what there is
     return parse_dtype(view.get_choice(key, allowed));
   }
-  if (std::find(allowed.begin(), allowed.end(), name) == allowed.end()) return parse_dtype(view.get_choice(key, allowed));
+  if (std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+    return parse_dtype(view.get_choice(key, allowed));
   return parse_dtype(name);
 }
 
@@ -81,7 +82,8 @@ void read_experts(const config::View& view, Runtime& r) {
     }
   }
   if (view.has("guidance_scale")) {
-    r.guidance_scale = one_or_two<double>(view.at("guidance_scale"), "one scale, or the high-noise expert's and the other's");
+    r.guidance_scale =
+        one_or_two<double>(view.at("guidance_scale"), "one scale, or the high-noise expert's and the other's");
     if (!r.code_base->guides(r.guidance_scale[0])) r.cfg = false;
   }
 }

@@ -45,14 +45,21 @@ inline constexpr std::string_view text_encoder = "text_encoder", image_encoder =
                                   vae_encode = "vae_encode", transformer = "transformer", vae_decode = "vae_decode";
 }
 
-// Where a model is called: takes memory for its result. All else that is alive then is held while the model runs.
+// Where a model is called: takes memory for its result. All else that is alive then is held while the model runs. Its
+// scope is there even in a trace that names none, for Stage::held_at_calls() to be found.
+template <class Allocate>
+Tensor stand_in(std::string_view model, Allocate allocate) {
+  Tracer& tracer = Tracer::current();
+  tracer.enter_function(model);
+  Tensor result = allocate();
+  tracer.leave();
+  return result;
+}
 inline Tensor stand_in(std::string_view model, const Shape& sizes, DType dtype) {
-  FunctionScope scope(model);
-  return torch::empty(sizes, dtype);
+  return stand_in(model, [&] { return torch::empty(sizes, dtype); });
 }
 inline Tensor stand_in_like(std::string_view model, const Tensor& x) {
-  FunctionScope scope(model);
-  return torch::empty_like(x);
+  return stand_in(model, [&] { return torch::empty_like(x); });
 }
 
 }  // namespace modelmeter::wan

@@ -105,9 +105,7 @@ TEST(SamplingStage, OfficialMakesOneVideoAtATime) {
   SamplingInputs o = small(Task::t2v, 3);
   const Cost one = cost_of(sampling(official::code_base(), o));
   o.batch = 3;
-  Cost three;
-  three.add(one, 3);
-  EXPECT_EQ(cost_of(sampling(official::code_base(), o)), three);
+  EXPECT_EQ(cost_of(sampling(official::code_base(), o)), one.times(3));
 }
 
 // What the loop holds is there when the transformer runs, beside its weights; the transformer's inputs are part of it.

@@ -7,6 +7,9 @@
 namespace modelmeter::wan {
 namespace {
 
+// Schedulers are made for 1,000 steps; which of the two experts takes each is looked at one by one.
+constexpr int64_t most_steps = 1'000'000;
+
 Shape read_latent(const config::View& view) {
   const auto sizes = view.as<std::vector<int64_t>>();
   if (sizes.size() != 4) throw view.expected("four sizes: channels, frames, height, width");
@@ -47,7 +50,7 @@ Workload Workload::read(const config::View& view) {
   if (w.description.empty() && view.has("presets")) {
     w.description = fmt::format("{} frame{} of {} x {}", w.num_frames, w.num_frames == 1 ? "" : "s", w.height, w.width);
   }
-  w.num_inference_steps = view.get_positive<int64_t>("num_inference_steps");
+  w.num_inference_steps = view.get_positive<int64_t>("num_inference_steps", most_steps);
   w.text_len = view.get_positive<int64_t>("text_len");
   w.prompt_tokens = view.get_positive<int64_t>("prompt_tokens");
   w.allow_unsupported = view.get_or<bool>("allow_unsupported", false);

@@ -262,7 +262,9 @@ Tensor DeepseekV2DecoderLayer::forward(Tensor hidden_states, const LayerArgument
 
   residual = hidden_states;
   hidden_states = post_attention_layernorm_(hidden_states);
-  hidden_states = moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states);
+  const auto mlp = [&] { return moe_ ? (*moe_)(hidden_states, args.tokens_per_expert) : (*mlp_)(hidden_states); };
+  // A mask is as long as the cache, and alive here: live memory then grows otherwise than from step to step.
+  hidden_states = args.attention_mask.defined() ? mlp() : alike(mlp);
   return torch::add(residual, hidden_states);
 }
 

@@ -148,6 +148,7 @@ Attention::Attention(const BuildContext& context, const SamArchitecture& a, int6
       num_heads_(a.num_heads),
       qkv_(context, {a.embed_dim, 3 * a.embed_dim}),
       proj_(context, {a.embed_dim, a.embed_dim}) {
+  vary_by({a.num_heads});
   register_parameter("rel_pos_h", {2 * side - 1, a.embed_dim / a.num_heads}, context);
   register_parameter("rel_pos_w", {2 * side - 1, a.embed_dim / a.num_heads}, context);
   register_module("qkv", qkv_);
@@ -191,6 +192,7 @@ Block::Block(const BuildContext& context, const SamArchitecture& a, int64_t wind
       attn_(context, a, window_size > 0 ? window_size : a.grid()),
       norm2_(context, {a.embed_dim, true}),
       mlp_(context, a) {
+  vary_by({window_size});
   register_module("norm1", norm1_);
   register_module("attn", attn_);
   register_module("norm2", norm2_);

@@ -42,6 +42,8 @@ class MLPBlock : public Module<MLPBlock> {
 // Attention over an image or window of `side` x `side` positions; other sizes resample the relative positions.
 class Attention : public Module<Attention> {
  public:
+  static constexpr bool pure = true;
+
   Attention(const BuildContext& context, const SamArchitecture& a, int64_t side);
   Tensor forward(Tensor x) const;  // [b, h, w, c]
 
@@ -52,6 +54,8 @@ class Attention : public Module<Attention> {
 
 class Block : public Module<Block> {
  public:
+  static constexpr bool pure = true;
+
   // window_size 0: global attention.
   Block(const BuildContext& context, const SamArchitecture& a, int64_t window_size);
   Tensor forward(Tensor x) const;

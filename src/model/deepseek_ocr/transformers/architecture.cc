@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "model/config_fields.h"
 #include "model/model_files.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
@@ -15,7 +16,7 @@ constexpr int64_t n_embed = 1280;  // width of an image token, a constant of the
 using config::View;
 
 int64_t positive_or(const View& config, std::string_view key, int64_t otherwise) {
-  return config.has(key) ? config.get_positive<int64_t>(key) : otherwise;
+  return config.has(key) ? config.get_positive<int64_t>(key, most_of(key)) : otherwise;
 }
 
 void require_off(const View& config, std::initializer_list<std::string_view> switches) {

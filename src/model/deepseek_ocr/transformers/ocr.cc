@@ -1,5 +1,7 @@
 #include "model/deepseek_ocr/transformers/ocr.h"
 
+#include "trace/repeat.h"
+
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
 
@@ -45,7 +47,9 @@ Tensor TextDecoderLayer::forward(Tensor hidden_states, const TextArguments& args
 
   residual = hidden_states;
   hidden_states = post_attention_layernorm_(hidden_states);
-  hidden_states = moe_ ? (*moe_)(hidden_states, args.experts) : (*mlp_)(hidden_states);
+  const auto mlp = [&] { return moe_ ? (*moe_)(hidden_states, args.experts) : (*mlp_)(hidden_states); };
+  // A mask is as long as the cache, and alive here: live memory then grows otherwise than from step to step.
+  hidden_states = args.attention_mask.defined() ? mlp() : alike(mlp);
   hidden_states = torch::add(residual, hidden_states);
   return hidden_states;
 }

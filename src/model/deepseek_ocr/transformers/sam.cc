@@ -92,6 +92,7 @@ SamVisionAttention::SamVisionAttention(const BuildContext& context, const SamArc
       qkv_(context, {a.hidden_size, 3 * a.hidden_size}),
       proj_(context, {a.hidden_size, a.hidden_size}) {
   const int64_t head_dim = a.hidden_size / a.num_attention_heads;
+  vary_by({a.num_attention_heads});
   register_parameter("rel_pos_h", {2 * side - 1, head_dim}, context);
   register_parameter("rel_pos_w", {2 * side - 1, head_dim}, context);
   register_module("qkv", qkv_);
@@ -164,6 +165,7 @@ SamVisionLayer::SamVisionLayer(const BuildContext& context, const SamArchitectur
       attn_(context, a, window_size > 0 ? window_size : a.grid(), implementation),
       layer_norm2_(context, {a.hidden_size, true}),
       mlp_(context, a) {
+  vary_by({window_size});
   register_module("layer_norm1", layer_norm1_);
   register_module("attn", attn_);
   register_module("layer_norm2", layer_norm2_);

@@ -49,6 +49,8 @@ class SamVisionAttention : public Module<SamVisionAttention> {
 
 class SamVisionLayer : public Module<SamVisionLayer> {
  public:
+  static constexpr bool pure = true;
+
   // window_size 0: global attention.
   SamVisionLayer(const BuildContext& context, const SamArchitecture& a, int64_t window_size,
                  AttentionImplementation implementation);

@@ -174,9 +174,12 @@ Tensor PipelineCall::prepare_masks(const Tensor& mask) const {
 
 Tensor PipelineCall::guide(const Tensor& noise_pred, const Tensor& noise_uncond) const {
   FunctionScope scope("guidance");
-  Tensor difference = torch::sub(noise_pred, noise_uncond);
-  difference = torch::mul(std::move(difference), 5.0);
-  return torch::add(noise_uncond, std::move(difference));
+  static const int32_t function = structure_id("wan::diffusers::guide");
+  return shared_call(noise_pred.tracer(), function, {&noise_pred, &noise_uncond}, {}, [&] {
+    Tensor difference = torch::sub(noise_pred, noise_uncond);
+    difference = torch::mul(std::move(difference), 5.0);
+    return torch::add(noise_uncond, std::move(difference));
+  });
 }
 
 void PipelineCall::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const {

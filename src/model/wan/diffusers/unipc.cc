@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "trace/shared_call.h"
+
 namespace modelmeter::wan::diffusers {
 namespace {
 
@@ -50,13 +52,35 @@ void UniPCMultistepScheduler::add_to(LoopState& state) const {
 }
 
 Tensor UniPCMultistepScheduler::solve(int64_t i, const Tensor& model_output, Tensor sample) {
-  Tensor model_output_convert = torch::mul(on_host(), model_output);
-  model_output_convert = torch::sub(sample, std::move(model_output_convert));
-  if (i > 0) sample = multistep_uni_c_bh_update(model_output_convert, order(i - 1));
+  Tensor model_output_convert = convert_model_output(model_output, sample);
+  if (i > 0) sample = correct(model_output_convert, order(i - 1));
   model_outputs_[0] = model_outputs_[1];
   model_outputs_[1] = std::move(model_output_convert);
   last_sample_ = sample;
-  return multistep_uni_p_bh_update(sample, order(i));
+  return predict(sample, order(i));
+}
+
+Tensor UniPCMultistepScheduler::convert_model_output(const Tensor& model_output, const Tensor& sample) const {
+  static const int32_t function = structure_id("wan::diffusers::convert_model_output");
+  return shared_call(sample.tracer(), function, {&model_output, &sample}, {}, [&] {
+    Tensor noise = torch::mul(on_host(), model_output);
+    return torch::sub(sample, std::move(noise));
+  });
+}
+
+// The two updates follow from their arguments, what is kept of earlier steps and the order.
+
+Tensor UniPCMultistepScheduler::predict(const Tensor& sample, int64_t order) const {
+  static const int32_t function = structure_id("wan::diffusers::multistep_uni_p_bh_update");
+  return shared_call(sample.tracer(), function, {&sample, &model_outputs_[0], &model_outputs_[1]}, {order},
+                     [&] { return multistep_uni_p_bh_update(sample, order); });
+}
+
+Tensor UniPCMultistepScheduler::correct(const Tensor& this_model_output, int64_t order) const {
+  static const int32_t function = structure_id("wan::diffusers::multistep_uni_c_bh_update");
+  return shared_call(this_model_output.tracer(), function,
+                     {&this_model_output, &last_sample_, &model_outputs_[0], &model_outputs_[1]}, {order},
+                     [&] { return multistep_uni_c_bh_update(this_model_output, order); });
 }
 
 UniPCMultistepScheduler::Coefficients UniPCMultistepScheduler::coefficients(int64_t order) const {

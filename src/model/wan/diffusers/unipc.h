@@ -21,6 +21,9 @@ class UniPCMultistepScheduler : public FlowScheduler {
   struct Coefficients;
 
   int64_t order(int64_t i) const;
+  Tensor convert_model_output(const Tensor& model_output, const Tensor& sample) const;
+  Tensor predict(const Tensor& sample, int64_t order) const;
+  Tensor correct(const Tensor& this_model_output, int64_t order) const;
   Coefficients coefficients(int64_t order) const;
   Tensor multistep_uni_p_bh_update(const Tensor& sample, int64_t order) const;
   Tensor multistep_uni_c_bh_update(const Tensor& this_model_output, int64_t order) const;

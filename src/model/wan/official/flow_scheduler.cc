@@ -4,6 +4,7 @@
 
 #include "model/wan/official/dpm_solver.h"
 #include "model/wan/official/unipc.h"
+#include "trace/shared_call.h"
 
 namespace modelmeter::wan::official {
 
@@ -31,8 +32,11 @@ Tensor FlowScheduler::step(int64_t i, const Tensor& model_output, const Tensor& 
 }
 
 Tensor FlowScheduler::convert_model_output(const Tensor& model_output, const Tensor& sample) const {
-  Tensor noise = torch::mul(sigma(), model_output);
-  return torch::sub(sample, std::move(noise));
+  static const int32_t function = structure_id("wan::official::convert_model_output");
+  return shared_call(sample.tracer(), function, {&model_output, &sample}, {}, [&] {
+    Tensor noise = torch::mul(sigma(), model_output);
+    return torch::sub(sample, std::move(noise));
+  });
 }
 
 void FlowScheduler::push(Tensor model_output) {

@@ -1,6 +1,7 @@
 #include "model/wan/official/generate.h"
 
 #include "model/wan/official/flow_scheduler.h"
+#include "trace/shared_call.h"
 
 namespace modelmeter::wan::official {
 namespace {
@@ -165,9 +166,12 @@ void GenerateCall::token_timesteps(Tensor& temp_ts, const Tensor& mask, const Te
 Tensor GenerateCall::guide(const Tensor& conditional, const Tensor& unconditional) const {
   if (!o_.guidance || conditional.on_host()) return conditional;
   FunctionScope scope("guidance");
-  Tensor difference = torch::sub(conditional, unconditional);
-  difference = torch::mul(std::move(difference), 5.0);
-  return torch::add(unconditional, std::move(difference));
+  static const int32_t function = structure_id("wan::official::guide");
+  return shared_call(conditional.tracer(), function, {&conditional, &unconditional}, {}, [&] {
+    Tensor difference = torch::sub(conditional, unconditional);
+    difference = torch::mul(std::move(difference), 5.0);
+    return torch::add(unconditional, std::move(difference));
+  });
 }
 
 Tensor GenerateCall::decode() const {

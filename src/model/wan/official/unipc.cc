@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "trace/shared_call.h"
+
 namespace modelmeter::wan::official {
 namespace {
 
@@ -35,10 +37,25 @@ void FlowUniPCMultistepScheduler::add_to(LoopState& state) const {
 
 Tensor FlowUniPCMultistepScheduler::solve(int64_t i, const Tensor& model_output, Tensor sample) {
   Tensor model_output_convert = convert_model_output(model_output, sample);
-  if (i > 0) sample = multistep_uni_c_bh_update(model_output_convert, order(i - 1));
+  if (i > 0) sample = correct(model_output_convert, order(i - 1));
   push(std::move(model_output_convert));
   last_sample_ = sample;
-  return multistep_uni_p_bh_update(sample, order(i));
+  return predict(sample, order(i));
+}
+
+// The two updates follow from their arguments, what is kept of earlier steps and the order.
+
+Tensor FlowUniPCMultistepScheduler::predict(const Tensor& sample, int64_t order) const {
+  static const int32_t function = structure_id("wan::official::multistep_uni_p_bh_update");
+  return shared_call(sample.tracer(), function, {&sample, &model_outputs_[0], &model_outputs_[1]}, {order},
+                     [&] { return multistep_uni_p_bh_update(sample, order); });
+}
+
+Tensor FlowUniPCMultistepScheduler::correct(const Tensor& this_model_output, int64_t order) const {
+  static const int32_t function = structure_id("wan::official::multistep_uni_c_bh_update");
+  return shared_call(this_model_output.tracer(), function,
+                     {&this_model_output, &last_sample_, &model_outputs_[0], &model_outputs_[1]}, {order},
+                     [&] { return multistep_uni_c_bh_update(this_model_output, order); });
 }
 
 Tensor FlowUniPCMultistepScheduler::multistep_uni_p_bh_update(const Tensor& sample, int64_t order) const {

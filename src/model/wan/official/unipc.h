@@ -19,6 +19,8 @@ class FlowUniPCMultistepScheduler : public FlowScheduler {
 
  private:
   int64_t order(int64_t i) const;
+  Tensor predict(const Tensor& sample, int64_t order) const;
+  Tensor correct(const Tensor& this_model_output, int64_t order) const;
   Tensor multistep_uni_p_bh_update(const Tensor& sample, int64_t order) const;
   Tensor multistep_uni_c_bh_update(const Tensor& this_model_output, int64_t order) const;
 
