@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "base/edit_distance.h"
 #include "base/error.h"
@@ -35,6 +36,16 @@ constexpr std::array<Names, 14> names = {{
     {DType::complex128, "complex128", "c128"},
 }};
 
+// As people write them: torch's aliases, and the names of command-line options.
+constexpr std::array<std::pair<std::string_view, DType>, 6> aliases = {{
+    {"half", DType::float16},
+    {"float", DType::float32},
+    {"double", DType::float64},
+    {"fp16", DType::float16},
+    {"fp32", DType::float32},
+    {"fp64", DType::float64},
+}};
+
 }  // namespace
 
 std::string_view torch_name(DType dtype) { return names[static_cast<size_t>(dtype)].torch; }
@@ -47,6 +58,9 @@ DType parse_dtype(std::string_view name) {
   for (const Names& entry : names) {
     if (bare == entry.torch || bare == entry.brief) return entry.dtype;
     known.emplace_back(entry.torch);
+  }
+  for (const auto& [alias, dtype] : aliases) {
+    if (bare == alias) return dtype;
   }
   throw Error(fmt::format("unknown dtype '{}'", name), {}, name_notes(bare, known));
 }

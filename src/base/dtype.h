@@ -54,7 +54,7 @@ constexpr bool is_floating_point(DType dtype) { return dtype >= DType::float8_e4
 std::string_view torch_name(DType dtype);
 std::string_view short_name(DType dtype);
 
-// Reads either name, with or without "torch."; throws Error with a did-you-mean.
+// Reads either name or an alias ("half", "fp16"), with or without "torch."; throws Error with a did-you-mean.
 DType parse_dtype(std::string_view name);
 
 // The result type of a binary operation on two dimensioned tensors: torch.promote_types.

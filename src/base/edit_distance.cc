@@ -11,6 +11,33 @@ namespace {
 
 char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
 
+// Runs of letters and digits, in lower case.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  bool within = false;
+  for (const char c : text) {
+    const bool letter = std::isalnum(static_cast<unsigned char>(c)) != 0;
+    if (letter && !within) out.emplace_back();
+    if (letter) out.back() += lower(c);
+    within = letter;
+  }
+  return out;
+}
+
+// Whether words differ from others only as a misspelt word of five letters does: a code ("t2v", "14b") is another code.
+bool misspelt(const std::vector<std::string>& words, const std::vector<std::string>& others) {
+  if (words.size() != others.size()) return false;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == others[i]) continue;
+    const std::string both = words[i] + others[i];
+    const size_t longer = std::max(words[i].size(), others[i].size());
+    const bool letters = std::all_of(both.begin(), both.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
+    if (!letters || longer < 5) return false;
+    if (edit_distance(words[i], others[i]) > std::min(2, static_cast<int>(longer) / 3)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int edit_distance(std::string_view a, std::string_view b) {
@@ -55,6 +82,41 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& cand
 std::string did_you_mean(std::string_view typed, const std::vector<std::string>& candidates) {
   const std::string name = nearest(typed, candidates);
   return name.empty() ? "" : fmt::format("did you mean '{}'?", name);
+}
+
+std::string nearest_model(std::string_view typed, const std::vector<std::string>& candidates) {
+  const std::vector<std::string> words = words_of(typed);
+  const std::string bare = fmt::format("{}", fmt::join(words, ""));
+  if (bare.empty()) return "";
+  std::string begun;  // the shortest that begins so
+  bool one = true;
+  for (const std::string& candidate : candidates) {
+    const std::string other = fmt::format("{}", fmt::join(words_of(candidate), ""));
+    if (other == bare) return candidate;
+    if (bare.size() < 3 || other.compare(0, bare.size(), bare) != 0) continue;
+    if (begun.empty() || candidate.compare(0, begun.size(), begun) == 0) {
+      if (begun.empty()) begun = candidate;
+    } else if (begun.compare(0, candidate.size(), candidate) == 0) {
+      begun = candidate;
+    } else {
+      one = false;
+    }
+  }
+  if (!begun.empty()) return one ? begun : "";
+  for (const std::string& candidate : candidates) {
+    if (misspelt(words, words_of(candidate))) return candidate;
+  }
+  return "";
+}
+
+std::vector<std::string> model_notes(std::string_view typed, const std::vector<std::string>& candidates,
+                                     std::string_view what) {
+  std::vector<std::string> notes;
+  if (const std::string name = nearest_model(typed, candidates); !name.empty()) {
+    notes.push_back(fmt::format("did you mean '{}'?", name));
+  }
+  if (!candidates.empty()) notes.push_back(fmt::format("{}: {}", what, fmt::join(candidates, ", ")));
+  return notes;
 }
 
 std::vector<std::string> name_notes(std::string_view typed, const std::vector<std::string>& candidates,

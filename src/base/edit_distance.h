@@ -17,8 +17,15 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& cand
 // "did you mean 'x'?", or "" where nothing is near.
 std::string did_you_mean(std::string_view typed, const std::vector<std::string>& candidates);
 
+// The same for names of which one letter says another thing, models, variants and presets ("s2v" is no misspelt "t2v"):
+// the candidate that `typed` is but for case and separators, or begins, where all that it begins go on from one; or
+// that differs in words of five letters and more, by two edits each. "" else.
+std::string nearest_model(std::string_view typed, const std::vector<std::string>& candidates);
+
 // The notes an error about an unknown name carries: did_you_mean if there is one, and the allowed names.
 std::vector<std::string> name_notes(std::string_view typed, const std::vector<std::string>& candidates,
                                     std::string_view what = "available");
+std::vector<std::string> model_notes(std::string_view typed, const std::vector<std::string>& candidates,
+                                     std::string_view what = "available");
 
 }  // namespace modelmeter

@@ -52,6 +52,27 @@ TEST(Nearest, FindsNothingForWhatIsFarOrShort) {
 
 TEST(Nearest, TiesGoToTheFirst) { EXPECT_EQ(nearest("cat", {"bat", "rat"}), "bat"); }
 
+TEST(NearestModel, IsNeverAnotherOne) {
+  const std::vector<std::string> variants = {"t2v-14B", "t2v-1.3B", "i2v-14B", "vace-14B", "t2v-A14B", "ti2v-5B"};
+  for (const char* other : {"s2v-14B", "s2v", "animate-14B", "i2v-5B", "i2v-A14B", "t2v", "t2v-5B", "vace-1.3B", ""}) {
+    EXPECT_EQ(nearest_model(other, variants), "") << other;
+  }
+  EXPECT_EQ(nearest_model("s2v", {"t2v", "i2v"}), "");
+  EXPECT_EQ(nearest_model("wan2-1-270p", {"wan2-1-720p", "wan2-1-720p-81f"}), "");
+  EXPECT_EQ(nearest_model("wan2_2_animate_14b", {"wan2_1_vace_14b", "wan2_2_t2v_a14b"}), "");
+}
+
+TEST(NearestModel, FindsCaseSeparatorsBeginningsAndMisspeltWords) {
+  const std::vector<std::string> entries = {"wan2_1_t2v_14b", "wan2_1_t2v_14b_pipeline", "wan2_1_i2v_14b_480p",
+                                            "wan2_1_i2v_14b_720p", "deepseek_ocr"};
+  EXPECT_EQ(nearest_model("WAN2.1-T2V-14B", entries), "wan2_1_t2v_14b");
+  EXPECT_EQ(nearest_model("wan2_1_t2v", entries), "wan2_1_t2v_14b");  // the other goes on from it
+  EXPECT_EQ(nearest_model("wan2_1_i2v", entries), "");                // begins two
+  EXPECT_EQ(nearest_model("wan2_1_t2v_14b_pipline", entries), "wan2_1_t2v_14b_pipeline");
+  EXPECT_EQ(nearest_model("deepsek_ocr", entries), "deepseek_ocr");
+  EXPECT_EQ(nearest_model("offical", {"official", "diffusers"}), "official");
+}
+
 TEST(DidYouMean, IsASentenceOrNothing) {
   EXPECT_EQ(did_you_mean("heigth", names), "did you mean 'height'?");
   EXPECT_EQ(did_you_mean("temperature", names), "");

@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/run_folder.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "report/builder.h"
@@ -23,25 +24,44 @@ namespace modelmeter::cli {
 namespace {
 
 struct ReportOptions {
-  std::string folder, run_id;
   bool expand_blocks = false, yaml = false, layer_docs = false;
 
-  static ReportOptions read(const config::View& report, const std::string& family) {
-    report.require_known_keys({"output_dir", "run_id", "expand_blocks", "yaml", "layer_docs"});
+  static ReportOptions read(const config::View& report) {
+    report.require_known_keys({"output_dir", "run_id", "run_dir", "expand_blocks", "yaml", "layer_docs"});
     ReportOptions out;
-    out.run_id = report.get<std::string>("run_id");
-    if (out.run_id.empty() || out.run_id.find('/') != std::string::npos || out.run_id == "." || out.run_id == "..") {
-      throw report.at("run_id").expected("the name of a folder");
-    }
-    const auto output_dir = report.get<std::string>("output_dir");
-    if (output_dir.empty()) throw report.at("output_dir").expected("the name of a folder");
-    out.folder = output_dir + "/" + out.run_id + "/static_analysis/" + family;
     out.expand_blocks = report.get_or<bool>("expand_blocks", false);
     out.yaml = report.get_or<bool>("yaml", false);
     out.layer_docs = report.get_or<bool>("layer_docs", false);
     return out;
   }
 };
+
+bool holds(const std::string& file, const std::string& text) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(file, ignored) && read_file(file) == text;
+}
+
+// The report under the id of its run. Where another report has it, the id is stamped, or the user says what to replace.
+RunFolder settle(RunFolder run, Report& report, const ReportOptions& options, const std::string& family) {
+  const auto name = [&] {
+    report.report_id = run.run_id;
+    const std::string folder = run.folder + "/static_analysis/" + family;
+    if (options.layer_docs) {
+      report.layer_docs_dir = std::filesystem::absolute(folder + "/layers").lexically_normal().string();
+    }
+    return folder + "/report.json";
+  };
+  const std::string file = name();
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored) || holds(file, to_json(report))) return run;
+  if (run.chosen) {
+    report.notes.push_back(fmt::format("{} held another report, which this one replaces", file));
+    return run;
+  }
+  run = run.stamped();
+  name();
+  return run;
+}
 
 // --depth and --by ask for the tree in place of the summary.
 std::optional<LayerTreeOptions> tree_options(const Arguments& arguments) {
@@ -73,13 +93,13 @@ int analyze(const CommandLine& line) {
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const ReportOptions options = ReportOptions::read(session.view().child("report"), model->report_folder());
+  const ReportOptions options = ReportOptions::read(session.view().child("report"));
   const Evaluation run = evaluate(*model);
+  const RunFolder asked = RunFolder::of(session.view().child("report"), *model, arguments.rest());
   const std::optional<Machine> machine = session.machine();
-  Report report = build_report(*model, run, options.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
-  if (options.layer_docs) {
-    report.layer_docs_dir = std::filesystem::absolute(options.folder + "/layers").lexically_normal().string();
-  }
+  Report report = build_report(*model, run, asked.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
+  const RunFolder where = settle(asked, report, options, model->report_folder());
+  const std::string folder = where.folder + "/static_analysis/" + model->report_folder();
 
   const std::string summary = summary_markdown(report);
   std::vector<FileContent> files = {{"report.json", to_json(report)}, {"summary.md", summary}};
@@ -90,12 +110,13 @@ int analyze(const CommandLine& line) {
     }
   }
   // A folder holds one run: what another left there beside its own files stays, the pages of its layers do not.
-  write_folder(options.folder, files, {"report.yaml", "layers"});
+  write_folder(folder, files, {"report.yaml", "layers"});
+  link_latest(where);
 
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   if (arguments.has("--json")) {
     std::vector<std::string> paths;
-    for (const auto& [name, content] : files) paths.push_back(fmt::format("{}/{}", options.folder, name));
+    for (const auto& [name, content] : files) paths.push_back(fmt::format("{}/{}", folder, name));
     print(run_json(report, paths) + "\n");
   } else if (tree) {
     print(fmt::format("# {}\n\n", report.report_id));
@@ -103,7 +124,7 @@ int analyze(const CommandLine& line) {
   } else {
     print_fitted(summary + "\n");
   }
-  note(arguments, fmt::format("report: {}/report.json", options.folder));
+  note(arguments, fmt::format("report: {}/report.json", folder));
   return 0;
 }
 

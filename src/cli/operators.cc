@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/run_folder.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "report/operator_list.h"
@@ -23,8 +24,8 @@ int operators(const CommandLine& line) {
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const TargetOperatorList list =
-      target_operators(*model, evaluate(*model), session.view().child("report").get<std::string>("run_id"));
+  const TargetOperatorList list = target_operators(
+      *model, evaluate(*model), RunFolder::of(session.view().child("report"), *model, arguments.rest()).run_id);
   const std::string given = arguments.value("--out");
   const std::string folder = given.empty() ? "" : std::filesystem::absolute(given).lexically_normal().string();
   if (!folder.empty()) {

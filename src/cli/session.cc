@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -19,6 +20,24 @@ bool is_data_root(const fs::path& folder) {
   return fs::is_directory(folder / "configs", ignored) && fs::is_directory(folder / "models", ignored);
 }
 
+// run_id=NAME, as the forerunner had it, is report.run_id.
+std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
+  for (std::string& override : overrides) {
+    if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");
+  }
+  return overrides;
+}
+
+// hydra.run.dir, where it is set, is the run's folder.
+void place_run(config::Composition& composition) {
+  const auto sets_folder = [](const std::string& override) {
+    return override.find("hydra.run.dir=") < 3;  // after + or ++
+  };
+  const std::vector<std::string>& given = composition.hydra_overrides;
+  config::Node* report = composition.config.find("report");
+  if (report == nullptr || !std::any_of(given.begin(), given.end(), sets_folder)) return;
+  report->set("run_dir", config::Node::string("${hydra:run.dir}"));
+}
 std::string working_directory() {
   std::error_code ignored;
   return fs::current_path(ignored).string();
@@ -86,8 +105,8 @@ Session::Session(const Arguments& arguments) {
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
   try {
-    const config::Composition composition =
-        config::compose(*repository_, name, overrides, {.working_directory = working_directory()});
+    config::Composition composition =
+        config::compose(*repository_, name, with_report_keys(overrides), {.working_directory = working_directory()});
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
@@ -96,6 +115,7 @@ Session::Session(const Arguments& arguments) {
       return;
     }
     if (arguments.has("--resolve")) throw Error(ErrorCode::usage, "--resolve goes with --cfg job");
+    place_run(composition);
     config_ = config::resolve(composition);
   } catch (const Error& error) {
     throw user_files_->renamed(error);

@@ -66,10 +66,15 @@ int verify(const CommandLine& line) {
         "  end2end                     the totals of every reference of a whole model's forward (diffusion transformer,\n"
         "                              prefill, decode, infer), metric by metric\n"
         "  pipeline                    every reference of every stage, one a line\n"
-        "\nThe exit code is 1 where anything differs.\n");
+        "\nThe exit code is 1 where anything differs, 2 where something could not be compared.\n");
     return 0;
   }
-  return arguments.has("--reference") ? verify_files(arguments) : verify_folder(arguments);
+  try {
+    return arguments.has("--reference") ? verify_files(arguments) : verify_folder(arguments);
+  } catch (const Error& error) {  // 1 says that something differs
+    if (error.code() == ErrorCode::internal) throw;
+    throw Error(ErrorCode::usage, error.message(), error.span(), error.notes());
+  }
 }
 
 }  // namespace modelmeter::cli

@@ -27,10 +27,9 @@ void reject_sweep(const Override& word) {
   if (sweep.simple) {
     throw Error(fmt::format("Ambiguous value for argument '{}'", word.text), word.mark.span(),
                 {"To use it as a list, use key=[value1,value2]",
-                 R"(To use it as string, quote the value: key=\'value1,value2\')",
-                 "To sweep over it, add --multirun to your command line"});
+                 R"(To use it as string, quote the value: key=\'value1,value2\')"});
   }
-  throw Error(fmt::format("Sweep parameters '{}' requires --multirun", word.text), word.mark.span());
+  throw Error(fmt::format("Sweep parameters '{}': this composes one job", word.text), word.mark.span());
 }
 
 std::vector<std::string> directories(const Node& value) {

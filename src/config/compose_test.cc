@@ -206,7 +206,7 @@ TEST(ComposeErrors, OfOverrides) {
   EXPECT_THAT(error_of({"~nope"}).message(), HasSubstr("'nope' does not exist"));
   EXPECT_THAT(error_of({"~name=other"}).message(), HasSubstr("The value of 'name' is app and not other"));
   EXPECT_THAT(error_of({"db=1,2"}).message(), HasSubstr("Ambiguous value for argument 'db=1,2'"));
-  EXPECT_THAT(error_of({"name=range(1,3)"}).message(), HasSubstr("requires --multirun"));
+  EXPECT_THAT(error_of({"name=range(1,3)"}).message(), HasSubstr("composes one job"));
   EXPECT_THAT(error_of({"db@x=pg"}).message(), HasSubstr("Could not override 'db@x'"));
   EXPECT_THAT(error_of({"nogroup/x=pg"}).message(), HasSubstr("config group 'nogroup/x' does not exist"));
   EXPECT_THAT(error_of({"model=[1]"}).message(), HasSubstr("Cannot merge DictConfig with ListConfig"));

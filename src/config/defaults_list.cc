@@ -25,8 +25,8 @@ std::vector<std::string> option_notes(const Repository& repository, const std::s
                                       std::string_view typed = "") {
   const std::vector<std::string> options = repository.options(group);
   std::vector<std::string> notes;
-  if (std::string hint = did_you_mean(typed, options); !typed.empty() && !hint.empty()) {
-    notes.push_back(std::move(hint));
+  if (const std::string name = nearest_model(typed, options); !name.empty()) {
+    notes.push_back(fmt::format("did you mean '{}'?", name));
   }
   if (!options.empty()) notes.push_back(fmt::format("Available options in '{}': {}", group, join(options)));
   return notes;
@@ -469,14 +469,14 @@ class Builder {
       const std::string group = item.group_path();
       message = fmt::format("Cannot find primary config '{}'. Check that it's in your config search path.", item.name);
       std::string typed = item.config_path().substr(group.empty() ? 0 : group.size() + 1);
-      notes = name_notes(typed, repository.options(group), "available configs");
+      notes = model_notes(typed, repository.options(group), "available configs");
     } else if (item.is_group() || !item.group_path().empty()) {
       message = fmt::format("In '{}': Could not find '{}'", node.parent->config_path(), item.config_path());
       const size_t slash = item.config_path().rfind('/');
       notes = option_notes(repository, item.group_path(), item.config_path().substr(slash + 1));
     } else {
       message = fmt::format("In '{}': Could not load '{}'.", node.parent->config_path(), item.config_path());
-      notes = name_notes(item.config_path(), repository.options(""), "available configs");
+      notes = model_notes(item.config_path(), repository.options(""), "available configs");
     }
     add_search_path(repository, notes);
     const Mark& mark = item.is_group() && item.value.mark().source ? item.value.mark() : item.mark;

@@ -13,6 +13,12 @@
 namespace modelmeter::config {
 namespace {
 
+// A map of maps: its keys name things (presets), not settings.
+bool holds_items(const Node& map) {
+  return !map.entries().empty() && std::all_of(map.entries().begin(), map.entries().end(),
+                                               [](const Entry& entry) { return entry.value.is(Kind::map); });
+}
+
 using Path = std::vector<std::string>;
 
 std::string dotted(const Path& path) { return fmt::format("{}", fmt::join(path, ".")); }
@@ -249,6 +255,7 @@ class Resolution {
       const std::optional<Target> here = find(known, false);
       if (!here || !here->node->is(Kind::map)) return {};
       if (!here->node->find(key)) {
+        if (holds_items(*here->node)) return model_notes(key, here->node->keys());
         if (std::string hint = did_you_mean(key, here->node->keys()); !hint.empty()) return {std::move(hint)};
         return {};
       }

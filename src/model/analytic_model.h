@@ -97,6 +97,7 @@ class AnalyticModel : public StageCostMixin {
   virtual std::string report_folder() const { return family(); }  // below static_analysis/
   virtual std::string class_name() const = 0;                     // of the root node
   virtual std::string profile_id() const = 0;                     // of the workload
+  virtual std::string preset_id() const { return profile_id(); }  // that it was made from
   virtual Fields model_fields() const = 0;                        // the report's model spec
   virtual Fields workload_fields() const = 0;                     // the report's workload profile
   virtual Fields runtime_fields() const = 0;                      // implementation, dtypes, attention kernel …

@@ -49,13 +49,9 @@ std::vector<Family> all_families() {
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
-        {code->target.c_str(),
-         code->build,
-         code->recorded_classes,
+        {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         code->stages,
-         code->whole_forwards,
-         {"vision", "decoder", "head"}});
+         code->stages, code->whole_forwards, code->nodes});
   }
   return table;
 }

@@ -116,6 +116,36 @@ std::string renamed(const std::string& scope, const std::string& from, const std
   return to + scope.substr(from.size());
 }
 
+// Whether a recording has sums of its sections alone.
+bool has_sums_alone(const Json& sections) {
+  return std::any_of(sections.begin(), sections.end(), [](const Json& section) {
+    return section.is_object() && !section.contains("ops") && !section.contains("same_as");
+  });
+}
+
+void read_sums(const Reader& reader, const Json& sections, std::vector<RecordedSection>& out) {
+  for (const Json& section : sections) {
+    RecordedSection sums;
+    sums.name = reader.text(section, "section");
+    if (section.contains("same_as")) {
+      const std::string source = reader.text(section, "same_as");
+      const auto found =
+          std::find_if(out.rbegin(), out.rend(), [&](const RecordedSection& known) { return known.name == source; });
+      if (found == out.rend())
+        reader.fail(fmt::format("section \"{}\" is the same as unknown \"{}\"", sums.name, source));
+      const std::string name = sums.name;
+      sums = *found;
+      sums.name = name;
+    } else {
+      sums.flops = reader.count(section, "flops");
+      sums.read = reader.count(section, "read");
+      sums.write = reader.count(section, "write");
+      sums.kernels = reader.count(section, "kernels");
+    }
+    out.push_back(std::move(sums));
+  }
+}
+
 void read_sections(const Reader& reader, const Json& sections, std::vector<RecordedOp>& ops) {
   struct Section {
     size_t first, last;
@@ -250,7 +280,26 @@ Recording read_recording(const std::string& text, const std::string& file) {
     if (!p.is_array() || p.size() != 3 || !p[0].is_string()) reader.fail("a parameter is not [name, shape, dtype]");
     out.parameters.push_back({p[0].get<std::string>(), reader.tensor(Json::array({p[1], p[2]}))});
   }
-  read_sections(reader, reader.list(document, "sections"), out.ops);
+  const Json& sections = reader.list(document, "sections");
+  if (has_sums_alone(sections)) {
+    read_sums(reader, sections, out.sections);
+  } else {
+    read_sections(reader, sections, out.ops);
+  }
+  return out;
+}
+
+std::vector<RecordedSection> sections_of_kernels(const std::vector<RecordedOp>& ops) {
+  std::vector<RecordedSection> out;
+  for (const RecordedOp& op : ops) {
+    const std::string name = numbered_module(op.scope);
+    if (out.empty() || out.back().name != name) out.push_back({name});
+    RecordedSection& section = out.back();
+    section.flops += op.flops;
+    section.read += op.read;
+    section.write += op.write;
+    section.kernels += op.counted ? 1 : 0;
+  }
   return out;
 }
 

@@ -52,6 +52,12 @@ struct RecordedTotals {
   Count live_at_start = 0, peak_live = 0, live_at_end = -1;  // -1: not known
 };
 
+// What a section's kernels add up to, where a recording leaves them out.
+struct RecordedSection {
+  std::string name;
+  Count flops = 0, read = 0, write = 0, kernels = 0;
+};
+
 struct Recording {
   std::string code, implementation, attention, variant;
   std::string precision;         // of models that are recorded in several; else ""
@@ -63,7 +69,12 @@ struct Recording {
   std::vector<RecordedModule> modules;
   std::vector<RecordedParameter> parameters;
   std::vector<RecordedOp> ops;
+  // Of a recording without `ops`, its sections in their place; else empty.
+  std::vector<RecordedSection> sections;
 };
+
+// The sections that kernels are cut into: at numbered modules ("blocks.7").
+std::vector<RecordedSection> sections_of_kernels(const std::vector<RecordedOp>& ops);
 
 // Reads the JSON form. Errors name the file and what is missing or mistyped.
 Recording read_recording(const std::string& text, const std::string& file);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/error.h"
 #include "report/qualified_name.h"
@@ -121,6 +122,32 @@ class ReportBuilder {
   std::map<std::string, int64_t> resident_;  // weights and inputs, by the stage's id
 };
 
+// The last so many parts of an id: "self_attn/core" of 2.
+std::string last_parts(const std::string& id, size_t parts) {
+  size_t at = id.size();
+  for (size_t i = 0; i < parts && at != std::string::npos; ++i)
+    at = at == 0 ? std::string::npos : id.rfind('/', at - 1);
+  return at == std::string::npos ? id : id.substr(at + 1);
+}
+
+// A name is as much of the end of an id as no other module's ends with: "norm1", but "mlp/0" and "time_embedding/0".
+void qualify_names(std::vector<AnalyticModuleNode>& modules) {
+  std::map<std::string, int64_t> ending;
+  for (const AnalyticModuleNode& module : modules) {
+    std::string shorter;
+    for (size_t parts = 1; shorter != module.module_id; ++parts) {
+      shorter = last_parts(module.module_id, parts);
+      ++ending[shorter];
+    }
+  }
+  for (AnalyticModuleNode& module : modules) {
+    size_t parts = 1;
+    while (ending[last_parts(module.module_id, parts)] > 1 && last_parts(module.module_id, parts) != module.module_id)
+      ++parts;
+    module.name = last_parts(module.module_id, parts);
+  }
+}
+
 }  // namespace
 
 Report build_report(const AnalyticModel& model, const std::string& report_id, const ModuleTreeOptions& options) {
@@ -149,6 +176,7 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
                             to_string(report.totals.kernels)));
   }
   ReportBuilder(model, run.trace(), report).add(*tree, report.totals.flops_torch);
+  qualify_names(report.modules);
   if (machine != nullptr) {
     const RunTime time = time_run(run, *machine);
     report.timing = timing_of(time_run(forward, *machine), time, *machine);

@@ -32,9 +32,12 @@ Tensor contiguous_copy(Kernel kernel, Tensor x, DType dtype) {
   return out;
 }
 
-// cat of parts of several types: ATen's kernel takes one only, so that each part is copied to its place.
+// cat of parts of several types: ATen's kernel takes one only, so that each part is copied to its place. The result is
+// made like the first part of its type.
 void copy_parts(const TensorList& parts, int dim, const Tensor& out) {
-  out.tracer().record(Kernel::new_empty, {&parts.front()}, {&out});
+  const auto alike = [&](const Tensor& part) { return part.numel() > 0 && part.dtype() == out.dtype(); };
+  const auto like = std::find_if(parts.begin(), parts.end(), alike);
+  out.tracer().record(Kernel::new_empty, {like == parts.end() ? &parts.front() : &*like}, {&out});
   int64_t start = 0;
   for (const Tensor& part : parts) {
     if (part.numel() == 0) continue;

@@ -105,6 +105,41 @@ void compare_kernels(const Recording& ours, const Recording& reference, Comparis
   }
 }
 
+// Sums of the sections of one name: a module may run more than once.
+std::map<std::string, RecordedSection> sums_by_name(const std::vector<RecordedSection>& sections) {
+  std::map<std::string, RecordedSection> out;
+  for (const RecordedSection& section : sections) {
+    RecordedSection& sums = out[section.name];
+    sums.flops += section.flops;
+    sums.read += section.read;
+    sums.write += section.write;
+    sums.kernels += section.kernels;
+  }
+  return out;
+}
+
+void compare_sections(const Recording& ours, const Recording& reference, Comparison& out) {
+  out.kernels_given = false;
+  const auto repeats = [](const RecordedSection& section) { return section.name.find('#') != std::string::npos; };
+  if (std::any_of(reference.sections.begin(), reference.sections.end(), repeats)) return;  // cut in another way
+  const std::map<std::string, RecordedSection> mine = sums_by_name(sections_of_kernels(ours.ops));
+  for (const auto& [name, theirs] : sums_by_name(reference.sections)) {
+    ++out.sections_compared;
+    const auto found = mine.find(name);
+    const RecordedSection own = found == mine.end() ? RecordedSection() : found->second;
+    const ComparedFigure figures[] = {{"flops", own.flops, theirs.flops},
+                                      {"read", own.read, theirs.read},
+                                      {"write", own.write, theirs.write},
+                                      {"kernels", own.kernels, theirs.kernels}};
+    for (const ComparedFigure& f : figures) {
+      if (f.equal()) continue;
+      out.section_differences.push_back(fmt::format("section {}: {} {}, reference {}",
+                                                    name.empty() ? "(outside)" : name, f.name, to_string(f.ours),
+                                                    to_string(f.reference)));
+    }
+  }
+}
+
 // Lists of layers that the original iterates by hand: it makes no difference to the run which one it took.
 bool is_container(const std::string& klass) { return klass == "ModuleList" || klass == "Sequential"; }
 
@@ -177,7 +212,8 @@ void show_list(std::string& out, const char* what, const std::vector<std::string
 bool ComparedModule::equal() const { return same_class(*this) && all_equal(figures); }
 
 bool Comparison::equal() const {
-  return kernels_different == 0 && module_differences.empty() && parameter_differences.empty() && all_equal(totals);
+  return kernels_different == 0 && section_differences.empty() && module_differences.empty() &&
+         parameter_differences.empty() && all_equal(totals);
 }
 
 Recording recording_of(const Stage& stage) {
@@ -228,7 +264,11 @@ Comparison compare(const Recording& ours, const Recording& reference) {
                 {"bytes written", a.write, b.write},
                 {"live at start", a.live_at_start, b.live_at_start},
                 {"peak live bytes", a.peak_live, b.peak_live}};
-  compare_kernels(ours, reference, out);
+  if (reference.sections.empty()) {
+    compare_kernels(ours, reference, out);
+  } else {
+    compare_sections(ours, reference, out);
+  }
   compare_modules(ours, reference, out);
   compare_parameters(ours, reference, out);
   return out;
@@ -245,9 +285,13 @@ std::string table_of(const Comparison& comparison, const Recording& reference) {
 }
 
 std::string differences_of(const Comparison& c) {
-  std::string out = fmt::format(
-      "\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} parameters\n",
-      c.kernels_compared, c.modules.size(), c.parameters_compared);
+  std::string out =
+      c.kernels_given
+          ? fmt::format(
+                "\ncompared: {} kernels (name, scope, operands, FLOPs, bytes, live memory), {} modules, {} parameters\n",
+                c.kernels_compared, c.modules.size(), c.parameters_compared)
+          : fmt::format("\nthe reference has no kernels; compared: totals, {} sections, {} modules, {} parameters\n",
+                        c.sections_compared, c.modules.size(), c.parameters_compared);
   if (c.kernels_different > 0) {
     out += fmt::format("\n{} kernels differ, first:\n", c.kernels_different);
     for (const KernelDifference& d : c.first_kernels) {
@@ -255,6 +299,7 @@ std::string differences_of(const Comparison& c) {
                          d.reference.empty() ? "-" : d.reference);
     }
   }
+  show_list(out, "sums of sections", c.section_differences);
   show_list(out, "modules", c.module_differences);
   show_list(out, "parameters", c.parameter_differences);
   out += c.equal() ? "\nno difference\n" : "\nDIFFERENT\n";

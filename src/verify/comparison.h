@@ -32,6 +32,11 @@ struct ComparedModule {
 struct Comparison {
   std::vector<ComparedFigure> totals;
   int64_t kernels_compared = 0, kernels_different = 0;
+  // Of a recording without kernels: sections of numbered modules, by name; those that repeated calls make ("decoder#3")
+  // have no counterpart.
+  bool kernels_given = true;
+  int64_t sections_compared = 0;
+  std::vector<std::string> section_differences;
   std::vector<KernelDifference> first_kernels;  // at most ten
   std::vector<ComparedModule> modules;          // every one, in the reference's order
   int64_t parameters_compared = 0;

@@ -44,6 +44,10 @@ void write(const VerifiedReference& verified, bool modules, DocumentWriter& out)
         out.field("reference", d.reference);
       });
     });
+    if (!c.kernels_given) {
+      out.field("sections_compared", c.sections_compared);
+      out.field("section_differences", c.section_differences);
+    }
     out.field("modules_compared", c.modules.size());
     out.field("module_differences", c.module_differences);
     out.field("parameters_compared", c.parameters_compared);

@@ -39,9 +39,10 @@ AnalyticOcr::AnalyticOcr(const config::View& config, const DataFiles& files, Wor
   if (hf.has("config")) {
     metadata_ = hf.at("config").node();
   } else {
-    const std::string file = files.find(hf.at("config_path"));
-    metadata_ = read_data_file(file);
-    config_folder_ = std::filesystem::path(file).parent_path().string();
+    ModelFiles found = find_model(hf.at("config_path"), files);
+    metadata_ = std::move(found.config);
+    weights_ = std::move(found.weights);
+    config_folder_ = std::filesystem::path(found.config_path).parent_path().string();
   }
   config.child("model").require_known_keys({"_target_", "stages"});
 }
@@ -72,6 +73,7 @@ void AnalyticOcr::read_depth(const config::View& decoder, DecoderArchitecture& d
 
 void AnalyticOcr::add_page_and_token_notes() {
   const Workload& w = workload_;
+  if (weights_) notes_.push_back(compare_weights(*weights_, layer()));
   notes_.push_back(page_note(w));
   notes_.push_back(fmt::format("{} new tokens: the first comes out of prefill, {} decode steps give the others",
                                w.max_new_tokens, w.decode_steps()));

@@ -6,14 +6,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/data_files.h"
 #include "model/deepseek_ocr/decoder_architecture.h"
 #include "model/deepseek_ocr/run_sizes.h"
 #include "model/deepseek_ocr/workload.h"
+#include "model/model_files.h"
 
 namespace modelmeter::deepseek_ocr {
 
@@ -25,6 +26,7 @@ class AnalyticOcr : public AnalyticModel {
   std::string family() const override { return "deepseek_ocr"; }
   std::string report_folder() const override { return "analytic_model"; }
   std::string profile_id() const override { return workload_.profile_id; }
+  std::string preset_id() const override { return workload_.preset_id; }
   Fields model_fields() const override;
   Fields workload_fields() const override { return workload_.fields(); }
   std::vector<std::string> notes() const override { return notes_; }
@@ -95,6 +97,7 @@ class AnalyticOcr : public AnalyticModel {
 
   std::string model_id_, model_variant_, model_notes_, config_folder_;
   config::Node metadata_;
+  std::optional<WeightsListing> weights_;  // that hf.config_path named
   bool by_stages_ = false;
 };
 

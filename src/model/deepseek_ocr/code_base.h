@@ -25,6 +25,7 @@ struct CodeBase {
 
   std::vector<std::string> recorded_classes;  // of the root modules of recordings
   config::Node (*configuration_of)(const Recording& recording);
+  std::vector<std::string> nodes;  // of the configuration that it reads, beside those of every model
 };
 
 std::vector<const CodeBase*> code_bases();

@@ -1,13 +1,77 @@
 #include "model/deepseek_ocr/decoder_architecture.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "base/error.h"
+#include "model/model_files.h"
 
 namespace modelmeter::deepseek_ocr {
 namespace {
 
 using config::View;
+
+// Of the published config.json: the decoder's at its top level, and what decides nothing there.
+const std::vector<std::string>& published_keys() {
+  static const std::vector<std::string> keys = {"architectures",
+                                                "attention_bias",
+                                                "attention_dropout",
+                                                "auto_map",
+                                                "aux_loss_alpha",
+                                                "bos_token_id",
+                                                "candidate_resolutions",
+                                                "dtype",
+                                                "eos_token_id",
+                                                "ep_size",
+                                                "first_k_dense_replace",
+                                                "global_view_pos",
+                                                "hidden_act",
+                                                "hidden_size",
+                                                "initializer_range",
+                                                "intermediate_size",
+                                                "kv_lora_rank",
+                                                "language_config",
+                                                "lm_head",
+                                                "max_position_embeddings",
+                                                "model_type",
+                                                "moe_intermediate_size",
+                                                "moe_layer_freq",
+                                                "n_group",
+                                                "n_routed_experts",
+                                                "n_shared_experts",
+                                                "norm_topk_prob",
+                                                "num_attention_heads",
+                                                "num_experts_per_tok",
+                                                "num_hidden_layers",
+                                                "num_key_value_heads",
+                                                "pad_token_id",
+                                                "pretraining_tp",
+                                                "projector_config",
+                                                "q_lora_rank",
+                                                "qk_nope_head_dim",
+                                                "qk_rope_head_dim",
+                                                "rm_head",
+                                                "rms_norm_eps",
+                                                "rope_scaling",
+                                                "rope_theta",
+                                                "routed_scaling_factor",
+                                                "scoring_func",
+                                                "seq_aux",
+                                                "tie_word_embeddings",
+                                                "tile_tag",
+                                                "topk_group",
+                                                "topk_method",
+                                                "torch_dtype",
+                                                "transformers_version",
+                                                "use_cache",
+                                                "use_mla",
+                                                "v_head_dim",
+                                                "vision_config",
+                                                "vocab_size"};
+  return keys;
+}
 
 // What the remote code would run otherwise has no twin here.
 void require_known_code(const View& config) {
@@ -57,6 +121,7 @@ void check(const DecoderArchitecture& d, int64_t n_embed, const View& config) {
 
 DecoderArchitecture read_decoder(const View& config, int64_t n_embed) {
   if (!config.node().is(config::Kind::map)) throw config.expected("a model configuration (a JSON object)");
+  require_known_published_keys(config, published_keys(), "DeepSeek-OCR's config.json");
   require_known_code(config);
   DecoderArchitecture d;
   d.vocab_size = config.get_positive<int64_t>("vocab_size");
@@ -79,6 +144,24 @@ DecoderArchitecture read_decoder(const View& config, int64_t n_embed) {
   }
   check(d, n_embed, config);
   return d;
+}
+
+void require_model(const View& config, const std::vector<std::string>& classes, std::string_view vision) {
+  if (!config.node().is(config::Kind::map)) throw config.expected("a model configuration (a JSON object)");
+  const std::string klass = class_name_of(config);
+  if (!klass.empty() && std::find(classes.begin(), classes.end(), klass) == classes.end()) {
+    const std::string what = what_it_is(config.node());
+    throw(config.has("architectures") ? config.at("architectures") : config)
+        .error(what.empty() ? fmt::format("the class {} is not modelled here", klass) : "this is " + what,
+               {fmt::format("this entry is of {}", fmt::join(classes, ", "))});
+  }
+  if (!config.has("vision_config")) return;
+  const View encoder = config.child("vision_config");
+  if (encoder.has("model_name") && encoder.get<std::string>("model_name") != vision) {
+    throw encoder.at("model_name")
+        .error(fmt::format("the vision encoder '{}' is another model's; this entry has {}",
+                           encoder.get<std::string>("model_name"), vision));
+  }
 }
 
 }  // namespace modelmeter::deepseek_ocr

@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/dtype.h"
 #include "config/access.h"
@@ -42,5 +45,9 @@ struct DecoderArchitecture {
 // there is no twin of (multi-head latent attention, biases of attention, tied embeddings, scaled rotary positions,
 // other ways to choose experts).
 DecoderArchitecture read_decoder(const config::View& config, int64_t n_embed);
+
+// Error where a config.json is of another model than this code's: its class is none of these (where it names one), or
+// its vision encoder is not `vision`, by vision_config.model_name.
+void require_model(const config::View& config, const std::vector<std::string>& classes, std::string_view vision);
 
 }  // namespace modelmeter::deepseek_ocr

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/preset_labels.h"
+
 namespace modelmeter::deepseek_ocr {
 namespace {
 
@@ -41,8 +43,10 @@ Workload Workload::read(const config::View& view, PageReader read_page) {
                            "page_width", "page_height", "seq_len", "prompt_tokens", "max_new_tokens", "num_pages",
                            "batch_size", "doc_kind", "tile_columns", "tile_rows", "new_tokens", "cached_tokens"});
   Workload w;
-  w.profile_id = view.get<std::string>("profile_id");
-  w.description = view.get_or<std::string>("description", "");
+  const PresetLabels labels = preset_labels(view, {});
+  w.preset_id = labels.preset_id;
+  w.profile_id = labels.profile_id;
+  w.description = labels.description;
   w.page.width = view.get_positive<int64_t>("page_width");
   w.page.height = view.get_positive<int64_t>("page_height");
   if (view.has("tile_columns") || view.has("tile_rows")) {
@@ -52,6 +56,10 @@ Workload Workload::read(const config::View& view, PageReader read_page) {
   }
   read_page(view, w.page);
   read_tokens(view, w);
+  if (w.description.empty() && view.has("presets")) {
+    w.description =
+        fmt::format("a page of {} x {} pixels, {} tokens of prompt in all", w.page.width, w.page.height, w.seq_len);
+  }
   w.new_tokens_given = view.has("new_tokens");
   w.new_tokens = w.new_tokens_given ? view.get_positive<int64_t>("new_tokens") : w.seq_len;
   if (view.has("cached_tokens")) w.cached_tokens = view.get_non_negative<int64_t>("cached_tokens");

@@ -21,7 +21,7 @@ struct Page {
 };
 
 struct Workload {
-  std::string profile_id, description;
+  std::string preset_id, profile_id, description;  // as chosen; of the values
   Page page;
   int64_t seq_len = 0;        // tokens of the prompt, those of the page included
   int64_t prompt_tokens = 0;  // of text among them

@@ -1,7 +1,9 @@
 // The hyper-parameters of a Wan diffusion transformer, as the published config.json gives them.
 //
 // Two formats are read: the official one (Wan-Video/Wan2.1, WanModel: dim, ffn_dim, num_heads …) and diffusers'
-// transformer/config.json (WanTransformer3DModel: num_attention_heads, attention_head_dim …).
+// transformer/config.json (WanTransformer3DModel: num_attention_heads, attention_head_dim …), today's and that of the
+// first releases (WanxTransformer3DModel: qk_norm true, add_img_emb, no image_dim). Files of other classes, and keys of
+// other models, are refused: what they switch on is not modelled.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +20,7 @@ namespace modelmeter::wan {
 enum class Generation { wan2_1, wan2_2 };
 
 struct Architecture {
+  KeyNames format = KeyNames::original;  // of the file it was read from
   Generation generation = Generation::wan2_1;
   std::string model_type = "t2v";  // t2v, i2v, flf2v, vace, ti2v
   Shape patch_size{1, 2, 2};       // frames, height, width
@@ -40,15 +43,15 @@ struct Architecture {
 
   int64_t head_dim() const { return dim / num_heads; }
   bool image_conditioned() const { return image_dim > 0; }
+  // What its sizes say that it makes: t2v, i2v, flf2v, vace, ti2v. (VACE's official file says t2v.)
+  std::string task() const;
   int64_t images() const { return pos_embed_seq_len > 0 ? 2 : 1; }  // that condition it, where it is
 };
 
-// Reads either format. Errors name the file and the field: a missing or mistyped one, heads that do not divide the
-// width, an odd head size, sizes that are not positive.
+// Reads either format. Errors name the file and the field: another class, an unknown key that is not off, quantised
+// weights, a missing or mistyped field, heads that do not divide the width, an odd head size, sizes that are not
+// positive, an image branch of another width than the model's, attention in windows.
 Architecture read_architecture(const config::View& config);
-
-// The keys that both formats together have. Error at one that is none, and for what is not modelled: a window.
-void require_known_architecture_keys(const config::View& config);
 
 // The JSON form, in the official format or in diffusers'.
 nlohmann::ordered_json json_of(const Architecture& a, KeyNames names);

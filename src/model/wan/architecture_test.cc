@@ -64,7 +64,8 @@ TEST(Architecture, KnowsWhatAnImageConditions) {
       read(R"({"dim": 64, "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "model_type": "flf2v"})").pos_embed_seq_len,
       514);
   EXPECT_EQ(
-      read(R"({"num_attention_heads": 2, "attention_head_dim": 8, "ffn_dim": 8, "num_layers": 1, "image_dim": 1280})")
+      read(R"({"num_attention_heads": 2, "attention_head_dim": 8, "ffn_dim": 8, "num_layers": 1, "image_dim": 1280,
+                "added_kv_proj_dim": 16})")
           .model_type,
       "i2v");
 }
@@ -79,6 +80,45 @@ TEST(Architecture, ReadsNormsAsTruthValuesNamesOrNull) {
   EXPECT_TRUE(qk_norm("\"rms_norm_across_heads\""));
   EXPECT_THROW(qk_norm("\"layer_norm\""), Error);
   EXPECT_THROW(qk_norm("3"), Error);
+}
+
+// transformer/config.json of the first releases of diffusers with Wan: the image branch follows from the width of its
+// keys. 16,394,878,784 parameters: WanTransformer3DModel of diffusers 0.42.1 on the meta device, with image_dim 1280.
+TEST(Architecture, TheFirstDiffusersFilesImplyTheImageBranch) {
+  const Architecture a = read(
+      R"({"_class_name": "WanxTransformer3DModel", "num_attention_heads": 40, "attention_head_dim": 128,
+          "ffn_dim": 13824, "num_layers": 40, "in_channels": 36, "out_channels": 16, "freq_dim": 256, "text_dim": 4096,
+          "qk_norm": true, "added_kv_proj_dim": 5120, "add_img_emb": true, "window_size": [-1, -1]})");
+  EXPECT_EQ(a.image_dim, 1280);
+  EXPECT_EQ(a.task(), "i2v");
+  EXPECT_EQ(a.format, KeyNames::published);
+  EXPECT_EQ(diffusers::WanTransformer3DModel(BuildContext{DType::bfloat16}, a).parameter_count(), 16'394'878'784);
+}
+
+TEST(Architecture, WhatIsOffOrSaysNothingIsPassedOver) {
+  EXPECT_EQ(read(R"({"_class_name": "WanModel", "_diffusers_version": "0.30.0", "_source": "somewhere", "dim": 64,
+                     "ffn_dim": 8, "num_heads": 4, "num_layers": 1, "use_cfg_emb": true, "add_control_adapter": false,
+                     "in_dim_ref_conv": null, "inject_layers": [], "window_size": [-1, -1]})")
+                .dim,
+            64);
+  // Files of other code that kept the official keys under diffusers' class.
+  EXPECT_EQ(read(R"({"_class_name": "WanTransformer3DModel", "dim": 64, "ffn_dim": 8, "num_heads": 4,
+                     "num_layers": 1})")
+                .format,
+            KeyNames::original);
+}
+
+TEST(Architecture, SaysWhatItsSizesMake) {
+  const auto task = [](const std::string& more) {
+    return read(R"({"num_attention_heads": 2, "attention_head_dim": 8, "ffn_dim": 8, "num_layers": 2)" + more + "}")
+        .task();
+  };
+  EXPECT_EQ(task(""), "t2v");
+  EXPECT_EQ(task(R"(, "in_channels": 36, "out_channels": 16)"), "i2v");   // Wan2.2: no image branch
+  EXPECT_EQ(task(R"(, "in_channels": 100, "out_channels": 48)"), "i2v");  // the same of Wan2.2's autoencoder
+  EXPECT_EQ(task(R"(, "in_channels": 48, "out_channels": 48)"), "ti2v");
+  EXPECT_EQ(task(R"(, "vace_layers": [0])"), "vace");
+  EXPECT_EQ(task(R"(, "in_channels": 36, "image_dim": 8, "added_kv_proj_dim": 16, "pos_embed_seq_len": 514)"), "flf2v");
 }
 
 struct Broken {
@@ -113,9 +153,40 @@ TEST(Architecture, ErrorsNameFileLineAndField) {
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"patch_size\": [1, 0, 2]}",
        "patch_size is 0", 2},
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"model_type\": \"t2w\"}",
-       "model_type: unknown value 't2w'", 2},
+       "model_type: the model type 't2w' is not modelled", 2},
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"cross_attn_norm\": 1}",
        "cross_attn_norm: expected", 2},
+      {"{\n\"_class_name\": \"WanAnimateModel\", \"dim\": 64}", "the class WanAnimateModel is not modelled", 2},
+      {"{\n\"_class_name\": \"UniPCMultistepScheduler\", \"flow_shift\": 3.0}",
+       "this is the config of a scheduler (UniPCMultistepScheduler)", 2},
+      {"{\n\"_class_name\": \"AutoencoderKLWan\", \"z_dim\": 16}", "the config of an autoencoder", 2},
+      {"{\"model_type\": \"umt5\", \"d_model\": 4096}", "the config of a text encoder", 1},
+      {"{\"architectures\": [\"DeepseekOCRForCausalLM\"], \"hidden_size\": 1280}",
+       "the config of a model that reads pages", 1},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"model_type\": \"s2v\"}",
+       "the model type 's2v' is not modelled", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"local_attn_size\": 6}",
+       "local_attn_size: unknown key", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"window_size\": [8, 8]}",
+       "attention within a window", 2},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"quantization_config\": {\"quant_method\": "
+       "\"gptq\"}}",
+       "quantised (gptq)", 2},
+      {"{\"_class_name\": \"WanModel\", \"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n"
+       "\"vace_layers\": [0]}",
+       "WanModel has no VACE blocks", 2},
+      {"{\"_class_name\": \"VaceWanModel\", \"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1}",
+       "vace_layers: missing", 1},
+      {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"vace_layers\": [0, 1]}",
+       "the transformer has 1 blocks", 2},
+      {"{\"num_attention_heads\": 4, \"attention_head_dim\": 4, \"ffn_dim\": 8, \"num_layers\": 1,\n\"image_dim\": 8}",
+       "without added_kv_proj_dim", 2},
+      {"{\"num_attention_heads\": 4, \"attention_head_dim\": 4, \"ffn_dim\": 8, \"num_layers\": 1,\n"
+       "\"added_kv_proj_dim\": 8}",
+       "8 is not the transformer's width 16", 2},
+      {"{\"num_attention_heads\": 4, \"attention_head_dim\": 4, \"ffn_dim\": 8, \"num_layers\": 1,\n"
+       "\"inject_sample_info\": true}",
+       "inject_sample_info: unknown key", 2},
   };
   for (const Broken& broken : cases) {
     try {

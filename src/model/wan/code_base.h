@@ -3,6 +3,7 @@
 // folder with its twins and its record, and a line in code_base.cc.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -57,12 +58,19 @@ struct ImageEncoderOptions {
   int64_t batch = 1;
 };
 
+// Heights and widths in pixels, as diffusers' enable_tiling() takes them.
+struct Tiles {
+  std::array<int64_t, 2> size{256, 256}, stride{192, 192};
+  bool operator==(const Tiles&) const = default;
+};
+
 // Latents [C, T, h, w] to a video [3, frames, height, width], or back.
 struct AutoencoderOptions {
   VaeArchitecture architecture;
   DType weight_dtype = DType::float32;
   AttentionKernel attention = AttentionKernel::flash;
   bool tiling = false, slicing = false;
+  Tiles tiles;
   bool decode = true;
 };
 
@@ -88,6 +96,22 @@ struct CodeBase {
   // `shared`: the autoencoder of the other direction, or null.
   BoundModel (*autoencoder)(const AutoencoderOptions& options, std::shared_ptr<const BaseLayer> shared);
   BoundModel (*sampling)(const SamplingOptions& options);
+
+  // --- what it makes of a workload: the rules that the code bases do not share ---
+
+  // The video that it makes where this is asked for; notes say what it changed.
+  VideoSize (*video)(const VideoSize& asked, const GeometryRules& rules, std::vector<std::string>& notes);
+  // Why its command line or pipeline refuses a video, with what it takes; "" where it is accepted.
+  std::string (*refused)(const Variant& variant, const VideoSize& video);
+  // Why its code fails on a video, whatever was allowed; "" where it runs.
+  std::string (*fails)(const Variant& variant, const VideoSize& video);
+  std::vector<Scheduler> schedulers;  // that it has, its default first
+  // Of the noise schedule, where neither the configuration nor the model's files say.
+  double (*shift)(const Variant& variant, const VideoSize& video);
+  // The time steps of the denoising steps, from 1000 down: an expert's are those at and above its boundary.
+  std::vector<double> (*timesteps)(Scheduler scheduler, int64_t steps, double shift);
+  // Whether a step runs the model a second time without the prompt at this scale of guidance.
+  bool (*guides)(double scale);
 
   // What is on the device while each stage runs, in the order of the stages.
   std::vector<Residents> (*residents)(const Stages& stages, const ResidencyRules& rules);

@@ -26,8 +26,11 @@ config::View node_or_none(const config::View& config, const char* name) {
 
 }  // namespace
 
-Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
-  read_metadata(config.child("hf"), files);
+Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
+    : metadata_(Metadata::read(config.child("hf"), files)),
+      variant_(metadata_.variant),
+      architecture_(metadata_.architecture),
+      notes_(metadata_.notes) {
   read_transformer(config.child("transformer"));
   const config::View runtime = config.child("runtime");
   runtime_ = Runtime::read(runtime);
@@ -46,47 +49,19 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files) {
   } else {
     wanted_ = {"diffusion"};
   }
-  if (has_transformer_ && runs("diffusion")) check_blocks(config);
+  if (metadata_.has_transformer && runs("diffusion")) check_blocks(config);
   read_sizes(config);
   check_supported(config.child("workload"));
   check_sizes(config);
+  check_experts(runtime);
+  check_tiles(runtime);
+  note_format(files);
   for (size_t i = 0; i < wanted_.size(); ++i) {
     add_stage(wanted_[i], model.has("stages") ? model.at("stages").items()[i] : model);
   }
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
-
-void Wan2_1Model::read_metadata(const config::View& hf, const DataFiles& files) {
-  hf.require_known_keys({"model_id", "model_variant", "config_path", "config", "variant", "generation", "notes"});
-  model_id_ = hf.get<std::string>("model_id");
-  model_variant_ = hf.get<std::string>("model_variant");
-  model_notes_ = hf.get_or<std::string>("notes", "");
-  has_transformer_ = true;
-  if (hf.has("config")) {
-    if (hf.has("config_path")) throw hf.at("config").error("stands in place of config_path, which is given too");
-    require_known_architecture_keys(hf.at("config"));
-    architecture_ = read_architecture(hf.at("config"));
-  } else if (hf.has("config_path")) {
-    config_path_ = files.find(hf.at("config_path"));
-    const config::Node metadata = read_data_file(config_path_);
-    architecture_ = read_architecture(config::View(metadata));
-  } else {
-    has_transformer_ = false;
-  }
-  variant_ = hf.has("variant") ? &variant_named(hf.at("variant")) : &variant_of(architecture_.model_type);
-  known_variant_ = hf.has("variant");
-  architecture_.generation = variant_->generation;
-  if (hf.has("generation")) {
-    const bool second = hf.get_choice("generation", {"wan2.1", "wan2.2"}) == "wan2.2";
-    architecture_.generation = second ? Generation::wan2_2 : Generation::wan2_1;
-    if (known_variant_ && architecture_.generation != variant_->generation) {
-      throw hf.at("generation").error(fmt::format("{} is of the other generation", variant_->name));
-    }
-  }
-  // Wan2.2's image-to-video model has no image encoder; its config.json does not say so.
-  if (architecture_.generation == Generation::wan2_2) architecture_.image_dim = architecture_.pos_embed_seq_len = 0;
-}
 
 void Wan2_1Model::read_transformer(const config::View& transformer) {
   transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
@@ -97,21 +72,31 @@ void Wan2_1Model::read_transformer(const config::View& transformer) {
   if (!transformer.has("vace_layers")) return;
   const config::View layers = transformer.at("vace_layers");
   architecture_.vace_layers = layers.as<std::vector<int64_t>>();
-  if (has_transformer_ && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
-  if (has_transformer_) check_vace_layers(architecture_, layers);
+  if (metadata_.has_transformer && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
+  if (metadata_.has_transformer) check_vace_layers(architecture_, layers);
 }
 
 void Wan2_1Model::read_encoders(const config::View& config) {
   const CodeBase& code = *runtime_.code_base;
   const config::View text = node_or_none(config, "text_encoder");
   text.require_known_keys(transformers::text_encoder_keys({"weight_dtype"}, code.key_names));
+  DType text_dtype = code.text_encoder_dtype;
+  if (metadata_.pipeline && metadata_.pipeline->text_encoder) {
+    const config::View file(*metadata_.pipeline->text_encoder);
+    transformers::read_published(file, text_encoder_.architecture);
+    const char* key = file.has("dtype") ? "dtype" : "torch_dtype";
+    text_dtype = dtype_or(file, key, {"float32", "bfloat16"}, text_dtype);
+  }
   read_architecture(text, code.key_names, text_encoder_.architecture);
-  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, code.text_encoder_dtype);
+  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, text_dtype);
   text_encoder_.attention = runtime_.attention;
   text_encoder_.text_len = workload_.text_len;
 
   const config::View image = node_or_none(config, "image_encoder");
   image.require_known_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"}, code.key_names));
+  if (metadata_.pipeline && metadata_.pipeline->image_encoder) {
+    transformers::read_published(config::View(*metadata_.pipeline->image_encoder), image_encoder_.architecture);
+  }
   read_architecture(image, code.key_names, image_encoder_.architecture);
   image_encoder_.weight_dtype =
       dtype_or(image, "weight_dtype", {"float32", "bfloat16", "float16"}, code.image_encoder_dtype);
@@ -122,6 +107,7 @@ void Wan2_1Model::read_encoders(const config::View& config) {
   const config::View vae = node_or_none(config, "vae");
   vae.require_known_keys(vae_keys({"weight_dtype"}, code.key_names));
   vae_ = variant_->vae();
+  if (metadata_.pipeline && metadata_.pipeline->vae) read_published(config::View(*metadata_.pipeline->vae), vae_);
   read_architecture(vae, code.key_names, vae_);
   vae_dtype_ = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_dtype_);
   if (code.autoencoder_in_float32 && vae_dtype_ != DType::float32) {
@@ -135,11 +121,11 @@ void Wan2_1Model::read_sizes(const config::View& config) {
   rules_.patch_size = architecture_.patch_size;
   rules_.rope_positions = architecture_.rope_max_seq_len;
   if (workload_.latent.rank() == 0) {
-    video_ = {workload_.num_frames, workload_.height, workload_.width};
+    video_ = runtime_.code_base->video({workload_.num_frames, workload_.height, workload_.width}, rules_, notes_);
     geometry_ = geometry(video_, rules_);
   } else {
     // An autoencoder alone takes what does not divide into patches.
-    if (!has_transformer_ && !runs("sampling")) rules_.patch_size = {1, 1, 1};
+    if (!metadata_.has_transformer && !runs("sampling")) rules_.patch_size = {1, 1, 1};
     video_ = video_of_latent(workload_.latent, rules_);
     geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
@@ -165,10 +151,44 @@ bool Wan2_1Model::runs(const char* stage) const {
   return std::find(wanted_.begin(), wanted_.end(), stage) != wanted_.end();
 }
 
+bool Wan2_1Model::around_transformer() const { return runs("sampling") || runs("vae_encode"); }
+
 bool Wan2_1Model::has_image_encoder() const {
-  if (has_transformer_) return architecture_.image_conditioned();
+  if (metadata_.has_transformer) return architecture_.image_conditioned();
   const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
   return from_image && architecture_.generation == Generation::wan2_1;
+}
+
+// What the transformer takes: the latent; with an image the latent, the mask of frames (a channel for each of those
+// that one latent frame stands for) and the image's latent. VACE's control: two latents and the mask's pixels of a
+// latent.
+void Wan2_1Model::check_channels(const config::View& config) const {
+  const Architecture& a = architecture_;
+  const config::View hf = config.child("hf");
+  const config::View at = hf.has("config") ? hf.at("config") : hf.at("config_path");
+  const int64_t z = vae_.z_dim, pixels = vae_.spatial_compression() * vae_.spatial_compression();
+  const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  const auto require = [&](const char* what, int64_t size, int64_t wanted, const char* made_of) {
+    if (size == wanted) return;
+    throw at.error(fmt::format("the transformer {} {} channels, but the autoencoder's latents have {}: {} takes {}{}",
+                               what, size, z, variant_->name, wanted, made_of));
+  };
+  require("gives", a.out_dim, z, "");
+  require("takes", a.in_dim, from_image ? 2 * z + vae_.temporal_compression() : z,
+          from_image ? ", the latent, the image's latent and a mask" : "");
+  if (variant_->task == Task::vace) {
+    require("takes a control of", a.vace_in_dim, 2 * z + pixels, ", two latents and a mask");
+  }
+}
+
+void Wan2_1Model::note_format(const DataFiles& files) {
+  const CodeBase& code = *runtime_.code_base;
+  const bool own =
+      !files.root.empty() && metadata_.config_path.compare(0, files.root.size() + 1, files.root + "/") == 0;
+  if (metadata_.config_path.empty() || own || architecture_.format == code.key_names) return;
+  notes_.push_back(fmt::format("config.json is in {} format; it is modelled as {} runs it, by runtime.implementation",
+                               architecture_.format == KeyNames::original ? "the official code's" : "diffusers'",
+                               code.name));
 }
 
 // Sizes that were set and that the models around them do not fit.
@@ -179,8 +199,9 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   };
   const Architecture& a = architecture_;
   const config::View workload = config.child("workload");
+  if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   const bool vae_runs = runs("vae_encode") || runs("vae_decode");
-  if (has_transformer_) {
+  if (metadata_.has_transformer) {
     if (workload.has("latent"))
       require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
     const config::View vae = node_or_none(config, "vae");
@@ -191,13 +212,18 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   }
   const config::View text = node_or_none(config, "text_encoder");
   for (const char* key : {"dim", "d_model"}) {
-    if (has_transformer_ && text.has(key)) {
+    if (metadata_.has_transformer && text.has(key)) {
       require(text.at(key), "the width of the text", text_encoder_.architecture.dim, a.text_dim);
     }
   }
+  if (metadata_.has_transformer && metadata_.known_variant && runs("text_encoder") &&
+      text_encoder_.architecture.dim != a.text_dim) {
+    throw config.child("hf").error(fmt::format("the text encoder's width is {}, but the transformer takes text of {}",
+                                               text_encoder_.architecture.dim, a.text_dim));
+  }
   const config::View image = node_or_none(config, "image_encoder");
   const transformers::ImageEncoderArchitecture& encoder = image_encoder_.architecture;
-  if (has_transformer_ && a.image_conditioned()) {
+  if (metadata_.has_transformer && a.image_conditioned()) {
     require(image, "the width of the image encoder", encoder.dim, a.image_dim);
     if (a.pos_embed_seq_len > 0) {
       require(image, "the number of image tokens", 2 * encoder.tokens(), a.pos_embed_seq_len);
@@ -211,12 +237,44 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
 }
 
 void Wan2_1Model::check_supported(const config::View& workload) {
-  const std::string reason = refused(*variant_, video_);
-  if (reason.empty() || !known_variant_) return;
+  if (!metadata_.known_variant) return;
+  const CodeBase& code = *runtime_.code_base;
+  if (around_transformer()) {
+    if (const std::string reason = code.fails(*variant_, video_); !reason.empty()) {
+      throw(workload.has("num_frames") ? workload.at("num_frames") : workload)
+          .error(fmt::format("{}'s code fails: {}", code.name, reason));
+    }
+  }
+  const std::string reason = code.refused(*variant_, video_);
+  if (reason.empty()) return;
   if (!runtime_.allow_unsupported && !workload_.allow_unsupported) {
     throw workload.error(reason, {"runtime.allow_unsupported=true turns this into a note"});
   }
-  notes_.push_back("the official command line refuses this workload: " + reason);
+  notes_.push_back(fmt::format("{} refuses this workload: {}",
+                               code.name == "official" ? "the official command line" : "diffusers' pipeline", reason));
+}
+
+// A tile and a stride of at least one latent.
+void Wan2_1Model::check_tiles(const config::View& runtime) const {
+  const int64_t latent = vae_.spatial_compression();
+  for (const auto& [key, sizes] :
+       {std::pair("vae_tile_size", runtime_.tiles.size), std::pair("vae_tile_stride", runtime_.tiles.stride)}) {
+    if (!runtime_.vae_tiling || std::min(sizes[0], sizes[1]) >= latent) continue;
+    throw(runtime.has(key) ? runtime.at(key) : runtime).expected(fmt::format("at least {} pixels, one latent", latent));
+  }
+}
+
+void Wan2_1Model::check_experts(const config::View& runtime) const {
+  for (const char* key : {"boundary", "expert_steps"}) {
+    if (!runtime.has(key) || variant_->boundary > 0 || metadata_.boundary) continue;
+    throw runtime.at(key).error(fmt::format("{} has one transformer, not two experts", variant_->name));
+  }
+  const std::vector<int64_t>& steps = runtime_.expert_steps;
+  if (!steps.empty() && steps[0] + steps[1] != workload_.num_inference_steps) {
+    throw runtime.at("expert_steps")
+        .error(fmt::format("{} + {} steps are not workload.num_inference_steps, {}", steps[0], steps[1],
+                           workload_.num_inference_steps));
+  }
 }
 
 // --- stages ----------------------------------------------------------------------------------------------------------
@@ -232,7 +290,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") {
-    if (!has_transformer_) throw where.error("hf.config_path or hf.config must say which transformer");
+    if (!metadata_.has_transformer) throw where.error("hf.config_path or hf.config must say which transformer");
     return add_diffusion();
   }
   if (name == "sampling") return add_sampling();
@@ -258,7 +316,7 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
   out.seq_len = w.seq_len.value_or(0);
   out.prompt_tokens = w.prompt_tokens;
   out.steps = w.num_inference_steps;
-  if (variant_->boundary != 0) out.high_noise_steps = high_noise_steps(out.steps, variant_->shift, variant_->boundary);
+  out.high_noise_steps = high_noise_steps(out.steps, video_of_latent(g.latent, rules_));
   out.residency = static_cast<int64_t>(residency);
   return out;
 }
@@ -290,8 +348,10 @@ void Wan2_1Model::add_diffusion() {
     add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
       return checked_mul(steps(run), cfg ? 2 : 1, "the number of forwards");
     });
+    if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
+    metadata_.weights.reset();  // compared once
   };
-  if (variant_->boundary == 0) return add_forwards([](const RunSizes& run) { return run.steps; }, "diffusion/dit");
+  if (boundary() == 0) return add_forwards([](const RunSizes& run) { return run.steps; }, "diffusion/dit");
   const int64_t steps = run_.steps, high = run_.high_noise_steps;
   notes_.push_back(fmt::format("{} steps by the high-noise expert, {} by the low-noise one", high, steps - high));
   const auto high_steps = [](const RunSizes& run) { return run.high_noise_steps; };
@@ -300,18 +360,43 @@ void Wan2_1Model::add_diffusion() {
   if (steps > high) add_forwards(low_steps, "diffusion/dit_low_noise");
 }
 
+// 0 where the model is one transformer.
+double Wan2_1Model::boundary() const {
+  return runtime_.boundary.value_or(metadata_.boundary.value_or(variant_->boundary));
+}
+
+// Of the denoising steps, those at and above the boundary.
+int64_t Wan2_1Model::high_noise_steps(int64_t steps, const VideoSize& video) const {
+  if (boundary() == 0) return 0;
+  if (!runtime_.expert_steps.empty()) return runtime_.expert_steps[0];
+  const std::vector<double> timesteps = runtime_.code_base->timesteps(scheduler(), steps, shift(video));
+  return std::count_if(timesteps.begin(), timesteps.end(), [&](double t) { return t >= 1000 * boundary(); });
+}
+
+Scheduler Wan2_1Model::scheduler() const {
+  const CodeBase& code = *runtime_.code_base;
+  if (runtime_.scheduler) return *runtime_.scheduler;
+  return metadata_.scheduler && code.key_names == KeyNames::published ? *metadata_.scheduler : code.schedulers.front();
+}
+
+double Wan2_1Model::shift(const VideoSize& video) const {
+  const CodeBase& code = *runtime_.code_base;
+  if (runtime_.shift) return *runtime_.shift;
+  return metadata_.shift && code.key_names == KeyNames::published ? *metadata_.shift : code.shift(*variant_, video);
+}
+
 void Wan2_1Model::add_sampling() {
   SamplingOptions& o = sampling_options_;
   o.task = variant_->task;
   o.generation = architecture_.generation;
-  o.scheduler = runtime_.scheduler;
+  o.scheduler = scheduler();
   o.guidance = runtime_.cfg;
   o.t5_cpu = runtime_.t5_cpu;
   o.text_len = workload_.text_len;
   o.patch_size = rules_.patch_size;
-  o.text_dim = has_transformer_ ? architecture_.text_dim : text_encoder_.architecture.dim;
+  o.text_dim = metadata_.has_transformer ? architecture_.text_dim : text_encoder_.architecture.dim;
   o.model_dtype = runtime_.weight_dtype;
-  if (has_transformer_ || !architecture_.vace_layers.empty()) {
+  if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
   }
   o.image_encoder = image_encoder_.architecture;
@@ -331,6 +416,7 @@ void Wan2_1Model::add_vae(bool decode) {
   o.attention = runtime_.attention;
   o.tiling = runtime_.vae_tiling;
   o.slicing = runtime_.vae_slicing;
+  o.tiles = runtime_.tiles;
   o.decode = decode;
   std::shared_ptr<const BaseLayer> shared;
   for (const auto& stage : stages_) {
@@ -371,14 +457,18 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
   w.seq_len = workload_.seq_len;
   w.token_timesteps = workload_.token_timesteps;
   if (w.prompt_tokens > workload_.text_len) return std::nullopt;
-  const VideoSize video{w.num_frames, w.height, w.width};
-  const bool supported = !known_variant_ || runtime_.allow_unsupported || workload_.allow_unsupported;
-  if (!supported && !refused(*variant_, video).empty()) return std::nullopt;
+  if (!runtime_.expert_steps.empty() && w.num_inference_steps != workload_.num_inference_steps) return std::nullopt;
+  const CodeBase& code = *runtime_.code_base;
+  std::vector<std::string> notes;
+  const VideoSize video = code.video({w.num_frames, w.height, w.width}, rules_, notes);
+  const bool supported = !metadata_.known_variant || runtime_.allow_unsupported || workload_.allow_unsupported;
+  if (!supported && !code.refused(*variant_, video).empty()) return std::nullopt;
+  if (metadata_.known_variant && around_transformer() && !code.fails(*variant_, video).empty()) return std::nullopt;
   static const config::Node none = config::Node::map();
   try {
     const Geometry g = geometry(video, rules_);
-    runtime_.code_base->check_workload(config::View(none), w, architecture_, g.tokens);
-    const RunSizes run = run_sizes(w, g, runtime_.code_base->residencies[static_cast<size_t>(settings[6])]);
+    code.check_workload(config::View(none), w, architecture_, g.tokens);
+    const RunSizes run = run_sizes(w, g, code.residencies[static_cast<size_t>(settings[6])]);
     const auto experts = [](const RunSizes& r) {
       return std::pair(r.high_noise_steps > 0, r.steps > r.high_noise_steps);
     };

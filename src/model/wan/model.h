@@ -2,12 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "model/analytic_model.h"
-#include "model/data_files.h"
 #include "model/wan/geometry.h"
+#include "model/wan/metadata.h"
 #include "model/wan/runtime.h"
 #include "model/wan/stage.h"
 #include "model/wan/variant.h"
@@ -25,6 +26,7 @@ class Wan2_1Model : public AnalyticModel {
   std::string family() const override { return "wan2_1"; }
   std::string class_name() const override { return "Wan2_1Model"; }
   std::string profile_id() const override { return workload_.profile_id; }
+  std::string preset_id() const override { return workload_.preset_id; }
   Fields model_fields() const override;
   Fields workload_fields() const override;
   Fields runtime_fields() const override;
@@ -40,15 +42,24 @@ class Wan2_1Model : public AnalyticModel {
   int64_t held_bytes(const Stage& running) const override;
 
  private:
-  void read_metadata(const config::View& hf, const DataFiles& files);
   void read_transformer(const config::View& transformer);
   void read_encoders(const config::View& config);
   void read_sizes(const config::View& config);
   void check_sizes(const config::View& config) const;
   void check_blocks(const config::View& config) const;
+  void check_channels(const config::View& config) const;
+  void note_format(const DataFiles& files);
   void check_supported(const config::View& workload);
   void describe_autoencoder(bool decode, Recording& header) const;
+  void check_experts(const config::View& runtime) const;
+  void check_tiles(const config::View& runtime) const;
+  std::string description() const;  // of the workload, with the frames that are made
   bool has_image_encoder() const;
+  Scheduler scheduler() const;
+  double boundary() const;
+  double shift(const VideoSize& video) const;
+  int64_t high_noise_steps(int64_t steps, const VideoSize& video) const;
+  bool around_transformer() const;  // what makes its inputs runs, too
   bool runs(const char* stage) const;
 
   void add_stage(const std::string& name, const config::View& where);
@@ -60,11 +71,9 @@ class Wan2_1Model : public AnalyticModel {
   void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
   RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 
-  std::string model_id_, model_variant_, config_path_, model_notes_;
-  const Variant* variant_ = nullptr;
-  bool known_variant_ = false;    // hf.variant was given: what its command line accepts is known
-  bool has_transformer_ = false;  // its metadata was given
-  Architecture architecture_;
+  Metadata metadata_;
+  const Variant* variant_ = nullptr;  // metadata_'s
+  Architecture architecture_;         // metadata_'s, as configured
   Runtime runtime_;
   Workload workload_;
   TextEncoderOptions text_encoder_;

@@ -4,9 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "config/yaml.h"
 #include "cost/rollup.h"
 #include "model/registry.h"
+#include "model/wan/diffusers/scheduler.h"
+#include "model/wan/official/flow_scheduler.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -192,7 +197,15 @@ INSTANTIATE_TEST_SUITE_P(
                     Refused{{"diffusion", "official", "runtime.residency", "sequential"}, "no sequential offload"},
                     Refused{{"diffusion", "official", "runtime.vae_tiling", "true"}, "has no tiling"},
                     Refused{{"diffusion", "official", "runtime.vae_slicing", "true"}, "has no slicing"},
-                    Refused{{"diffusion", "diffusers", "runtime.scheduler", "dpm++"}, "not modelled"},
+                    Refused{{"diffusion", "official", "runtime.scheduler", "euler"}, "official has unipc, dpm++"},
+                    Refused{{"diffusion", "official", "runtime.attention", "sdpa"}, "runs flash_attn"},
+                    Refused{{"diffusion", "official", "runtime.weight_dtype", "fp8"}, "unknown value"},
+                    Refused{{"diffusion", "official", "runtime.shift", "0"}, "above 0"},
+                    Refused{{"diffusion", "official", "runtime.boundary", "0.9"}, "one transformer"},
+                    Refused{{"diffusion", "official", "runtime.expert_steps", "[1, 1]"}, "one transformer"},
+                    Refused{{"diffusion", "official", "runtime.expert_steps", "[1]"}, "two numbers of steps"},
+                    Refused{{"diffusion", "official", "runtime.guidance_scale", "[1, 2, 3]"}, "one scale"},
+                    Refused{{"diffusion", "diffusers", "runtime.vae_tile_size", "128"}, "vae_tiling=true"},
                     Refused{{"diffusion", "diffusers", "runtime.autocast", "true"}, "without autocast"},
                     Refused{{"diffusion", "official", "runtime.implementation", "oficial"}, "unknown value"},
                     Refused{{"diffusion", "official", "workload.batch_size", "256"}, "at most 255 samples"},
@@ -248,9 +261,140 @@ TEST(Forwards, OfExpertsSplitAtTheBoundary) {
             (Forwards{{"diffusion/dit_high_noise", 52}, {"diffusion/dit_low_noise", 28}}));  // 26 and 14 steps
 }
 
+// Steps at and above a boundary, of 0.875 and of 0.9.
+struct Split {
+  int64_t steps;
+  double shift;
+  struct {
+    int64_t t2v, i2v;
+  } unipc, dpm_solver;
+  struct {
+    int64_t t2v, i2v;
+  } euler;
+};
+
+int64_t above(const std::vector<double>& timesteps, double boundary) {
+  return std::count_if(timesteps.begin(), timesteps.end(), [&](double t) { return t >= 1000 * boundary; });
+}
+
+// Counted from the time steps of the real schedulers: wan/utils of Wan2.2 @42bf4cf, diffusers 0.42.1.
+TEST(Schedules, SplitAtTheBoundaryAsTheRealOnesDo) {
+  const std::vector<Split> official = {
+      {4, 3, {2, 1}, {2, 2}, {}},      {4, 5, {2, 2}, {2, 2}, {}},      {4, 12, {3, 3}, {3, 3}, {}},
+      {8, 3, {3, 2}, {3, 3}, {}},      {8, 5, {4, 3}, {4, 3}, {}},      {8, 12, {6, 5}, {6, 5}, {}},
+      {20, 3, {6, 5}, {6, 6}, {}},     {20, 5, {9, 8}, {9, 8}, {}},     {20, 12, {13, 12}, {13, 12}, {}},
+      {40, 3, {12, 10}, {12, 11}, {}}, {40, 5, {17, 15}, {17, 15}, {}}, {40, 12, {26, 23}, {26, 23}, {}},
+      {50, 3, {15, 13}, {15, 13}, {}}, {50, 5, {21, 18}, {21, 18}, {}}, {50, 12, {32, 29}, {32, 29}, {}}};
+  const std::vector<Split> diffusers = {{4, 3, {2, 2}, {2, 1}, {1, 1}},         {4, 5, {2, 2}, {2, 2}, {2, 2}},
+                                        {4, 12, {3, 3}, {3, 3}, {2, 2}},        {8, 3, {3, 3}, {3, 2}, {3, 2}},
+                                        {8, 5, {4, 3}, {4, 3}, {3, 3}},         {8, 12, {6, 5}, {6, 5}, {5, 5}},
+                                        {20, 3, {7, 6}, {6, 5}, {6, 5}},        {20, 5, {9, 8}, {9, 8}, {8, 7}},
+                                        {20, 12, {13, 12}, {13, 12}, {13, 11}}, {40, 3, {13, 11}, {12, 10}, {12, 10}},
+                                        {40, 5, {17, 15}, {17, 15}, {17, 14}},  {40, 12, {26, 23}, {26, 23}, {25, 23}},
+                                        {50, 3, {16, 13}, {15, 13}, {15, 13}},  {50, 5, {21, 18}, {21, 18}, {21, 18}},
+                                        {50, 12, {32, 29}, {32, 29}, {32, 29}}};
+  for (const Split& s : official) {
+    const auto unipc = official::noise_timesteps(Scheduler::unipc, s.steps, s.shift);
+    const auto dpm = official::noise_timesteps(Scheduler::dpm_solver, s.steps, s.shift);
+    EXPECT_EQ(above(unipc, 0.875), s.unipc.t2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(unipc, 0.9), s.unipc.i2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(dpm, 0.875), s.dpm_solver.t2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(dpm, 0.9), s.dpm_solver.i2v) << s.steps << " " << s.shift;
+  }
+  for (const Split& s : diffusers) {
+    const auto steps = [&](Scheduler scheduler) { return diffusers::noise_timesteps(scheduler, s.steps, s.shift); };
+    EXPECT_EQ(above(steps(Scheduler::unipc), 0.875), s.unipc.t2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(steps(Scheduler::unipc), 0.9), s.unipc.i2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(steps(Scheduler::dpm_solver), 0.875), s.dpm_solver.t2v) << s.steps << " " << s.shift;
+    EXPECT_EQ(above(steps(Scheduler::dpm_solver), 0.9), s.dpm_solver.i2v) << s.steps << " " << s.shift;
+    for (const Scheduler scheduler : {Scheduler::euler, Scheduler::lcm}) {
+      EXPECT_EQ(above(steps(scheduler), 0.875), s.euler.t2v) << s.steps << " " << s.shift;
+      EXPECT_EQ(above(steps(scheduler), 0.9), s.euler.i2v) << s.steps << " " << s.shift;
+    }
+  }
+}
+
+// An expert's forwards: the code base's own shift, then what is set.
+TEST(Schedules, DecideTheExpertsSteps) {
+  Settings settings("diffusion", "diffusers");
+  settings.set("hf.variant", "t2v-A14B").set("runtime.allow_unsupported", "true");
+  settings.set("workload.num_inference_steps", "40").set("runtime.cfg", "false");
+  const auto high = [](const Settings& s) { return forwards_of(s).front().second; };
+  EXPECT_EQ(high(settings), 13);
+  EXPECT_EQ(high(Settings(settings).set("runtime.shift", "5")), 17);
+  EXPECT_EQ(high(Settings(settings).set("runtime.boundary", "0.9")), 11);
+  EXPECT_EQ(high(Settings(settings).set("runtime.scheduler", "euler")), 12);
+  EXPECT_EQ(high(Settings(settings).set("runtime.expert_steps", "[30, 10]")), 30);
+  EXPECT_THAT(Settings(settings).set("runtime.expert_steps", "[30, 11]").error(), HasSubstr("30 + 11 steps are not"));
+  EXPECT_THAT(Settings(settings).set("runtime.boundary", "1.5").error(), HasSubstr("at most 1"));
+}
+
+TEST(Schedules, DiffusersGuidesAboveAScaleOfOne) {
+  Settings settings("diffusion", "diffusers");
+  EXPECT_EQ(forwards_of(Settings(settings).set("runtime.guidance_scale", "1")), (Forwards{{"diffusion/dit", 2}}));
+  EXPECT_EQ(forwards_of(Settings(settings).set("runtime.guidance_scale", "[1, 5]")), (Forwards{{"diffusion/dit", 2}}));
+  EXPECT_EQ(forwards_of(Settings(settings).set("runtime.guidance_scale", "3.5")), (Forwards{{"diffusion/dit", 4}}));
+  settings.set("runtime.implementation", "official");
+  EXPECT_EQ(forwards_of(settings.set("runtime.guidance_scale", "1")), (Forwards{{"diffusion/dit", 4}}));
+}
+
+// WanPipeline of diffusers 0.42.1, run on a tiny model: num_frames // 4 * 4 + 1. text2video.py: (num_frames - 1) // 4 +
+// 1 latent frames.
+TEST(Workloads, FramesAreThoseOfTheCodeBase) {
+  const auto latent_frames = [](const char* implementation, int64_t frames) {
+    Settings settings("diffusion", implementation);
+    const auto model = settings.set("workload.num_frames", std::to_string(frames)).build();
+    for (const auto& [name, value] : model->workload_fields()) {
+      if (name == "latent_frames") return std::get<int64_t>(value);
+    }
+    return int64_t{0};
+  };
+  const std::vector<std::array<int64_t, 3>> known = {{1, 1, 1},  {2, 1, 1},  {3, 1, 1},    {4, 1, 2},   {15, 4, 4},
+                                                     {16, 4, 5}, {17, 5, 5}, {80, 20, 21}, {81, 21, 21}};
+  for (const auto& [frames, official, diffusers] : known) {
+    EXPECT_EQ(latent_frames("official", frames), official) << frames;
+    EXPECT_EQ(latent_frames("diffusers", frames), diffusers) << frames;
+  }
+}
+
+TEST(Workloads, WhatTheCodeFailsOnIsRefused) {
+  const auto error = [](const char* variant, const char* implementation, const char* frames) {
+    Settings settings("sampling", implementation);
+    settings.set("hf.config", "null").set("hf.variant", variant).set("runtime.allow_unsupported", "true");
+    return settings.set("workload.num_frames", frames).error();
+  };
+  EXPECT_THAT(error("flf2v-14B", "official", "1"), HasSubstr("at least 3, not 1"));
+  EXPECT_EQ(error("flf2v-14B", "official", "81"), "no error");
+  Settings published("sampling");
+  published.set("hf.config", "null").set("hf.variant", "flf2v-14B").set("workload.num_frames", "17");
+  EXPECT_THAT(published.error(), HasSubstr("a mask of 81 frames"));
+  EXPECT_THAT(error("flf2v-14B", "diffusers", "1"), HasSubstr("at least 2, not 1"));
+  EXPECT_EQ(error("flf2v-14B", "diffusers", "4"), "no error");  // makes 5
+  EXPECT_THAT(error("i2v-14B", "official", "16"), HasSubstr("does not divide into latent frames"));
+  EXPECT_EQ(error("i2v-14B", "diffusers", "16"), "no error");
+  EXPECT_EQ(error("t2v-14B", "official", "16"), "no error");
+  Settings vace("diffusion", "diffusers");
+  vace.set("hf.config", "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2, vace_layers: [0], vace_in_dim: 96}");
+  EXPECT_THAT(vace.set("workload.batch_size", "2").error(), HasSubstr("makes one video"));
+}
+
+// As people write them.
+TEST(Settings, HaveTheAliasesThatPeopleUse) {
+  const Figures bf16 = figures_of(Settings("diffusion").set("runtime.weight_dtype", "bfloat16"));
+  for (const char* name : {"bf16", "torch.bfloat16"}) {
+    EXPECT_TRUE(figures_of(Settings("diffusion").set("runtime.weight_dtype", name)) == bf16) << name;
+  }
+  const Figures fp16 = figures_of(Settings("diffusion").set("runtime.weight_dtype", "float16"));
+  for (const char* name : {"fp16", "half", "torch.half"}) {
+    EXPECT_TRUE(figures_of(Settings("diffusion").set("runtime.weight_dtype", name)) == fp16) << name;
+  }
+  const Figures flash = figures_of(Settings("diffusion", "diffusers"));
+  EXPECT_TRUE(figures_of(Settings("diffusion", "diffusers").set("runtime.attention", "sdpa")) == flash);
+}
+
 TEST(Forwards, VaceEncodesWhatChangesAndWhatStays) {
   Settings settings("vae_encode, vae_decode");
-  settings.set("hf.variant", "vace-14B").set("runtime.allow_unsupported", "true");
+  settings.set("hf.config", "null").set("hf.variant", "vace-14B").set("runtime.allow_unsupported", "true");
   EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 2}, {"vae/decode", 1}}));
   settings.set("hf.variant", "i2v-14B");
   EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 1}, {"vae/decode", 1}}));
@@ -258,7 +402,7 @@ TEST(Forwards, VaceEncodesWhatChangesAndWhatStays) {
 
 TEST(Stages, TheAutoencoderIsOneForBothDirections) {
   Settings settings("vae_encode, vae_decode");
-  settings.set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+  settings.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
   const auto model = settings.build();
   EXPECT_EQ(&model->stages()[0]->layer(), &model->stages()[1]->layer());
   EXPECT_EQ(model->parameter_count(), 126'892'531);
@@ -275,7 +419,13 @@ TEST(Settings, TilesAndSlicesAreDiffusers) {
   settings.set("workload.batch_size", "2").set("vae.base_dim", "16");
   const Figures whole = figures_of(settings);
   EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_slicing", "true")).kernels, whole.kernels);
-  EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_tiling", "true")).kernels, whole.kernels);
+  settings.set("runtime.vae_tiling", "true");
+  const Figures tiled = figures_of(settings);
+  EXPECT_GT(tiled.kernels, whole.kernels);
+  EXPECT_TRUE(figures_of(Settings(settings).set("runtime.vae_tile_size", "256")) == tiled);
+  EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_tile_stride", "[64, 192]")).kernels, tiled.kernels);
+  EXPECT_THAT(Settings(settings).set("runtime.vae_tile_stride", "257").error(), HasSubstr("leave gaps"));
+  EXPECT_THAT(Settings(settings).set("runtime.vae_tile_stride", "7").error(), HasSubstr("at least 8"));
 }
 
 TEST(Settings, InlineMetadataHasNoUnknownKeys) {

@@ -1,17 +1,19 @@
 // What reports say of Wan: facts of model, workload and runtime, the names of nodes, the categories of operators.
+#include <fmt/format.h>
+
 #include "model/wan/model.h"
 
 namespace modelmeter::wan {
 
 Fields Wan2_1Model::model_fields() const {
   const Architecture& a = architecture_;
-  return {{"model_id", model_id_},
-          {"model_variant", model_variant_},
-          {"config_path", config_path_},
+  return {{"model_id", metadata_.model_id},
+          {"model_variant", metadata_.model_variant},
+          {"config_path", metadata_.config_path},
           {"hidden_size", a.dim},
           {"num_layers", a.num_layers},
           {"num_attention_heads", a.num_heads},
-          {"head_dim", has_transformer_ ? a.head_dim() : 0},
+          {"head_dim", metadata_.has_transformer ? a.head_dim() : 0},
           {"mlp_intermediate_size", a.ffn_dim},
           {"vae_downsample_factor", vae_.spatial_compression()},
           {"vae_temporal_downsample_factor", vae_.temporal_compression()},
@@ -20,12 +22,18 @@ Fields Wan2_1Model::model_fields() const {
           {"latent_channels", geometry_.latent[0]},
           {"text_dim", a.text_dim},
           {"freq_dim", a.freq_dim},
-          {"notes", model_notes_}};
+          {"notes", metadata_.notes_text}};
+}
+
+std::string Wan2_1Model::description() const {
+  const Workload& w = workload_;
+  if (w.description.empty() || w.num_frames == 0 || w.num_frames == video_.frames) return w.description;
+  return fmt::format("{}; {} makes {}", w.description, runtime_.code_base->name, video_.frames);
 }
 
 Fields Wan2_1Model::workload_fields() const {
   return {{"profile_id", workload_.profile_id},
-          {"description", workload_.description},
+          {"description", description()},
           {"batch_size", workload_.batch_size},
           {"num_frames", video_.frames},
           {"height", video_.height},
@@ -43,7 +51,7 @@ Fields Wan2_1Model::workload_fields() const {
 Fields Wan2_1Model::runtime_fields() const {
   Fields out = runtime_.fields();
   if (sampling_ != nullptr) {
-    out.emplace_back("scheduler", std::string(name_of(runtime_.scheduler)));
+    out.emplace_back("scheduler", std::string(name_of(scheduler())));
   }
   return out;
 }

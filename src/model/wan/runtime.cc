@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "model/model_files.h"
+
 namespace modelmeter::wan {
 
 const char* name_of(Residency residency) {
@@ -13,25 +17,107 @@ const char* name_of(Residency residency) {
   return "";
 }
 
-const char* name_of(Scheduler scheduler) { return scheduler == Scheduler::unipc ? "unipc" : "dpm++"; }
+const char* name_of(Scheduler scheduler) {
+  switch (scheduler) {
+    case Scheduler::unipc: return "unipc";
+    case Scheduler::dpm_solver: return "dpm++";
+    case Scheduler::euler: return "euler";
+    case Scheduler::lcm: return "lcm";
+  }
+  return "";
+}
+
 const char* name_of(AttentionKernel kernel) { return kernel == AttentionKernel::flash ? "flash" : "math"; }
 
 DType dtype_or(const config::View& view, std::string_view key, const std::vector<std::string>& allowed,
                DType otherwise) {
-  return view.has(key) ? parse_dtype(view.get_choice(key, allowed)) : otherwise;
+  if (!view.has(key)) return otherwise;
+  std::string name = view.get<std::string>(key);
+  try {
+    name = torch_name(parse_dtype(name));
+  } catch (const Error&) {  // get_choice() says what there is
+    return parse_dtype(view.get_choice(key, allowed));
+  }
+  if (std::find(allowed.begin(), allowed.end(), name) == allowed.end())
+    return parse_dtype(view.get_choice(key, allowed));
+  return parse_dtype(name);
 }
 
+namespace {
+
+Scheduler read_scheduler(const config::View& view, const CodeBase& code) {
+  const std::vector<Scheduler> all = {Scheduler::unipc, Scheduler::dpm_solver, Scheduler::euler, Scheduler::lcm};
+  std::vector<std::string> names;
+  for (const Scheduler scheduler : all) names.emplace_back(name_of(scheduler));
+  const std::string wanted = choice_or_alias(
+      view, "scheduler", names, {{"dpmpp", "dpm++"}, {"dpm-solver++", "dpm++"}, {"flow_match_euler", "euler"}});
+  std::string has;
+  for (const Scheduler scheduler : code.schedulers) {
+    if (wanted == name_of(scheduler)) return scheduler;
+    has += (has.empty() ? "" : ", ") + std::string(name_of(scheduler));
+  }
+  throw view.at("scheduler").error(fmt::format("{} has {}", code.name, has));
+}
+
+// A number for both, or one for each.
+template <class T>
+std::vector<T> one_or_two(const config::View& view, const char* what) {
+  if (!view.node().is(config::Kind::list)) return {view.as<T>()};
+  std::vector<T> out = view.as<std::vector<T>>();
+  if (out.size() != 2) throw view.expected(what);
+  return out;
+}
+
+void read_experts(const config::View& view, Runtime& r) {
+  if (view.has("shift")) r.shift = view.get_positive<double>("shift");
+  if (view.has("boundary")) {
+    r.boundary = view.get_positive<double>("boundary");
+    if (*r.boundary > 1) throw view.at("boundary").expected("a share of the noise schedule, at most 1");
+  }
+  if (view.has("expert_steps")) {
+    r.expert_steps = view.get<std::vector<int64_t>>("expert_steps");
+    const auto negative = [](int64_t steps) { return steps < 0; };
+    if (r.expert_steps.size() != 2 || std::any_of(r.expert_steps.begin(), r.expert_steps.end(), negative)) {
+      throw view.at("expert_steps").expected("two numbers of steps: of the high-noise expert and the low-noise one");
+    }
+  }
+  if (view.has("guidance_scale")) {
+    r.guidance_scale =
+        one_or_two<double>(view.at("guidance_scale"), "one scale, or the high-noise expert's and the other's");
+    if (!r.code_base->guides(r.guidance_scale[0])) r.cfg = false;
+  }
+}
+
+void read_tiles(const config::View& view, Runtime& r) {
+  const auto read = [&](const char* key, std::array<int64_t, 2>& into) {
+    if (!view.has(key)) return;
+    if (!r.vae_tiling) throw view.at(key).error("runtime.vae_tiling=true runs in tiles");
+    const auto sizes = one_or_two<int64_t>(view.at(key), "one size, or a height and a width");
+    into = {sizes.front(), sizes.back()};
+    if (into[0] < 1 || into[1] < 1) throw view.at(key).expected("sizes above 0");
+  };
+  read("vae_tile_size", r.tiles.size);
+  read("vae_tile_stride", r.tiles.stride);
+  if (r.tiles.stride[0] <= r.tiles.size[0] && r.tiles.stride[1] <= r.tiles.size[1]) return;
+  throw view.at(view.has("vae_tile_stride") ? "vae_tile_stride" : "vae_tile_size")
+      .error(fmt::format("tiles of {} x {} with strides of {} x {} leave gaps", r.tiles.size[0], r.tiles.size[1],
+                         r.tiles.stride[0], r.tiles.stride[1]));
+}
+
+}  // namespace
+
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "weight_dtype", "autocast",
-                           "autocast_dtype", "residency", "t5_cpu", "vae_tiling", "vae_slicing", "allow_unsupported"});
+  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "shift", "boundary", "expert_steps",
+                           "guidance_scale", "weight_dtype", "autocast", "autocast_dtype", "residency", "t5_cpu",
+                           "vae_tiling", "vae_tile_size", "vae_tile_stride", "vae_slicing", "allow_unsupported"});
   Runtime r;
   r.code_base = &code_base_named(view);
-  r.attention =
-      view.get_choice("attention", {"flash", "math"}) == "flash" ? AttentionKernel::flash : AttentionKernel::math;
+  const std::vector<std::pair<std::string, std::string>> sdpa = {{"sdpa", "flash"}, {"flash_attn", "flash"}};
+  r.attention = choice_or_alias(view, "attention", {"flash", "math"}, sdpa) == "flash" ? AttentionKernel::flash
+                                                                                       : AttentionKernel::math;
   r.cfg = view.get_or<bool>("cfg", true);
-  if (view.has("scheduler") && view.get_choice("scheduler", {"unipc", "dpm++"}) == "dpm++") {
-    r.scheduler = Scheduler::dpm_solver;
-  }
+  if (view.has("scheduler")) r.scheduler = read_scheduler(view, *r.code_base);
+  read_experts(view, r);
   const std::vector<std::string> dtypes = {"float32", "bfloat16", "float16"};
   r.weight_dtype = dtype_or(view, "weight_dtype", dtypes, r.code_base->transformer_dtype);
   r.autocast.enabled = view.get_or<bool>("autocast", r.code_base->autocasts);
@@ -47,6 +133,7 @@ Runtime Runtime::read(const config::View& view) {
   }
   r.t5_cpu = view.get_or<bool>("t5_cpu", false);
   r.vae_tiling = view.get_or<bool>("vae_tiling", false);
+  read_tiles(view, r);
   r.vae_slicing = view.get_or<bool>("vae_slicing", false);
   r.allow_unsupported = view.get_or<bool>("allow_unsupported", false);
   r.code_base->check_runtime(view, r);
@@ -62,6 +149,10 @@ Fields Runtime::fields() const {
   out.emplace_back("residency", std::string(name_of(residency)));
   out.emplace_back("t5_cpu", t5_cpu);
   out.emplace_back("vae_tiling", vae_tiling);
+  if (vae_tiling && !(tiles == Tiles())) {
+    out.emplace_back("vae_tile_size", fmt::format("{} x {}", tiles.size[0], tiles.size[1]));
+    out.emplace_back("vae_tile_stride", fmt::format("{} x {}", tiles.stride[0], tiles.stride[1]));
+  }
   if (vae_slicing) out.emplace_back("vae_slicing", true);
   return out;
 }

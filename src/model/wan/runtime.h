@@ -1,6 +1,9 @@
 // How Wan is run: the `runtime` node of the configuration.
 #pragma once
 
+#include <optional>
+#include <vector>
+
 #include "model/wan/code_base.h"
 
 namespace modelmeter::wan {
@@ -9,17 +12,24 @@ struct Runtime {
   const CodeBase* code_base = nullptr;
   AttentionKernel attention = AttentionKernel::flash;
   bool cfg = true;  // classifier-free guidance: two forwards a step
-  Scheduler scheduler = Scheduler::unipc;
+  std::optional<Scheduler> scheduler;
+  // Of the noise schedule and the experts (Wan2.2 A14B), where they are set.
+  std::optional<double> shift, boundary;
+  std::vector<int64_t> expert_steps;   // of the high-noise expert and the low-noise one; or empty
+  std::vector<double> guidance_scale;  // one, or of the high-noise expert and the low-noise one; or empty
   DType weight_dtype = DType::float32;  // of the transformer
   Autocast autocast;                    // of the transformer
   Residency residency = Residency::all;
   bool t5_cpu = false;
   bool vae_tiling = false, vae_slicing = false;
+  Tiles tiles;
   bool allow_unsupported = false;
 
-  // implementation; attention ("flash", "math"); cfg; scheduler ("unipc", "dpm++"); weight_dtype (null: the code
-  // base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential"); t5_cpu;
-  // vae_tiling, vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code base lacks.
+  // implementation; attention ("flash", "math"); cfg; scheduler ("unipc", "dpm++", "euler", "lcm"); shift; boundary;
+  // expert_steps; guidance_scale; weight_dtype (null: the code base's); autocast (null: the code base's),
+  // autocast_dtype; residency ("all", "offload", "sequential"); t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a
+  // number or [height, width]), vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code
+  // base lacks.
   static Runtime read(const config::View& runtime);
   Fields fields() const;  // for reports
 };

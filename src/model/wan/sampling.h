@@ -12,7 +12,7 @@
 
 namespace modelmeter::wan {
 
-enum class Scheduler { unipc, dpm_solver };
+enum class Scheduler { unipc, dpm_solver, euler, lcm };
 
 struct SamplingOptions {
   Task task = Task::t2v;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "model/model_files.h"
+
 namespace modelmeter::wan {
 namespace {
 
@@ -85,6 +87,29 @@ void read_architecture(const config::View& view, KeyNames names, VaeArchitecture
   if (a.temporal_downsample.size() + 1 != a.dim_mult.size()) {
     throw view.error("temperal_downsample has a value for each level of dim_mult but the last");
   }
+}
+
+void read_published(const config::View& view, VaeArchitecture& a) {
+  if (view.has("_class_name")) view.get_choice("_class_name", {"AutoencoderKLWan"});
+  require_known_published_keys(view,
+                               vae_keys({"dropout", "latents_mean", "latents_std", "scale_factor_spatial",
+                                         "scale_factor_temporal", "clip_output"},
+                                        KeyNames::published),
+                               "diffusers' AutoencoderKLWan");
+  if (!view.has("is_residual") && a.is_residual) a = VaeArchitecture();  // the class's default
+  read_architecture(view, KeyNames::published, a);
+  for (const char* key : {"latents_mean", "latents_std"}) {
+    if (view.has(key) && static_cast<int64_t>(view.at(key).items().size()) != a.z_dim) {
+      throw view.at(key).error("there is a number for each of z_dim channels");
+    }
+  }
+  const auto check = [&](const char* key, int64_t compression) {
+    if (view.has(key) && view.get<int64_t>(key) != compression) {
+      throw view.at(key).error("the other sizes give " + std::to_string(compression));
+    }
+  };
+  check("scale_factor_spatial", a.spatial_compression());
+  check("scale_factor_temporal", a.temporal_compression());
 }
 
 nlohmann::ordered_json json_of(const VaeArchitecture& a, KeyNames names) {

@@ -39,6 +39,10 @@ std::vector<std::string> vae_keys(std::vector<std::string> keys, KeyNames names)
 // of its own where the official autoencoder is Wan2.1's, which has one width.
 void read_architecture(const config::View& view, KeyNames names, VaeArchitecture& a);
 
+// The same from diffusers' vae/config.json, whose other keys are known and decide nothing, or are refused. Errors as
+// above; latents_mean and latents_std that are not one number for each of z_dim; another class.
+void read_published(const config::View& view, VaeArchitecture& a);
+
 // is_residual and what goes with it only where it is true.
 nlohmann::ordered_json json_of(const VaeArchitecture& a, KeyNames names);
 

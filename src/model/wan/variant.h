@@ -23,10 +23,18 @@ struct Variant {
   std::vector<std::vector<int64_t>>
       sizes;                // [width, height] that generate.py accepts; empty: any area (I2V by size of area)
   bool second_vae = false;  // Wan2.2's autoencoder
-  // Wan2.2 A14B: two experts, the first above this share of the noise schedule, with the schedule's shift; else 0.
-  double boundary = 0, shift = 0;
+  // Wan2.2 A14B: two experts, the first at and above this share of the noise schedule; else 0.
+  double boundary = 0;
+
+  // Of the published transformer.
+  int64_t dim = 5120, ffn_dim = 13824, num_heads = 40, num_layers = 40;
+  std::string repository;  // on the hub: "Wan-AI/Wan2.1-T2V-14B"
 
   VaeArchitecture vae() const { return second_vae ? VaeArchitecture::wan2_2() : VaeArchitecture(); }
+  std::string label() const;  // "wan2.1-t2v-14b"
+  bool has_sizes_of(const Architecture& a) const;
+  // Whether a transformer of this task (Architecture::task()) makes what the variant makes.
+  bool makes(const std::string& architecture_task) const;
 };
 
 const char* name_of(Task task);  // "t2v", as in the names of variants
@@ -37,12 +45,13 @@ const Variant& variant_named(const config::View& name);
 // The variant that a model_type of a config.json stands for where no name is given.
 const Variant& variant_of(const std::string& model_type);
 
-// Refuses, with what is allowed, a size or a number of frames that generate.py refuses. "" where it is accepted.
-std::string refused(const Variant& variant, const VideoSize& video);
+// The published variant of these sizes that makes the same; null where there is none.
+const Variant* variant_of_sizes(const Architecture& a, Task task, Generation generation);
 
-// Of `steps` denoising steps, how many are at or above the boundary: those of the high-noise expert. The official UniPC
-// schedule: sigma_i = s(0.999 (1 - i / steps)), s(x) = shift x / (1 + (shift - 1) x); a step is high if 1000 sigma >=
-// 1000 boundary. T2V-A14B's 40 steps are 26 + 14, I2V-A14B's 15 + 25.
-int64_t high_noise_steps(int64_t steps, double shift, double boundary);
+// The names of variants whose published transformer a file may be of: "t2v-14B, t2v-1.3B".
+std::string variants_making(const std::string& architecture_task);
+
+// Refuses, with what is allowed, a size or a number of frames that generate.py refuses. "" where it is accepted.
+std::string refused_by_generate(const Variant& variant, const VideoSize& video);
 
 }  // namespace modelmeter::wan

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/preset_labels.h"
+
 namespace modelmeter::wan {
 namespace {
 
@@ -39,10 +41,15 @@ Workload Workload::read(const config::View& view) {
                            "latent", "num_inference_steps", "text_len", "prompt_tokens", "allow_unsupported", "seq_len",
                            "token_timesteps", "timestep_dtype", "image_dtype"});
   Workload w;
-  w.profile_id = view.get<std::string>("profile_id");
-  w.description = view.get_or<std::string>("description", "");
+  const PresetLabels labels = preset_labels(view, {"num_inference_steps", "allow_unsupported"});
+  w.preset_id = labels.preset_id;
+  w.profile_id = labels.profile_id;
+  w.description = labels.description;
   w.batch_size = view.get_positive<int64_t>("batch_size");
   read_size(view, w);
+  if (w.description.empty() && view.has("presets")) {
+    w.description = fmt::format("{} frame{} of {} x {}", w.num_frames, w.num_frames == 1 ? "" : "s", w.height, w.width);
+  }
   w.num_inference_steps = view.get_positive<int64_t>("num_inference_steps", most_steps);
   w.text_len = view.get_positive<int64_t>("text_len");
   w.prompt_tokens = view.get_positive<int64_t>("prompt_tokens");

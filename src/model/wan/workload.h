@@ -12,7 +12,7 @@
 namespace modelmeter::wan {
 
 struct Workload {
-  std::string profile_id, description;
+  std::string preset_id, profile_id, description;  // as chosen; of the values
   int64_t batch_size = 1;
   int64_t num_frames = 0, height = 0, width = 0;  // 0 where the latent is given
   Shape latent;                                   // [C, T, h, w] in place of those; else of no dimensions

@@ -9,6 +9,7 @@ bool SamArchitecture::is_global(int64_t block) const {
 }
 
 Architecture read_architecture(const config::View& config) {
+  require_model(config, {"DeepseekOCRForCausalLM", "DeepseekOCRModel"}, "deeplip_b_l");
   Architecture a;
   a.decoder = read_decoder(config, a.n_embed);
   return a;

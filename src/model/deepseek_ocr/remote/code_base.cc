@@ -16,6 +16,7 @@ const CodeBase& code_base() {
       {"prefill", "decode", "infer"},
       {"DeepseekOCRForCausalLM", "DeepseekOCRModel", "DeepseekV2DecoderLayer", "ImageEncoderViT", "VitModel"},
       configuration_of,
+      {"vision", "decoder", "head"},
   };
   return record;
 }

@@ -16,10 +16,11 @@ Runtime Runtime::read(const config::View& config) {
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
   Runtime r;
-  r.attention = runtime.get_choice("attention", {"flash", "eager"}) == "eager"
+  r.attention = choice_or_alias(runtime, "attention", {"flash", "eager"}, {{"flash_attention_2", "flash"}}) == "eager"
                     ? AttentionImplementation::eager
                     : AttentionImplementation::flash_attention_2;
-  r.autocast = runtime.get_choice("precision", {"autocast", "bf16"}) == "autocast";
+  r.autocast = choice_or_alias(runtime, "precision", {"autocast", "bf16"},
+                               {{"bfloat16", "bf16"}, {"torch.bfloat16", "bf16"}}) == "autocast";
   r.sampling = runtime.get_or<bool>("sampling", false);
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
   const std::string routing = decoder.get_choice("routing", {"uniform", "worst", "best"});
@@ -34,6 +35,25 @@ Runtime Runtime::read(const config::View& config) {
   }
   return r;
 }
+
+namespace {
+
+// from_pretrained() gives float32, .cuda() moves that, .to(bfloat16) casts one parameter after another: the first while
+// all others are as they came.
+std::string loading_note(const DeepseekOCRForCausalLM& model) {
+  int64_t first = 0;
+  model.for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+    if (first == 0) first = spec.sizes.numel();
+  });
+  const int64_t loaded = checked_mul(model.parameter_count(), 4, "the size of the weights");
+  constexpr double gib = 1024.0 * 1024.0 * 1024.0;
+  return fmt::format(
+      "loaded as the model's README does (.cuda(), then .to(bfloat16)) the weights hold {:.2f} GiB in float32 before the "
+      "first forward and {:.2f} GiB at the first cast; memory is counted from bfloat16 weights",
+      static_cast<double>(loaded) / gib, static_cast<double>(loaded + 2 * first) / gib);
+}
+
+}  // namespace
 
 DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
     : AnalyticOcr(config, files, read_page), runtime_(Runtime::read(config)) {
@@ -60,6 +80,7 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
 
   add_whole_run();
   add_page_and_token_notes();
+  notes_.push_back(loading_note(*model_));
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
   if (!runtime_.sampling) {
     notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");

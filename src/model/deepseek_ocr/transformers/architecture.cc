@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "model/config_fields.h"
+#include "model/model_files.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
 namespace {
@@ -42,7 +43,43 @@ void check_heads(const View& config, int64_t size, int64_t heads, int64_t key_va
   }
 }
 
+// Every config of transformers has these, and they decide nothing here.
+std::vector<std::string> with_common(std::vector<std::string> keys) {
+  for (const char* key : {"architectures",
+                          "attention_dropout",
+                          "bos_token_id",
+                          "chunk_size_feed_forward",
+                          "dtype",
+                          "eos_token_id",
+                          "hidden_act",
+                          "id2label",
+                          "initializer_range",
+                          "is_encoder_decoder",
+                          "label2id",
+                          "model_type",
+                          "output_attentions",
+                          "output_hidden_states",
+                          "pad_token_id",
+                          "problem_type",
+                          "return_dict",
+                          "tie_word_embeddings",
+                          "torch_dtype",
+                          "transformers_version",
+                          "use_cache"}) {
+    keys.emplace_back(key);
+  }
+  return keys;
+}
+
+void require_keys(const View& config, std::vector<std::string> keys) {
+  require_known_published_keys(config, with_common(std::move(keys)), "transformers' DeepseekOcr2Config");
+}
+
 SamArchitecture read_sam(const View& config) {
+  require_keys(
+      config, {"downsample_channels", "global_attn_indexes", "hidden_size", "image_size", "layer_norm_eps", "mlp_dim",
+               "mlp_ratio", "num_attention_heads", "num_channels", "num_hidden_layers", "output_channels", "patch_size",
+               "qkv_bias", "scale", "use_abs_pos", "use_rel_pos", "window_size"});
   SamArchitecture a;
   a.hidden_size = positive_or(config, "hidden_size", a.hidden_size);
   a.num_hidden_layers = positive_or(config, "num_hidden_layers", a.num_hidden_layers);
@@ -71,6 +108,10 @@ SamArchitecture read_sam(const View& config) {
 }
 
 EncoderArchitecture read_encoder(const View& config) {
+  require_keys(config,
+               {"hidden_size", "intermediate_size", "layer_types", "max_position_embeddings", "max_window_layers",
+                "num_attention_heads", "num_hidden_layers", "num_key_value_heads", "rms_norm_eps", "rope_parameters",
+                "rope_theta", "sliding_window", "use_sliding_window", "vocab_size"});
   EncoderArchitecture a;
   a.hidden_size = positive_or(config, "hidden_size", 4096);
   a.intermediate_size = positive_or(config, "intermediate_size", 22016);
@@ -103,6 +144,31 @@ int64_t dense_layers(const View& config, int64_t num_hidden_layers) {
 }
 
 DecoderArchitecture read_decoder(const View& config) {
+  require_keys(config, {"attention_bias",
+                        "first_k_dense_replace",
+                        "head_dim",
+                        "hidden_size",
+                        "intermediate_size",
+                        "max_position_embeddings",
+                        "mlp_bias",
+                        "mlp_layer_types",
+                        "moe_intermediate_size",
+                        "n_group",
+                        "n_routed_experts",
+                        "n_shared_experts",
+                        "num_attention_heads",
+                        "num_experts_per_tok",
+                        "num_hidden_layers",
+                        "num_key_value_heads",
+                        "output_router_logits",
+                        "pretraining_tp",
+                        "rms_norm_eps",
+                        "rope_parameters",
+                        "rope_theta",
+                        "routed_scaling_factor",
+                        "topk_group",
+                        "topk_method",
+                        "vocab_size"});
   DecoderArchitecture d;
   d.vocab_size = positive_or(config, "vocab_size", 102400);
   d.hidden_size = positive_or(config, "hidden_size", 4096);
@@ -129,8 +195,10 @@ DecoderArchitecture read_decoder(const View& config) {
 
 Architecture read_transformers(const View& config) {
   Architecture a;
+  require_keys(config, {"image_token_id", "text_config", "vision_config"});
   a.decoder = read_decoder(config.child("text_config"));
   const View vision = config.child("vision_config");
+  require_keys(vision, {"encoder_config", "sam_config"});
   a.sam = read_sam(vision.child("sam_config"));
   a.encoder = read_encoder(vision.child("encoder_config"));
   if (a.sam.downsample_channels[1] != a.encoder.hidden_size) {
@@ -148,6 +216,7 @@ bool SamArchitecture::is_global(int64_t layer) const {
 }
 
 Architecture read_architecture(const View& config) {
+  require_model(config, {"DeepseekOCR2ForCausalLM", "DeepseekOcr2ForConditionalGeneration"}, "deepencoderv2");
   if (config.node().is(config::Kind::map) && config.has("text_config")) return read_transformers(config);
   Architecture a;
   a.decoder = deepseek_ocr::read_decoder(config, n_embed);

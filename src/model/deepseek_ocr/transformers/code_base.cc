@@ -16,6 +16,7 @@ const CodeBase& code_base() {
       {"prefill", "decode"},
       {"DeepseekOcr2ForConditionalGeneration"},
       configuration_of,
+      {"decoder"},
   };
   return record;
 }

@@ -1,8 +1,13 @@
 #include "model/wan/diffusers/code_base.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "model/transformers/clip.h"
 #include "model/transformers/umt5.h"
 #include "model/wan/diffusers/pipeline.h"
+#include "model/wan/diffusers/scheduler.h"
 #include "model/wan/diffusers/vace.h"
 #include "model/wan/diffusers/vae.h"
 #include "model/wan/runtime.h"
@@ -73,6 +78,10 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   VaeOptions options;
   options.tiling = o.tiling;
   options.slicing = o.slicing;
+  options.tile_min_height = o.tiles.size[0];
+  options.tile_min_width = o.tiles.size[1];
+  options.tile_stride_height = o.tiles.stride[0];
+  options.tile_stride_width = o.tiles.stride[1];
   const auto model =
       shared ? std::static_pointer_cast<const AutoencoderKLWan>(std::move(shared))
              : std::make_shared<const AutoencoderKLWan>(BuildContext{o.weight_dtype}, o.architecture, options);
@@ -97,17 +106,56 @@ BoundModel sampling(const SamplingOptions& o) {
 
 // --- what it does not have -------------------------------------------------------------------------------------------
 
-void check_runtime(const config::View& view, const Runtime& r) {
-  if (r.scheduler == Scheduler::dpm_solver) {
-    throw view.at("scheduler")
-        .error("diffusers' Wan pipelines come with UniPC; their DPM-Solver++ is not modelled",
-               {"runtime.implementation=official has both schedulers"});
+void check_runtime(const config::View&, const Runtime&) {}
+
+void check_workload(const config::View& view, const Workload& w, const Architecture& a, int64_t) {
+  if (w.seq_len) throw view.at("seq_len").error("diffusers does not pad the sequence");
+  if (w.image_dtype) throw view.at("image_dtype").error("diffusers converts the features to the transformer's dtype");
+  if (w.batch_size > 1 && a.task() == "vace") {
+    throw view.at("batch_size")
+        .error("diffusers' VACE pipeline makes one video (\"more than one is not yet supported\")");
   }
 }
 
-void check_workload(const config::View& view, const Workload& w, const Architecture&, int64_t) {
-  if (w.seq_len) throw view.at("seq_len").error("diffusers does not pad the sequence");
-  if (w.image_dtype) throw view.at("image_dtype").error("diffusers converts the features to the transformer's dtype");
+// --- what it makes of a workload -------------------------------------------------------------------------------------
+
+// __call__: frames are rounded up to 4 n + 1 of the next multiple below ("rounding to the nearest number"), sides down
+// to whole patches.
+VideoSize video(const VideoSize& asked, const GeometryRules& rules, std::vector<std::string>& notes) {
+  VideoSize out = asked;
+  const int64_t every = rules.vae_stride[0];
+  if (asked.frames % every != 1) {
+    out.frames = std::max<int64_t>(asked.frames / every * every + 1, 1);
+    notes.push_back(fmt::format("num_frames {} is not {}n + 1: diffusers makes {}", asked.frames, every, out.frames));
+  }
+  const auto whole = [&](int64_t side, int dim, const char* name) {
+    const int64_t multiple = rules.vae_stride[dim] * rules.patch_size[dim], kept = side / multiple * multiple;
+    if (kept == side || kept == 0) return side;
+    notes.push_back(fmt::format("{} {} is not a multiple of {}: diffusers makes {}", name, side, multiple, kept));
+    return kept;
+  };
+  out.height = whole(asked.height, 1, "height");
+  out.width = whole(asked.width, 2, "width");
+  return out;
+}
+
+std::string refused(const Variant& variant, const VideoSize& size) {
+  if (variant.task == Task::t2i && size.frames != 1) {
+    return fmt::format("{} makes one frame, not {}; allowed: workload.num_frames=1", variant.name, size.frames);
+  }
+  if (size.height % 16 == 0 && size.width % 16 == 0) return "";
+  return fmt::format("`height` and `width` have to be divisible by 16 but are {} and {}", size.height, size.width);
+}
+
+std::string fails(const Variant& variant, const VideoSize& size) {
+  if (variant.task != Task::flf2v || size.frames >= 2) return "";
+  return fmt::format("a video between two given frames has at least 2, not {}", size.frames);
+}
+
+// scheduler/scheduler_config.json of the published pipelines (convert_wan_to_diffusers.py).
+double shift(const Variant& variant, const VideoSize&) {
+  if (variant.task == Task::flf2v) return 16.0;
+  return variant.task == Task::ti2v ? 5.0 : 3.0;
 }
 
 std::vector<std::string> sampling_notes(const SamplingInputs&) { return {}; }
@@ -162,6 +210,13 @@ const CodeBase& code_base() {
       .image_encoder = image_encoder,
       .autoencoder = autoencoder,
       .sampling = sampling,
+      .video = video,
+      .refused = refused,
+      .fails = fails,
+      .schedulers = {Scheduler::unipc, Scheduler::dpm_solver, Scheduler::euler, Scheduler::lcm},
+      .shift = shift,
+      .timesteps = noise_timesteps,
+      .guides = [](double scale) { return scale > 1.0; },  // do_classifier_free_guidance
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,

@@ -54,7 +54,7 @@ class PipelineCall {
   Tensor prepare_image_condition(const Tensor& image, const Tensor& last_image) const;
   Tensor prepare_video_latents(const Tensor& video, Tensor mask) const;
   Tensor prepare_masks(const Tensor& mask) const;
-  void denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Conditions& conditions) const;
+  void denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const;
   Tensor guide(const Tensor& noise_pred, const Tensor& noise_uncond) const;
   void decode(Tensor latents, Tensor& video) const;
   Tensor encode_video(const Tensor& video) const;
@@ -182,7 +182,7 @@ Tensor PipelineCall::guide(const Tensor& noise_pred, const Tensor& noise_uncond)
   });
 }
 
-void PipelineCall::denoise(UniPCMultistepScheduler& scheduler, Tensor latents, Conditions& conditions) const {
+void PipelineCall::denoise(FlowScheduler& scheduler, Tensor latents, Conditions& conditions) const {
   Tensor latent_model_input, temp_ts, noise_pred, noise_uncond;
   const auto step = [&](int64_t i) {
     const Tensor t = scheduler.timesteps().select(0, i);
@@ -214,6 +214,7 @@ void PipelineCall::denoise(UniPCMultistepScheduler& scheduler, Tensor latents, C
 
 void PipelineCall::decode(Tensor latents, Tensor& video) const {
   FunctionScope scope("output");
+  latents = torch::to(std::move(latents), DType::float32);  // the autoencoder's
   const Statistics statistics({1, o_.latent[0], 1, 1, 1});
   Tensor scaled = torch::div(latents, statistics.inverse_std);
   latents = torch::add(std::move(scaled), statistics.mean);
@@ -234,7 +235,8 @@ void PipelineCall::run() const {
   }
   c.embeds = encode_prompt();
   if (o_.first_frame_given() && !two_experts()) c.embeds.image = encode_image();
-  UniPCMultistepScheduler scheduler(o_.steps);
+  const std::unique_ptr<FlowScheduler> made = FlowScheduler::make(o_.scheduler, o_.steps);
+  FlowScheduler& scheduler = *made;
 
   const Shape pixels{o_.batch, 3, o_.height(), o_.width()}, frames{o_.batch, 3, o_.frames(), o_.height(), o_.width()};
   Tensor latents;

@@ -40,7 +40,7 @@ struct UniPCMultistepScheduler::Coefficients {
   Tensor scaled(Tensor residual) const;  // alpha_t * B_h * residual; without one, times 0
 };
 
-UniPCMultistepScheduler::UniPCMultistepScheduler(int64_t steps) : steps_(steps) {
+UniPCMultistepScheduler::UniPCMultistepScheduler(int64_t steps) : FlowScheduler(steps) {
   timesteps_ = torch::to_device(Tracer::current().host({steps}, DType::float64), DType::int64);
 }
 
@@ -51,12 +51,7 @@ void UniPCMultistepScheduler::add_to(LoopState& state) const {
   state.same.push_back(&last_sample_);
 }
 
-Tensor UniPCMultistepScheduler::step(int64_t i, const Tensor& model_output, const Tensor& timestep, Tensor sample) {
-  FunctionScope scope("scheduler");
-  if (i == 0 && !begin_index_known_) {  // index_for_timestep
-    Tensor equal = torch::compare(Kernel::eq, timesteps_, timestep);
-    torch::nonzero(std::move(equal), 1);
-  }
+Tensor UniPCMultistepScheduler::solve(int64_t i, const Tensor& model_output, Tensor sample) {
   Tensor model_output_convert = convert_model_output(model_output, sample);
   if (i > 0) sample = correct(model_output_convert, order(i - 1));
   model_outputs_[0] = model_outputs_[1];

@@ -5,22 +5,17 @@
 // one, and everything made of them is a kernel of one number.
 #pragma once
 
-#include "trace/functional.h"
-#include "trace/repeat.h"
+#include "model/wan/diffusers/scheduler.h"
 
 namespace modelmeter::wan::diffusers {
 
-class UniPCMultistepScheduler {
+class UniPCMultistepScheduler : public FlowScheduler {
  public:
-  explicit UniPCMultistepScheduler(int64_t steps);  // with set_timesteps()
-  UniPCMultistepScheduler(const UniPCMultistepScheduler&) = delete;
-  UniPCMultistepScheduler& operator=(const UniPCMultistepScheduler&) = delete;
+  explicit UniPCMultistepScheduler(int64_t steps);
+  void add_to(LoopState& state) const override;
 
-  void set_begin_index() { begin_index_known_ = true; }
-  const Tensor& timesteps() const { return timesteps_; }
-  // step() number i. model_output and sample: [B, C, T, h, w].
-  Tensor step(int64_t i, const Tensor& model_output, const Tensor& timestep, Tensor sample);
-  void add_to(LoopState& state) const;  // what is carried from step to step
+ protected:
+  Tensor solve(int64_t i, const Tensor& model_output, Tensor sample) override;
 
  private:
   struct Coefficients;
@@ -33,9 +28,6 @@ class UniPCMultistepScheduler {
   Tensor multistep_uni_p_bh_update(const Tensor& sample, int64_t order) const;
   Tensor multistep_uni_c_bh_update(const Tensor& this_model_output, int64_t order) const;
 
-  int64_t steps_;
-  bool begin_index_known_ = false;
-  Tensor timesteps_;
   Tensor model_outputs_[2];  // the newest last
   Tensor last_sample_;
 };

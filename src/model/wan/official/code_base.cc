@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/checked.h"
 #include "model/wan/official/autoencoder.h"
 #include "model/wan/official/clip.h"
 #include "model/wan/official/dit2_2.h"
+#include "model/wan/official/flow_scheduler.h"
 #include "model/wan/official/generate.h"
 #include "model/wan/official/t5.h"
 #include "model/wan/official/vace.h"
@@ -106,6 +109,11 @@ BoundModel sampling(const SamplingOptions& o) {
 // --- what it does not have -------------------------------------------------------------------------------------------
 
 void check_runtime(const config::View& view, const Runtime& r) {
+  if (view.get<std::string>("attention") == "sdpa") {
+    throw view.at("attention")
+        .error("the official code runs flash_attn; scaled_dot_product_attention is what diffusers runs",
+               {"attention=flash; or runtime=diffusers"});
+  }
   if (r.attention == AttentionKernel::math) {
     throw view.at("attention")
         .error("the official code runs flash attention only", {"runtime.implementation=diffusers has both kernels"});
@@ -119,6 +127,36 @@ void check_runtime(const config::View& view, const Runtime& r) {
     const std::string what = std::string(key).substr(4);
     throw view.at(key).error("the official code has no " + what, {"runtime.implementation=diffusers has"});
   }
+}
+
+// --- what it makes of a workload -------------------------------------------------------------------------------------
+
+VideoSize video(const VideoSize& asked, const GeometryRules&, std::vector<std::string>&) { return asked; }
+
+std::string refused(const Variant& variant, const VideoSize& size) {
+  if (variant.task == Task::flf2v && size.frames != 81) {
+    return fmt::format("first_last_frame2video.py has a mask of 81 frames, whatever is asked; not {}", size.frames);
+  }
+  return refused_by_generate(variant, size);
+}
+
+std::string fails(const Variant& variant, const VideoSize& size) {
+  if (variant.task == Task::flf2v && size.frames < 3) {
+    return fmt::format("a video between two given frames has at least 3, not {}", size.frames);
+  }
+  if ((variant.task == Task::i2v || variant.task == Task::flf2v) && size.frames % 4 != 1) {
+    return fmt::format("the mask of {} frames does not divide into latent frames of 4; 4n + 1 do", size.frames);
+  }
+  return "";
+}
+
+// generate.py of Wan2.1 (_validate_args) and the configs of Wan2.2 (sample_shift).
+double shift(const Variant& variant, const VideoSize& size) {
+  if (variant.name == "t2v-A14B") return 12.0;
+  if (variant.generation == Generation::wan2_2) return 5.0;
+  const bool small = std::min(size.height, size.width) == 480 && std::max(size.height, size.width) == 832;
+  if (variant.task == Task::i2v && small) return 3.0;
+  return variant.task == Task::flf2v || variant.task == Task::vace ? 16.0 : 5.0;
 }
 
 // The code lists its samples, and so does its twin.
@@ -193,6 +231,13 @@ const CodeBase& code_base() {
       .image_encoder = image_encoder,
       .autoencoder = autoencoder,
       .sampling = sampling,
+      .video = video,
+      .refused = refused,
+      .fails = fails,
+      .schedulers = {Scheduler::unipc, Scheduler::dpm_solver},
+      .shift = shift,
+      .timesteps = noise_timesteps,
+      .guides = [](double) { return true; },
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,

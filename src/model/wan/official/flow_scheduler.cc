@@ -1,5 +1,7 @@
 #include "model/wan/official/flow_scheduler.h"
 
+#include <cmath>
+
 #include "model/wan/official/dpm_solver.h"
 #include "model/wan/official/unipc.h"
 #include "trace/shared_call.h"
@@ -40,6 +42,16 @@ Tensor FlowScheduler::convert_model_output(const Tensor& model_output, const Ten
 void FlowScheduler::push(Tensor model_output) {
   model_outputs_[0] = model_outputs_[1];
   model_outputs_[1] = std::move(model_output);
+}
+
+std::vector<double> noise_timesteps(Scheduler scheduler, int64_t steps, double shift) {
+  const double highest = scheduler == Scheduler::unipc ? 0.999 : 1.0;
+  std::vector<double> out;
+  for (int64_t i = 0; i < steps; ++i) {
+    const double x = highest * (1.0 - static_cast<double>(i) / static_cast<double>(steps));
+    out.push_back(std::floor(1000.0 * (shift * x / (1.0 + (shift - 1.0) * x))));
+  }
+  return out;
 }
 
 }  // namespace modelmeter::wan::official

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "model/wan/sampling.h"
 #include "trace/repeat.h"
@@ -36,5 +37,10 @@ class FlowScheduler {
   Tensor timesteps_;
   Tensor model_outputs_[2];  // of solver_order, the newest last
 };
+
+// The time steps of its set_timesteps(), integers. The noise levels are s(x) = shift x / (1 + (shift - 1) x) of
+// x = 0.999 (1 - i / steps) (UniPC) or 1 - i / steps (DPM-Solver++, get_sampling_sigmas). T2V-A14B's 40 steps by UniPC
+// are 26 above its boundary and 14 below, I2V-A14B's 15 and 25.
+std::vector<double> noise_timesteps(Scheduler scheduler, int64_t steps, double shift);
 
 }  // namespace modelmeter::wan::official
