@@ -61,7 +61,8 @@ inline std::vector<Overrides> variants_of(const std::string& entry) {
                                 {"runtime=diffusers"},
                                 {"runtime=diffusers", "runtime.attention=math"},
                                 {"runtime=official", "transformer.num_layers=3"}};
-  if (entry.find("vace") != std::string::npos) out.back().emplace_back("+transformer.vace_layers=[0,2]");
+  const bool vace = entry.find("vace") != std::string::npos;
+  if (vace) out.back().emplace_back("+transformer.vace_layers=[0,2]");
   if (!is_pipeline(entry)) return out;
   for (const char* more :
        {"runtime.residency=offload", "runtime.scheduler=dpm++", "runtime.cfg=false", "runtime.t5_cpu=true"}) {
@@ -69,6 +70,7 @@ inline std::vector<Overrides> variants_of(const std::string& entry) {
   }
   for (const char* more : {"runtime.residency=offload", "runtime.residency=sequential", "runtime.vae_tiling=true",
                            "runtime.cfg=false", "workload.batch_size=2"}) {
+    if (vace && std::string(more) == "workload.batch_size=2") continue;  // diffusers' pipeline makes one video
     out.push_back({"runtime=diffusers", more});
   }
   return out;

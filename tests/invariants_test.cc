@@ -270,7 +270,7 @@ TEST(Invariants, BothImplementationsHaveTheSameParametersAndMatrixProducts) {
     official.implementation = "official";
     official.attention = diffusers.attention = "flash";
     diffusers.implementation = "diffusers";
-    RC_PRE(s.dim / s.heads % 8 == 0);  // else diffusers' attention pads its heads
+    RC_PRE(s.dim / s.heads % 8 == 0);                           // else diffusers' attention pads its heads
     official.frames = diffusers.frames = s.frames / 4 * 4 + 1;  // both make these
     const Figures a = report_of(official).totals, b = report_of(diffusers).totals;
     RC_ASSERT(a.parameters == b.parameters);

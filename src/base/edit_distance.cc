@@ -24,7 +24,7 @@ std::vector<std::string> words_of(std::string_view text) {
   return out;
 }
 
-// Whether words differ from others only as a misspelt word of five letters does: a code ("t2v", "14b") is another code.
+// Whether words differ from others only as a misspelt word of letters does: a code ("t2v", "14b") is another code.
 bool misspelt(const std::vector<std::string>& words, const std::vector<std::string>& others) {
   if (words.size() != others.size()) return false;
   for (size_t i = 0; i < words.size(); ++i) {
@@ -32,7 +32,7 @@ bool misspelt(const std::vector<std::string>& words, const std::vector<std::stri
     const std::string both = words[i] + others[i];
     const size_t longer = std::max(words[i].size(), others[i].size());
     const bool letters = std::all_of(both.begin(), both.end(), [](unsigned char c) { return std::isalpha(c) != 0; });
-    if (!letters || longer < 5) return false;
+    if (!letters || longer < 3) return false;
     if (edit_distance(words[i], others[i]) > std::min(2, static_cast<int>(longer) / 3)) return false;
   }
   return true;

@@ -19,7 +19,7 @@ std::string did_you_mean(std::string_view typed, const std::vector<std::string>&
 
 // The same for names of which one letter says another thing, models, variants and presets ("s2v" is no misspelt "t2v"):
 // the candidate that `typed` is but for case and separators, or begins, where all that it begins go on from one; or
-// that differs in words of five letters and more, by two edits each. "" else.
+// that differs in words of letters alone, by one edit in three letters and two at most. "" else.
 std::string nearest_model(std::string_view typed, const std::vector<std::string>& candidates);
 
 // The notes an error about an unknown name carries: did_you_mean if there is one, and the allowed names.

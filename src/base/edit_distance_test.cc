@@ -70,6 +70,7 @@ TEST(NearestModel, FindsCaseSeparatorsBeginningsAndMisspeltWords) {
   EXPECT_EQ(nearest_model("wan2_1_i2v", entries), "");                // begins two
   EXPECT_EQ(nearest_model("wan2_1_t2v_14b_pipline", entries), "wan2_1_t2v_14b_pipeline");
   EXPECT_EQ(nearest_model("deepsek_ocr", entries), "deepseek_ocr");
+  EXPECT_EQ(nearest_model("h100_sxn", {"a100_sxm", "h100_pcie", "h100_sxm"}), "h100_sxm");
   EXPECT_EQ(nearest_model("offical", {"official", "diffusers"}), "official");
 }
 

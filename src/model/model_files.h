@@ -14,7 +14,7 @@ namespace modelmeter {
 // The tensors of a checkpoint as its index or its header lists them.
 struct WeightsListing {
   struct Tensor {
-    std::string name, dtype;    // dtype as safetensors calls it: "BF16"
+    std::string name, dtype;  // dtype as safetensors calls it: "BF16"
     std::vector<int64_t> sizes;
   };
   std::string path;

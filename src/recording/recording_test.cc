@@ -177,7 +177,7 @@ std::string with_sections(const std::string& sections) {
 TEST(Recording, RefusesBrokenSections) {
   EXPECT_EQ(error_of(with_sections("{}")), "r.json: \"sections\" is not a list");
   EXPECT_EQ(error_of(with_sections("[1]")), "r.json: no field \"section\"");
-  EXPECT_EQ(error_of(with_sections(R"([{"section": "a"}])")), "r.json: no field \"ops\"");
+  EXPECT_EQ(error_of(with_sections(R"([{"section": "a"}])")), "r.json: no field \"flops\"");
   EXPECT_EQ(error_of(with_sections(R"([{"section": "a", "same_as": "b"}])")),
             "r.json: section \"a\" is the same as unknown \"b\"");
   EXPECT_THAT(error_of(with_sections(R"([{"section": "a", "ops": [[1]]}])")), HasSubstr("an op is not"));

@@ -132,7 +132,8 @@ DecoderArchitecture read_decoder(const View& config, int64_t n_embed) {
   d.num_key_value_heads =
       config.has("num_key_value_heads") ? config.get_positive<int64_t>("num_key_value_heads") : d.num_attention_heads;
   d.max_position_embeddings = config.get_positive<int64_t>("max_position_embeddings");
-  d.n_routed_experts = config.has("n_routed_experts") ? config.get_non_negative<int64_t>("n_routed_experts", config::max_layers) : 0;
+  d.n_routed_experts =
+      config.has("n_routed_experts") ? config.get_non_negative<int64_t>("n_routed_experts", config::max_layers) : 0;
   if (d.n_routed_experts > 0) {
     d.moe_intermediate_size = config.get_positive<int64_t>("moe_intermediate_size");
     d.num_experts_per_tok = config.get_positive<int64_t>("num_experts_per_tok");

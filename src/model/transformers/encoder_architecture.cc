@@ -86,12 +86,14 @@ void read_published(const config::View& view, TextEncoderArchitecture& a) {
   if (view.has("model_type")) view.get_choice("model_type", {"umt5"});
   require_known_published_keys(
       view,
-      text_encoder_keys({"architectures", "classifier_dropout", "decoder_start_token_id", "dense_act_fn", "dropout_rate",
-                         "dtype", "eos_token_id", "feed_forward_proj", "initializer_factor", "is_decoder",
-                         "is_encoder_decoder", "is_gated_act", "layer_norm_epsilon", "model_type",
-                         "num_decoder_layers", "output_past", "pad_token_id", "relative_attention_max_distance",
-                         "scalable_attention", "tie_word_embeddings", "tokenizer_class", "torch_dtype",
-                         "transformers_version", "use_cache"},
+      text_encoder_keys({"architectures",      "classifier_dropout",   "decoder_start_token_id",
+                         "dense_act_fn",       "dropout_rate",         "dtype",
+                         "eos_token_id",       "feed_forward_proj",    "initializer_factor",
+                         "is_decoder",         "is_encoder_decoder",   "is_gated_act",
+                         "layer_norm_epsilon", "model_type",           "num_decoder_layers",
+                         "output_past",        "pad_token_id",         "relative_attention_max_distance",
+                         "scalable_attention", "tie_word_embeddings",  "tokenizer_class",
+                         "torch_dtype",        "transformers_version", "use_cache"},
                         KeyNames::published),
       "transformers' UMT5Config");
   if (view.has("feed_forward_proj")) view.get_choice("feed_forward_proj", {"gated-gelu"});
@@ -101,13 +103,12 @@ void read_published(const config::View& view, TextEncoderArchitecture& a) {
 
 void read_published(const config::View& view, ImageEncoderArchitecture& a) {
   if (view.has("model_type")) view.get_choice("model_type", {"clip_vision_model"});
-  require_known_published_keys(
-      view,
-      image_encoder_keys({"architectures", "attention_dropout", "dropout", "dtype", "initializer_factor",
-                          "initializer_range", "layer_norm_eps", "model_type", "num_channels", "torch_dtype",
-                          "transformers_version"},
-                         KeyNames::published),
-      "transformers' CLIPVisionConfig");
+  require_known_published_keys(view,
+                               image_encoder_keys({"architectures", "attention_dropout", "dropout", "dtype",
+                                                   "initializer_factor", "initializer_range", "layer_norm_eps",
+                                                   "model_type", "num_channels", "torch_dtype", "transformers_version"},
+                                                  KeyNames::published),
+                               "transformers' CLIPVisionConfig");
   if (view.has("num_channels") && view.get<int64_t>("num_channels") != 3) {
     throw view.at("num_channels").expected("3");
   }

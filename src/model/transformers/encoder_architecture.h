@@ -48,8 +48,8 @@ std::vector<std::string> image_encoder_keys(std::vector<std::string> keys, KeyNa
 void read_architecture(const config::View& view, KeyNames names, TextEncoderArchitecture& a);
 void read_architecture(const config::View& view, KeyNames names, ImageEncoderArchitecture& a);
 
-// The same from a published config.json, whose other keys are known and decide nothing, or are refused. Errors as above,
-// and for another model type, quantised weights, an MLP that is not gated by tanh-GELU.
+// The same from a published config.json, whose other keys are known and decide nothing, or are refused. Errors as
+// above, and for another model type, quantised weights, an MLP that is not gated by tanh-GELU.
 void read_published(const config::View& view, TextEncoderArchitecture& a);   // UMT5EncoderModel
 void read_published(const config::View& view, ImageEncoderArchitecture& a);  // CLIPVisionModel
 

@@ -15,8 +15,8 @@ struct Runtime {
   std::optional<Scheduler> scheduler;
   // Of the noise schedule and the experts (Wan2.2 A14B), where they are set.
   std::optional<double> shift, boundary;
-  std::vector<int64_t> expert_steps;   // of the high-noise expert and the low-noise one; or empty
-  std::vector<double> guidance_scale;  // one, or of the high-noise expert and the low-noise one; or empty
+  std::vector<int64_t> expert_steps;    // of the high-noise expert and the low-noise one; or empty
+  std::vector<double> guidance_scale;   // one, or of the high-noise expert and the low-noise one; or empty
   DType weight_dtype = DType::float32;  // of the transformer
   Autocast autocast;                    // of the transformer
   Residency residency = Residency::all;

@@ -38,11 +38,13 @@ Runtime Runtime::read(const config::View& config) {
 
 namespace {
 
-// from_pretrained() gives float32, .cuda() moves that, .to(bfloat16) casts one parameter after another: the first while
-// all others are as they came.
+// from_pretrained() gives float32, .cuda() moves that, .to(bfloat16) casts one parameter after another, children before
+// their parents: the first, embed_tokens.weight, while all others are as they came.
 std::string loading_note(const DeepseekOCRForCausalLM& model) {
+  const BaseLayer* leaf = &model;
+  while (!leaf->children().empty()) leaf = leaf->children().front().layer;
   int64_t first = 0;
-  model.for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+  leaf->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
     if (first == 0) first = spec.sizes.numel();
   });
   const int64_t loaded = checked_mul(model.parameter_count(), 4, "the size of the weights");

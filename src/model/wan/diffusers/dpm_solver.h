@@ -1,6 +1,6 @@
-// The twin of diffusers' DPMSolverMultistepScheduler (0.42.1, scheduling_dpmsolver_multistep.py) made of the config of a
-// Wan pipeline's scheduler: flow sigmas and prediction, order 2, dpmsolver++, midpoint. Noise levels and all arithmetic
-// with them are on the host. The first and, as the last noise level is 0, the last step are of order 1.
+// The twin of diffusers' DPMSolverMultistepScheduler (0.42.1, scheduling_dpmsolver_multistep.py) made of the config of
+// a Wan pipeline's scheduler: flow sigmas and prediction, order 2, dpmsolver++, midpoint. Noise levels and all
+// arithmetic with them are on the host. The first and, as the last noise level is 0, the last step are of order 1.
 #pragma once
 
 #include "model/wan/diffusers/scheduler.h"

@@ -1,5 +1,6 @@
-// The twins of diffusers' FlowMatchEulerDiscreteScheduler and FlowMatchLCMScheduler (0.42.1, scheduling_flow_match_*.py):
-// noise levels on the device, one prediction a step, the sample given back in the model's dtype. LCM adds new noise.
+// The twins of diffusers' FlowMatchEulerDiscreteScheduler and FlowMatchLCMScheduler (0.42.1,
+// scheduling_flow_match_*.py): noise levels on the device, one prediction a step, the sample given back in the model's
+// dtype. LCM adds new noise.
 //
 // Distilled models run them for 4 or 8 steps. Not modelled: stochastic_sampling, per-token time steps, scale factors.
 #pragma once
