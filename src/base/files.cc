@@ -181,10 +181,10 @@ bool holds(const std::string& path, const std::string& content) {
 bool is_clean(const std::string& folder, const std::vector<FileContent>& files,
               const std::vector<std::string>& dropped) {
   std::set<std::string> paths;
-  for (const auto& [name, content] : files) paths.insert(folder + "/" + name);
+  for (const auto& [name, content] : files) paths.insert(fmt::format("{}/{}", folder, name));
   std::error_code ignored;
   for (const std::string& name : dropped) {
-    const std::string path = folder + "/" + name;
+    const std::string path = fmt::format("{}/{}", folder, name);
     if (!fs::is_directory(path, ignored)) {
       if (paths.count(path) == 0 && fs::exists(path, ignored)) return false;
       continue;
@@ -236,7 +236,7 @@ void write_folder(const std::string& folder, const std::vector<FileContent>& fil
   if (fs::exists(target, ignored) && !fs::is_directory(target, ignored)) {
     fail_with("cannot make the folder", folder, ENOTDIR);
   }
-  for (const auto& [name, content] : files) require_replaceable(folder + "/" + name);
+  for (const auto& [name, content] : files) require_replaceable(fmt::format("{}/{}", folder, name));
   if (is_there(folder, files, dropped)) return;
   const NewFolder made(target, files, dropped);
 }

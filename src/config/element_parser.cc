@@ -126,8 +126,8 @@ struct ElementParser::Word {
 };
 
 ElementParser::Nesting::Nesting(ElementParser& parser) : parser_(parser) {
-  constexpr int kMaxDepth = 200;
-  if (++parser_.depth_ > kMaxDepth) parser_.fail_at(parser_.at_, "nested too deeply");
+  constexpr int most_nested = 200;
+  if (++parser_.depth_ > most_nested) parser_.fail_at(parser_.at_, "nested too deeply");
 }
 
 ElementParser::Nesting::~Nesting() { --parser_.depth_; }

@@ -1,5 +1,7 @@
 #include "model/preset_labels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/fields.h"
@@ -20,7 +22,7 @@ std::string changes(const View& workload, const View& preset, const std::vector<
     std::string text = config::to_yaml(*value);
     while (!text.empty() && text.back() == '\n') text.pop_back();
     if (const size_t end = text.find("\n..."); end != std::string::npos) text.resize(end);
-    out += "+" + key + "=" + text;
+    out += fmt::format("+{}={}", key, text);
   }
   return out;
 }

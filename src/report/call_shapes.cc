@@ -10,13 +10,13 @@ namespace {
 bool makes_matrices(const Op& op) { return op.kernel == Kernel::addmm || op.kernel == Kernel::mm; }
 
 // A matrix as the tensor that it was, or became, with the same elements: past other matrices of it.
-const TensorMeta& unfolded(const std::unordered_map<const TensorMeta*, const TensorMeta*>& neighbours,
-                           const TensorMeta& matrix) {
-  if (matrix.sizes.rank() != 2) return matrix;
-  for (auto found = neighbours.find(&matrix); found != neighbours.end(); found = neighbours.find(found->second)) {
+const TensorMeta* unfolded(const std::unordered_map<const TensorMeta*, const TensorMeta*>& neighbours,
+                           const TensorMeta* matrix) {
+  if (matrix->sizes.rank() != 2) return matrix;
+  for (auto found = neighbours.find(matrix); found != neighbours.end(); found = neighbours.find(found->second)) {
     const TensorMeta& other = *found->second;
-    if (other.numel != matrix.numel) break;
-    if (other.sizes.rank() > 2) return other;
+    if (other.numel != matrix->numel) break;
+    if (other.sizes.rank() > 2) return &other;
   }
   return matrix;
 }
@@ -53,12 +53,12 @@ CallShapeReader::CallShapeReader(const Trace& trace) : trace_(trace), ranges_(tr
 
 const TensorMeta& CallShapeReader::input_of(const Op& op, int i) const {
   const TensorMeta& meta = trace_.input(op, i);
-  return makes_matrices(op) ? unfolded(before_, meta) : meta;
+  return makes_matrices(op) ? *unfolded(before_, &meta) : meta;
 }
 
 const TensorMeta& CallShapeReader::output_of(const Op& op, int i) const {
   const TensorMeta& meta = trace_.output(op, i);
-  return makes_matrices(op) ? unfolded(after_, meta) : meta;
+  return makes_matrices(op) ? *unfolded(after_, &meta) : meta;
 }
 
 const TensorMeta* CallShapeReader::input(const Range& range, const Scope& scope, const TensorMeta* out) const {

@@ -14,7 +14,7 @@ Scale scale_of(const FigureRow& row, const std::vector<Figures>& all) {
 }
 
 std::string title_of(const FigureRow& row, const Scale& scale) {
-  const std::string title = row.title;
+  std::string title = row.title;
   if (scale.unit.empty()) return title;
   for (const char* counted : {"FLOPs ", "Bytes "}) {
     const std::string_view word(counted);

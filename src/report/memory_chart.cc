@@ -11,7 +11,7 @@ namespace modelmeter {
 namespace {
 
 // What one column shows: the highest op of those that it stands for.
-struct Column {
+struct ChartColumn {
   int64_t live = 0, held = 0;
   bool peak = false;
 };
@@ -28,11 +28,11 @@ std::vector<int> columns_of_stages(const MemoryReport& r, int width) {
   return out;
 }
 
-std::vector<Column> columns_of(const StageMemory& s, int count, bool has_peak) {
-  std::vector<Column> out(static_cast<size_t>(count));
+std::vector<ChartColumn> columns_of(const StageMemory& s, int count, bool has_peak) {
+  std::vector<ChartColumn> out(static_cast<size_t>(count));
   const size_t ops = s.live.size();
   for (size_t i = 0; i < ops; ++i) {
-    Column& column = out[i * out.size() / ops];
+    ChartColumn& column = out[i * out.size() / ops];
     if (s.live[i] > column.live) column = {s.live[i], s.held[i], column.peak};
     if (has_peak && s.first_op + static_cast<int32_t>(i) == s.peak.index) column.peak = true;
   }
@@ -53,11 +53,11 @@ bool reaches(int64_t bytes, int row, int rows, int64_t top) {
 std::string memory_chart(const MemoryReport& r, ChartSize size) {
   const int64_t top = std::max<int64_t>(r.peak().live_bytes(), 1);
   const std::vector<int> counts = columns_of_stages(r, size.width);
-  std::vector<Column> columns;
+  std::vector<ChartColumn> columns;
   std::string axis, legend;
   for (size_t i = 0; i < r.stages.size(); ++i) {
     const StageMemory& s = r.stages[i];
-    const std::vector<Column> own = columns_of(s, counts[i], i == r.peak_stage);
+    const std::vector<ChartColumn> own = columns_of(s, counts[i], i == r.peak_stage);
     columns.insert(columns.end(), own.begin(), own.end());
     const char letter = static_cast<char>('a' + i % 26);
     axis += letter + std::string(static_cast<size_t>(counts[i] - 1), '-');
@@ -71,14 +71,14 @@ std::string memory_chart(const MemoryReport& r, ChartSize size) {
   std::string out;
   for (int row = size.height; row >= 1; --row) {
     std::string line;
-    for (const Column& c : columns) {
+    for (const ChartColumn& c : columns) {
       line += reaches(c.held, row, size.height, top) ? ':' : reaches(c.live, row, size.height, top) ? '#' : ' ';
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += fmt::format("{:>11} |{}\n", gibibytes_text(top * row / size.height), line);
   }
   std::string mark;
-  for (const Column& c : columns) mark += c.peak ? '^' : ' ';
+  for (const ChartColumn& c : columns) mark += c.peak ? '^' : ' ';
   mark.erase(mark.find_last_not_of(' ') + 1);
   out += fmt::format("{:>11} +{}\n", "0", axis);
   if (!mark.empty()) out += fmt::format("{:>11}  {} peak\n", "", mark);

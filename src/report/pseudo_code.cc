@@ -238,7 +238,7 @@ class Writer {
       after.emplace_back(b, name);
       // One name does for both, unless the old value goes on in another's place.
       const bool moves =
-          std::any_of(carried.begin(), carried.end(), [&, a = a](const auto& c) { return c.second == a; });
+          std::any_of(carried.begin(), carried.end(), [&, old = a](const auto& c) { return c.second == old; });
       if (moves || !one_name(a, b, scope, first, end)) {
         targets += (targets.empty() ? "" : ", ") + name;
         values += (values.empty() ? "" : ", ") + name_of(b);

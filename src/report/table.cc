@@ -80,7 +80,7 @@ std::string wrapped(const std::string& line, size_t width) {
     if (space == std::string::npos || space <= indent.size()) space = rest.find(' ', indent.size() + 1);
     if (space == std::string::npos) break;
     out += rest.substr(0, space) + "\n";
-    rest = indent + rest.substr(space + 1);
+    rest = rest.substr(space + 1).insert(0, indent);
   }
   return out + rest + "\n";
 }
