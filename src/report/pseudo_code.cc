@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace modelmeter {
@@ -139,7 +140,7 @@ class Writer {
   struct Likeness {
     DType dtype;
     Place place;
-    const char* role;
+    std::string_view role;  // by its letters: equal literals may stand at two addresses
     int64_t bytes;
     bool operator==(const Likeness& other) const {
       return dtype == other.dtype && place == other.place && role == other.role && bytes == other.bytes;
@@ -147,7 +148,7 @@ class Writer {
   };
   static Likeness likeness(const TensorMeta& meta, bool over_list) {
     const Storage& s = *meta.storage;
-    return {meta.dtype, s.place, s.role, over_list && s.role != nullptr ? -1 : s.bytes};
+    return {meta.dtype, s.place, s.role == nullptr ? "" : s.role, over_list && s.role != nullptr ? -1 : s.bytes};
   }
 
   // Else: what the loop is known to grow; what the iteration before left, and this one after it; and of what ends here

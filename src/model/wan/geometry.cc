@@ -84,7 +84,9 @@ Geometry geometry_of_latent(const Shape& latent, const GeometryRules& rules) {
 }
 
 VideoSize video_of_latent(const Shape& latent, const GeometryRules& rules) {
-  return {(latent[1] - 1) * rules.vae_stride[0] + 1, latent[2] * rules.vae_stride[1], latent[3] * rules.vae_stride[2]};
+  const auto pixels = [&](int i, int64_t n) { return checked_mul(n, rules.vae_stride[i], "the size of the video"); };
+  return {checked_add(pixels(0, latent[1] - 1), 1, "the size of the video"), pixels(1, latent[2]),
+          pixels(2, latent[3])};
 }
 
 }  // namespace modelmeter::wan
