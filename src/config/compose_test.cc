@@ -53,6 +53,13 @@ TEST(Compose, DefaultsThenSelf) {
   EXPECT_EQ(composed({}), "db:\n  driver: mysql\n  port: 3306\nname: app\nmodel:\n  hidden: 8\n");
 }
 
+// OmegaConf: what is missing is to be given by someone else; it takes no value's place, and a value takes its place.
+TEST(Compose, AMissingValueTakesNoValuesPlace) {
+  const Files files = {{"conf/config.yaml", "defaults:\n  - a: one\n  - _self_\na:\n  host: ???\n  port: 2\n"},
+                       {"conf/a/one.yaml", "host: 1\nport: ???\n"}};
+  EXPECT_EQ(composed({}, files), "a:\n  host: 1\n  port: 2\n");
+}
+
 TEST(Compose, ChoosesOptions) {
   const Composition run = compose(memory(app()), "config", {"db=pg", "server=apache"});
   EXPECT_EQ(to_yaml(resolve(run)),
