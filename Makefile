@@ -16,7 +16,7 @@ BUILD := build/$(PRESET)
 .PHONY: demo test check format tidy clang asan bench reference build deps check-deps install clean
 
 demo: build
-	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload.profile_id=wan2-1-720p
+	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload=wan2-1-720p-81f
 
 test: build
 	ctest --preset $(PRESET)
