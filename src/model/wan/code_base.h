@@ -74,12 +74,17 @@ struct AutoencoderOptions {
   bool decode = true;
 };
 
+// The groups of a configuration of the models around the transformer, to say where an error is.
+struct GroupViews {
+  const config::View &text_encoder, &image_encoder, &vae;
+};
+
 struct CodeBase {
   std::string_view name;               // in runtime.implementation, and in recordings of its own models
   std::string_view encoders_from;      // what recordings of its text and image encoders call it
   const char* text_encoder_attention;  // and how its attention runs; null: as runtime.attention says
   bool names_generation;               // recordings say whose code it is: Wan2.1's or 2.2's
-  KeyNames key_names;                  // of sizes in the groups text_encoder, image_encoder and vae
+  KeyNames key_names;                  // of the files that its models are published with, and of its recordings
   // Of the weights, where a configuration gives none.
   DType transformer_dtype, text_encoder_dtype, image_encoder_dtype;
   bool autocasts;               // the transformer runs under autocast over its weights
@@ -121,6 +126,8 @@ struct CodeBase {
 
   // Errors, at their place, for what it does not have.
   void (*check_runtime)(const config::View& view, const Runtime& runtime);
+  void (*check_groups)(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
+                       const transformers::ImageEncoderArchitecture& image, const VaeArchitecture& vae);
   void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,
                          int64_t tokens);
   std::vector<std::string> (*sampling_notes)(const SamplingInputs& options);

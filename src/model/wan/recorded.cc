@@ -145,7 +145,11 @@ class Configuration {
     stage_ = decode ? "vae_decode" : "vae_encode";
     hf_.set("variant", text("i2v-14B"));
     Node& sizes = set_group("vae", {"attn_scales", "dropout", "scale_factor_spatial", "scale_factor_temporal"});
-    if (recording_.variant == "wan-vae-2.2") sizes.set("is_residual", Node::boolean(true));
+    if (recording_.variant == "wan-vae-2.2") {  // vae2_2.py's constants
+      sizes.set("is_residual", Node::boolean(true));
+      sizes.set("patch_size", Node::integer(2));
+      for (const char* key : {"in_channels", "out_channels"}) sizes.set(key, Node::integer(12));
+    }
     if (given_.has("tiling")) runtime_.set("vae_tiling", given_.at("tiling").node());
     if (given_.has("slicing")) runtime_.set("vae_slicing", given_.at("slicing").node());
   }
@@ -225,7 +229,7 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
   config.update(code.sampling_config(o));
   if (o.generation == Generation::wan2_2) config["experts"] = 2;
   if (!o.guidance) config["guidance"] = false;
-  if (o.text_dim != transformers::TextEncoderArchitecture().dim) config["text_dim"] = o.text_dim;
+  if (o.text_dim != Architecture().text_dim) config["text_dim"] = o.text_dim;
   if (o.text_dtype != code.text_encoder_dtype) config["text_dtype"] = short_dtype(o.text_dtype);
   if (o.image_dtype != code.image_encoder_dtype) config["image_dtype"] = short_dtype(o.image_dtype);
   const Json encoder = json_of(o.image_encoder, code.key_names);

@@ -108,6 +108,14 @@ BoundModel sampling(const SamplingOptions& o) {
 
 void check_runtime(const config::View&, const Runtime&) {}
 
+void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
+                  const transformers::ImageEncoderArchitecture& image, const VaeArchitecture&) {
+  if (text.shared_pos) {
+    throw views.text_encoder.at("shared_pos").error("transformers' UMT5 has a table of positions for each layer");
+  }
+  if (!image.pre_norm) throw views.image_encoder.at("pre_norm").error("transformers' CLIPVisionModel always has it");
+}
+
 void check_workload(const config::View& view, const Workload& w, const Architecture& a, int64_t) {
   if (w.seq_len) throw view.at("seq_len").error("diffusers does not pad the sequence");
   if (w.image_dtype) throw view.at("image_dtype").error("diffusers converts the features to the transformer's dtype");
@@ -220,6 +228,7 @@ const CodeBase& code_base() {
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
       .sampling_config = sampling_config,

@@ -129,6 +129,24 @@ void check_runtime(const config::View& view, const Runtime& r) {
   }
 }
 
+// vae.py has one width for encoder and decoder, vae2_2.py patches of 2 x 2 pixels: constants there.
+void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture&,
+                  const transformers::ImageEncoderArchitecture&, const VaeArchitecture& vae) {
+  const auto place = [&](std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
+      if (views.vae.has(key)) return views.vae.at(key);
+    }
+    return views.vae;
+  };
+  if (!vae.is_residual && vae.decoder_dim != vae.dim) {
+    throw place({"dec_dim", "decoder_base_dim"}).error("Wan2.1's autoencoder has one width, dim");
+  }
+  const int64_t patch = vae.is_residual ? 2 : 1;
+  if (vae.patch_size == patch) return;
+  throw place({"patch_size", "is_residual"})
+      .error(fmt::format("{}'s autoencoder has patches of {}", vae.is_residual ? "Wan2.2" : "Wan2.1", patch));
+}
+
 // --- what it makes of a workload -------------------------------------------------------------------------------------
 
 VideoSize video(const VideoSize& asked, const GeometryRules&, std::vector<std::string>&) { return asked; }
@@ -241,6 +259,7 @@ const CodeBase& code_base() {
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
       .sampling_config = sampling_config,
