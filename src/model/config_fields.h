@@ -29,6 +29,8 @@ using ConfigFields = std::vector<ConfigField<T>>;
 
 // The bound of a size: what is built one by one has less room.
 inline int64_t most_of(std::string_view name) {
+  constexpr int64_t most_residual_blocks = 256;  // of each level of an autoencoder, in both directions
+  if (name == "num_res_blocks") return most_residual_blocks;
   const bool one_by_one =
       name.find("layers") != std::string_view::npos || name.find("blocks") != std::string_view::npos || name == "depth";
   return one_by_one ? config::max_layers : config::max_size;

@@ -38,8 +38,16 @@ struct TransformerOptions {
   Autocast autocast = {true, DType::bfloat16};                       // official only
   int64_t image_tokens = 0;                                          // of each image, from the image encoder
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
+  int64_t reference_frames = 0;                                      // before the video's (VACE)
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
+
+  // What the transformer gets of a run's latent.
+  Shape latent(const RunSizes& run) const {
+    Shape out = run.latent;
+    out[1] += reference_frames;
+    return out;
+  }
 };
 
 // Token ids and mask [batch, text_len].
@@ -72,6 +80,8 @@ struct AutoencoderOptions {
   bool tiling = false, slicing = false;
   Tiles tiles;
   bool decode = true;
+  int64_t frames = 0;   // that are encoded; 0: the video's
+  int64_t samples = 0;  // that are encoded; 0: the batch's
 };
 
 // The groups of a configuration of the models around the transformer, to say where an error is.
@@ -93,6 +103,7 @@ struct CodeBase {
   bool lists_samples;           // its transformer and autoencoder take a list of samples, not a batch
   bool one_video_at_a_time;     // its pipeline makes a batch one after another
   std::vector<Residency> residencies;
+  std::string_view reference_images;  // what it calls them (VACE): a key of the workload
   bool gives_real_tokens;  // the transformer gets as many tokens of text as the prompt has; else all of text_len
 
   BoundModel (*transformer)(const TransformerOptions& options);

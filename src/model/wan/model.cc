@@ -41,6 +41,7 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   } else {
     wanted_ = {"diffusion"};
   }
+  check_images(config.child("workload"));
   if (metadata_.has_transformer && runs("diffusion")) check_blocks(config);
   read_groups(config);
   read_rules();
@@ -51,8 +52,12 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   check_experts(runtime);
   check_tiles(runtime);
   note_format(files);
-  for (size_t i = 0; i < wanted_.size(); ++i) {
-    add_stage(wanted_[i], model.has("stages") ? model.at("stages").items()[i] : model);
+  for (const std::string& stage : wanted_) {
+    config::View where = model;
+    for (const config::View& item : model.has("stages") ? model.at("stages").items() : std::vector<config::View>()) {
+      if (item.as<std::string>() == stage) where = item;
+    }
+    add_stage(stage, where);
   }
 }
 
@@ -66,6 +71,7 @@ void Wan2_1Model::read_rules() {
   }
   rules_.patch_size = architecture_.patch_size;
   rules_.rope_positions = architecture_.rope_max_seq_len;
+  rules_.reference_frames = workload_.reference_images;
 }
 
 void Wan2_1Model::read_sizes(const config::View& config) {
@@ -101,6 +107,31 @@ bool Wan2_1Model::runs(const char* stage) const {
 }
 
 bool Wan2_1Model::around_transformer() const { return runs("sampling") || runs("vae_encode"); }
+
+// Images of the workload, by the names that the code bases have for them.
+void Wan2_1Model::check_images(const config::View& workload) {
+  const CodeBase& code = *runtime_.code_base;
+  for (const char* key : {"src_ref_images", "reference_images"}) {
+    if (!workload.has(key)) continue;
+    if (key != code.reference_images) {
+      throw workload.at(key).error(fmt::format("{} calls them {}", code.name, code.reference_images),
+                                   {fmt::format("workload.{}={}", code.reference_images, workload_.reference_images)});
+    }
+    if (workload_.reference_images > 0 && variant_->task != Task::vace) {
+      throw workload.at(key).error(fmt::format("{} takes no reference images; VACE's models do", variant_->name));
+    }
+  }
+  if (!workload_.image) return;
+  const bool always = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  if (always && !*workload_.image) throw workload.at("image").error(variant_->name + " always goes on from an image");
+  if (always || !*workload_.image) return;
+  if (variant_->task != Task::ti2v) throw workload.at("image").error(variant_->name + " takes no image");
+  if (!runs("sampling") || !runs("vae_decode") || runs("vae_encode")) return;
+  wanted_.insert(std::find(wanted_.begin(), wanted_.end(), "sampling"), "vae_encode");
+  notes_.emplace_back("workload.image: the image is encoded, too (vae_encode)");
+}
+
+bool Wan2_1Model::from_one_image() const { return variant_->task == Task::ti2v && workload_.image.value_or(false); }
 
 bool Wan2_1Model::has_image_encoder() const {
   if (metadata_.has_transformer) return architecture_.image_conditioned();
@@ -236,7 +267,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
     add_it();
   };
   const Task task = variant_->task;
-  const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
+  const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace || from_one_image();
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") {
     if (!metadata_.has_transformer) throw where.error("hf.config_path or hf.config must say which transformer");
@@ -292,6 +323,7 @@ void Wan2_1Model::add_diffusion() {
   o.image_tokens = image_encoder_.architecture.tokens();
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
+  o.reference_frames = rules_.reference_frames;
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
   const auto add_forwards = [&](auto steps, const std::string& id) {
     add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
@@ -346,6 +378,8 @@ void Wan2_1Model::add_sampling() {
   const int64_t text_dim = text_encoder_.architecture.dim;
   o.text_dim = metadata_.has_transformer || text_dim == 0 ? architecture_.text_dim : text_dim;
   o.model_dtype = runtime_.weight_dtype;
+  o.reference_images = workload_.reference_images;
+  o.image = from_one_image();
   if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
   }
@@ -368,13 +402,28 @@ void Wan2_1Model::add_vae(bool decode) {
   o.slicing = runtime_.vae_slicing;
   o.tiles = runtime_.tiles;
   o.decode = decode;
-  std::shared_ptr<const BaseLayer> shared;
-  for (const auto& stage : stages_) {
-    if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
+  if (!decode) {
+    o.frames = from_one_image() ? 1 : 0;
+    o.samples = encoded_samples();
   }
+  const auto add_forwards = [&](const char* id, int64_t forwards) {
+    std::shared_ptr<const BaseLayer> shared;
+    for (const auto& stage : stages_) {
+      if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
+    }
+    add(Role::autoencoder, id, runtime_.code_base->autoencoder(o, std::move(shared)),
+        [forwards](const RunSizes&) { return forwards; });
+  };
   const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
-  add(Role::autoencoder, decode ? "vae/decode" : "vae/encode", runtime_.code_base->autoencoder(o, std::move(shared)),
-      [twice](const RunSizes&) { return twice ? 2 : 1; });
+  add_forwards(decode ? "vae/decode" : "vae/encode", twice ? 2 : 1);
+  if (decode || workload_.reference_images == 0) return;
+  o.frames = 1;
+  add_forwards("vae/encode_reference", workload_.reference_images);
+}
+
+// A pipeline that makes a batch at once encodes one image for all of it. 0: as many as the batch has.
+int64_t Wan2_1Model::encoded_samples() const {
+  return runs("sampling") && !runtime_.code_base->one_video_at_a_time ? 1 : 0;
 }
 
 // --- other runs ------------------------------------------------------------------------------------------------------

@@ -57,10 +57,12 @@ class Wan2_1Model : public AnalyticModel {
   void check_channels(const config::View& config) const;
   void note_format(const DataFiles& files);
   void check_supported(const config::View& workload);
-  void describe_autoencoder(bool decode, Recording& header) const;
+  void describe_autoencoder(const std::string& id, Recording& header) const;
   void check_experts(const config::View& runtime) const;
   void check_tiles(const config::View& runtime) const;
   std::string description() const;  // of the workload, with the frames that are made
+  void check_images(const config::View& workload);
+  bool from_one_image() const;  // TI2V
   bool has_image_encoder() const;
   Scheduler scheduler() const;
   double boundary() const;
@@ -75,6 +77,7 @@ class Wan2_1Model : public AnalyticModel {
   void add_diffusion();
   void add_sampling();
   void add_vae(bool decode);
+  int64_t encoded_samples() const;
   void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
   RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 

@@ -202,6 +202,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{"vae_decode", "official", "vae.patch_size", "2"}, "12 channels"},
         Refused{{"vae_decode", "diffusers", "vae.in_channels", "4"}, "in_channels is 4"},
         Refused{{"vae_decode", "official", "vae.is_residual", "true"}, "patches of 2"},
+        Refused{{"vae_decode", "official", "vae.num_res_blocks", "257"}, "at most 256"},
+        Refused{{"vae_decode", "official", "vae.dim_mult", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]"}, "at most 16"},
         Refused{{"vae_decode", "official", "vae.temperal_downsample", "[true]"}, "each of the 4 levels"},
         Refused{{"diffusion", "official", "transformer.block.dims", "64"}, "unknown key"},
         Refused{{"diffusion", "official", "transformer.block.dim", "0"}, "above 0"},

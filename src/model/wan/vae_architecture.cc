@@ -63,6 +63,10 @@ void read_architecture(const config::View& view, VaeArchitecture& a) {
 
 void check_architecture(const config::View& view, const VaeArchitecture& a) {
   if (view.has("dim_mult") && a.dim_mult.empty()) throw view.at("dim_mult").expected("at least one level");
+  constexpr size_t most_levels = 16;  // a latent of 2^15 pixels
+  if (a.dim_mult.size() > most_levels) {
+    throw place_of(view, "dim_mult").expected(fmt::format("at most {} levels", most_levels));
+  }
   const int64_t widest = std::max<int64_t>({a.dim, a.decoder_dim, 1});
   for (const int64_t mult : a.dim_mult) {
     if (mult < 1) throw place_of(view, "dim_mult").expected("numbers above 0");
