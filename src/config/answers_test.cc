@@ -373,6 +373,42 @@ TEST(RecordedAnswers, ValuesAreWrittenAsTheyAreRead) {
   EXPECT_GT(values, 150u);
 }
 
+Node from_json(const nlohmann::ordered_json& json) {
+  if (json.is_null()) return Node::null();
+  if (json.is_boolean()) return Node::boolean(json.get<bool>());
+  if (json.is_number_integer()) return Node::integer(json.get<int64_t>());
+  if (json.is_number()) return Node::floating(json.get<double>());
+  if (json.is_string()) return Node::string(json.get<std::string>());
+  Node out = json.is_array() ? Node::list({}) : Node::map();
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_array()) {
+      out.items().push_back(from_json(value));
+    } else {
+      out.set(key, from_json(value));
+    }
+  }
+  return out;
+}
+
+TEST(RecordedAnswers, ValuesArePrintedAsYaml) {
+  std::ifstream in = open_answers("printed.txt");
+  size_t values = 0;
+  for (std::string line; std::getline(in, line);) {
+    const size_t arrow = line.rfind(" => ");
+    if (line.empty() || line[0] == '#') continue;
+    ASSERT_NE(arrow, std::string::npos) << line;
+    ++values;
+    Node node = Node::map();
+    node.set("k", from_json(nlohmann::ordered_json::parse(line.substr(0, arrow))));
+    const std::string wanted = nlohmann::json::parse(line.substr(arrow + 4)).get<std::string>();
+    EXPECT_EQ(to_yaml(node), wanted) << line.substr(0, arrow);
+    // NEL is a line break to YAML, read back as another one.
+    if (line.find("\\u0085") != std::string::npos) continue;
+    EXPECT_TRUE(equal(parse_yaml(wanted, "case"), node)) << line.substr(0, arrow);
+  }
+  EXPECT_GT(values, 300u);
+}
+
 const Reasons& tree_deviations() {
   static const Reasons all = {
       {"keys built of interpolations: select i", "an integer may count an item"},

@@ -10,6 +10,7 @@ comments. src/config/answers_test.cc asks our code the same.
                   (--config-name=NAME takes another config). Answered with the choices, the final defaults list
                   (path@package, '*' where it is a config's own body), the top-level keys and the YAML of those that are
                   others than without the words, the same resolved where that differs; or the first line of the error.
+  printed.txt     a JSON value a line, " => ", the YAML of {k: value} as a JSON string
   overrides.txt   a word of the command line a line, " => ", what the grammar makes of it
   trees.txt       === NAME, documents (---), then questions: >>> merge, >>> merge strict (in struct mode),
                   >>> select KEY, >>> update KEY WORD, >>> add KEY WORD (force_add), >>> resolve. Answered with YAML.
@@ -234,6 +235,10 @@ def main(paths):
             words = [line.rstrip("\n").split(" => ")[0] for line in lines if line.strip() and not line.startswith("#")]
             text = "".join(line for line in lines if line.startswith("#")) + "\n"
             text += "".join(f"{word} => {answer_override(word)}\n" for word in words)
+        elif kind == "printed.txt":
+            values = [line.rstrip("\n").split(" => ")[0] for line in lines if line.strip() and not line.startswith("#")]
+            text = "".join(line for line in lines if line.startswith("#")) + "\n"
+            text += "".join(f"{value} => {json.dumps(OmegaConf.to_yaml({'k': json.loads(value)}))}\n" for value in values)
         else:
             sys.exit(f"answer.py: {path} is no file of cases")
         with open(path, "w") as file:
