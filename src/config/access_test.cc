@@ -127,7 +127,9 @@ TEST(View, NumbersHaveBounds) {
 }
 
 TEST(View, SaysWhereAValueIs) {
-  const Node node = parse_yaml("a:\n  - {b: 1}\n  - {b: x, _target_: y, _args_: []}\n", "t.yaml");
+  const Node node = parse_yaml(
+      "a:\n  - {b: 1}\n  - {b: x, _target_: y, _args_: [], _recursive_: false, _convert_: all, _partial_: true}\n",
+      "t.yaml");
   const View second = View(node).at("a").items()[1];
   EXPECT_EQ(second.path(), "a[1]");
   EXPECT_EQ(error_of([&] { second.get<int64_t>("b"); }).message(), "a[1].b: expected an integer, got 'x'");

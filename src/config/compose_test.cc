@@ -112,6 +112,7 @@ TEST(Compose, TheSearchPathIsInThisOrder) {
                        {"two/db/c.yaml", "from: two\n"},
                        {"extra/db/c.yaml", "from: extra\n"},
                        {"extra/db/d.yaml", "from: extra\n"},
+                       {"extra/db/a.yaml", "from: extra\n"},
                        {"extra/only/x.yaml", "from: extra\n"}};
   const Repository repository = memory(files, {"extra/"});
   for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "two"}, {"d", "extra"}}) {
@@ -125,6 +126,7 @@ TEST(Compose, TheSearchPathIsInThisOrder) {
   }
   EXPECT_EQ(path.substr(path.find("main")),
             "main file://conf; hydra.searchpath file://one; hydra.searchpath pkg://a.b; command-line file://extra; ");
+  EXPECT_THAT(searched.options("db"), ElementsAre("a", "b", "c", "d"));  // each once
   EXPECT_TRUE(repository.has_group("only"));
   EXPECT_FALSE(repository.has_group("nothing"));
   EXPECT_THAT(repository.groups(""), Contains("only"));
