@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "model/wan/groups.h"
 
 namespace modelmeter::wan {
 namespace {

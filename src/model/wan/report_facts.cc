@@ -27,8 +27,16 @@ Fields Wan2_1Model::model_fields() const {
 
 std::string Wan2_1Model::description() const {
   const Workload& w = workload_;
-  if (w.description.empty() || w.num_frames == 0 || w.num_frames == video_.frames) return w.description;
-  return fmt::format("{}; {} makes {}", w.description, runtime_.code_base->name, video_.frames);
+  std::string out = w.description;
+  if (out.empty()) return out;
+  if (w.num_frames != 0 && w.num_frames != video_.frames) {
+    out += fmt::format("; {} makes {}", runtime_.code_base->name, video_.frames);
+  }
+  if (w.reference_images > 0) {
+    out += fmt::format("; {} reference image{}", w.reference_images, w.reference_images == 1 ? "" : "s");
+  }
+  if (from_one_image()) out += "; from an image";
+  return out;
 }
 
 Fields Wan2_1Model::workload_fields() const {
