@@ -103,7 +103,11 @@ class Configuration {
     return sizes;
   }
 
-  bool second_generation() const { return recording_.generation == "2.2"; }
+  // Wan2.1 has no model of text and image.
+  bool second_generation() const {
+    if (!recording_.generation.empty()) return recording_.generation == "2.2";
+    return config_.get_or<std::string>("model_type", "") == "ti2v";
+  }
 
   void read_transformer() {
     stage_ = "diffusion";
@@ -267,6 +271,25 @@ Node configuration_of(const Recording& recording, const std::string& root_class)
     }
   }
   throw Error(ErrorCode::internal, fmt::format("{} is no recorded root of Wan", root_class));
+}
+
+std::vector<HeaderReading> readings_of(const Recording& recording, const std::string& root_class) {
+  const Json workload = Json::parse(recording.workload);
+  if (!workload.is_object() || workload.contains("token_timesteps")) return {};
+  for (const CodeBase* code : code_bases()) {
+    for (const CodeBase::RecordedRoot& root : code->recorded_roots) {
+      if (root.role != Role::transformer || root.klass != root_class) continue;
+      std::vector<HeaderReading> out;
+      for (const bool per_token : {true, false}) {
+        Json with = workload;
+        with["token_timesteps"] = per_token;
+        out.push_back({with.dump(), per_token ? "workload.token_timesteps: true, a time step per token"
+                                              : "workload.token_timesteps: false, a time step per sample"});
+      }
+      return out;
+    }
+  }
+  return {};
 }
 
 void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
