@@ -447,6 +447,23 @@ TEST(Images, AreTi2vsToAskFor) {
   EXPECT_THAT(Settings(always).set("workload.image", "false").error(), HasSubstr("always goes on from an image"));
 }
 
+// Each is padded by itself; who makes one video after another has a run for each.
+TEST(Prompts, MayBeOfSeveralLengths) {
+  Settings two("diffusion");
+  two.set("workload.batch_size", "2");
+  EXPECT_FALSE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 9]")) == figures_of(two));
+  EXPECT_TRUE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 5]")) == figures_of(two));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5]").error(), HasSubstr("for each of batch_size 2"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 0]").error(), HasSubstr("numbers above 0"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 17]").error(), HasSubstr("17 tokens do not fit"));
+  EXPECT_TRUE(Settings(two).set("workload.prompt_tokens", "[5, 9]").build()->settings().empty());
+  Settings official("sampling", "official"), diffusers("sampling", "diffusers");
+  official.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  diffusers.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  EXPECT_THAT(official.error(), HasSubstr("one video after another"));
+  EXPECT_EQ(diffusers.error(), "no error");
+}
+
 // diffusers encodes one image for all of a batch; official makes one video after another.
 TEST(Images, OfABatchAreEncodedAsTheCodeBaseDoes) {
   const auto encode = [](const char* implementation, const char* batch) {

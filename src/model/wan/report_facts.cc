@@ -1,5 +1,6 @@
 // What reports say of Wan: facts of model, workload and runtime, the names of nodes, the categories of operators.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "model/wan/model.h"
 
@@ -35,6 +36,7 @@ std::string Wan2_1Model::description() const {
   if (w.reference_images > 0) {
     out += fmt::format("; {} reference image{}", w.reference_images, w.reference_images == 1 ? "" : "s");
   }
+  if (!w.prompts.empty()) out += fmt::format("; prompts of {} tokens", fmt::join(w.prompts, ", "));
   if (from_one_image()) out += "; from an image";
   return out;
 }
