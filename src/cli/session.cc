@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cli/advice.h"
 #include "config/yaml.h"
 
 namespace modelmeter::cli {
@@ -104,9 +105,12 @@ Session::Session(const Arguments& arguments) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
+  overrides = with_report_keys(std::move(overrides));
+  const auto compose = [&](const std::vector<std::string>& words) {
+    return config::compose(*repository_, name, words, {.working_directory = working_directory()});
+  };
   try {
-    config::Composition composition =
-        config::compose(*repository_, name, with_report_keys(overrides), {.working_directory = working_directory()});
+    config::Composition composition = compose(overrides);
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
@@ -118,12 +122,18 @@ Session::Session(const Arguments& arguments) {
     place_run(composition);
     config_ = config::resolve(composition);
   } catch (const Error& error) {
-    throw user_files_->renamed(error);
+    throw user_files_->renamed(without_vain_advice(error, overrides, [&](const std::vector<std::string>& words) {
+      const config::Composition composition = compose(words);
+      const config::Node node = config::resolve(composition);
+      build_model(config::View(node), files_);
+      machine_of(config::View(node), composition.choices);
+    }));
   }
 }
 
-std::optional<Machine> Session::machine() const {
-  const config::View root = view();
+std::optional<Machine> Session::machine() const { return machine_of(view(), choices_); }
+
+std::optional<Machine> Session::machine_of(const config::View& root, const Choices& choices) const {
   if (!root.has("device")) {
     for (const char* group : {"host", "stack"}) {
       if (root.has(group)) {
@@ -134,7 +144,7 @@ std::optional<Machine> Session::machine() const {
     return std::nullopt;
   }
   const auto chosen = [&](const char* group) {
-    for (const auto& [name, option] : choices_) {
+    for (const auto& [name, option] : choices) {
       if (name == group) return option;
     }
     return std::string(group);

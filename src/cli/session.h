@@ -36,12 +36,15 @@ class Session {
   std::optional<Machine> machine() const;
 
  private:
+  using Choices = std::vector<std::pair<std::string, std::string>>;  // groups and their options
+
+  std::optional<Machine> machine_of(const config::View& root, const Choices& choices) const;
   config::Repository repository(const Arguments& arguments, std::vector<std::string>& overrides);
 
   DataFiles files_;
   std::optional<UserFiles> user_files_;
   std::optional<config::Repository> repository_;
-  std::vector<std::pair<std::string, std::string>> choices_;  // groups and their options
+  Choices choices_;
   config::Node config_;
   std::string shown_;
 };

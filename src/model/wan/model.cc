@@ -7,6 +7,7 @@
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "model/wan/groups.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -84,7 +85,14 @@ void Wan2_1Model::read_sizes(const config::View& config) {
     video_ = video_of_latent(workload_.latent, rules_);
     geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
-  runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
+  const config::View workload = config.child("workload");
+  runtime_.code_base->check_workload(workload, workload_, architecture_, geometry_.tokens);
+  if (!workload_.prompts.empty() && runtime_.code_base->one_video_at_a_time && runs("sampling")) {
+    throw workload.at("prompt_tokens")
+        .error(fmt::format("{}'s pipeline makes one video after another: each prompt is a run of its own",
+                           runtime_.code_base->name),
+               {"workload.batch_size=1 and workload.prompt_tokens=N, once for each"});
+  }
   run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
 }
@@ -324,6 +332,7 @@ void Wan2_1Model::add_diffusion() {
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
   o.reference_frames = rules_.reference_frames;
+  o.prompts = workload_.prompts;
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
   const auto add_forwards = [&](auto steps, const std::string& id) {
     add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
@@ -379,6 +388,7 @@ void Wan2_1Model::add_sampling() {
   o.text_dim = metadata_.has_transformer || text_dim == 0 ? architecture_.text_dim : text_dim;
   o.model_dtype = runtime_.weight_dtype;
   o.reference_images = workload_.reference_images;
+  o.prompts = workload_.prompts;
   o.image = from_one_image();
   if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
@@ -429,7 +439,7 @@ int64_t Wan2_1Model::encoded_samples() const {
 // --- other runs ------------------------------------------------------------------------------------------------------
 
 std::vector<Setting> Wan2_1Model::settings() const {
-  if (workload_.latent.rank() > 0) return {};
+  if (workload_.latent.rank() > 0 || !workload_.prompts.empty()) return {};
   const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
   for (const Residency residency : known) residencies.emplace_back(name_of(residency));

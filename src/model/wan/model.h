@@ -103,9 +103,4 @@ class Wan2_1Model : public AnalyticModel {
   const SamplingStage* sampling_ = nullptr;  // of stages_, or null
 };
 
-// A group of a configuration, which may be missing: then one without keys.
-config::View group_or_none(const config::View& config, const char* name);
-// Whether a value of a configuration was given by an override.
-bool is_typed(const config::Node& value);
-
 }  // namespace modelmeter::wan
