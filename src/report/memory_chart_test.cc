@@ -65,6 +65,17 @@ TEST(MemoryChart, AColumnShowsItsHighestOp) {
   EXPECT_THAT(chart, testing::StartsWith("    2.0 KiB |#\n    1.0 KiB |#:\n          0 +a-\n             ^ peak\n"));
 }
 
+// Of ops that need as much it is the first.
+TEST(MemoryChart, AColumnShowsTheFirstOfEqualOps) {
+  MemoryReport r = two_stages();
+  r.stages.pop_back();
+  r.peak_stage = 0;
+  r.stages[0].live = {2048, 2048, 2048, 2048};
+  r.stages[0].held = {2048, 0, 0, 2048};
+  r.stages[0].activation_bytes = 1024;
+  EXPECT_THAT(memory_chart(r, {2, 2}), testing::StartsWith("    2.0 KiB |:#\n    1.0 KiB |:#\n"));
+}
+
 TEST(MemoryChart, AStageWithoutOpsOrOnTheHostIsSaidToBe) {
   MemoryReport r = two_stages();
   r.stages[0].live.clear();
