@@ -25,7 +25,8 @@ StageMemory stage(const std::string& id, const std::vector<int64_t>& live, int64
   return out;
 }
 
-// 4 KiB at the peak, rows of 1 KiB. Stage a has 4 ops, b 16: widths as 2 to 4.
+// From the 1 KiB that is always there to 4 KiB at the peak, rows of 0.75 KiB. Stage a has 4 ops, b 16: widths as 2
+// to 4.
 MemoryReport two_stages() {
   MemoryReport out;
   out.stages = {stage("a/first", {1024, 2048, 1024, 1024}, 1024, 0),
@@ -42,14 +43,15 @@ MemoryReport two_stages() {
 
 TEST(MemoryChart, DrawsEachStageAsWideAsTheRootOfItsOps) {
   EXPECT_EQ(memory_chart(two_stages(), {12, 4}),
-            "    4.0 KiB |        #\n"
-            "    3.0 KiB |    ########\n"
-            "    2.0 KiB | #  ::::::::\n"
-            "    1.0 KiB |::::::::::::\n"
-            "          0 +a---b-------\n"
+            "  4.000 KiB |        #\n"
+            "  3.250 KiB |    ########\n"
+            "  2.500 KiB |    ########\n"
+            "  1.750 KiB | #  ::::::::\n"
+            "  1.000 KiB +a---b-------\n"
             "                     ^ peak\n"
             "\n"
             "  # activations   : weights and inputs   20 ops recorded of 1,234 run: what repeats is drawn once\n"
+            "  the axis begins at the 1.000 KiB that are there throughout\n"
             "  a  a/first: ops 0 to 3, once\n"
             "  b  b/second: ops 4 to 19, 3 times\n");
 }
@@ -62,7 +64,7 @@ TEST(MemoryChart, AColumnShowsItsHighestOp) {
   r.stages[0].peak = {1, "aten.mm", "x"};
   r.stages[0].held = {1024, 0, 1024, 1024};
   const std::string chart = memory_chart(r, {2, 2});
-  EXPECT_THAT(chart, testing::StartsWith("    2.0 KiB |#\n    1.0 KiB |#:\n          0 +a-\n             ^ peak\n"));
+  EXPECT_THAT(chart, testing::StartsWith("  2.000 KiB |#\n  1.000 KiB |#:\n          0 +a-\n             ^ peak\n"));
 }
 
 // Of ops that need as much it is the first.
@@ -73,7 +75,7 @@ TEST(MemoryChart, AColumnShowsTheFirstOfEqualOps) {
   r.stages[0].live = {2048, 2048, 2048, 2048};
   r.stages[0].held = {2048, 0, 0, 2048};
   r.stages[0].activation_bytes = 1024;
-  EXPECT_THAT(memory_chart(r, {2, 2}), testing::StartsWith("    2.0 KiB |:#\n    1.0 KiB |:#\n"));
+  EXPECT_THAT(memory_chart(r, {2, 2}), testing::StartsWith("  2.000 KiB |:#\n  1.000 KiB |:#\n"));
 }
 
 TEST(MemoryChart, AStageWithoutOpsOrOnTheHostIsSaidToBe) {
