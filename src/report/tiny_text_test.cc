@@ -242,6 +242,26 @@ TEST(TinyRanking, OrdersLeavesByEachKeyThenItsSecondFigureThenId) {
                           "core/net/block_00/residual", "core/net/scaled", "core/net/head"));
 }
 
+// A category in which nothing runs is none; parts of one are added.
+TEST(TinyRanking, OfCategoriesHasThoseThatRun) {
+  Report r = report();
+  for (ModuleMetricsSnapshot& s : r.module_metrics) {
+    const bool activation = s.module_id == "core/net/scaled" || s.module_id == "core/net/block_00/act";
+    if (activation) s.exact = Figures();
+  }
+  std::vector<std::string> names;
+  for (const CategoryFigures& c : top_categories(r, 100)) names.push_back(c.id);
+  EXPECT_THAT(names, ElementsAre("mlp", "linear", "other"));
+  const auto all = top_categories(report(), 100, rank_key("kernels"));
+  ASSERT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[0].id, "mlp");
+  EXPECT_EQ(all[0].figures.kernels, 30);
+  EXPECT_EQ(all[1].id, "activation");
+  EXPECT_EQ(all[1].figures.kernels, 20);
+  EXPECT_EQ(all[3].id, "linear");
+  EXPECT_EQ(all[3].figures.parameters, 8 + 6);
+}
+
 TEST(TinyRanking, AsTablesByMemory) {
   EXPECT_EQ(top_tables(report(), {4, 2}, {&rank_key("memory")}), R"(## Top 4 layers by weights
 
@@ -426,6 +446,39 @@ TEST(TinyPages, SayWhatAModuleIs) {
   EXPECT_THAT(all.at("core_net.md"), HasSubstr("t1 = scaled()  # [3, 4] f32\nfor i in range(3):\n"
                                                "    t1 = self.blocks[i](t1)  # TinyBlock: [3, 4] f32\n"
                                                "t2 = self.head(t1)  # Linear: [3, 2] f32\n"));
+}
+
+// 24 kinds of kernels are shown, in the order in which they run.
+class ManyKernels : public Module<ManyKernels> {
+ public:
+  explicit ManyKernels(const BuildContext&, int64_t kinds) : Module("ManyKernels"), kinds_(kinds) {}
+  void forward(const Tensor&) const {
+    for (int64_t size = 1; size <= kinds_; ++size) torch::neg(Tracer::current().allocate({size}, DType::float32));
+  }
+
+ private:
+  int64_t kinds_;
+};
+
+TEST(TinyPages, ShowTwentyFourKindsOfKernels) {
+  for (const auto& [kinds, more] : {std::pair{24, ""},
+                                    {25, "\n1 more kinds of kernels are not shown.\n"},
+                                    {30, "\n6 more kinds of kernels are not shown.\n"}}) {
+    const testing_models::TinyModel many(
+        std::make_unique<testing_models::TinyStage<ManyKernels>>("core/many", "other", 2, Shape{1}, int64_t{kinds}));
+    const Evaluation of = evaluate(many);
+    for (const auto& [name, text] : layer_docs(many, of, build_report(many, of, "many"), {})) {
+      if (name != "core_many.md") continue;
+      size_t shown = 0;
+      for (size_t at = text.find("\n- `neg`"); at != std::string::npos; at = text.find("\n- `neg`", at + 1)) ++shown;
+      EXPECT_EQ(shown, 24u) << kinds;
+      EXPECT_THAT(text, HasSubstr("written: output = 24 x 4 = 96 B\n" + std::string(more))) << kinds;
+      EXPECT_EQ(text.find("more kinds") != std::string::npos, kinds > 24);
+      EXPECT_THAT(text, HasSubstr("| Kernels              | " + std::string(kinds == 24   ? "         48 "
+                                                                            : kinds == 25 ? "         50 "
+                                                                                          : "         60 ")));
+    }
+  }
 }
 
 // Each of the blocks ran five times of the fifteen.

@@ -93,6 +93,7 @@ class TinyModel : public AnalyticModel {
     stages_.push_back(std::make_unique<TinyStage<TinyNet>>("core/net", "diffusion", 5, Shape{3, 4}));
     stages_.push_back(std::make_unique<TinyStage<Linear>>("tail/out", "vae", 1, Shape{3, 2}, LinearOptions{2, 2}));
   }
+  explicit TinyModel(std::unique_ptr<Stage> only) { stages_.push_back(std::move(only)); }
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
   std::string family() const override { return "tiny"; }
   std::string class_name() const override { return "TinyModel"; }
