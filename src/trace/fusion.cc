@@ -1,6 +1,7 @@
 #include "trace/fusion.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <queue>
 #include <set>
@@ -407,14 +408,28 @@ class RegionFusion {
   // --- launches ---
 
   std::vector<NewOp> launches_in_order() {
-    std::vector<int32_t> needs(groups_.size());
+    // Inductor takes the order that holds the least (reorder_for_peak_memory), of these.
+    const std::vector<int32_t> as_written = order_as_written(), by_need = order_by_need();
+    const std::vector<int32_t>& order = peak_of(by_need) <= peak_of(as_written) ? by_need : as_written;
+    find_last_uses(order);
+    std::vector<NewOp> out;
+    for (const int32_t g : order) {
+      NewOp launched = launch(g);
+      if (launched.op.outputs > 0) out.push_back(std::move(launched));  // else nothing reads what it would make
+    }
+    return out;
+  }
+
+  // Each as soon as what it needs is there, in the order of the eager kernels.
+  std::vector<int32_t> order_as_written() const {
+    std::vector<size_t> needs(groups_.size());
     std::vector<std::vector<int32_t>> after(groups_.size());
     using Next = std::pair<int32_t, int32_t>;  // the last part, the group
     std::priority_queue<Next, std::vector<Next>, std::greater<>> ready;
     for (int32_t g = 0; g < static_cast<int32_t>(groups_.size()); ++g) {
       const Group& group = groups_[static_cast<size_t>(g)];
       if (group.gone) continue;
-      needs[static_cast<size_t>(g)] = static_cast<int32_t>(group.before.size());
+      needs[static_cast<size_t>(g)] = group.before.size();
       for (const int32_t before : group.before) after[static_cast<size_t>(before)].push_back(g);
       if (group.before.empty()) ready.emplace(group.at, g);
     }
@@ -427,13 +442,73 @@ class RegionFusion {
         if (--needs[static_cast<size_t>(next)] == 0) ready.emplace(groups_[static_cast<size_t>(next)].at, next);
       }
     }
-    find_last_uses(order);
-    std::vector<NewOp> out;
-    for (const int32_t g : order) {
-      NewOp launched = launch(g);
-      if (launched.op.outputs > 0) out.push_back(std::move(launched));  // else nothing reads what it would make
+    return order;
+  }
+
+  // Each just before the first that needs it, input by input.
+  std::vector<int32_t> order_by_need() const {
+    std::map<const Storage*, std::vector<int32_t>> writers;
+    for (int32_t g = 0; g < static_cast<int32_t>(groups_.size()); ++g) {
+      if (groups_[static_cast<size_t>(g)].gone) continue;
+      for_each_access(groups_[static_cast<size_t>(g)], [&](Slot slot, bool written) {
+        if (written) writers[meta(slot).storage].push_back(g);
+      });
     }
+    std::vector<bool> seen(groups_.size());
+    std::vector<int32_t> order;
+    const std::function<void(int32_t)> visit = [&](int32_t g) {
+      if (seen[static_cast<size_t>(g)]) return;
+      seen[static_cast<size_t>(g)] = true;
+      const Group& group = groups_[static_cast<size_t>(g)];
+      for_each_access(group, [&](Slot slot, bool written) {
+        if (written) return;
+        for (const int32_t writer : writers[meta(slot).storage]) {
+          if (group.before.count(writer) != 0) visit(writer);
+        }
+      });
+      for (const int32_t before : group.before) visit(before);
+      order.push_back(g);
+    };
+    for (const int32_t g : sinks()) visit(g);
+    return order;
+  }
+
+  // That no other needs, in the order of the eager kernels.
+  std::vector<int32_t> sinks() const {
+    std::set<int32_t> needed;
+    for (const Group& group : groups_) needed.insert(group.before.begin(), group.before.end());
+    std::vector<int32_t> out;
+    for (int32_t g = 0; g < static_cast<int32_t>(groups_.size()); ++g) {
+      if (!groups_[static_cast<size_t>(g)].gone && needed.count(g) == 0) out.push_back(g);
+    }
+    const auto at = [this](int32_t g) { return groups_[static_cast<size_t>(g)].at; };
+    std::sort(out.begin(), out.end(), [&](int32_t a, int32_t b) { return at(a) < at(b); });
     return out;
+  }
+
+  // Of what is made here, in this order.
+  int64_t peak_of(const std::vector<int32_t>& order) const {
+    struct Life {
+      size_t first = 0, last = 0;
+    };
+    std::map<const Storage*, Life> lives;
+    for (size_t i = 0; i < order.size(); ++i) {
+      for_each_access(groups_[static_cast<size_t>(order[i])], [&](Slot slot, bool) {
+        const Storage* storage = meta(slot).storage;
+        if (rewriting_.use(storage).region != static_cast<int32_t>(region_)) return;
+        Life& life = lives.try_emplace(storage, Life{i, i}).first->second;
+        life.last = i;
+      });
+    }
+    std::vector<int64_t> change(order.size() + 1);
+    for (const auto& [storage, life] : lives) {
+      if (life.first == life.last && rewriting_.is_inner(storage, region_)) continue;
+      change[life.first] += storage->bytes;
+      if (rewriting_.is_inner(storage, region_)) change[life.last + 1] -= storage->bytes;
+    }
+    int64_t live = 0, peak = 0;
+    for (const int64_t bytes : change) peak = std::max(peak, live += bytes);
+    return peak;
   }
 
   void find_last_uses(const std::vector<int32_t>& order) {

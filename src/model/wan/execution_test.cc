@@ -13,6 +13,7 @@ constexpr int64_t tokens = 32760, dim = 5120, ffn = 13824;
 constexpr int64_t stream = tokens * dim * 2;  // bytes of [1, 32760, 5120] bfloat16
 constexpr int64_t inner = tokens * ffn * 2;
 constexpr int64_t text = 512 * dim * 2;
+constexpr int64_t angles = 2 * tokens * 64 * 4;  // cosines and sines
 
 Architecture architecture() {
   Architecture a;
@@ -46,18 +47,18 @@ class CompiledBlock : public testing::Test {
 
 struct Launched {
   Kernel kernel;
-  int64_t read, written;  // bytes of activations, to 1 %
+  int64_t read, written;  // bytes, but for biases and modulation
 };
 
 TEST_F(CompiledBlock, LaunchesWhatInductorDoes) {
   run(Execution::compiled);
   constexpr int64_t weight = dim * dim * 2, wide = dim * ffn * 2;
   const std::vector<Launched> measured = {
-      {Kernel::triton_red, stream, stream},          // layer norm, modulated
-      {Kernel::addmm, stream + weight, stream},      // to_q
-      {Kernel::addmm, stream + weight, stream},      // to_k
-      {Kernel::triton_red, 2 * stream, 2 * stream},  // norm_q, norm_k and their rotary embedding
-      {Kernel::addmm, stream + weight, stream},      // to_v
+      {Kernel::triton_red, stream, stream},                   // layer norm, modulated
+      {Kernel::addmm, stream + weight, stream},               // to_q
+      {Kernel::addmm, stream + weight, stream},               // to_k
+      {Kernel::triton_red, 2 * stream + angles, 2 * stream},  // norm_q, norm_k and their rotary embedding
+      {Kernel::addmm, stream + weight, stream},               // to_v
       {Kernel::sdpa_flash, 3 * stream, stream},
       {Kernel::addmm, stream + weight, stream},  // to_out
       {Kernel::triton_red, 2 * stream, stream},  // residual, norm2
@@ -77,15 +78,15 @@ TEST_F(CompiledBlock, LaunchesWhatInductorDoes) {
   std::string names;
   for (const Op& op : trace().ops) names += std::string(info(op.kernel).name) + "\n";
   ASSERT_EQ(trace().ops.size(), measured.size()) << names;
+  constexpr double small = 0.5e6;
   for (size_t i = 0; i < measured.size(); ++i) {
     const Op& op = trace().ops[i];
-    EXPECT_EQ(name_of(info(op.kernel).kind), name_of(info(measured[i].kernel).kind)) << i << "\n" << names;
-    EXPECT_EQ(op.kernel, measured[i].kernel) << i << "\n" << names;
+    EXPECT_EQ(info(op.kernel).name, info(measured[i].kernel).name) << i;
     const OpCost cost = cost_of(trace(), op);
-    const auto near = [](int64_t bytes) { return static_cast<double>(bytes) * 0.025; };
-    EXPECT_NEAR(static_cast<double>(cost.bytes_read), static_cast<double>(measured[i].read), near(measured[i].read))
+    EXPECT_NEAR(static_cast<double>(cost.bytes_read), static_cast<double>(measured[i].read), small) << i;
+    const double statistics = op.kernel == Kernel::sdpa_flash ? tokens * 40.0 * 4 : 0;
+    EXPECT_NEAR(static_cast<double>(cost.bytes_written), static_cast<double>(measured[i].written) + statistics, small)
         << i;
-    EXPECT_NEAR(static_cast<double>(cost.bytes_written), static_cast<double>(measured[i].written), near(stream)) << i;
   }
 }
 
