@@ -32,8 +32,9 @@ class CompiledBlock : public testing::Test {
       const Tensor x = tracer.input({1, tokens, dim}, DType::bfloat16),
                    context = tracer.input({1, 512, dim}, DType::bfloat16);
       const Tensor temb = tracer.input({1, 6, dim}, DType::bfloat16);
-      const Shape angles{1, tokens, 1, 128};
-      const RotaryEmbedding rotary{tracer.input(angles, DType::float32), tracer.input(angles, DType::float32)};
+      const Shape rotary_sizes{1, tokens, 1, 128};
+      const RotaryEmbedding rotary{tracer.input(rotary_sizes, DType::float32),
+                                   tracer.input(rotary_sizes, DType::float32)};
       block(x, context, temb, rotary);
     }
     execute(tracer.trace(), 0, execution);
