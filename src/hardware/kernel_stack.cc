@@ -110,16 +110,32 @@ ArchitectureConstants read_architecture(const config::View& view, const std::str
 }  // namespace
 
 const std::array<const char*, memory_classes>& memory_class_names() {
-  static const std::array<const char*, memory_classes> names = {
-      "vectorized",        "vectorized_heavy", "fill",
-      "unrolled_widen",    "unrolled_binary",  "unrolled_wide",
-      "broadcast",         "strided",          "broadcast_narrow",
-      "strided_narrow",    "broadcast_mixed",  "copy",
-      "reduction",         "reduction_outer",  "layer_norm",
-      "layer_norm_narrow", "rms_norm",         "softmax",
-      "cat_batched",       "gather",           "scatter",
-      "resample",          "random",           "to_channels_last",
-      "from_channels_last"};
+  static const std::array<const char*, memory_classes> names = {"vectorized",
+                                                                "vectorized_heavy",
+                                                                "fill",
+                                                                "unrolled_widen",
+                                                                "unrolled_binary",
+                                                                "unrolled_wide",
+                                                                "broadcast",
+                                                                "strided",
+                                                                "broadcast_narrow",
+                                                                "strided_narrow",
+                                                                "broadcast_mixed",
+                                                                "copy",
+                                                                "reduction",
+                                                                "reduction_outer",
+                                                                "layer_norm",
+                                                                "layer_norm_narrow",
+                                                                "rms_norm",
+                                                                "softmax",
+                                                                "cat_batched",
+                                                                "gather",
+                                                                "scatter",
+                                                                "resample",
+                                                                "random",
+                                                                "generated",
+                                                                "to_channels_last",
+                                                                "from_channels_last"};
   return names;
 }
 

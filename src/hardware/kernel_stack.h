@@ -38,6 +38,7 @@ enum class MemoryClass : uint8_t {
   scatter,
   resample,
   random,
+  generated,  // by torch.compile; elements are FLOPs here
   to_channels_last,
   from_channels_last,
 };

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "base/error.h"
 #include "model/deepseek_ocr/code_base.h"
@@ -105,6 +107,16 @@ RecordedRoot root_of(const Recording& recording) {
               name_notes(klass, known, "known"));
 }
 
+// runtime.execution.
+Execution execution_of(const config::View& config) {
+  if (!config.has("runtime") || !config.child("runtime").has("execution")) return Execution::eager;
+  std::vector<std::string> names;
+  for (const Execution execution : execution_modes) names.emplace_back(name_of(execution));
+  const std::string name = config.child("runtime").get_choice("execution", names);
+  return *std::find_if(std::begin(execution_modes), std::end(execution_modes),
+                       [&](Execution execution) { return name == name_of(execution); });
+}
+
 // "diffusion/dit" is within "diffusion", as "diffusion" is.
 bool within(const std::string& stage, const std::string& whole) {
   return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
@@ -113,7 +125,9 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
-  return models().instantiate(config.child("model"), config, files);
+  std::unique_ptr<AnalyticModel> model = models().instantiate(config.child("model"), config, files);
+  model->set_execution(execution_of(config));
+  return model;
 }
 
 config::Node configuration_of(const Recording& recording) {

@@ -86,6 +86,7 @@ void Trace::clear() {
   scopes.clear();
   calls.clear();
   shared_calls.clear();
+  execution = Execution::eager;
   given_bytes = 0;
   grown.clear();
   residences.clear();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "trace/arena.h"
+#include "trace/execution.h"
 #include "trace/kernel.h"
 #include "trace/tensor.h"
 
@@ -113,6 +114,7 @@ class Trace {
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;
+  Execution execution = Execution::eager;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 

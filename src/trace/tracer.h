@@ -241,6 +241,15 @@ class ContextGuard {
   Context previous_;
 };
 
+// Attention of a sequence to itself, which a sparse kernel may run.
+class SparseAttentionGuard {
+ public:
+  SparseAttentionGuard() { context_->attention_density = context_->self_attention_density; }
+
+ private:
+  ContextGuard context_;
+};
+
 // `with torch.autocast(dtype=...)`; enabled = false is `autocast(enabled=False)`.
 class AutocastGuard {
  public:
