@@ -88,6 +88,7 @@ void Trace::clear() {
   shared_calls.clear();
   given_bytes = 0;
   grown.clear();
+  carried.clear();
   residences.clear();
   metas.clear();
   strides.clear();
