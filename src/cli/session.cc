@@ -99,14 +99,15 @@ Session::Session(const Arguments& arguments) {
   files_.root = find_data_root();
   std::vector<std::string> overrides = arguments.rest();
   repository_ = repository(arguments, overrides);
-  const std::string name = arguments.value("--config-name");
+  const std::string name = name_ = arguments.value("--config-name");
+  overrides_ = with_report_keys(overrides);
   if (name.empty()) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
   try {
     config::Composition composition =
-        config::compose(*repository_, name, with_report_keys(overrides), {.working_directory = working_directory()});
+        config::compose(*repository_, name, overrides_, {.working_directory = working_directory()});
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
@@ -120,6 +121,14 @@ Session::Session(const Arguments& arguments) {
   } catch (const Error& error) {
     throw user_files_->renamed(error);
   }
+}
+
+std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string>& overrides) const {
+  std::vector<std::string> all = overrides_;
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  const config::Node config =
+      config::resolve(config::compose(*repository_, name_, all, {.working_directory = working_directory()}));
+  return build_model(config::View(config), files_);
 }
 
 std::optional<Machine> Session::machine() const {

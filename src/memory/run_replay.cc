@@ -50,10 +50,10 @@ class Runner {
   }
 
   // Ops [first, end), so often; what they leave goes with the stage. False: no room.
-  bool run(const std::string& stage, int32_t first, int32_t end, int64_t input_bytes) {
+  bool run(const std::string& stage, int32_t first, int32_t end, int64_t input_bytes, bool streamed = false) {
     Blocks inputs;
     if (input_bytes > 0 && !allocate(input_bytes, inputs, stage)) return false;
-    const AllocationProgram program = allocation_program(trace_, first, end, stack_);
+    const AllocationProgram program = allocation_program(trace_, first, end, streamed, stack_);
     if (!take_cublas_workspace(stage, first, end)) return false;
     AllocationReplay replay(program, allocator_);
     const bool fits = replay.run();
@@ -104,7 +104,8 @@ class Runner {
     const auto product = [&](const Op& op) { return info(op.kernel).kind == OpKind::matmul; };
     const auto* const ops = trace_.ops.data();
     if (std::none_of(ops + first, ops + end, product)) return true;
-    return allocate(stack_.cublas_workspace.value, cublas_, stage);
+    out_.cublas_workspace = stack_.cublas_workspace.value;
+    return allocate(out_.cublas_workspace, cublas_, stage);
   }
 
   const Trace& trace_;
@@ -131,7 +132,8 @@ OpRange ops_within(const Trace& trace, int32_t scope) {
 
 }  // namespace
 
-RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings) {
+RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,
+                     const std::string& only) {
   Tracer tracer;
   tracer.unrolls = unrolled;
   model.trace(tracer);
@@ -140,13 +142,14 @@ RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const Alloc
   bool fits = true;
   for (size_t i = 0; fits && i < model.stages().size(); ++i) {
     const Stage& stage = *model.stages()[i];
+    if (!only.empty() && stage.id() != only) continue;
     const Residence& residence = trace.residences[i];
     const Residents there = model.residents(stage);
     runner.begin_stage();
     fits = runner.move_weights(there, stage.id());
     if (fits && residence.on_device) {
       const OpRange ops = ops_within(trace, residence.scope);
-      fits = runner.run(stage.id(), ops.first, ops.end, residence.given_bytes - there.bytes());
+      fits = runner.run(stage.id(), ops.first, ops.end, residence.given_bytes - there.bytes(), residence.streamed);
     }
     runner.end_stage(stage.id());
   }

@@ -31,13 +31,15 @@ struct OutOfMemory {
 struct RunReplay {
   std::vector<ReplayedStage> stages;
   int64_t peak_allocated = 0, peak_reserved = 0;
+  int64_t cublas_workspace = 0;     // bytes that a handle of cuBLAS keeps; 0 where no matrix product runs
   int64_t retries = 0;              // how often the device was full and freed segments went back to it
   std::vector<OutOfMemory> failed;  // none, or the one at which the run ends
   std::vector<CachingAllocator::SegmentView> segments;  // at the end
 };
 
-// The run of the configuration, stage by stage.
-RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings = {});
+// The run of the configuration, stage by stage; `only`: one stage of it by itself, by its id.
+RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings = {},
+                     const std::string& only = "");
 
 // A forward of one stage with its weights alone on the device, after another like it: what a benchmark of it measures.
 RunReplay replay_forward(const Stage& stage, const Stack& stack, const AllocatorSettings& settings = {});
