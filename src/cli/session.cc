@@ -100,17 +100,14 @@ Session::Session(const Arguments& arguments) {
   files_.root = find_data_root();
   std::vector<std::string> overrides = arguments.rest();
   repository_ = repository(arguments, overrides);
-  const std::string name = arguments.value("--config-name");
-  if (name.empty()) {
+  name_ = arguments.value("--config-name");
+  overrides_ = with_report_keys(std::move(overrides));
+  if (name_.empty()) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
-  overrides = with_report_keys(std::move(overrides));
-  const auto compose = [&](const std::vector<std::string>& words) {
-    return config::compose(*repository_, name, words, {.working_directory = working_directory()});
-  };
   try {
-    config::Composition composition = compose(overrides);
+    config::Composition composition = composed(overrides_);
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
@@ -122,13 +119,24 @@ Session::Session(const Arguments& arguments) {
     place_run(composition);
     config_ = config::resolve(composition);
   } catch (const Error& error) {
-    throw user_files_->renamed(without_vain_advice(error, overrides, [&](const std::vector<std::string>& words) {
-      const config::Composition composition = compose(words);
+    throw user_files_->renamed(without_vain_advice(error, overrides_, [&](const std::vector<std::string>& words) {
+      const config::Composition composition = composed(words);
       const config::Node node = config::resolve(composition);
       build_model(config::View(node), files_);
       machine_of(config::View(node), composition.choices);
     }));
   }
+}
+
+config::Composition Session::composed(const std::vector<std::string>& overrides) const {
+  return config::compose(*repository_, name_, overrides, {.working_directory = working_directory()});
+}
+
+std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string>& overrides) const {
+  std::vector<std::string> all = overrides_;
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  const config::Node config = config::resolve(composed(all));
+  return build_model(config::View(config), files_);
 }
 
 std::optional<Machine> Session::machine() const { return machine_of(view(), choices_); }
