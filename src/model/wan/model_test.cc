@@ -509,8 +509,8 @@ TEST(Stages, TheAutoencoderIsOneForBothDirections) {
   EXPECT_EQ(model->parameter_count(), 126'892'531);
 }
 
-// wan/modules/vae.py raises "Invalid channel dimensions" with five levels; diffusers' decoder has 166,787,827 -
-// 126,892,531 parameters more, on the meta device.
+// With five levels wan/modules/vae.py raises "Invalid channel dimensions"; diffusers' autoencoder has 166,787,827
+// parameters on the meta device.
 TEST(Settings, LevelsOfAnAutoencoderAreThoseThatItsCodeCanHave) {
   for (const auto& [implementation, works] : {std::pair("official", false), std::pair("diffusers", true)}) {
     Settings settings("vae_decode", implementation);
