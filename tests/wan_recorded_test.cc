@@ -35,14 +35,16 @@ struct Spec {
 void PrintTo(const Spec& s, std::ostream* out) { *out << s.name; }
 
 std::unique_ptr<AnalyticModel> model_of(const Spec& s, const std::string& implementation) {
-  const config::Node node = config::parse_yaml(
+  config::Node node = config::parse_yaml(
       fmt::format("hf: {{model_id: test/wan, model_variant: small, {}}}\n"
                   "runtime: {{implementation: {}, allow_unsupported: true{}}}\n"
                   "workload: {{profile_id: test, num_inference_steps: 2, text_len: 16, prompt_tokens: 5{}}}\n"
-                  "transformer: {{}}\n{}"
+                  "transformer: {{}}\n"
                   "model: {{_target_: modelmeter.wan2_1.Wan2_1Model, stages: [{}]}}\n",
-                  s.hf, implementation, s.runtime, s.workload, s.parts, s.stages),
+                  s.hf, implementation, s.runtime, s.workload, s.stages),
       "test.yaml");
+  const bool second_vae = std::string(s.hf) == ti2v || std::string(s.name) == "SecondAutoencoder";
+  testing_models::add_wan_groups(node, s.parts, second_vae);
   return build_model(config::View(node), {});
 }
 
@@ -76,7 +78,8 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values(
             Spec{"T2v", t2v, "sampling, diffusion, vae_decode", ", attention: flash", video,
                  "vae: {num_res_blocks: 1}\n"},
-            Spec{"NoGuidance", t2v, all, ", attention: flash, cfg: false", video, "text_encoder: {num_layers: 2}\n"},
+            Spec{"NoGuidance", t2v, all, ", attention: flash, cfg: false", video,
+                 "text_encoder: {num_layers: 2, dim: 24}\n"},
             Spec{"I2v", i2v, from_image, ", attention: flash", video,
                  "text_encoder: {num_layers: 1}\nvae: {num_res_blocks: 1}\n"},
             Spec{"Flf2v", flf2v, "image_encoder, sampling, diffusion", ", attention: flash, residency: offload", video,
@@ -93,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
             Spec{"Batch", t2v, "sampling, diffusion, vae_decode", ", attention: flash",
                  ", batch_size: 2, latent: [16, 2, 4, 6]", "text_encoder: {weight_dtype: float32}\n"},
             Spec{"SecondAutoencoder", "notes: ''", "vae_decode", ", attention: flash",
-                 ", batch_size: 1, latent: [48, 2, 4, 6]", "vae: {is_residual: true, num_res_blocks: 1}\n"}),
+                 ", batch_size: 1, latent: [48, 2, 4, 6]", "vae: {num_res_blocks: 1}\n"}),
         testing::Values("official", "diffusers")),
     name_of);
 
@@ -114,15 +117,14 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     OfDiffusers, Header,
     testing::Combine(
-        testing::Values(Spec{"Math", i2v, "image_encoder, diffusion, vae_decode", ", attention: math", video, ""},
-                        Spec{"TilesAndSlices", t2v, "vae_decode",
-                             ", attention: flash, vae_tiling: true, vae_slicing: true",
-                             ", batch_size: 2, num_frames: 1, height: 512, width: 512",
-                             "vae: {base_dim: 16, weight_dtype: bfloat16}\n"},
-                        Spec{"Tokens", t2v, "diffusion", ", attention: flash",
-                             ", token_timesteps: true, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
-                        Spec{"SmallText", t2v, "text_encoder", ", attention: math", video,
-                             "text_encoder: {num_layers: 2, d_model: 24, d_kv: 16, num_heads: 2, vocab_size: 100}\n"}),
+        testing::Values(
+            Spec{"Math", i2v, "image_encoder, diffusion, vae_decode", ", attention: math", video, ""},
+            Spec{"TilesAndSlices", t2v, "vae_decode", ", attention: flash, vae_tiling: true, vae_slicing: true",
+                 ", batch_size: 2, num_frames: 1, height: 512, width: 512", "vae: {dim: 16, weight_dtype: bfloat16}\n"},
+            Spec{"Tokens", t2v, "diffusion", ", attention: flash",
+                 ", token_timesteps: true, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
+            Spec{"SmallText", t2v, "text_encoder", ", attention: math", video,
+                 "text_encoder: {num_layers: 2, dim: 24, dim_attn: 32, num_heads: 2, vocab: 100}\n"}),
         testing::Values("diffusers")),
     name_of);
 

@@ -5,6 +5,7 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "cli/terminal.h"
 #include "report/memory_json.h"
 #include "report/memory_text.h"
 
@@ -24,7 +25,11 @@ int memory(const CommandLine& line) {
   const std::optional<Machine> machine = session.machine();
   const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
   const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack);
-  print((arguments.has("--json") ? memory_json(report) : memory_text(report)) + "\n");
+  if (arguments.has("--json")) {
+    print(memory_json(report) + "\n");
+  } else {
+    print_fitted(memory_text(report, output_width()) + "\n");
+  }
   for (const std::string& text : report.notes) note(arguments, "note: " + text);
   return 0;
 }

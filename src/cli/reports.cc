@@ -53,6 +53,7 @@ int compare(const CommandLine& line) {
   } else {
     print_fitted(difference_markdown(d, layers));
   }
+  if (d.layers_in_common == 0) note(arguments, "warning: the two reports have no layer in common");
   return 0;
 }
 

@@ -36,6 +36,13 @@ TEST(ParseYaml, KeepsOrderAndPlaces) {
   EXPECT_EQ(node.entries()[1].key_mark.line, 2);
 }
 
+TEST(ParseYaml, LinesOfErrorsHaveNoCarriageReturn) {
+  const Node node = parse("a: 1\r\nb:\r\n  c: x\r\n");
+  EXPECT_EQ(node.find("b")->find("c")->span().text, "  c: x");
+  EXPECT_EQ(node.find("b")->find("c")->span().line, 3);
+  EXPECT_EQ(parse("a: 1\nb: 2").find("b")->span().text, "b: 2");  // no line break at the end
+}
+
 TEST(ParseYaml, EmptyAndBareRoots) {
   EXPECT_EQ(to_yaml(parse("")), "{}\n");
   EXPECT_EQ(to_yaml(parse("# only a comment\n")), "{}\n");

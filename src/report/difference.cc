@@ -7,6 +7,8 @@
 
 #include "base/format.h"
 #include "base/json_writer.h"
+#include "report/ranking.h"
+#include "report/role.h"
 #include "report/table.h"
 #include "report/top.h"
 
@@ -31,6 +33,30 @@ std::string ratio(Count a, Count b) {
   return a == 0 ? (b == 0 ? "1" : "-") : fmt::format("{:.4g}", static_cast<double>(b) / static_cast<double>(a));
 }
 
+std::string implementation_of(const Report& r) {
+  for (const auto& [name, value] : r.runtime) {
+    if (name == "implementation") return text_of(value);
+  }
+  return "";
+}
+
+// Leaves that cost something; those of one role together.
+void add_layers(const Report& r, const std::string& implementation, std::map<std::string, LayerDifference>& out,
+                bool is_a) {
+  std::map<std::string, std::string> label;
+  const std::vector<std::string> all = labels(r);
+  for (size_t i = 0; i < all.size(); ++i) label[r.modules[i].module_id] = all[i];
+  for (const ModuleMetricsSnapshot* s : top_leaves(r, r.modules.size())) {
+    if (s->exact.kernels == 0) continue;
+    const std::string role = role_of(s->module_id, implementation);
+    LayerDifference& d = out[role];
+    if (d.label.empty() || role == s->module_id) d.label = role == s->module_id ? label[role] : role;
+    (is_a ? d.in_a : d.in_b) = true;
+    (is_a ? d.flops_a : d.flops_b) += s->exact.flops_torch;
+    (is_a ? d.bytes_a : d.bytes_b) += s->exact.bytes_moved;
+  }
+}
+
 Count distance(Count a, Count b) { return a < b ? b - a : a - b; }
 
 }  // namespace
@@ -45,19 +71,14 @@ ReportDifference difference(const Report& a, const Report& b) {
 
   for (const FigureRow& row : figure_rows) out.totals.push_back({row.name, row.get(a.totals), row.get(b.totals)});
 
+  const std::string code_a = implementation_of(a), code_b = implementation_of(b);
+  out.by_role = code_a != code_b;
   std::map<std::string, LayerDifference> layers;
-  for (const ModuleMetricsSnapshot* s : top_leaves(a, a.modules.size())) {
-    LayerDifference& d = layers[s->module_id];
-    d.flops_a = s->exact.flops_torch;
-    d.bytes_a = s->exact.bytes_moved;
-  }
-  for (const ModuleMetricsSnapshot* s : top_leaves(b, b.modules.size())) {
-    LayerDifference& d = layers[s->module_id];
-    d.flops_b = s->exact.flops_torch;
-    d.bytes_b = s->exact.bytes_moved;
-  }
+  add_layers(a, out.by_role ? code_a : "", layers, true);
+  add_layers(b, out.by_role ? code_b : "", layers, false);
   for (auto& [id, d] : layers) {
     d.module_id = id;
+    out.layers_in_common += d.in_a && d.in_b ? 1 : 0;
     if (d.flops_a != d.flops_b || d.bytes_a != d.bytes_b) out.layers.push_back(d);
   }
   std::stable_sort(out.layers.begin(), out.layers.end(), [](const LayerDifference& x, const LayerDifference& y) {
@@ -67,6 +88,31 @@ ReportDifference difference(const Report& a, const Report& b) {
   });
   return out;
 }
+
+namespace {
+
+std::string differing_layers_table(const ReportDifference& d, size_t shown) {
+  Count flops = 0, bytes = 0;
+  for (size_t i = 0; i < shown; ++i) {
+    flops = std::max({flops, d.layers[i].flops_a, d.layers[i].flops_b});
+    bytes = std::max({bytes, d.layers[i].bytes_a, d.layers[i].bytes_b});
+  }
+  const Scale of_flops = scale_of(Unit::flop, flops), of_bytes = scale_of(Unit::byte, bytes);
+  Table table({"Layer", of_flops.unit + " A", "B", "B / A", of_bytes.unit + " A", "B", "B / A"},
+              {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
+  const auto number = [](bool there, const Scale& scale, Count value) { return there ? scale.number(value) : "-"; };
+  for (size_t i = 0; i < shown; ++i) {
+    const LayerDifference& l = d.layers[i];
+    const bool both = l.in_a && l.in_b;
+    table.add({l.label, number(l.in_a, of_flops, l.flops_a), number(l.in_b, of_flops, l.flops_b),
+               both ? ratio(l.flops_a, l.flops_b) : "-", number(l.in_a, of_bytes, l.bytes_a),
+               number(l.in_b, of_bytes, l.bytes_b), both ? ratio(l.bytes_a, l.bytes_b) : "-"});
+  }
+  const size_t more = d.layers.size() - shown;
+  return table.markdown() + (more > 0 ? fmt::format("\n{} more layers differ.\n", more) : "");
+}
+
+}  // namespace
 
 std::string difference_markdown(const ReportDifference& d, size_t most_layers) {
   std::string out = fmt::format("A: {}\nB: {}\n\n## Inputs\n\n", d.a, d.b);
@@ -84,17 +130,10 @@ std::string difference_markdown(const ReportDifference& d, size_t most_layers) {
     totals.add({f.name, text(f.a), text(f.b), both ? grouped(*f.b - *f.a) : "-", both ? ratio(*f.a, *f.b) : "-"});
   }
   out += "\n## Totals\n\n" + totals.markdown() + "\n## Layers\n\n";
+  if (d.layers_in_common == 0) return out + "The two have no layer in common: they are two models.\n";
   if (d.layers.empty()) return out + "The same.\n";
-  Table layers({"Layer", "FLOPs A", "FLOPs B", "B / A", "Bytes A", "Bytes B", "B / A"},
-               {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
-  for (size_t i = 0; i < std::min(most_layers, d.layers.size()); ++i) {
-    const LayerDifference& l = d.layers[i];
-    layers.add({l.module_id, flops_text(l.flops_a), flops_text(l.flops_b), ratio(l.flops_a, l.flops_b),
-                bytes_text(l.bytes_a), bytes_text(l.bytes_b), ratio(l.bytes_a, l.bytes_b)});
-  }
-  out += layers.markdown();
-  if (d.layers.size() > most_layers) out += fmt::format("\n{} more layers differ.\n", d.layers.size() - most_layers);
-  return out;
+  if (d.by_role) out += "Of two code bases: layers stand beside each other by what they are for.\n\n";
+  return out + differing_layers_table(d, std::min(most_layers, d.layers.size()));
 }
 
 std::string difference_json(const ReportDifference& d) {
@@ -111,6 +150,7 @@ std::string difference_json(const ReportDifference& d) {
       };
       out.list("inputs", d.inputs, pair);
       out.list("totals", d.totals, pair);
+      out.field("layers_in_common", d.layers_in_common);
       out.list("layers", d.layers, [&](const LayerDifference& l) {
         out.map([&] {
           out.field("module_id", l.module_id);

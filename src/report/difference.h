@@ -19,7 +19,9 @@ struct FigureDifference {
 };
 
 struct LayerDifference {
-  std::string module_id;
+  std::string module_id;  // of both, or the role where two code bases call it differently
+  std::string label;      // for people: "block x 40" in place of "block_00"
+  bool in_a = false, in_b = false;
   Count flops_a = 0, flops_b = 0, bytes_a = 0, bytes_b = 0;
 };
 
@@ -28,6 +30,8 @@ struct ReportDifference {
   std::vector<InputDifference> inputs;
   std::vector<FigureDifference> totals;  // every total, equal or not
   std::vector<LayerDifference> layers;   // leaves that differ, the largest change of FLOPs first, then of bytes
+  size_t layers_in_common = 0;           // leaves of both, equal or not
+  bool by_role = false;                  // reports of two code bases: layers stand by what they are for (role.h)
 };
 
 ReportDifference difference(const Report& a, const Report& b);

@@ -16,13 +16,13 @@ namespace {
 constexpr size_t gap = 2;  // between columns
 constexpr size_t least_name = 24;
 
-struct Row {
+struct TreeRow {
   std::string branch, name;  // "│  ├─ ", "block x 40"
   const ModuleTreeNode* node;
   CallShapes shapes;
 };
 
-struct Column {
+struct TreeColumn {
   std::string title;
   Align align;
   int leave_out;  // the lowest number first; 0: never
@@ -59,14 +59,14 @@ class Tree {
   }
 
   std::string text() const {
-    std::vector<Column> columns = all_columns();
+    std::vector<TreeColumn> columns = all_columns();
     fit(columns);
-    std::string out = line(columns, [](const Column& c) -> const std::string& { return c.title; });
+    std::string out = line(columns, [](const TreeColumn& c) -> const std::string& { return c.title; });
     std::string rule;
-    for (const Column& c : columns) rule += (rule.empty() ? "" : "  ") + std::string(c.width(), '-');
+    for (const TreeColumn& c : columns) rule += (rule.empty() ? "" : "  ") + std::string(c.width(), '-');
     out += rule + "\n";
     for (size_t i = 0; i < rows_.size(); ++i) {
-      out += line(columns, [&](const Column& c) -> const std::string& { return c.cells[i]; });
+      out += line(columns, [&](const TreeColumn& c) -> const std::string& { return c.cells[i]; });
     }
     return out + (hides_ ? fmt::format("\nThere are layers below: --depth {} shows them.\n", options_.depth + 1) : "");
   }
@@ -91,28 +91,28 @@ class Tree {
   }
 
   template <class Cell>
-  Column column(const std::string& title, Align align, int leave_out, const Cell& cell) const {
-    Column out{title, align, leave_out, {}};
-    for (const Row& row : rows_) out.cells.push_back(cell(row));
+  TreeColumn column(const std::string& title, Align align, int leave_out, const Cell& cell) const {
+    TreeColumn out{title, align, leave_out, {}};
+    for (const TreeRow& row : rows_) out.cells.push_back(cell(row));
     return out;
   }
 
-  std::vector<Column> all_columns() const {
-    std::vector<Column> out;
-    out.push_back(column("Layer", Align::left, 0, [](const Row& r) { return r.branch + r.name; }));
-    out.push_back(column("Class", Align::left, 2, [](const Row& r) { return r.node->klass; }));
-    out.push_back(column("Input", Align::left, 1, [](const Row& r) { return r.shapes.input; }));
-    out.push_back(column("Output", Align::left, 5, [](const Row& r) { return r.shapes.output; }));
+  std::vector<TreeColumn> all_columns() const {
+    std::vector<TreeColumn> out;
+    out.push_back(column("Layer", Align::left, 0, [](const TreeRow& r) { return r.branch + r.name; }));
+    out.push_back(column("Class", Align::left, 2, [](const TreeRow& r) { return r.node->klass; }));
+    out.push_back(column("Input", Align::left, 1, [](const TreeRow& r) { return r.shapes.input; }));
+    out.push_back(column("Output", Align::left, 5, [](const TreeRow& r) { return r.shapes.output; }));
     out.push_back(column("Parameters", Align::right, 7,
-                         [](const Row& r) { return r.node->parameters == 0 ? "-" : grouped(r.node->parameters); }));
+                         [](const TreeRow& r) { return r.node->parameters == 0 ? "-" : grouped(r.node->parameters); }));
     std::vector<Figures> all;
-    for (const Row& row : rows_) all.push_back(figures_of(*row.node));
+    for (const TreeRow& row : rows_) all.push_back(figures_of(*row.node));
     const RankKey& by = options_.by != nullptr ? *options_.by : rank_keys[0];
     for (const FigureRow* figure : figures_of(by)) {
       if (figure->get(all.front()).value_or(0) == 0) continue;
       const Scale scale = scale_of(*figure, all);
       const bool first = figure == &figure_row(by.figures[0]);
-      Column figures{title_of(*figure, scale), Align::right, first ? 0 : 6, {}},
+      TreeColumn figures{title_of(*figure, scale), Align::right, first ? 0 : 6, {}},
           shares{"%", Align::right, first ? 0 : 4, {}};
       for (const Figures& f : all) {
         figures.cells.push_back(scale.number(figure->get(f).value_or(0)));
@@ -122,27 +122,27 @@ class Tree {
       out.push_back(std::move(figures));
       if (figure->additive) out.push_back(std::move(shares));
     }
-    out.push_back(column("Calls", Align::right, 3, [](const Row& r) { return calls_text(*r.node); }));
+    out.push_back(column("Calls", Align::right, 3, [](const TreeRow& r) { return calls_text(*r.node); }));
     return out;
   }
 
-  static size_t total(const std::vector<Column>& columns) {
+  static size_t total(const std::vector<TreeColumn>& columns) {
     size_t out = 0;
-    for (const Column& c : columns) out += c.width() + (out == 0 ? 0 : gap);
+    for (const TreeColumn& c : columns) out += c.width() + (out == 0 ? 0 : gap);
     return out;
   }
 
-  void fit(std::vector<Column>& columns) const {
+  void fit(std::vector<TreeColumn>& columns) const {
     const auto width = static_cast<size_t>(std::max(options_.width, 1));
     for (int number = 1; number <= 7 && total(columns) > width; ++number) {
       columns.erase(
-          std::remove_if(columns.begin(), columns.end(), [&](const Column& c) { return c.leave_out == number; }),
+          std::remove_if(columns.begin(), columns.end(), [&](const TreeColumn& c) { return c.leave_out == number; }),
           columns.end());
     }
     shorten_names(columns, width);
   }
 
-  void shorten_names(std::vector<Column>& columns, size_t width) const {
+  void shorten_names(std::vector<TreeColumn>& columns, size_t width) const {
     const size_t others = total(columns) - columns.front().width();
     const size_t left = std::max(least_name, width > others ? width - others : 0);
     if (left >= columns.front().width()) return;
@@ -153,9 +153,9 @@ class Tree {
   }
 
   template <class Cell>
-  static std::string line(const std::vector<Column>& columns, const Cell& cell) {
+  static std::string line(const std::vector<TreeColumn>& columns, const Cell& cell) {
     std::string out;
-    for (const Column& c : columns) {
+    for (const TreeColumn& c : columns) {
       const std::string space(c.width() - shown_width(cell(c)), ' ');
       out += (out.empty() ? "" : "  ") + (c.align == Align::right ? space + cell(c) : cell(c) + space);
     }
@@ -167,7 +167,7 @@ class Tree {
   const Rollup& rollup_;
   const LayerTreeOptions& options_;
   const CallShapeReader reader_;
-  std::vector<Row> rows_;
+  std::vector<TreeRow> rows_;
   bool hides_ = false;
 };
 

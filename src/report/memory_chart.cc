@@ -43,9 +43,24 @@ std::vector<ChartColumn> columns_of(const StageMemory& s, int count, bool has_pe
   return out;
 }
 
-// Whether a row whose upper edge is `row` of `rows` is filled up to `bytes`.
-bool reaches(int64_t bytes, int row, int rows, int64_t top) {
-  return static_cast<double>(bytes) * rows > (static_cast<double>(row) - 0.5) * static_cast<double>(top);
+// From what the rows go up to what.
+struct Axis {
+  int64_t base, top;
+  int rows;
+  int64_t at(int row) const { return base + (top - base) / rows * row + (top - base) % rows * row / rows; }
+  // Whether the row is filled up to `bytes`.
+  bool reaches(int64_t bytes, int row) const {
+    return static_cast<double>(bytes - base) * rows >
+           (static_cast<double>(row) - 0.5) * static_cast<double>(top - base);
+  }
+};
+
+// It begins at what is held throughout, where that is a large part.
+Axis axis_of(const std::vector<ChartColumn>& columns, int64_t top, int rows) {
+  int64_t base = top;
+  for (const ChartColumn& c : columns) base = std::min(base, c.held);
+  if (base < top / 4 || base == top) base = 0;
+  return {base, top, rows};
 }
 
 }  // namespace
@@ -68,23 +83,26 @@ std::string memory_chart(const MemoryReport& r, ChartSize size) {
         s.forwards == 1 ? "once" : fmt::format("{} times", s.forwards),
         s.residents.on_device ? "" : ", not on the device");
   }
+  const Axis values = axis_of(columns, top, size.height);
+  const Scale scale = binary_scale(top);
   std::string out;
   for (int row = size.height; row >= 1; --row) {
     std::string line;
-    for (const ChartColumn& c : columns) {
-      line += reaches(c.held, row, size.height, top) ? ':' : reaches(c.live, row, size.height, top) ? '#' : ' ';
-    }
+    for (const ChartColumn& c : columns)
+      line += values.reaches(c.held, row) ? ':' : values.reaches(c.live, row) ? '#' : ' ';
     line.erase(line.find_last_not_of(' ') + 1);
-    out += fmt::format("{:>11} |{}\n", gibibytes_text(top * row / size.height), line);
+    out += fmt::format("{:>11} |{}\n", scale.text(values.at(row)), line);
   }
   std::string mark;
   for (const ChartColumn& c : columns) mark += c.peak ? '^' : ' ';
   mark.erase(mark.find_last_not_of(' ') + 1);
-  out += fmt::format("{:>11} +{}\n", "0", axis);
+  out += fmt::format("{:>11} +{}\n", values.base == 0 ? "0" : scale.text(values.base), axis);
   if (!mark.empty()) out += fmt::format("{:>11}  {} peak\n", "", mark);
   out +=
       fmt::format("\n  # activations   : weights and inputs   {} ops recorded of {} run: what repeats is drawn once\n",
                   grouped(r.ops_recorded), grouped(r.ops_run));
+  if (values.base > 0)
+    out += fmt::format("  the axis begins at the {} that are there throughout\n", scale.text(values.base));
   return out + legend;
 }
 

@@ -1,5 +1,6 @@
 // Live memory over the sequence of ops as lines of text: weights and inputs below, activations above, the stages under
-// the axis. An op that repeats is drawn once, at its highest.
+// the axis. An op that repeats is drawn once, at its highest. What is on the device all the time is below the axis, so
+// that it shows what changes.
 #pragma once
 
 #include <string>

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/format.h"
 #include "report/memory_chart.h"
 #include "report/table.h"
@@ -10,6 +12,7 @@ namespace modelmeter {
 namespace {
 
 constexpr size_t most_tensors = 20;
+constexpr int chart_labels = 14;        // columns beside the chart
 constexpr int64_t enough_percent = 95;  // of the activations at the peak
 
 std::string op_text(const MemoryOp& op) {
@@ -19,28 +22,37 @@ std::string op_text(const MemoryOp& op) {
 
 std::string where(const MemoryOp& op) { return op.scope.empty() ? "" : op.scope; }
 
-std::string roles_text(const StageMemory& s) {
+// All figures of a report are in one unit: that of the most.
+Scale scale_of(const MemoryReport& r) {
+  int64_t most = r.device.nvidia_smi();
+  for (const StageMemory& s : r.stages) most = std::max({most, s.live_bytes(), s.with_workspace_bytes});
+  return binary_scale(most);
+}
+
+std::string roles_text(const StageMemory& s, const Scale& scale) {
   std::string out;
   for (const MemoryRole& role : s.roles) {
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", role.name, gibibytes_text(role.bytes));
+    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", role.name, scale.text(role.bytes));
   }
   return out;
 }
 
-std::string stages_table(const MemoryReport& r) {
-  Table table(
-      {"Stage", "Weights", "Inputs", "Activations", "of which kept", "Live at its peak", "Op at the peak", "in"},
-      {Align::left, Align::right, Align::right, Align::right, Align::left, Align::right, Align::left, Align::left});
+std::string stages_table(const MemoryReport& r, const Scale& scale) {
+  Table table({"Stage", "Weights", "Inputs", "Activations", "of which kept", "Live at its peak", "With workspace",
+               "Op at the peak", "in"},
+              {Align::left, Align::right, Align::right, Align::right, Align::left, Align::right, Align::right,
+               Align::left, Align::left});
   for (const StageMemory& s : r.stages) {
     const std::string op = s.residents.on_device ? op_text(s.peak) : "runs on the CPU";
-    table.add({s.id, gibibytes_text(s.weight_bytes()), gibibytes_text(s.input_bytes),
-               gibibytes_text(s.activation_bytes), roles_text(s), gibibytes_text(s.live_bytes()), op, where(s.peak)});
+    const int64_t with_workspace = std::max(s.with_workspace_bytes, s.live_bytes());
+    table.add({s.id, scale.text(s.weight_bytes()), scale.text(s.input_bytes), scale.text(s.activation_bytes),
+               roles_text(s, scale), scale.text(s.live_bytes()), scale.text(with_workspace), op, where(s.peak)});
   }
   return table.markdown();
 }
 
 // Weights, inputs, then tensors until they are most of the activations.
-std::string alive_table(const MemoryReport& r) {
+std::string alive_table(const MemoryReport& r, const Scale& scale) {
   Table table({"Bytes", "", "What", "dtype", "Shape", "Made by", "in"},
               {Align::right, Align::right, Align::left, Align::left, Align::left, Align::left, Align::left});
   const int64_t activations = r.peak().activation_bytes;
@@ -62,11 +74,10 @@ std::string alive_table(const MemoryReport& r) {
     }
     grown |= row.grown;
     const std::string maker = !tensor ? "" : row.made_by.index < 0 ? "not traced" : op_text(row.made_by);
-    table.add({grouped(row.bytes), gibibytes_text(row.bytes), what, row.dtype, row.shape + (row.grown ? " *" : ""),
-               maker, where(row.made_by)});
+    table.add({grouped(row.bytes), scale.text(row.bytes), what, row.dtype, row.shape + (row.grown ? " *" : ""), maker,
+               where(row.made_by)});
   }
-  if (left > 0)
-    table.add({grouped(rest), gibibytes_text(rest), fmt::format("{} smaller tensors", left), "", "", "", ""});
+  if (left > 0) table.add({grouped(rest), scale.text(rest), fmt::format("{} smaller tensors", left), "", "", "", ""});
   std::string out = table.markdown();
   if (grown) out += "\n\\* grows with a repetition: the shape is that of the first, the bytes are those of the last.\n";
   return out;
@@ -83,11 +94,11 @@ std::string workspace_line(const MemoryReport& r) {
                      op_text(highest->workspace_peak), highest->workspace_peak.scope);
 }
 
-std::string device_table(const MemoryReport& r) {
+std::string device_table(const MemoryReport& r, const Scale& scale) {
   const DeviceMemory& d = r.device;
   Table table({"", "Bytes", "", "Source"}, {Align::left, Align::right, Align::right, Align::left});
   const auto row = [&](const std::string& name, int64_t bytes, const std::string& source) {
-    table.add({name, grouped(bytes), gibibytes_text(bytes), source});
+    table.add({name, grouped(bytes), scale.text(bytes), source});
   };
   row("modelled live peak", d.live, "");
   for (const DevicePart& part : d.allocator) row("+ " + part.name, part.bytes, part.source);
@@ -108,18 +119,21 @@ std::string runtime_line(const MemoryReport& r) {
 
 }  // namespace
 
-std::string memory_text(const MemoryReport& r) {
+std::string memory_text(const MemoryReport& r, int width) {
+  const Scale scale = scale_of(r);
+  ChartSize chart;
+  if (width > 0) chart.width = std::clamp(width - chart_labels, 10, chart.width);
   const StageMemory& peak = r.peak();
   std::string out = fmt::format("# Memory: {}, {}{}\n\n", r.model, r.workload, runtime_line(r));
-  out += fmt::format("The peak is {} in {}", gibibytes_text(peak.live_bytes()), peak.id);
+  out += fmt::format("The peak is {} in {}", scale.text(peak.live_bytes()), peak.id);
   if (peak.peak.index >= 0) {
     out +=
         fmt::format(", right after {}{}", op_text(peak.peak), peak.peak.scope.empty() ? "" : " in " + peak.peak.scope);
   }
-  out += ".\n\n## Stages\n\n" + stages_table(r);
-  out += "\n## Over the ops\n\n" + memory_chart(r);
-  out += "\n## Alive at the peak\n\n" + alive_table(r);
-  out += "\n## On a real device\n\n" + device_table(r);
+  out += ".\n\n## Stages\n\n" + stages_table(r, scale);
+  out += "\n## Over the ops\n\n" + memory_chart(r, chart);
+  out += "\n## Alive at the peak\n\n" + alive_table(r, scale);
+  out += "\n## On a real device\n\n" + device_table(r, scale);
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 namespace modelmeter {
 
-std::string memory_text(const MemoryReport& report);
+// The chart is as wide as fits in so many columns, 100 at most; 0: 100.
+std::string memory_text(const MemoryReport& report, int width = 0);
 
 }  // namespace modelmeter

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string_view>
 
 #include "base/edit_distance.h"
@@ -12,13 +14,24 @@
 namespace modelmeter {
 namespace {
 
-// How many equal layers a node stands for. Where a group above tells it, `layers` does.
-int64_t count_of(const AnalyticModuleNode& node) {
-  if (node.repetition_count) return *node.repetition_count;
+// Of a group of equal layers that stands below a node with the count of all: how many the group has.
+std::optional<int64_t> layers_of(const AnalyticModuleNode& node) {
   for (const auto& [name, value] : node.constructor_params) {
     if (name == "layers" && std::holds_alternative<int64_t>(value)) return std::get<int64_t>(value);
   }
-  return 1;
+  return std::nullopt;
+}
+
+// Nodes whose groups below say how many layers they are, so that no path counts a layer twice.
+std::set<std::string> counted_below(const Report& report) {
+  std::set<std::string> out;
+  std::map<std::string, std::optional<std::string>> parent;
+  for (const AnalyticModuleNode& node : report.modules) {
+    parent[node.module_id] = node.parent_id;
+    if (!layers_of(node)) continue;
+    for (std::optional<std::string> id = node.parent_id; id; id = parent[*id]) out.insert(*id);
+  }
+  return out;
 }
 
 }  // namespace
@@ -79,6 +92,7 @@ std::string label_of(const std::string& name, int64_t count) {
 std::vector<std::string> labels(const Report& report) {
   std::vector<std::string> out;
   std::map<std::string, std::string> known;  // by id; parents stand before children
+  const std::set<std::string> of_groups = counted_below(report);
   for (const AnalyticModuleNode& node : report.modules) {
     // The part of the id below the parent's: an id need not begin with the parent's ("text_encoder/umt5").
     std::string above, own = node.module_id;
@@ -88,7 +102,9 @@ std::vector<std::string> labels(const Report& report) {
     }
     const size_t slash = own.rfind('/');
     const size_t name = slash == std::string::npos ? 0 : slash + 1;
-    out.push_back(above + own.substr(0, name) + label_of(own.substr(name), count_of(node)));
+    const int64_t count =
+        of_groups.count(node.module_id) != 0 ? 1 : node.repetition_count.value_or(layers_of(node).value_or(1));
+    out.push_back(above + own.substr(0, name) + label_of(own.substr(name), count));
     known[node.module_id] = out.back();
   }
   return out;

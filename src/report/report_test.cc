@@ -466,6 +466,62 @@ TEST(Difference, PutsTheLargestChangeOfFlopsFirstThenOfBytes) {
   EXPECT_EQ(d.layers[2].module_id, x);
 }
 
+TEST(Difference, SetsTheLayersOfTwoCodeBasesSideBySide) {
+  WanSpec official, diffusers;
+  official.stages = diffusers.stages = "[text_encoder, diffusion, vae_decode]";
+  diffusers.implementation = "diffusers";
+  const ReportDifference d = difference(report_of(official), report_of(diffusers));
+  EXPECT_TRUE(d.by_role);
+  EXPECT_GT(d.layers_in_common, 60u);
+  for (const LayerDifference& l : d.layers) {
+    // What computes has a counterpart, and in both the same FLOPs.
+    EXPECT_EQ(l.flops_a, l.flops_b) << l.module_id;
+    EXPECT_TRUE((l.in_a && l.in_b) || l.flops_a + l.flops_b == 0) << l.module_id;
+  }
+  const auto of = [&](const std::string& id) {
+    LayerDifference out;
+    for (const LayerDifference& l : d.layers) {
+      if (l.module_id == id) out = l;
+    }
+    return out;
+  };
+  EXPECT_EQ(of("diffusion/dit/block_00/attn/self_attn/q").label, "diffusion/dit/block x 3/attn/self_attn/q");
+  // The norm before cross attention is norm3 of one and norm2 of the other: equal, and so not among what differs.
+  EXPECT_EQ(of("diffusion/dit/block_00/norm2").module_id, "");
+  EXPECT_EQ(of("diffusion/dit/block_00/norm3").module_id, "");
+  EXPECT_EQ(at(report_of(official), "diffusion/dit/block_00/norm3").exact.bytes_moved,
+            at(report_of(diffusers), "diffusion/dit/block_00/norm2").exact.bytes_moved);
+  // Two residual blocks of the middle are two modules of one and a list of the other.
+  EXPECT_EQ(of("vae/decode/decoder/middle/nonlinearity").in_a, of("vae/decode/decoder/middle/nonlinearity").in_b);
+}
+
+TEST(Difference, OfOneCodeBaseHasItsIds) {
+  WanSpec more;
+  more.steps = 3;
+  const ReportDifference d = difference(report_of({}), report_of(more));
+  EXPECT_FALSE(d.by_role);
+  EXPECT_EQ(d.layers_in_common, top_leaves(report_of({}), 1000).size());
+}
+
+TEST(Difference, SaysWhenTwoModelsHaveNothingInCommon) {
+  const ReportDifference d = difference(report_of({}), build_report(*testing_models::ocr_model({}), "pages"));
+  EXPECT_EQ(d.layers_in_common, 0u);
+  EXPECT_THAT(difference_markdown(d, 10), HasSubstr("no layer in common"));
+  EXPECT_EQ(nlohmann::json::parse(difference_json(d))["layers_in_common"], 0);
+}
+
+TEST(Difference, WhatOneSideLacksIsAbsentNotZero) {
+  Report a = report_of({}), b = a;
+  const std::string id = top_leaves(a, 1).front()->module_id;
+  for (ModuleMetricsSnapshot& s : b.module_metrics) {
+    if (s.module_id == id) s.exact.kernels = 0;
+  }
+  const ReportDifference d = difference(a, b);
+  ASSERT_EQ(d.layers.size(), 1u);
+  EXPECT_TRUE(d.layers[0].in_a && !d.layers[0].in_b);
+  EXPECT_THAT(difference_markdown(d, 10), testing::ContainsRegex("mlp/0 +\\| +[0-9.]+ +\\| +- +\\| +- +\\|"));
+}
+
 TEST(Difference, IsOneJsonObject) {
   WanSpec more;
   more.ffn_dim = 96;

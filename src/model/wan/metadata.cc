@@ -123,9 +123,9 @@ void Metadata::check_task(const View& at) const {
   const std::string fits = variants_making(task);
   std::vector<std::string> hints;
   if (!fits.empty()) hints.push_back("entries for it are those of " + fits);
-  if (task == "ti2v" || architecture.out_dim != variant->vae().z_dim) {
+  if (task == "ti2v" || architecture.out_dim != variant->latent_channels()) {
     hints.push_back(fmt::format("its patch embedding takes {} channels; {} has latents of {}", architecture.in_dim,
-                                variant->name, variant->vae().z_dim));
+                                variant->name, variant->latent_channels()));
   }
   throw at.error(fmt::format("{} of a {} transformer, and the entry is {}", file, task, variant->name),
                  std::move(hints));

@@ -24,6 +24,8 @@ struct SamplingOptions {
   Shape patch_size{1, 2, 2};            // of the transformer
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
   int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
+  int64_t reference_images = 0;         // VACE
+  bool image = false;                   // TI2V: the video goes on from an image
   transformers::ImageEncoderArchitecture image_encoder;
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of what the encoders give
 
@@ -35,6 +37,11 @@ struct SamplingOptions {
 struct SamplingInputs : SamplingOptions, RunSizes {
   SamplingInputs(const SamplingOptions& options, const RunSizes& sizes) : SamplingOptions(options), RunSizes(sizes) {}
 
+  // With the reference images.
+  Shape latent_with_references() const { return {latent[0], latent[1] + reference_images, latent[2], latent[3]}; }
+  // Of one image.
+  Shape latent_of_image() const { return {latent[0], 1, latent[2], latent[3]}; }
+
   // Official: weights, and with images the predictions, wait in host memory.
   bool offload_model() const { return residency == static_cast<int64_t>(Residency::offload); }
 };
@@ -42,7 +49,8 @@ struct SamplingInputs : SamplingOptions, RunSizes {
 // The models that are called; SamplingStage knows their stages.
 namespace stand_in_for {
 inline constexpr std::string_view text_encoder = "text_encoder", image_encoder = "image_encoder",
-                                  vae_encode = "vae_encode", transformer = "transformer", vae_decode = "vae_decode";
+                                  vae_encode = "vae_encode", vae_encode_reference = "vae_encode_reference",
+                                  transformer = "transformer", vae_decode = "vae_decode";
 }
 
 // Where a model is called: takes memory for its result. All else that is alive then is held while the model runs. Its

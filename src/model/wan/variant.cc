@@ -76,7 +76,7 @@ bool Variant::has_sizes_of(const Architecture& a) const {
   }
   const Architecture published;
   return a.dim == dim && a.ffn_dim == ffn_dim && a.num_heads == num_heads && a.num_layers == num_layers &&
-         a.vace_layers == hints && a.out_dim == vae().z_dim && a.freq_dim == published.freq_dim &&
+         a.vace_layers == hints && a.out_dim == latent_channels() && a.freq_dim == published.freq_dim &&
          a.text_dim == published.text_dim && a.patch_size == published.patch_size && a.qk_norm && a.cross_attn_norm;
 }
 
