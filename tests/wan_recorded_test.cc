@@ -62,7 +62,7 @@ TEST_P(Header, BuildsWhatWasTraced) {
     ours.variant = "small";
     const Recording read = read_recording(write_recording(ours), "trace.json");
     const std::shared_ptr<const Stage> rebuilt = stage_of_recording(read);
-    EXPECT_EQ(rebuilt->id().substr(0, 13), stage->id().substr(0, 13));  // "diffusion/dit" of an expert
+    EXPECT_EQ(rebuilt->id().substr(0, 10), stage->id().substr(0, 10));  // of an expert, of a reference image
     const Comparison comparison = compare(recording_of(*rebuilt), read);
     EXPECT_TRUE(comparison.equal()) << stage->id() << "\n" << table_of(comparison, read);
   }
@@ -91,6 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "TimeStepsOfSamples", ti2v, "diffusion", ", attention: flash",
                 ", token_timesteps: false, timestep_dtype: float32, batch_size: 1, num_frames: 5, height: 32, width: 64",
                 ""},
+            Spec{"FromAnImage", ti2v, "vae_encode, sampling, diffusion", ", attention: flash",
+                 ", image: true, batch_size: 2, num_frames: 5, height: 32, width: 64", ""},
             Spec{"I2vOfWan22", i2v2, "sampling, diffusion", ", attention: flash", video, ""},
             Spec{"Experts", two_experts, "sampling, diffusion", ", attention: flash", video, ""},
             Spec{"Batch", t2v, "sampling, diffusion, vae_decode", ", attention: flash",
@@ -109,6 +111,8 @@ INSTANTIATE_TEST_SUITE_P(
                  ", seq_len: 20, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
             Spec{"Float16", i2v, "diffusion", ", attention: flash, autocast_dtype: float16, weight_dtype: bfloat16",
                  ", image_dtype: float32, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
+            Spec{"References", vace, "vae_encode, sampling, diffusion", ", attention: flash",
+                 ", src_ref_images: 2, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
             Spec{"SharedPositions", t2v, "text_encoder", ", attention: flash", video,
                  "text_encoder: {shared_pos: true, num_layers: 2, dim: 24, dim_attn: 64}\n"}),
         testing::Values("official")),
@@ -123,6 +127,8 @@ INSTANTIATE_TEST_SUITE_P(
                  ", batch_size: 2, num_frames: 1, height: 512, width: 512", "vae: {dim: 16, weight_dtype: bfloat16}\n"},
             Spec{"Tokens", t2v, "diffusion", ", attention: flash",
                  ", token_timesteps: true, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
+            Spec{"References", vace, "vae_encode, sampling, diffusion", ", attention: flash",
+                 ", reference_images: 2, batch_size: 1, num_frames: 5, height: 32, width: 64", ""},
             Spec{"SmallText", t2v, "text_encoder", ", attention: math", video,
                  "text_encoder: {num_layers: 2, dim: 24, dim_attn: 32, num_heads: 2, vocab: 100}\n"}),
         testing::Values("diffusers")),

@@ -39,6 +39,7 @@ struct TransformerOptions {
   int64_t image_tokens = 0;                                          // of each image, from the image encoder
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
   int64_t reference_frames = 0;                                      // before the video's (VACE)
+  std::vector<int64_t> prompts;                                      // tokens of each, where they differ (official)
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
 

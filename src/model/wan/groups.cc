@@ -3,6 +3,8 @@
 //
 // Sizes of a group are, from the strongest: those on the command line, those of the pipeline's files where
 // hf.config_path names a folder of diffusers, those of the group's option file.
+#include "model/wan/groups.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "model/wan/groups.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -84,7 +86,14 @@ void Wan2_1Model::read_sizes(const config::View& config) {
     video_ = video_of_latent(workload_.latent, rules_);
     geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
-  runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
+  const config::View workload = config.child("workload");
+  runtime_.code_base->check_workload(workload, workload_, architecture_, geometry_.tokens);
+  if (!workload_.prompts.empty() && runtime_.code_base->one_video_at_a_time && runs("sampling")) {
+    throw workload.at("prompt_tokens")
+        .error(fmt::format("{}'s pipeline makes one video after another: each prompt is a run of its own",
+                           runtime_.code_base->name),
+               {"workload.batch_size=1 and workload.prompt_tokens=N, once for each"});
+  }
   run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
 }
@@ -245,6 +254,9 @@ void Wan2_1Model::check_tiles(const config::View& runtime) const {
 }
 
 void Wan2_1Model::check_experts(const config::View& runtime) const {
+  if (runtime_.step_cache > 0 && !architecture_.vace_layers.empty()) {
+    throw runtime.at("step_cache").error("caches between steps of VACE's blocks are not modelled");
+  }
   for (const char* key : {"boundary", "expert_steps"}) {
     if (!runtime.has(key) || variant_->boundary > 0 || metadata_.boundary) continue;
     throw runtime.at(key).error(fmt::format("{} has one transformer, not two experts", variant_->name));
@@ -313,6 +325,34 @@ void Wan2_1Model::add_image_encoder() {
   add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
 }
 
+// Of the first forward there is nothing to reuse.
+int64_t Wan2_1Model::skipped_of(int64_t forwards, double share) {
+  return std::clamp<int64_t>(std::llround(static_cast<double>(forwards) * share), 0,
+                             std::max<int64_t>(forwards - 1, 0));
+}
+
+// Whether the step cache leaves out any: of the model or the high-noise expert, of the low-noise one.
+std::pair<bool, bool> Wan2_1Model::skips(const RunSizes& run) const {
+  const int64_t branches = runtime_.cfg ? 2 : 1;
+  const bool experts = boundary() != 0;
+  const int64_t first = experts ? run.high_noise_steps : run.steps, second = experts ? run.steps - first : 0;
+  return {skipped_of(first * branches, runtime_.step_cache) > 0,
+          skipped_of(second * branches, runtime_.step_cache) > 0};
+}
+
+BoundModel Wan2_1Model::with_shortcuts(const BoundModel& model, StepCache cache) const {
+  if (cache == StepCache::off && runtime_.attention_density == 1) return model;
+  const auto density = static_cast<int32_t>(std::lround(runtime_.attention_density * whole_share));
+  const uint8_t branches = runtime_.cfg ? 2 : 1;
+  return {model.layer, [forward = model.forward, cache, density, branches](Tracer& tracer, const RunSizes& run) {
+            const ContextGuard context;
+            context->step_cache = cache;
+            context->guidance_branches = branches;
+            context->self_attention_density = density;
+            forward(tracer, run);
+          }};
+}
+
 void Wan2_1Model::add_diffusion() {
   TransformerOptions& o = transformer_;
   o.architecture = architecture_;
@@ -324,11 +364,24 @@ void Wan2_1Model::add_diffusion() {
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
   o.reference_frames = rules_.reference_frames;
+  o.prompts = workload_.prompts;
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
   const auto add_forwards = [&](auto steps, const std::string& id) {
-    add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
+    const BoundModel model = runtime_.code_base->transformer(o);
+    const auto all = [steps, cfg = runtime_.cfg](const RunSizes& run) {
       return checked_mul(steps(run), cfg ? 2 : 1, "the number of forwards");
-    });
+    };
+    const auto skipped = [all, share = runtime_.step_cache](const RunSizes& run) {
+      return skipped_of(all(run), share);
+    };
+    const StepCache cache = runtime_.step_cache > 0 ? StepCache::kept : StepCache::off;
+    add(Role::transformer, id, with_shortcuts(model, cache),
+        [all, skipped](const RunSizes& run) { return all(run) - skipped(run); });
+    if (skipped(run_) > 0) {
+      add(Role::transformer, id + "_cached", with_shortcuts(model, StepCache::reused), skipped);
+      notes_.push_back(fmt::format("{} of {} forwards of {} run without their blocks, by runtime.step_cache",
+                                   skipped(run_), all(run_), id));
+    }
     if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
     metadata_.weights.reset();  // compared once
   };
@@ -379,6 +432,7 @@ void Wan2_1Model::add_sampling() {
   o.text_dim = metadata_.has_transformer || text_dim == 0 ? architecture_.text_dim : text_dim;
   o.model_dtype = runtime_.weight_dtype;
   o.reference_images = workload_.reference_images;
+  o.prompts = workload_.prompts;
   o.image = from_one_image();
   if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
@@ -429,7 +483,7 @@ int64_t Wan2_1Model::encoded_samples() const {
 // --- other runs ------------------------------------------------------------------------------------------------------
 
 std::vector<Setting> Wan2_1Model::settings() const {
-  if (workload_.latent.rank() > 0) return {};
+  if (workload_.latent.rank() > 0 || !workload_.prompts.empty()) return {};
   const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
   for (const Residency residency : known) residencies.emplace_back(name_of(residency));
@@ -472,6 +526,7 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
       return std::pair(r.high_noise_steps > 0, r.steps > r.high_noise_steps);
     };
     if (experts(run) != experts(run_)) return std::nullopt;  // it is not of these stages
+    if (skips(run) != skips(run_)) return std::nullopt;
     return run.values();
   } catch (const Error&) {
     return std::nullopt;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/analytic_model.h"
@@ -75,6 +76,10 @@ class Wan2_1Model : public AnalyticModel {
   void add_text_encoder();
   void add_image_encoder();
   void add_diffusion();
+  // Of so many forwards, those whose blocks a step cache leaves out.
+  static int64_t skipped_of(int64_t forwards, double share);
+  std::pair<bool, bool> skips(const RunSizes& run) const;
+  BoundModel with_shortcuts(const BoundModel& model, StepCache cache) const;
   void add_sampling();
   void add_vae(bool decode);
   int64_t encoded_samples() const;
@@ -102,10 +107,5 @@ class Wan2_1Model : public AnalyticModel {
   SamplingOptions sampling_options_;
   const SamplingStage* sampling_ = nullptr;  // of stages_, or null
 };
-
-// A group of a configuration, which may be missing: then one without keys.
-config::View group_or_none(const config::View& config, const char* name);
-// Whether a value of a configuration was given by an override.
-bool is_typed(const config::Node& value);
 
 }  // namespace modelmeter::wan

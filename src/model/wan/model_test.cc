@@ -402,6 +402,82 @@ TEST(Workloads, WhatTheCodeFailsOnIsRefused) {
   EXPECT_THAT(vace.set("workload.batch_size", "2").error(), HasSubstr("makes one video"));
 }
 
+// Each a latent frame before the video's, and an encoding of its own; each code base has its name for them.
+TEST(Images, ReferencesAreFramesOfTheTransformer) {
+  const char* metadata =
+      "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2, model_type: vace, vace_layers: [0], vace_in_dim: 96}";
+  for (const auto& [implementation, key] :
+       {std::pair("official", "workload.src_ref_images"), std::pair("diffusers", "workload.reference_images")}) {
+    Settings settings("vae_encode, sampling, diffusion", implementation);
+    settings.set("hf.config", metadata).set("hf.variant", "vace-14B").set("runtime.allow_unsupported", "true");
+    settings.set(key, "2");
+    EXPECT_EQ(
+        forwards_of(settings),
+        (Forwards{{"vae/encode", 2}, {"vae/encode_reference", 2}, {"diffusion/sampling", 1}, {"diffusion/dit", 4}}));
+    Settings longer("diffusion", implementation);
+    longer.set("hf.config", metadata).set("workload.num_frames", "13");
+    Settings with("diffusion", implementation);
+    with.set("hf.config", metadata).set(key, "2");
+    EXPECT_TRUE(figures_of(longer) == figures_of(with));  // 2 + 2 latent frames
+    EXPECT_THAT(Settings(settings).set(key, "3").error(), HasSubstr("3 reference images are more than the video's 2"));
+  }
+  Settings settings("diffusion");
+  settings.set("hf.config", metadata);
+  EXPECT_THAT(settings.set("workload.reference_images", "1").error(), HasSubstr("official calls them src_ref_images"));
+  EXPECT_THAT(Settings("diffusion").set("workload.src_ref_images", "1").error(),
+              HasSubstr("takes no reference images"));
+}
+
+TEST(Images, AreTi2vsToAskFor) {
+  Settings settings("sampling, vae_decode");
+  settings.set("hf.config", "null").set("hf.variant", "ti2v-5B").set("runtime.allow_unsupported", "true");
+  for (const auto& [key, value] :
+       {std::pair("vae.z_dim", "48"), std::pair("vae.dim", "16"), std::pair("vae.dec_dim", "16"),
+        std::pair("vae.is_residual", "true"), std::pair("vae.patch_size", "2"), std::pair("vae.in_channels", "12"),
+        std::pair("vae.out_channels", "12"), std::pair("workload.height", "64"), std::pair("workload.width", "64")}) {
+    settings.set(key, value);
+  }
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"diffusion/sampling", 1}, {"vae/decode", 1}}));
+  settings.set("workload.image", "true");
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 1}, {"diffusion/sampling", 1}, {"vae/decode", 1}}));
+  EXPECT_THAT(Settings("diffusion").set("workload.image", "true").error(), HasSubstr("takes no image"));
+  Settings always("sampling");
+  always.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+  EXPECT_EQ(Settings(always).set("workload.image", "true").error(), "no error");
+  EXPECT_THAT(Settings(always).set("workload.image", "false").error(), HasSubstr("always goes on from an image"));
+}
+
+// Each is padded by itself; who makes one video after another has a run for each.
+TEST(Prompts, MayBeOfSeveralLengths) {
+  Settings two("diffusion");
+  two.set("workload.batch_size", "2");
+  EXPECT_FALSE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 9]")) == figures_of(two));
+  EXPECT_TRUE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 5]")) == figures_of(two));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5]").error(), HasSubstr("for each of batch_size 2"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 0]").error(), HasSubstr("numbers above 0"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 17]").error(), HasSubstr("17 tokens do not fit"));
+  EXPECT_TRUE(Settings(two).set("workload.prompt_tokens", "[5, 9]").build()->settings().empty());
+  Settings official("sampling", "official"), diffusers("sampling", "diffusers");
+  official.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  diffusers.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  EXPECT_THAT(official.error(), HasSubstr("one video after another"));
+  EXPECT_EQ(diffusers.error(), "no error");
+}
+
+// diffusers encodes one image for all of a batch; official makes one video after another.
+TEST(Images, OfABatchAreEncodedAsTheCodeBaseDoes) {
+  const auto encode = [](const char* implementation, const char* batch) {
+    Settings settings("vae_encode, sampling", implementation);
+    settings.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+    const auto model = settings.set("workload.batch_size", batch).build();
+    Tracer tracer;
+    model->stages()[0]->trace_forward(tracer);
+    return roll_up(tracer.trace()).total().flops_tensor;
+  };
+  EXPECT_EQ(encode("diffusers", "3"), encode("diffusers", "1"));
+  EXPECT_EQ(encode("official", "3"), encode("official", "1") + encode("official", "1") + encode("official", "1"));
+}
+
 // As people write them.
 TEST(Settings, HaveTheAliasesThatPeopleUse) {
   const Figures bf16 = figures_of(Settings("diffusion").set("runtime.weight_dtype", "bfloat16"));

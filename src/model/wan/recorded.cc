@@ -103,7 +103,11 @@ class Configuration {
     return sizes;
   }
 
-  bool second_generation() const { return recording_.generation == "2.2"; }
+  // Wan2.1 has no model of text and image.
+  bool second_generation() const {
+    if (!recording_.generation.empty()) return recording_.generation == "2.2";
+    return config_.get_or<std::string>("model_type", "") == "ti2v";
+  }
 
   void read_transformer() {
     stage_ = "diffusion";
@@ -199,6 +203,10 @@ Json batched(const Shape& sizes, int64_t batch) {
   return list_of(out);
 }
 
+Json prompt_tokens(const std::vector<int64_t>& prompts, const RunSizes& run) {
+  return prompts.empty() ? Json(run.prompt_tokens) : Json(prompts);
+}
+
 void describe_transformer(const CodeBase& code, const TransformerOptions& o, const RunSizes& run, int64_t tokens,
                           Recording& header) {
   const Architecture& a = o.architecture;
@@ -208,7 +216,7 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, con
   if (code.pads_sequence) {
     workload.update({{"latent", list_of(latent)},
                      {"text_len", a.text_len},
-                     {"prompt_tokens", run.prompt_tokens},
+                     {"prompt_tokens", prompt_tokens(o.prompts, run)},
                      {"seq_len", run.seq_len > 0 ? run.seq_len : tokens}});
   } else {
     workload["latent"] = batched({a.in_dim, latent[1], latent[2], latent[3]}, run.batch);
@@ -245,7 +253,7 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
       {"width", o.width()},
       {"latent", list_of(o.latent)},
       {"text_len", o.text_len},
-      {"prompt_tokens", o.prompt_tokens},
+      {"prompt_tokens", prompt_tokens(o.prompts, o)},
       {"num_inference_steps",
        o.steps}}.dump();
 }
@@ -267,6 +275,25 @@ Node configuration_of(const Recording& recording, const std::string& root_class)
     }
   }
   throw Error(ErrorCode::internal, fmt::format("{} is no recorded root of Wan", root_class));
+}
+
+std::vector<HeaderReading> readings_of(const Recording& recording, const std::string& root_class) {
+  const Json workload = Json::parse(recording.workload);
+  if (!workload.is_object() || workload.contains("token_timesteps")) return {};
+  for (const CodeBase* code : code_bases()) {
+    for (const CodeBase::RecordedRoot& root : code->recorded_roots) {
+      if (root.role != Role::transformer || root.klass != root_class) continue;
+      std::vector<HeaderReading> out;
+      for (const bool per_token : {true, false}) {
+        Json with = workload;
+        with["token_timesteps"] = per_token;
+        out.push_back({with.dump(), per_token ? "workload.token_timesteps: true, a time step per token"
+                                              : "workload.token_timesteps: false, a time step per sample"});
+      }
+      return out;
+    }
+  }
+  return {};
 }
 
 void Wan2_1Model::describe(const Stage& stage, Recording& header) const {

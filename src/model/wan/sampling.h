@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "model/transformers/encoder_architecture.h"
 #include "model/wan/residency.h"
@@ -21,6 +22,7 @@ struct SamplingOptions {
   bool guidance = true;
   bool t5_cpu = false;  // official: the text is encoded on the host
   int64_t text_len = 512, text_dim = 4096;
+  std::vector<int64_t> prompts;         // tokens of each, where they differ (diffusers)
   Shape patch_size{1, 2, 2};            // of the transformer
   DType model_dtype = DType::bfloat16;  // diffusers: of the transformer's weights
   int64_t control_layers = 8;           // diffusers, VACE: blocks that take a hint, each with a scale
@@ -37,6 +39,10 @@ struct SamplingOptions {
 struct SamplingInputs : SamplingOptions, RunSizes {
   SamplingInputs(const SamplingOptions& options, const RunSizes& sizes) : SamplingOptions(options), RunSizes(sizes) {}
 
+  // Of the prompt of a video of the batch.
+  int64_t tokens_of(int64_t sample) const {
+    return prompts.empty() ? prompt_tokens : prompts[static_cast<size_t>(sample)];
+  }
   // With the reference images.
   Shape latent_with_references() const { return {latent[0], latent[1] + reference_images, latent[2], latent[3]}; }
   // Of one image.

@@ -91,6 +91,19 @@ const Variant* variant_of_sizes(const Architecture& a, Task task, Generation gen
   return nullptr;
 }
 
+std::string variants_with_sizes_of(const Architecture& a, const Variant& known) {
+  std::string out;
+  for (const Variant& variant : variants()) {
+    if (variant.repository == known.repository || variant.task == Task::t2i) continue;
+    if (!variant.makes(a.task()) || !variant.has_sizes_of(a)) continue;
+    // diffusers' format says whether there is an image branch.
+    const bool says = a.format == KeyNames::published && variant.task == Task::i2v;
+    if (says && a.image_conditioned() != (variant.generation == Generation::wan2_1)) continue;
+    out += (out.empty() ? "" : ", ") + variant.label();
+  }
+  return out;
+}
+
 std::string variants_making(const std::string& architecture_task) {
   std::string out;
   for (const Variant& variant : variants()) {

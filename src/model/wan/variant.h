@@ -49,6 +49,10 @@ const Variant& variant_of(const std::string& model_type);
 // The published variant of these sizes that makes the same; null where there is none.
 const Variant* variant_of_sizes(const Architecture& a, Task task, Generation generation);
 
+// The labels of the published models of these sizes that a file of them may be of, beside `known` and its like on the
+// hub: "wan2.2-t2v-a14b"; "" where there are none.
+std::string variants_with_sizes_of(const Architecture& a, const Variant& known);
+
 // The names of variants whose published transformer a file may be of: "t2v-14B, t2v-1.3B".
 std::string variants_making(const std::string& architecture_task);
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/preset_labels.h"
 
 namespace modelmeter::wan {
@@ -34,6 +36,21 @@ void read_size(const config::View& view, Workload& w) {
   w.width = view.get_positive<int64_t>("width");
 }
 
+// A number of tokens, or one for each video of the batch.
+void read_prompts(const config::View& view, Workload& w) {
+  if (!view.at("prompt_tokens").node().is(config::Kind::list)) {
+    w.prompt_tokens = view.get_positive<int64_t>("prompt_tokens");
+    return;
+  }
+  const config::View list = view.at("prompt_tokens");
+  w.prompts = list.as<std::vector<int64_t>>();
+  if (static_cast<int64_t>(w.prompts.size()) != w.batch_size) {
+    throw list.expected(fmt::format("a number for each of batch_size {}", w.batch_size));
+  }
+  w.prompt_tokens = *std::max_element(w.prompts.begin(), w.prompts.end());
+  if (*std::min_element(w.prompts.begin(), w.prompts.end()) < 1) throw list.expected("numbers above 0");
+}
+
 void read_images(const config::View& view, Workload& w) {
   constexpr int64_t most_references = 10'000;  // listed one by one
   w.image = view.optional<bool>("image");
@@ -63,7 +80,7 @@ Workload Workload::read(const config::View& view) {
   }
   w.num_inference_steps = view.get_positive<int64_t>("num_inference_steps", most_steps);
   w.text_len = view.get_positive<int64_t>("text_len");
-  w.prompt_tokens = view.get_positive<int64_t>("prompt_tokens");
+  read_prompts(view, w);
   w.allow_unsupported = view.get_or<bool>("allow_unsupported", false);
   if (w.prompt_tokens > w.text_len) {
     throw view.at("prompt_tokens")

@@ -87,8 +87,8 @@ Tensor PipelineCall::get_t5_prompt_embeds() const {
   }
   TensorList padded;
   for (int64_t i = 0; i < o_.batch; ++i) {
-    const Tensor u = prompt_embeds.select(0, i).narrow(0, 0, o_.prompt_tokens);
-    Tensor zeros = torch::new_zeros(u, {o_.text_len - o_.prompt_tokens, o_.text_dim});
+    const Tensor u = prompt_embeds.select(0, i).narrow(0, 0, o_.tokens_of(i));
+    Tensor zeros = torch::new_zeros(u, {o_.text_len - o_.tokens_of(i), o_.text_dim});
     padded.push_back(torch::cat({u, std::move(zeros)}, 0));
   }
   Tensor stacked = torch::stack(std::move(padded));

@@ -26,7 +26,8 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes&
   DiTInputs in;
   for (int64_t i = 0; i < run.batch; ++i) {
     in.x.push_back(tracer.input(l, DType::float32));
-    in.context.push_back(tracer.input({run.prompt_tokens, a.text_dim}, o.text_dtype));
+    const int64_t tokens = o.prompts.empty() ? run.prompt_tokens : o.prompts[static_cast<size_t>(i)];
+    in.context.push_back(tracer.input({tokens, a.text_dim}, o.text_dtype));
     if (const int64_t condition = a.in_dim - l[0]; condition > 0) {
       in.y.push_back(tracer.input({condition, l[1], l[2], l[3]}, DType::float32));
     }

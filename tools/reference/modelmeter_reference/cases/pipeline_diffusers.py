@@ -74,13 +74,16 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     batch, frames, height, width = work.get("batch_size", 1), work["num_frames"], work["height"], work["width"]
     text_len = work.get("text_len", 512)
     latent = [channels, latent_frames(frames, temporal), height // spatial, width // spatial]
-    prompt_tokens = min(work.get("prompt_tokens", 60), text_len)
+    prompt_tokens = work.get("prompt_tokens", 60)  # of each prompt, or a list
+    prompts = [min(p, text_len) for p in (prompt_tokens if isinstance(prompt_tokens, list) else [prompt_tokens] * batch)]
+    prompt_tokens = prompts if isinstance(prompt_tokens, list) else prompts[0]
     images = 1 if config.get("image") else {"i2v": 1, "flf2v": 2}.get(task, 0)
     clip = images and config["experts"] == 1 and task != "ti2v"
 
     def tokenize(texts, **_):
         mask = torch.zeros(len(texts), text_len, dtype=torch.int64)
-        mask[:, :prompt_tokens] = 1
+        for row, tokens in zip(mask, prompts):
+            row[:tokens] = 1
         return types.SimpleNamespace(input_ids=torch.zeros_like(mask), attention_mask=mask)
 
     def encode_text(ids, mask):
