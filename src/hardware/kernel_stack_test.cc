@@ -22,29 +22,31 @@ KernelStack read(const std::string& text) {
 std::string small() {
   std::string out = "name: mine\nsources:\n  fit: {title: a fit, date: 2026-11, kind: fitted}\nkernels:\n";
   for (const char* name : memory_class_names()) {
-    out += "  " + std::string(name) + ": {fixed_us: 1.5, per_clock: 2, memory: 0.5, in_l2: 0.25, row_clocks: 30, element_ns: 7,\n"
-           "    source: fit}\n";
+    out += "  " + std::string(name) + ":\n" +
+           "    {fixed_us: 1.5, per_clock: 2, memory: 0.5, in_l2: 0.25, row_clocks: 30, element_ns: 7, source: fit}\n";
   }
-  return out +
-         "small_kernel: {value: 3, unit: us, source: fit}\n"
-         "architectures:\n"
-         "  sm90:\n"
-         "    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,\n"
-         "           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, operands: 90,\n"
-         "           stream: 60, unaligned_step_us: 0.3, vector_product_us: 15, full_rate: 4096, source: fit}\n"
-         "    convolution:\n"
-         "      operands_2d: 80\n"
-         "      patches: 0.125\n"
-         "      vector: 0.2\n"
-         "      fixed_us: 4\n"
-         "      source: fit\n"
-         "      tf32: {tiles: 0.5, full: 0.6, pointwise: 0.7, operands: 70, source: fit}\n"
-         "      half: {tiles: 0.3, full: 0.4, pointwise: 0.45, operands: 50, source: fit}\n"
-         "    attention:\n"
-         "      flash:\n"
-         "        head_64: {per_clock: 1000, rows: 64, keys: 10, step: 32, pad: 8, blocks: 2, alone: 0.75, fixed_us: 5, masked: 0.5,\n"
-         "                  source: fit}\n"
-         "        head_128: {per_clock: 2000, rows: 128, keys: 20, step: 16, pad: 4, blocks: 1, alone: 0.875, fixed_us: 6, source: fit}\n";
+  return out + R"(
+small_kernel: {value: 3, unit: us, source: fit}
+architectures:
+  sm90:
+    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,
+           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, operands: 90,
+           stream: 60, unaligned_step_us: 0.3, vector_product_us: 15, full_rate: 4096, source: fit}
+    convolution:
+      operands_2d: 80
+      patches: 0.125
+      vector: 0.2
+      fixed_us: 4
+      source: fit
+      tf32: {tiles: 0.5, full: 0.6, pointwise: 0.7, operands: 70, source: fit}
+      half: {tiles: 0.3, full: 0.4, pointwise: 0.45, operands: 50, source: fit}
+    attention:
+      flash:
+        head_64: {per_clock: 1000, rows: 64, keys: 10, step: 32, pad: 8, blocks: 2, alone: 0.75, fixed_us: 5,
+                  masked: 0.5, source: fit}
+        head_128: {per_clock: 2000, rows: 128, keys: 20, step: 16, pad: 4, blocks: 1, alone: 0.875, fixed_us: 6,
+                   source: fit}
+)";
 }
 
 TEST(KernelStack, ReadsEachConstantInItsUnit) {
@@ -95,12 +97,12 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
     const char *from, *to, *error;
   };
   const Case cases[] = {
-      {"  fill: {fixed_us", "  fil: {fixed_us", "did you mean 'fill'?"},
-      {"  fill: {fixed_us: 1.5, ", "  fill: {", "kernels.fill.fixed_us: missing"},
-      {"  fill: {fixed_us: 1.5", "  fill: {fixed_us: -1.5", "expected a number of 0 or more"},
+      {"  fill:", "  fil:", "did you mean 'fill'?"},
+      {"  fill:\n    {fixed_us: 1.5, ", "  fill:\n    {", "kernels.fill.fixed_us: missing"},
+      {"  fill:\n    {fixed_us: 1.5", "  fill:\n    {fixed_us: -1.5", "expected a number of 0 or more"},
       {"source: fit}\n  vectorized_heavy", "source: fi}\n  vectorized_heavy", "no source 'fi' in this file"},
       {"memory: 0.9, unaligned: 0.2, vector: 0.7", "memory: 0.9, unaligned: 0.2", "gemm.vector: missing"},
-      {"element_ns: 7,\n    source: fit}", "element_ns: 7}", "source: missing"},
+      {"element_ns: 7, source: fit}", "element_ns: 7}", "source: missing"},
       {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
       {"      patches: 0.125\n", "", "convolution.patches: missing"},
