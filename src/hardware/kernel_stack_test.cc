@@ -22,20 +22,31 @@ KernelStack read(const std::string& text) {
 std::string small() {
   std::string out = "name: mine\nsources:\n  fit: {title: a fit, date: 2026-11, kind: fitted}\nkernels:\n";
   for (const char* name : memory_class_names()) {
-    out += "  " + std::string(name) + ": {fixed_us: 1.5, per_clock: 2, memory: 0.5, source: fit}\n";
+    out += "  " + std::string(name) + ":\n" +
+           "    {fixed_us: 1.5, per_clock: 2, memory: 0.5, in_l2: 0.25, row_clocks: 30, element_ns: 7, source: fit}\n";
   }
-  return out +
-         "small_kernel: {value: 3, unit: us, source: fit}\n"
-         "architectures:\n"
-         "  sm90:\n"
-         "    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,\n"
-         "           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, full_rate: 4096, source: fit}\n"
-         "    convolution: {efficiency_2d: 0.5, efficiency_3d: 0.4, full_tiles: 3, narrow: 0.3, pointwise: 0.6,\n"
-         "                  vector: 0.2, rereads: 2, fixed_us: 4, source: fit}\n"
-         "    attention:\n"
-         "      flash:\n"
-         "        head_64: {per_clock: 1000, rows: 64, keys: 10, blocks: 2, fixed_us: 5, masked: 0.5, source: fit}\n"
-         "        head_128: {per_clock: 2000, rows: 128, keys: 20, blocks: 1, fixed_us: 6, source: fit}\n";
+  return out + R"(
+small_kernel: {value: 3, unit: us, source: fit}
+architectures:
+  sm90:
+    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,
+           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, operands: 90,
+           stream: 60, unaligned_step_us: 0.3, vector_product_us: 15, full_rate: 4096, source: fit}
+    convolution:
+      operands_2d: 80
+      patches: 0.125
+      vector: 0.2
+      fixed_us: 4
+      source: fit
+      tf32: {tiles: 0.5, full: 0.6, pointwise: 0.7, operands: 70, source: fit}
+      half: {tiles: 0.3, full: 0.4, pointwise: 0.45, operands: 50, source: fit}
+    attention:
+      flash:
+        head_64: {per_clock: 1000, rows: 64, keys: 10, step: 32, pad: 8, blocks: 2, alone: 0.75, fixed_us: 5,
+                  masked: 0.5, source: fit}
+        head_128: {per_clock: 2000, rows: 128, keys: 20, step: 16, pad: 4, blocks: 1, alone: 0.875, fixed_us: 6,
+                   source: fit}
+)";
 }
 
 TEST(KernelStack, ReadsEachConstantInItsUnit) {
@@ -44,31 +55,41 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
     EXPECT_DOUBLE_EQ(c.fixed, 1.5e-6);
     EXPECT_DOUBLE_EQ(c.per_clock, 2);
     EXPECT_DOUBLE_EQ(c.memory, 0.5);
+    EXPECT_DOUBLE_EQ(c.in_l2, 0.25);
+    EXPECT_DOUBLE_EQ(c.row, 30);
+    EXPECT_DOUBLE_EQ(c.element, 7e-9);
   }
   EXPECT_DOUBLE_EQ(stack.small_kernel, 3e-6);
   const ArchitectureConstants& sm90 = stack.architecture("sm90");
   const GemmConstants& g = sm90.gemm;
   EXPECT_THAT((std::vector<double>{g.efficiency, g.tile_loss, g.wide_tile_loss, g.prologue, g.memory, g.unaligned,
-                                   g.vector, g.full_rate}),
-              testing::ElementsAre(0.9, 8, 0.05, 110, 0.9, 0.2, 0.7, 4096));
+                                   g.vector, g.operands, g.stream, g.full_rate}),
+              testing::ElementsAre(0.9, 8, 0.05, 110, 0.9, 0.2, 0.7, 90, 60, 4096));
   EXPECT_DOUBLE_EQ(g.fixed, 2.5e-6);
   EXPECT_DOUBLE_EQ(g.step, 0.05e-6);
   EXPECT_DOUBLE_EQ(g.split, 6e-6);
   EXPECT_DOUBLE_EQ(g.drain, 0.5e-6);
+  EXPECT_DOUBLE_EQ(g.unaligned_step, 0.3e-6);
+  EXPECT_DOUBLE_EQ(g.vector_product, 15e-6);
   const ConvolutionConstants& c = sm90.convolution;
-  EXPECT_THAT(
-      (std::vector<double>{c.efficiency_2d, c.efficiency_3d, c.full_tiles, c.narrow, c.pointwise, c.vector, c.rereads}),
-      testing::ElementsAre(0.5, 0.4, 3, 0.3, 0.6, 0.2, 2));
+  EXPECT_THAT((std::vector<double>{c.operands_2d, c.patches, c.vector}), testing::ElementsAre(80, 0.125, 0.2));
+  EXPECT_THAT((std::vector<double>{c.tf32.tiles, c.tf32.full, c.tf32.pointwise, c.tf32.operands}),
+              testing::ElementsAre(0.5, 0.6, 0.7, 70));
+  EXPECT_THAT((std::vector<double>{c.half.tiles, c.half.full, c.half.pointwise, c.half.operands}),
+              testing::ElementsAre(0.3, 0.4, 0.45, 50));
   EXPECT_DOUBLE_EQ(c.fixed, 4e-6);
   const auto& heads = sm90.attention.at("flash");
   ASSERT_EQ(heads.size(), 2u);
-  EXPECT_DOUBLE_EQ(heads.at(64).per_clock, 1000);
-  EXPECT_DOUBLE_EQ(heads.at(64).masked, 0.5);
-  EXPECT_DOUBLE_EQ(heads.at(128).rows, 128);
-  EXPECT_DOUBLE_EQ(heads.at(128).keys, 20);
-  EXPECT_DOUBLE_EQ(heads.at(128).blocks, 1);
-  EXPECT_DOUBLE_EQ(heads.at(128).fixed, 6e-6);
-  EXPECT_DOUBLE_EQ(heads.at(128).masked, 1);  // where the file does not say
+  const AttentionConstants &first = heads.at(64), &second = heads.at(128);
+  EXPECT_THAT((std::vector<double>{first.per_clock, first.rows, first.keys, first.step, first.pad, first.blocks,
+                                   first.alone, first.masked}),
+              testing::ElementsAre(1000, 64, 10, 32, 8, 2, 0.75, 0.5));
+  EXPECT_DOUBLE_EQ(first.fixed, 5e-6);
+  EXPECT_THAT((std::vector<double>{second.per_clock, second.rows, second.keys, second.step, second.pad, second.blocks,
+                                   second.alone}),
+              testing::ElementsAre(2000, 128, 20, 16, 4, 1, 0.875));
+  EXPECT_DOUBLE_EQ(second.fixed, 6e-6);
+  EXPECT_DOUBLE_EQ(second.masked, 1);  // where the file does not say
 }
 
 TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
@@ -76,14 +97,18 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
     const char *from, *to, *error;
   };
   const Case cases[] = {
-      {"  fill: {fixed_us", "  fil: {fixed_us", "did you mean 'fill'?"},
-      {"  fill: {fixed_us: 1.5, ", "  fill: {", "kernels.fill.fixed_us: missing"},
-      {"  fill: {fixed_us: 1.5", "  fill: {fixed_us: -1.5", "expected a number of 0 or more"},
-      {"memory: 0.5, source: fit}", "memory: 0.5, source: fi}", "no source 'fi' in this file"},
-      {"memory: 0.5, source: fit}", "memory: 0.5}", "source: missing"},
+      {"  fill:", "  fil:", "did you mean 'fill'?"},
+      {"  fill:\n    {fixed_us: 1.5, ", "  fill:\n    {", "kernels.fill.fixed_us: missing"},
+      {"  fill:\n    {fixed_us: 1.5", "  fill:\n    {fixed_us: -1.5", "expected a number of 0 or more"},
+      {"source: fit}\n  vectorized_heavy", "source: fi}\n  vectorized_heavy", "no source 'fi' in this file"},
+      {"memory: 0.9, unaligned: 0.2, vector: 0.7", "memory: 0.9, unaligned: 0.2", "gemm.vector: missing"},
+      {"element_ns: 7, source: fit}", "element_ns: 7}", "source: missing"},
       {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
-      {"rereads: 2, ", "", "convolution.rereads: missing"},
+      {"      patches: 0.125\n", "", "convolution.patches: missing"},
+      {"      tf32:", "      tf23:", "did you mean 'tf32'?"},
+      {"{tiles: 0.3, ", "{", "convolution.half.tiles: missing"},
+      {"alone: 0.75, ", "", "head_64.alone: missing"},
       {"rows: 64, ", "", "head_64.rows: missing"},
       {"head_64", "head64", "a head size is written head_128"},
       {"head_64", "head_", "a head size is written head_128"},
