@@ -89,6 +89,7 @@ void Trace::clear() {
   execution = Execution::eager;
   given_bytes = 0;
   grown.clear();
+  carried.clear();
   residences.clear();
   metas.clear();
   strides.clear();

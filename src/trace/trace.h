@@ -111,6 +111,7 @@ class Trace {
   Buffer<const TensorMeta*> operands;
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
+  std::vector<const Storage*> carried;  // what else a repetition leaves to the next, which may not be traced
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;
