@@ -9,7 +9,7 @@
 namespace modelmeter {
 namespace {
 
-constexpr double microsecond = 1e-6;
+constexpr double microsecond = 1e-6, nanosecond = 1e-9;
 
 // A group of constants with one source: {source: fit, efficiency: 0.96, fixed_us: 2.7}.
 template <class T>
@@ -21,8 +21,10 @@ struct Row {
 };
 
 template <class T, size_t N>
-T read_group(const config::View& view, const Row<T> (&rows)[N], const std::vector<Source>& sources) {
-  std::vector<std::string> known = {"source"};
+T read_group(const config::View& view, const Row<T> (&rows)[N], const std::vector<Source>& sources,
+             const std::vector<std::string>& more = {}) {
+  std::vector<std::string> known = more;
+  known.emplace_back("source");
   for (const Row<T>& row : rows) known.emplace_back(row.key);
   view.require_known_keys(known);
   const std::string source = view.get<std::string>("source");
@@ -43,6 +45,9 @@ constexpr Row<MemoryConstants> memory_rows[] = {
     {"fixed_us", &MemoryConstants::fixed, microsecond, true},
     {"per_clock", &MemoryConstants::per_clock, 1, false},
     {"memory", &MemoryConstants::memory, 1, false},
+    {"in_l2", &MemoryConstants::in_l2, 1, false},
+    {"row_clocks", &MemoryConstants::row, 1, false},
+    {"element_ns", &MemoryConstants::element, nanosecond, false},
 };
 
 constexpr Row<GemmConstants> gemm_rows[] = {
@@ -57,6 +62,10 @@ constexpr Row<GemmConstants> gemm_rows[] = {
     {"memory", &GemmConstants::memory, 1, true},
     {"unaligned", &GemmConstants::unaligned, 1, true},
     {"vector", &GemmConstants::vector, 1, true},
+    {"operands", &GemmConstants::operands, 1, false},
+    {"stream", &GemmConstants::stream, 1, false},
+    {"unaligned_step_us", &GemmConstants::unaligned_step, microsecond, false},
+    {"vector_product_us", &GemmConstants::vector_product, microsecond, false},
     {"full_rate", &GemmConstants::full_rate, 1, false},
 };
 
@@ -64,19 +73,25 @@ constexpr Row<AttentionConstants> attention_rows[] = {
     {"per_clock", &AttentionConstants::per_clock, 1, true},
     {"rows", &AttentionConstants::rows, 1, true},
     {"keys", &AttentionConstants::keys, 1, true},
+    {"step", &AttentionConstants::step, 1, true},
+    {"pad", &AttentionConstants::pad, 1, true},
     {"blocks", &AttentionConstants::blocks, 1, true},
+    {"alone", &AttentionConstants::alone, 1, true},
     {"fixed_us", &AttentionConstants::fixed, microsecond, true},
     {"masked", &AttentionConstants::masked, 1, false},
 };
 
+constexpr Row<ConvolutionConstants::Shares> convolution_shares[] = {
+    {"tiles", &ConvolutionConstants::Shares::tiles, 1, true},
+    {"full", &ConvolutionConstants::Shares::full, 1, true},
+    {"pointwise", &ConvolutionConstants::Shares::pointwise, 1, true},
+    {"operands", &ConvolutionConstants::Shares::operands, 1, true},
+};
+
 constexpr Row<ConvolutionConstants> convolution_rows[] = {
-    {"efficiency_2d", &ConvolutionConstants::efficiency_2d, 1, true},
-    {"efficiency_3d", &ConvolutionConstants::efficiency_3d, 1, true},
-    {"full_tiles", &ConvolutionConstants::full_tiles, 1, true},
-    {"narrow", &ConvolutionConstants::narrow, 1, true},
-    {"pointwise", &ConvolutionConstants::pointwise, 1, true},
+    {"operands_2d", &ConvolutionConstants::operands_2d, 1, true},
+    {"patches", &ConvolutionConstants::patches, 1, true},
     {"vector", &ConvolutionConstants::vector, 1, true},
-    {"rereads", &ConvolutionConstants::rereads, 1, true},
     {"fixed_us", &ConvolutionConstants::fixed, microsecond, true},
 };
 
@@ -98,7 +113,10 @@ ArchitectureConstants read_architecture(const config::View& view, const std::str
   ArchitectureConstants out;
   out.name = name;
   out.gemm = read_group(view.child("gemm"), gemm_rows, sources);
-  out.convolution = read_group(view.child("convolution"), convolution_rows, sources);
+  const config::View convolution = view.child("convolution");
+  out.convolution = read_group(convolution, convolution_rows, sources, {"tf32", "half"});
+  out.convolution.tf32 = read_group(convolution.child("tf32"), convolution_shares, sources);
+  out.convolution.half = read_group(convolution.child("half"), convolution_shares, sources);
   const config::View attention = view.child("attention");
   attention.require_known_keys({"flash", "cudnn", "efficient"});
   for (const std::string& kernel : attention.keys()) {
@@ -112,10 +130,12 @@ ArchitectureConstants read_architecture(const config::View& view, const std::str
 const std::array<const char*, memory_classes>& memory_class_names() {
   static const std::array<const char*, memory_classes> names = {"vectorized",
                                                                 "vectorized_heavy",
+                                                                "vectorized_silu",
                                                                 "fill",
                                                                 "unrolled_widen",
                                                                 "unrolled_binary",
                                                                 "unrolled_wide",
+                                                                "unrolled_from_wide",
                                                                 "broadcast",
                                                                 "strided",
                                                                 "broadcast_narrow",
@@ -128,6 +148,8 @@ const std::array<const char*, memory_classes>& memory_class_names() {
                                                                 "layer_norm_narrow",
                                                                 "rms_norm",
                                                                 "softmax",
+                                                                "softmax_wide",
+                                                                "softmax_wide_narrow",
                                                                 "cat_batched",
                                                                 "gather",
                                                                 "scatter",
@@ -135,6 +157,7 @@ const std::array<const char*, memory_classes>& memory_class_names() {
                                                                 "random",
                                                                 "generated",
                                                                 "to_channels_last",
+                                                                "to_channels_last_narrow",
                                                                 "from_channels_last"};
   return names;
 }

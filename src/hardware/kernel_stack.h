@@ -16,11 +16,13 @@ namespace modelmeter {
 // Kernels that are bound by memory or by the instructions that each element takes. Names are those of the file.
 enum class MemoryClass : uint8_t {
   vectorized,        // one layout, one dtype (or float32 to 16 bits): vectorized_elementwise_kernel
-  vectorized_heavy,  // the same of functions that take tens of instructions: gelu, silu of 16 bits
-  fill,              // vectorized, writes only
-  unrolled_widen,    // 16 bits to float32, contiguous: unrolled_elementwise_kernel
-  unrolled_binary,   // contiguous operands of different dtypes
-  unrolled_wide,     // to and from float64
+  vectorized_heavy,  // the same of functions that take tens of instructions: gelu of 16 bits
+  vectorized_silu,
+  fill,             // vectorized, writes only
+  unrolled_widen,   // 16 bits to float32, contiguous: unrolled_elementwise_kernel
+  unrolled_binary,  // contiguous operands of different dtypes
+  unrolled_wide,    // to float64
+  unrolled_from_wide,
   broadcast,         // elementwise_kernel<128, 2>: 32 bits and more, an operand broadcast
   strided,           // the same, an operand strided
   broadcast_narrow,  // elementwise_kernel<128, 4>: 16 bits and less
@@ -32,14 +34,17 @@ enum class MemoryClass : uint8_t {
   layer_norm,
   layer_norm_narrow,  // of 16 bits
   rms_norm,
-  softmax,
-  cat_batched,  // CatArrayBatchedCopy where vectors do not fit
+  softmax,              // of rows of up to 1024 elements: a warp has a row
+  softmax_wide,         // a block has a row
+  softmax_wide_narrow,  // of 16 bits
+  cat_batched,          // CatArrayBatchedCopy where vectors do not fit
   gather,
   scatter,
   resample,
   random,
   generated,  // by torch.compile; elements are FLOPs here
   to_channels_last,
+  to_channels_last_narrow,  // of 16 bits
   from_channels_last,
 };
 inline constexpr size_t memory_classes = static_cast<size_t>(MemoryClass::from_channels_last) + 1;
@@ -49,6 +54,9 @@ struct MemoryConstants {
   double fixed = 0;      // s, of a kernel with nothing to do
   double per_clock = 0;  // elements per SM and clock; 0: as many as memory gives
   double memory = 1;     // bandwidth, as a share of a stream's that reads and writes
+  double in_l2 = 0;      // share of the elements' time that is saved where L2 has them
+  double row = 0;        // clocks that an SM spends on each row beside its elements
+  double element = 0;    // s, of an element of a row that waits for the one before
 };
 
 // timing/kernels/gemm.h says what each does.
@@ -59,6 +67,10 @@ struct GemmConstants {
   double memory = 0;                                 // share of the bandwidth
   double unaligned = 0;                              // share of the rate where rows are no multiples of 16 bytes
   double vector = 0;                                 // share of the vector rate, of float32 without TF32
+  double operands = 0;                               // B that L2 brings an SM in a clock; 0: no limit
+  double stream = 0;                                 // B of memory that an SM takes in a clock; 0: no limit
+  double unaligned_step = 0;                         // s, of 32 elements of k; 0: as others
+  double vector_product = 0;                         // s, of what is not aligned; 0: as others
   double full_rate = 0;  // FLOP per SM and clock with 16 bits that `efficiency` is a share of; 0: the device's own
 };
 
@@ -67,15 +79,25 @@ struct AttentionConstants {
   double per_clock = 0;  // FLOP per SM and clock
   double rows = 0;       // queries of a block
   double keys = 0;       // added to those of each block: its prologue and epilogue
+  double step = 64;      // keys that a block takes at a time
+  double pad = 1;        // heads are computed in multiples of so many elements
   double blocks = 1;     // on an SM at once
+  double alone = 1;      // a block that has an SM for itself takes so many times its share of a full one
   double fixed = 0;      // s
   double masked = 1;     // share of the rate with a mask
 };
 
 // timing/kernels/convolution.h.
 struct ConvolutionConstants {
-  double efficiency_2d = 0, efficiency_3d = 0, full_tiles = 0, narrow = 0, pointwise = 0, vector = 0, rereads = 0;
-  double fixed = 0;
+  struct Shares {
+    double tiles = 0, full = 0, pointwise = 0;  // of the rate of matrix units; full: channels out a multiple of 256
+    double operands = 0;                        // B that L2 brings to an SM in a clock, of filters in three dimensions
+  };
+  Shares tf32, half;       // half: 16 bits
+  double operands_2d = 0;  // B, as above
+  double patches = 0;      // share of the rate, of fewer than 8 input channels padded to 8
+  double vector = 0;       // share of the vector rate
+  double fixed = 0;        // s
 };
 
 struct ArchitectureConstants {

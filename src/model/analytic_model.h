@@ -88,6 +88,7 @@ struct Residents {
   // Weights that came onto the device, and that were copied back to the host, since the stage before; of the first one,
   // what loading the models brought there is among it.
   int64_t arriving_bytes = 0, leaving_bytes = 0;
+  bool empties_cache = false;  // the code calls torch.cuda.empty_cache() after they left, before others come
 
   int64_t bytes() const;
 };

@@ -30,6 +30,7 @@ struct Family {
   std::vector<std::string> stage_order, whole_forwards;
   // Nodes of a configuration that this family reads, beside common_nodes.
   std::vector<std::string> nodes;
+  std::vector<HeaderReading> (*readings)(const Recording& recording, const std::string& root_class) = nullptr;
 };
 
 // Nodes that every configuration may have.
@@ -47,13 +48,14 @@ std::vector<Family> all_families() {
        wan::configuration_of,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
        {"diffusion/dit"},
-       {"transformer", "text_encoder", "image_encoder", "vae"}},
+       {"transformer", "text_encoder", "image_encoder", "vae"},
+       wan::readings_of},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
         {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         code->stages, code->whole_forwards, code->nodes});
+         code->stages, code->whole_forwards, code->nodes, nullptr});
   }
   return table;
 }
@@ -131,6 +133,12 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
 config::Node configuration_of(const Recording& recording) {
   const RecordedRoot root = root_of(recording);
   return root.family->configuration(recording, root.klass);
+}
+
+std::vector<HeaderReading> readings_of(const Recording& recording) {
+  const RecordedRoot root = root_of(recording);
+  if (root.family->readings == nullptr) return {};
+  return root.family->readings(recording, root.klass);
 }
 
 size_t place_in_pipeline(const std::string& stage) {

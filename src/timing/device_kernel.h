@@ -10,6 +10,8 @@ namespace modelmeter {
 
 enum class KernelShape : uint8_t { memory, gemm, attention, convolution, small, transfer };
 
+enum class Sorts : uint8_t { none, all, top_k };
+
 struct DeviceKernel {
   KernelShape shape = KernelShape::small;
   MemoryClass memory = MemoryClass::vectorized;
@@ -24,7 +26,10 @@ struct DeviceKernel {
   double channels = 0;  // of a convolution's input, in a group
   bool aligned = true;  // rows start at multiples of 16 bytes
   bool three_d = false, pointwise = false;
+  bool patches = false;  // few input channels, padded for matrix units
   bool causal = false, masked = false;
+  bool splits = true;          // whether FlashAttention may split the keys: not where sequences are packed (varlen)
+  Sorts sorts = Sorts::none;   // of a small kernel, rows of `width`
   const char* attention = "";  // "flash", "cudnn", "efficient"
 
   double bytes() const { return read + written; }

@@ -8,8 +8,14 @@
 namespace modelmeter {
 namespace {
 
-constexpr double sector = 32;        // bytes that memory is read in
-constexpr int most_cat_dims = 4;     // of CatArrayBatchedCopy
+constexpr double sector = 32;       // bytes that memory is read in
+constexpr int most_cat_dims = 4;    // of CatArrayBatchedCopy
+constexpr int64_t one_block = 512;  // elements that a block of an unrolled kernel takes at once
+constexpr int64_t warp_softmax_width = 1024;
+constexpr int64_t padded_channels = 8;  // that matrix units take of 16 bits
+// Elements' worth that converting an element of a filter, or of an input of few channels, takes: lines are short
+// (H100 and H200, 2026-11).
+constexpr double filter_conversion = 1.25, narrow_filter_conversion = 3.6, patch_conversion = 3.7;
 constexpr double vector_bytes = 16;  // of a load of a vectorised kernel
 
 double count(int64_t n) { return static_cast<double>(n); }
@@ -68,7 +74,7 @@ class Launcher {
       case OpKind::elementwise: return add_elementwise();
       case OpKind::copy: return add_copy();
       case OpKind::norm: return add_norm();
-      case OpKind::softmax: return add_rows(MemoryClass::softmax);
+      case OpKind::softmax: return add_softmax();
       case OpKind::reduction: return add_reduction();
       case OpKind::gather: return add_gather();
       case OpKind::resample: add_simple(MemoryClass::resample); return;
@@ -128,17 +134,22 @@ class Launcher {
       wide |= in.dtype == DType::float64;
     }
     if (contiguous && mixed) return wide ? MemoryClass::unrolled_wide : MemoryClass::unrolled_binary;
-    if (contiguous) return is_heavy() ? MemoryClass::vectorized_heavy : MemoryClass::vectorized;
+    if (contiguous) return vectorized_class();
     if (mixed) return MemoryClass::broadcast_mixed;
     if (is_narrow(dtype)) return broadcast ? MemoryClass::broadcast_narrow : MemoryClass::strided_narrow;
     return broadcast ? MemoryClass::broadcast : MemoryClass::strided;
   }
 
   // Functions of tens of instructions, where 16 bits let memory deliver more elements than the units work off.
-  bool is_heavy() const {
-    const bool heavy = op_.kernel == Kernel::gelu || op_.kernel == Kernel::silu || op_.kernel == Kernel::silu_ ||
-                       op_.kernel == Kernel::quick_gelu;
-    return heavy && is_narrow(op_.output(0).dtype);
+  MemoryClass vectorized_class() const {
+    switch (op_.kernel) {
+      case Kernel::silu:
+      case Kernel::silu_: return MemoryClass::vectorized_silu;
+      case Kernel::gelu:
+      case Kernel::quick_gelu:
+        return is_narrow(op_.output(0).dtype) ? MemoryClass::vectorized_heavy : MemoryClass::vectorized;
+      default: return MemoryClass::vectorized;
+    }
   }
 
   void add_elementwise() {
@@ -158,9 +169,10 @@ class Launcher {
       return is_narrow(to.dtype) ? MemoryClass::strided_narrow : MemoryClass::strided;
     }
     if (!contiguous) return MemoryClass::strided_narrow;
-    if (from.dtype == DType::float64 || to.dtype == DType::float64) return MemoryClass::unrolled_wide;
+    if (from.dtype == DType::float64) return MemoryClass::unrolled_from_wide;
+    if (to.dtype == DType::float64) return MemoryClass::unrolled_wide;
     const bool narrowing = from.dtype == DType::float32 && is_16_bit_float(to.dtype);
-    return narrowing ? MemoryClass::vectorized : MemoryClass::unrolled_widen;
+    return narrowing || to.numel <= one_block ? MemoryClass::vectorized : MemoryClass::unrolled_widen;
   }
 
   void add_copy_of(const TensorMeta& from, const TensorMeta& to) {
@@ -188,6 +200,7 @@ class Launcher {
   void add_cat() {
     const TensorMeta& out = op_.output(0);
     int parts = 0;
+    double largest = 0;
     bool vectors = true;
     for (int i = 0; i < op_.inputs; ++i) {
       const TensorMeta& in = op_.input(i);
@@ -196,13 +209,16 @@ class Launcher {
         continue;
       }
       ++parts;
+      largest = std::max(largest, count(in.numel));
       vectors &= in.contiguous() && std::fmod(inner_bytes(in, out), vector_bytes) == 0;
     }
+    if (out.sizes.rank() == 1) vectors = true;
     const bool leading = op_.kernel == Kernel::cat && out.sizes.rank() > 0 && parts == 1;
     if (leading && (vectors || out.sizes.rank() == 0 || first_differs_at_zero())) {
       add_simple(MemoryClass::copy);
     } else if (out.sizes.rank() <= most_cat_dims) {
-      add_simple(vectors ? MemoryClass::vectorized : MemoryClass::cat_batched);
+      DeviceKernel& k = add_simple(vectors ? MemoryClass::vectorized : MemoryClass::cat_batched);
+      if (!vectors) k.elements = largest;  // each part has blocks of its own
     } else {
       for (int i = 0; i < op_.inputs; ++i) add_part(op_.input(i));
     }
@@ -247,6 +263,14 @@ class Launcher {
     k.rows = k.width == 0 ? 0 : k.elements / k.width;
   }
 
+  void add_softmax() {
+    const TensorMeta& in = op_.input(0);
+    const bool wide = in.sizes.rank() > 0 && in.sizes[in.sizes.rank() - 1] > warp_softmax_width;
+    add_rows(!wide                 ? MemoryClass::softmax
+             : is_narrow(in.dtype) ? MemoryClass::softmax_wide_narrow
+                                   : MemoryClass::softmax_wide);
+  }
+
   void add_norm() {
     const bool narrow = is_narrow(op_.input(0).dtype);
     if (op_.kernel == Kernel::fused_rms_norm) return add_rows(MemoryClass::rms_norm);
@@ -256,6 +280,8 @@ class Launcher {
 
   void add_reduction() {
     switch (op_.kernel) {
+      case Kernel::sort:
+      case Kernel::topk: return add_sort();
       case Kernel::mean:
       case Kernel::sum:
       case Kernel::amax:
@@ -267,7 +293,21 @@ class Launcher {
     const TensorMeta &in = op_.input(0), &out = op_.output(0);
     const int last = in.sizes.rank() - 1;
     const bool inner = last < 0 || in.sizes.rank() != out.sizes.rank() || out.sizes[last] != in.sizes[last];
-    add_rows(inner ? MemoryClass::reduction : MemoryClass::reduction_outer);
+    DeviceKernel& k = add_simple(inner ? MemoryClass::reduction : MemoryClass::reduction_outer);
+    k.elements = count(in.numel);
+    k.rows = count(out.numel);
+    k.width = k.rows == 0 ? 0 : k.elements / k.rows;
+  }
+
+  // Radix sort of long rows in one block, of longer ones in passes; top-k goes over all rows (H100 and H200, 2026-11).
+  void add_sort() {
+    const TensorMeta& in = op_.input(0);
+    const double width = in.sizes.rank() == 0 ? 1 : count(in.sizes[in.sizes.rank() - 1]);
+    DeviceKernel& k = out_.emplace_back();
+    k.shape = KernelShape::small;
+    k.width = width;
+    k.rows = width == 0 ? 0 : count(in.numel) / width;
+    k.sorts = op_.kernel == Kernel::topk ? Sorts::top_k : Sorts::all;
   }
 
   void add_gather() {
@@ -332,6 +372,7 @@ class Launcher {
     k.k = count(q[q.rank() - 1]);
     k.causal = flags_.causal;
     k.masked = op_.kernel == Kernel::sdpa_efficient && op_.inputs > 3;
+    k.splits = op_.kernel != Kernel::flash_attention_forward || q.rank() == 4;
   }
 
   void add_convolution() {
@@ -344,31 +385,57 @@ class Launcher {
       positions *= count(y.sizes[2 + d]);
       wide_dims += weight.sizes[2 + d] > 1 ? 1 : 0;
     }
-    const bool few_channels = weight.sizes[1] < 8;
-    const bool pointwise = taps == 1;
-    const char* precision = few_channels ? "" : precision_of(x.dtype, flags_.tf32);
+    const bool few_channels = weight.sizes[1] < padded_channels;
+    const bool one_image = y.sizes[0] == 1 && std::fmod(taps, padded_channels) == 0;
+    const bool vector = few_channels && (!is_narrow(x.dtype) || one_image);
+    const char* precision = vector ? "" : precision_of(x.dtype, flags_.tf32);
+    const bool patches = few_channels && !vector;
+    const bool strided = y.numel / y.sizes[1] < x.numel / x.sizes[1] && taps == 1;
+    const double row = count(x.numel / (x.sizes[0] * x.sizes[1]));
+    const bool pointwise = taps == 1 && !strided && (!is_narrow(x.dtype) || std::fmod(row, 4) == 0);
     const bool converts = *precision != '\0' && !pointwise && !is_channels_last(x.sizes, x.strides());
-    if (converts) add_conversion(x, MemoryClass::to_channels_last);
-    if (converts) add_conversion(weight, MemoryClass::to_channels_last);
+    if (converts) add_conversion(x, patches);
+    if (converts) add_filter_conversion(weight);
     DeviceKernel& k = add_simple(MemoryClass::vectorized);
     k.shape = KernelShape::convolution;
     k.precision = precision;
     k.m = positions;
     k.n = count(weight.sizes[0]);
-    k.k = taps * count(weight.sizes[1]);
-    k.channels = count(weight.sizes[1]);
+    k.channels = patches ? padded_channels : count(weight.sizes[1]);
+    k.k = taps * k.channels;
     k.three_d = wide_dims == 3;
     k.pointwise = pointwise;
-    if (converts) add_conversion(y, MemoryClass::from_channels_last);
+    k.patches = patches;
+    k.aligned = std::fmod(row * count(size_of(x.dtype)), vector_bytes) == 0;
+    if (converts) add_kernel_of(y, MemoryClass::from_channels_last);
   }
 
-  void add_conversion(const TensorMeta& t, MemoryClass memory) {
+  DeviceKernel& add_kernel_of(const TensorMeta& t, MemoryClass memory) {
     DeviceKernel& k = out_.emplace_back();
     k.shape = KernelShape::memory;
     k.memory = memory;
     k.read = k.written = count(t.bytes);
     k.elements = count(t.numel);
     k.cold = is_cold(t) ? k.read : 0;
+    return k;
+  }
+
+  static MemoryClass to_channels_last(const TensorMeta& t) {
+    return is_narrow(t.dtype) ? MemoryClass::to_channels_last_narrow : MemoryClass::to_channels_last;
+  }
+
+  // Few channels are padded: memory is set to zero first, and each line is written apart.
+  void add_conversion(const TensorMeta& x, bool patches) {
+    DeviceKernel& k = add_kernel_of(x, to_channels_last(x));
+    if (!patches) return;
+    const double padding = padded_channels / count(x.sizes[1]);
+    k.written *= padding;
+    k.elements *= padding * patch_conversion;
+  }
+
+  void add_filter_conversion(const TensorMeta& weight) {
+    DeviceKernel& k = add_kernel_of(weight, to_channels_last(weight));
+    k.elements *= is_narrow(weight.dtype) ? narrow_filter_conversion : filter_conversion;
   }
 
   const Launch& op_;

@@ -7,10 +7,15 @@ namespace {
 
 // Of devices whose files have no measured share: the lowest of those that have one (docs/time.md).
 constexpr double default_memory_fraction = 0.83;
-// Measured on the H100 and H200 (2026-11): 19 MB in 3.5 and 3.0 us beyond the launch, 1.8 and 1.5 times the bandwidth
-// of streams. All of it hits below half of the size of L2, none above one and a half.
-constexpr double l2_speedup = 1.7;
-constexpr double all_hit = 0.5, none_hits = 1.5;
+// Fitted on single kernels of 1 to 100 MB on the H100 and the H200 and on launches of a forward on the H100 (2026-11;
+// docs/validation.md says which were held out). L2's rate is the SMs': both cards are the same where all fits, though
+// one has 1.4 times the other's bandwidth.
+constexpr double l2_bytes_per_clock = 22.15;          // of an SM
+constexpr double all_hit = 0.936, none_hits = 1.066;  // bytes over the size of L2
+constexpr double cold_share = 0.27;                   // of the time of what is cold that nothing overlaps
+constexpr double latency = 0.77e-6;                   // s, of what comes from device memory
+constexpr double latency_bytes = 5.6e6;               // fewer take less
+constexpr double drain = 0.62e-6;                     // s, until what is written has gone there
 
 }  // namespace
 
@@ -19,14 +24,23 @@ Machine::Machine(Device device, KernelStack stack, Host host)
   kernels_ = &stack_.architecture(device_.architecture);
   const double fraction = device_.memory_fraction.known() ? device_.memory_fraction.value : default_memory_fraction;
   bandwidth_ = device_.memory_bandwidth.value * fraction;
-  l2_bandwidth_ = bandwidth_ * l2_speedup;
+  l2_bandwidth_ = std::max(bandwidth_, l2_bytes_per_clock * sms() * clock());
+}
+
+double Machine::miss(double bytes) const {
+  const double l2 = device_.l2_size.value;
+  return l2 == 0 ? 1 : std::clamp((bytes / l2 - all_hit) / (none_hits - all_hit), 0.0, 1.0);
 }
 
 double Machine::memory_seconds(double bytes, double cold) const {
-  const double l2 = device_.l2_size.value;
-  if (l2 == 0) return bytes / bandwidth_;
-  const double hit = std::clamp((none_hits - bytes / l2) / (none_hits - all_hit), 0.0, 1.0) * (bytes - cold);
-  return hit / l2_bandwidth_ + (bytes - hit) / bandwidth_;
+  const double share = miss(bytes);
+  const double of_l2 = bytes / l2_bandwidth_ + cold_share * cold / bandwidth_;
+  return (1 - share) * of_l2 + share * bytes / bandwidth_;
+}
+
+double Machine::memory_latency(double bytes, double cold) const {
+  const double share = miss(bytes), moved = cold + share * (bytes - cold);
+  return latency * std::min(1.0, moved / latency_bytes) + drain * share;
 }
 
 double Machine::tensor_rate(const std::string& precision) const {

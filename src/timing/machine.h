@@ -23,9 +23,13 @@ class Machine {
   // B/s that a streaming kernel reaches, of device memory and of L2.
   double bandwidth() const { return bandwidth_; }
   double l2_bandwidth() const { return l2_bandwidth_; }
+  // The share of so many bytes that L2 does not hold: 0 or 1 but near its size.
+  double miss(double bytes) const;
   // s for so many bytes, of which `cold` come from device memory whatever their number: the rest is in L2 where all
   // fit.
   double memory_seconds(double bytes, double cold) const;
+  // s until the first of them come from device memory and the last have gone there.
+  double memory_latency(double bytes, double cold) const;
 
   double sms() const { return device_.sm_count.value; }
   double clock() const { return device_.boost_clock.value; }

@@ -101,9 +101,9 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask, b
     k = pad(std::move(k), {0, missing});
     v = pad(std::move(v), {0, missing});
   }
-  // The result lies in memory as [b, sq, h, d].
+  // The result lies in memory as the queries do: the kernel makes it by empty_like.
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), d = v.size(3);
-  Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
+  Tensor out = tracer.allocate({b, h, sq, d}, elementwise_strides(q.sizes(), {&q}), q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
   Op& op = tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
                          {b, sq, seen(tracer, k.size(2))});

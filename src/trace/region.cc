@@ -43,7 +43,7 @@ Rewriting::Rewriting(Trace& trace, size_t first) : trace_(trace), first_(first),
     if (const auto found = uses_.find(storage); found != uses_.end()) found->second.elsewhere = true;
   };
   for (const Grown& grown : trace.grown) carry(grown.first);
-  for (const Storage* storage : trace.carried) carry(storage);
+  for (const Storage* storage : trace.handed_on) carry(storage);
 }
 
 void Rewriting::add_uses() {

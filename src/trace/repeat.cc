@@ -57,7 +57,7 @@ bool Loop::end() {
   }
   live_step_ = tracer_.live() - live_before_;
   for (const Tensor* x : state_.same) {
-    if (x->defined()) tracer_.trace().carried.push_back(x->meta().storage);
+    if (x->defined()) tracer_.trace().handed_on.push_back(x->meta().storage);
   }
   size_t at = 0;
   for (const Tensor* x : state_.same) {
@@ -78,6 +78,14 @@ void Loop::fold(int64_t times) {
   scope.count = times;
   scope.live_step = live_step_;
   scope.growing = !state_.growing.empty();
+  size_t at = 0;
+  for (const Tensor* x : state_.same) carry(before_[at++], meta_of(*x));
+  for (const Tensor* x : state_.growing) carry(before_[at++], meta_of(*x));
+}
+
+void Loop::carry(const TensorMeta* found, const TensorMeta* left) {
+  if (found == nullptr || left == nullptr || found->storage == left->storage) return;
+  tracer_.trace().carried.push_back({scope_, found->storage, left->storage});
 }
 
 void Loop::begin_last() {

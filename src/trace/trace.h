@@ -83,6 +83,13 @@ struct Grown {
   int32_t scope;  // the repetition
 };
 
+// State that a repetition takes over from the one before it: what one finds is what that one left. Of the repetition
+// that is recorded; where it leaves in place what it found, there is none.
+struct Carried {
+  int32_t scope;  // the repetition
+  const Storage *found, *left;
+};
+
 // A recorded call of a pure function (trace/shared_call.h), in the order in which they ended.
 struct RecordedCall {
   int32_t scope;  // in which it was called
@@ -111,7 +118,8 @@ class Trace {
   Buffer<const TensorMeta*> operands;
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
-  std::vector<const Storage*> carried;  // what else a repetition leaves to the next, which may not be traced
+  std::vector<Carried> carried;
+  std::vector<const Storage*> handed_on;  // what iterations of loops leave to what comes after them
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;

@@ -13,6 +13,7 @@ struct MeasuredLaunch {
   std::vector<std::string> dtypes;
   double us = 0;
   std::string kernels;
+  std::vector<int64_t> output;  // sizes of what it makes, where what follows tells; else empty
 };
 
 // Error naming the file and row for what is no such file.

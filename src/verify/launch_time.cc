@@ -50,6 +50,7 @@ class Operands {
  public:
   Operands(const MeasuredLaunch& launch, Kernel kernel) : launch_(launch), kernel_(kernel) {
     by_offsets_ = contains(launch.kernels, "elementwise_kernel<128");
+    outer_ = contains(launch.kernels, "reduce_kernel<128");
   }
 
   // Whether shapes and dtypes are those that the kernel takes.
@@ -154,12 +155,14 @@ class Operands {
   bool cat() {
     if (contains(launch_.kernels, "gpu_memcpy")) return false;
     const DType type = contains(launch_.kernels, "OpaqueType<2u>") ? DType::bfloat16 : DType::float32;
+    // The kernel for parts that lie apart.
+    const bool slow = contains(launch_.kernels, "CatArrayBatchedCopy<");
     Shape out = shape_of(launch_.shapes[0]);
     int dim = -1;
     for (size_t i = 0; i < shapes(); ++i) {
       const Shape part = shape_of(launch_.shapes[i]);
       if (part.rank() != out.rank()) return false;
-      add(part, type);
+      add(part, type, slow && part.rank() > 1);
       for (int d = 0; d < out.rank() && dim < 0; ++d) dim = part[d] != out[d] ? d : -1;
     }
     inputs_ = operands_.size();
@@ -173,9 +176,15 @@ class Operands {
   bool reduction() {
     if (!add_input(0) || operands_[0]->sizes.rank() == 0) return false;
     Shape out = operands_[0]->sizes;
-    // F.normalize of a convolution's channels, and else means of rows.
+    const int last = out.rank() - 1;
+    // F.normalize of a convolution's channels; the bias of one, backward; means of images; and else of rows or columns.
     const bool channels = kernel_ == Kernel::linalg_vector_norm && out.rank() > 2;
-    out[channels ? 1 : out.rank() - 1] = 1;
+    const bool bias = !channels && out.rank() == 4 && outer_;
+    for (int d = 0; d <= last; ++d) {
+      const bool image = out.rank() == 4 && kernel_ == Kernel::mean && d >= 2;
+      const bool reduced = channels ? d == 1 : bias ? d != 1 : outer_ ? d < std::max(1, last) && out[d] > 1 : d == last;
+      if (reduced || image) out[d] = 1;
+    }
     return done(out, operands_[0]->dtype);
   }
 
@@ -239,6 +248,7 @@ class Operands {
     out[1] = weight[0];
     bool patches = x[1] <= 16;
     for (int d = 2; d < x.rank(); ++d) patches &= x[d] % weight[d] == 0;
+    if (static_cast<int>(launch_.output.size()) == x.rank()) return done(shape_of(launch_.output), operands_[0]->dtype);
     for (int d = 2; d < x.rank(); ++d) out[d] = patches ? x[d] / weight[d] : std::max<int64_t>(1, x[d] - weight[d] + 1);
     return done(out, operands_[0]->dtype);
   }
@@ -246,6 +256,7 @@ class Operands {
   const MeasuredLaunch& launch_;
   Kernel kernel_;
   bool by_offsets_ = false;
+  bool outer_ = false;  // a reduction that is not along the innermost dimension
   std::deque<TensorMeta> metas_;
   std::deque<Shape> strides_;
   std::deque<Storage> storages_;
@@ -255,6 +266,22 @@ class Operands {
 };
 
 }  // namespace
+
+void infer_outputs(std::vector<MeasuredLaunch>& launches) {
+  constexpr size_t ahead = 4;  // casts of a norm's parameters come before the norm
+  for (size_t i = 0; i < launches.size(); ++i) {
+    MeasuredLaunch& launch = launches[i];
+    if (launch.op != "cudnn_convolution" || launch.shapes.size() < 2) continue;
+    const std::vector<int64_t>&x = launch.shapes[0], &weight = launch.shapes[1];
+    for (size_t j = i + 1; j < std::min(launches.size(), i + 1 + ahead) && launch.output.empty(); ++j) {
+      if (launches[j].op == launch.op || launches[j].shapes.empty()) continue;
+      const std::vector<int64_t>& next = launches[j].shapes[0];
+      bool fits = next.size() == x.size() && x.size() > 2 && next[0] == x[0] && next[1] == weight[0];
+      for (size_t d = 2; fits && d < x.size(); ++d) fits = next[d] <= x[d];
+      if (fits) launch.output = next;
+    }
+  }
+}
 
 std::optional<std::vector<DeviceKernel>> kernels_of(const MeasuredLaunch& launch, const Machine& machine) {
   const std::optional<Kernel> kernel = kernel_named(launch.op);

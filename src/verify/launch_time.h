@@ -12,6 +12,10 @@
 
 namespace modelmeter {
 
+// Fills in what convolutions make: the file has neither strides nor paddings, but what is launched next takes the
+// output.
+void infer_outputs(std::vector<MeasuredLaunch>& launches);
+
 // The device kernels of a launch; nothing where the op is none that modelmeter's traces know.
 std::optional<std::vector<DeviceKernel>> kernels_of(const MeasuredLaunch& launch, const Machine& machine);
 

@@ -74,17 +74,29 @@ Groups groups_of(const std::vector<ValidationRow>& rows) {
 }
 
 std::string forwards_table(const std::vector<ValidationRow>& rows) {
-  Table table(
-      {"Device", "Forward", "Device ms", "measured", "", "Wall ms", "measured", "", "Joules", "In place", "A launch"},
-      {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right,
-       Align::right, Align::right, Align::right});
+  Table table({"Device", "Forward", "Device ms", "measured", "", "Wall ms", "measured", "", "Joules", "Peak",
+               "In place", "A launch"},
+              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
+               Align::right, Align::right, Align::right, Align::right, Align::right});
   for (const ValidationRow& r : rows) {
     if (!is_forward(r)) continue;
     table.add({r.device, r.name, shown_ms(r.predicted_device_ms), shown_ms(r.measured_device_ms),
                percent(r.device_error()), shown_ms(r.predicted_wall_ms), shown_ms(r.measured_wall_ms),
-               percent(r.wall_error()), percent(r.joules_error()),
+               percent(r.wall_error()), percent(r.joules_error()), percent(r.peak_allocated_error()),
                r.launches ? fmt::format("{} of {}", *r.launches_in_place, *r.launches) : "-",
                r.launch_error ? fmt::format("{:.1f} %", *r.launch_error * 100) : "-"});
+  }
+  return table.markdown();
+}
+
+// Of a file of launches by itself.
+std::string op_table(const ValidationRow& row) {
+  Table table({"Op", "Launches", "Device ms", "measured", "", "A launch"},
+              {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right});
+  for (const OpTimes& op : row.by_op) {
+    table.add({op.op, std::to_string(op.launches), shown_ms(op.predicted_ms), shown_ms(op.measured_ms),
+               percent(error_of(op.predicted_ms, op.measured_ms)),
+               op.measured_ms > 0 ? fmt::format("{:.1f} %", op.absolute_ms / op.measured_ms * 100) : "-"});
   }
   return table.markdown();
 }
@@ -136,9 +148,10 @@ std::string validation_text(const std::vector<ValidationRow>& rows) {
   std::string out;
   if (std::any_of(rows.begin(), rows.end(), is_forward))
     out += "## Forwards and runs\n\n" + forwards_table(rows) + "\n";
+  if (rows.size() == 1 && !rows.front().by_op.empty()) out += "## By op\n\n" + op_table(rows.front()) + "\n";
   return out + "## By kind\n\n" + summary_table(rows) +
          "\nErrors are predicted over measured, less 1; of wall time where it is known, else of time on the device. `A launch`: the "
-         "launches' mean\nabsolute error, weighted by their times.\n";
+         "launches' mean\nabsolute error, weighted by their times. `Peak`: of memory above what was allocated before.\n";
 }
 
 std::string validation_json(const std::vector<ValidationRow>& rows) {
@@ -156,6 +169,8 @@ std::string validation_json(const std::vector<ValidationRow>& rows) {
           out.field("measured_wall_ms", r.measured_wall_ms);
           out.field("predicted_joules", r.predicted_joules);
           out.field("measured_joules", r.measured_joules);
+          out.field("predicted_peak_allocated", r.predicted_peak_allocated);
+          out.field("measured_peak_allocated", r.measured_peak_allocated);
           out.field("device_ms_error", r.device_error());
           out.field("wall_ms_error", r.wall_error());
           out.field("joules_error", r.joules_error());
@@ -166,6 +181,15 @@ std::string validation_json(const std::vector<ValidationRow>& rows) {
           out.field("launches_in_place", r.launches_in_place);
           out.field("not_predicted_ms", r.not_predicted_ms);
           out.field("inside", r.inside);
+          out.list("by_op", r.by_op, [&](const OpTimes& op) {
+            out.map([&] {
+              out.field("op", op.op);
+              out.field("launches", op.launches);
+              out.field("predicted_ms", op.predicted_ms);
+              out.field("measured_ms", op.measured_ms);
+              out.field("absolute_error_ms", op.absolute_ms);
+            });
+          });
         });
       });
       out.key("summary");

@@ -20,16 +20,25 @@
 
 namespace modelmeter {
 
+// The launches of one op in a forward, ours against those measured.
+struct OpTimes {
+  std::string op;  // as profiles call it
+  int64_t launches = 0;
+  double predicted_ms = 0, measured_ms = 0;
+  double absolute_ms = 0;  // sum of the launches' absolute errors
+};
+
 struct ValidationRow {
   std::string file, device, name;
   std::string group;  // what summaries go by: "DiT", "gemm bf16"
   std::optional<double> predicted_device_ms, measured_device_ms;
   std::optional<double> predicted_wall_ms, measured_wall_ms;
   std::optional<double> predicted_joules, measured_joules;
-  std::optional<double> predicted_peak_allocated, measured_peak_allocated;
+  std::optional<double> predicted_peak_allocated, measured_peak_allocated;  // B, above what was there before
   std::optional<double> launch_error;  // mean of the launches' absolute errors, weighted by their times
   std::optional<int64_t> launches, launches_in_place;
   std::optional<double> not_predicted_ms;  // of launches that no rule is for
+  std::vector<OpTimes> by_op;              // those that take most first
   std::optional<bool> inside;              // the measured wall (else device) time is in the interval
 
   std::optional<double> device_error() const;

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "config/compose.h"
 #include "hardware/catalog.h"
+#include "memory/memory_report.h"
 #include "model/registry.h"
 #include "timing/run_time.h"
 #include "verify/csv.h"
@@ -98,6 +99,14 @@ TimedForward timed(const KnownForward& known, const Machine& machine, const Vali
   return out;
 }
 
+// B that a forward of the stage allocates at once, workspaces included, above what was there before it.
+double peak_above_start(const TimedForward& ours, const std::string& stage, const Machine& machine) {
+  const MemoryReport report =
+      build_memory_report(*ours.model, ours.run, stage, stack_of(machine.device().architecture));
+  const StageMemory& s = report.stages.front();
+  return s.held.empty() ? 0 : static_cast<double>(s.with_workspace_bytes - s.held.front());
+}
+
 // The op of a profile that one of ours is.
 std::string profiled_name(Kernel kernel) {
   switch (kernel) {
@@ -168,6 +177,34 @@ class ExecutionOrder {
   std::vector<size_t> out_;
 };
 
+// Sums by op.
+class OpSums {
+ public:
+  void add(const std::string& op, double predicted_us, double measured_us) {
+    OpTimes& sum = sums_[op];
+    sum.op = op;
+    ++sum.launches;
+    sum.predicted_ms += predicted_us * ms;
+    sum.measured_ms += measured_us * ms;
+    sum.absolute_ms += std::abs(predicted_us - measured_us) * ms;
+  }
+  double absolute_ms() const {
+    double out = 0;
+    for (const auto& [op, sum] : sums_) out += sum.absolute_ms;
+    return out;
+  }
+  std::vector<OpTimes> by_time() const {
+    std::vector<OpTimes> out;
+    for (const auto& [op, sum] : sums_) out.push_back(sum);
+    std::stable_sort(out.begin(), out.end(),
+                     [](const OpTimes& a, const OpTimes& b) { return a.measured_ms > b.measured_ms; });
+    return out;
+  }
+
+ private:
+  std::map<std::string, OpTimes> sums_;
+};
+
 // Lines the launches up with ours and fills the row.
 void compare_launches(const std::vector<MeasuredLaunch>& measured, const TimedForward& ours, ValidationRow& row) {
   constexpr size_t window = 24;  // how far a launch that one side lacks is looked past
@@ -181,7 +218,8 @@ void compare_launches(const std::vector<MeasuredLaunch>& measured, const TimedFo
   const auto same = [&](size_t i, size_t j) {
     return i < ops.size() && j < measured.size() && profiled_name(trace.ops[ops[i]].kernel) == measured[j].op;
   };
-  double error = 0, total = 0, alone = 0;
+  double total = 0, alone = 0;
+  OpSums sums;
   int64_t in_place = 0;
   size_t i = 0;
   for (size_t j = 0; j < measured.size(); ++j) {
@@ -190,17 +228,18 @@ void compare_launches(const std::vector<MeasuredLaunch>& measured, const TimedFo
     while (skip < window && !same(i + skip, j)) ++skip;
     if (skip == window || (skip > 0 && same(i, j + 1))) {
       alone += measured[j].us;
-      error += measured[j].us;
+      sums.add(measured[j].op, 0, measured[j].us);
       continue;
     }
     i += skip;
-    error += std::abs(ours.time.ops[ops[i]] * 1e6 - measured[j].us);
+    sums.add(measured[j].op, ours.time.ops[ops[i]] * 1e6, measured[j].us);
     in_place += skip == 0 ? 1 : 0;
     ++i;
   }
   row.launches = static_cast<int64_t>(measured.size());
   row.launches_in_place = in_place;
-  row.launch_error = total > 0 ? error / total : 0;
+  row.launch_error = total > 0 ? sums.absolute_ms() / (total * ms) : 0;
+  row.by_op = sums.by_time();
   if (alone > 0) row.not_predicted_ms = alone * ms;
 }
 
@@ -234,7 +273,8 @@ ValidationRow from_shapes(const std::vector<MeasuredLaunch>& measured, const Mac
     parts.emplace_back(first, kernels.size());
   }
   const RunPower power = solve_clock(kernels, machine.device());
-  double predicted = 0, sum = 0, error = 0, alone = 0;
+  double predicted = 0, sum = 0, alone = 0;
+  OpSums sums;
   int64_t in_place = 0;
   for (size_t i = 0; i < measured.size(); ++i) {
     if (!known[i]) {
@@ -249,11 +289,12 @@ ValidationRow from_shapes(const std::vector<MeasuredLaunch>& measured, const Mac
     ++in_place;
     predicted += us;
     sum += measured[i].us;
-    error += std::abs(us - measured[i].us);
+    sums.add(measured[i].op, us, measured[i].us);
   }
   row.predicted_device_ms = predicted * ms;
   row.measured_device_ms = sum * ms;
-  row.launch_error = sum > 0 ? error / sum : 0;
+  row.launch_error = sum > 0 ? sums.absolute_ms() / (sum * ms) : 0;
+  row.by_op = sums.by_time();
   row.launches = static_cast<int64_t>(measured.size());
   row.launches_in_place = in_place;
   if (alone > 0) row.not_predicted_ms = alone * ms;
@@ -292,7 +333,8 @@ std::vector<ValidationRow> validate_launches(const std::string& path, const Vali
   if (!machine) {
     throw Error(fmt::format("{}: its name does not say which device it is of", path), {}, {"--device NAME says so"});
   }
-  const std::vector<MeasuredLaunch> measured = read_launch_file(path);
+  std::vector<MeasuredLaunch> measured = read_launch_file(path);
+  infer_outputs(measured);
   std::optional<KnownForward> known = known_forward(name);
   if (!context.config_name.empty()) known = KnownForward{context.config_name, "", "forward", context.overrides};
   ValidationRow row = known ? from_trace(measured, *known, *machine, context) : from_shapes(measured, *machine);
@@ -324,6 +366,11 @@ std::vector<ValidationRow> validate_forwards(const std::string& path, const Vali
       row.measured_joules = table.number(i, "joules_per_forward");
     }
     row.inside = *row.measured_wall_ms >= stage.low / ms && *row.measured_wall_ms <= stage.high / ms;
+    const double start = table.number(i, "allocated_at_start"), peak = table.number(i, "peak_allocated");
+    if (start > 0 && peak > start) {
+      row.predicted_peak_allocated = peak_above_start(ours, known->stage, *machine);
+      row.measured_peak_allocated = peak - start;
+    }
     out.push_back(std::move(row));
   }
   return out;

@@ -1,11 +1,13 @@
 // Convolution as implicit GEMM over channels-last tensors; what changes layouts is kernels of its own
-// (timing/launches.h). The rate is a share of the matrix units' by the shape of the filter and of the output channels:
+// (timing/launches.h). A block computes a tile of [tm positions, tn output channels] and takes, for each tap, its input
+// channels in steps of 128 bytes:
 //
-//   share = efficiency of 2 or 3 dimensions x padding of the channels to 64 x (narrow, below 128 channels)
-//   or full_tiles, where the channels are a multiple of 256
+//   blocks  = ceil(positions / tm) ceil(channels out / tn),  k = taps ceil(channels in / step) step
+//   compute = max(1, blocks / SMs) max(2 tm tn k / (share of an SM's rate), (tm + tn) k bytes / L2's bytes a clock)
 //
-// A pointwise filter is a GEMM. Fewer than 8 input channels, or float32 that no TF32 is allowed for, run on vector
-// units.
+// The second bound is what holds filters of three dimensions back (TF32 at 128 x 128 needs a byte for 32 operations),
+// unless output channels fill tiles of 256, which other kernels take. A pointwise filter is a GEMM. Where no TF32 is
+// allowed, float32 runs on vector units.
 #include <algorithm>
 
 #include "timing/kernel_time.h"
@@ -13,30 +15,73 @@
 namespace modelmeter {
 namespace {
 
-constexpr double channel_step = 64, narrow_channels = 128, full_tile = 256;
-// Of fewer input channels a step of k holds several taps: 16 channels were at 0.45 of the rate of more (H100, 2026-11).
-constexpr double least_channels = 32, few_channels_share = 0.45;
+// Filters of few channels smaller than 8 x 8 have a kernel of their own (ResNet on the H200, 2026-11).
+constexpr double patch_k = 512, small_filter = 2.9;
+constexpr double tiles_apart = 0.75, wide_tiles_share = 0.75;
+constexpr double step_bytes = 128, full_tile = 256, narrow_channels = 128, few_outputs = 16;
 // Gathering operands tap by tap takes a third more than a GEMM of the same operations (decoder and encoder of Wan on
 // the H100 and the H200, 2026-11).
 constexpr double gathering = 1.3;
 constexpr double most_padding = 2;  // in energy: where there are few channels, tiles are narrower
 
-double share_of_rate(const DeviceKernel& kernel, const ConvolutionConstants& c) {
-  if (kernel.pointwise) return c.pointwise;
-  if (std::fmod(kernel.n, full_tile) == 0) return c.full_tiles;
-  const double padded = std::ceil(kernel.n / channel_step) * channel_step;
-  const double share = (kernel.three_d ? c.efficiency_3d : c.efficiency_2d) * kernel.n / padded;
-  const double of_input = kernel.channels < least_channels ? few_channels_share : 1;
-  return of_input * (kernel.n < narrow_channels ? share * c.narrow : share);
+// Tiles that cuDNN 9.19 has on Hopper, read off the names of its kernels and their times.
+struct Tile {
+  double m = 128, n = 128;
+};
+
+Tile tile_of(const DeviceKernel& kernel, double element, double sms) {
+  Tile out;
+  if (kernel.n <= 64) {
+    out.n = kernel.n <= 32 ? 32 : 64;
+  } else if (std::fmod(kernel.n, 192) == 0 && std::fmod(kernel.n, narrow_channels) != 0) {
+    out.n = 192;
+  } else if (element == 2 && kernel.n >= full_tile && std::ceil(kernel.m / 256) * kernel.n / out.n >= sms) {
+    out.m = 256;
+  }
+  return out;
 }
 
-// What device memory delivers of the input. In three dimensions L2 loses neighbouring frames and lines between two
-// taps, so that the channels of an output position are read several times, and again for each tile of output channels.
-double input_bytes(const DeviceKernel& kernel, const ConvolutionConstants& c) {
-  if (!kernel.three_d || *kernel.precision == '\0') return kernel.read;
-  const double tile = std::fmod(kernel.n, full_tile) == 0 ? full_tile : kernel.n < narrow_channels ? 32 : 128;
-  const double element = kernel.written / (kernel.m * kernel.n);
-  return std::max(kernel.read, c.rereads * kernel.m * kernel.channels * element * std::ceil(kernel.n / tile));
+bool is_tf32(const DeviceKernel& kernel) { return std::string_view(kernel.precision) == "tf32"; }
+
+double tiled_seconds(const DeviceKernel& kernel, const ConvolutionConstants& c, const Machine& machine) {
+  const ConvolutionConstants::Shares& shares = is_tf32(kernel) ? c.tf32 : c.half;
+  const double element = is_tf32(kernel) ? 4 : 2, step = step_bytes / element;
+  const Tile tile = tile_of(kernel, element, machine.sms());
+  const double k = kernel.k / kernel.channels * std::ceil(kernel.channels / step) * step;
+  const double blocks = std::ceil(kernel.m / tile.m) * std::ceil(kernel.n / tile.n);
+  const double rate = machine.tensor_rate(kernel.precision) * shares.tiles / machine.sms();
+  const bool few = kernel.n <= few_outputs;  // the filter stays in registers
+  double operands = few || !kernel.three_d ? c.operands_2d : shares.operands;
+  const double computed = few ? 0 : 2 * tile.m * tile.n * k / rate;
+  const double brought = (tile.m + (few ? 0 : tile.n)) * k * element / (operands * machine.clock());
+  return std::max(1.0, blocks / machine.sms()) * std::max(computed, brought);
+}
+
+double compute_seconds(const DeviceKernel& kernel, const ConvolutionConstants& c, const Machine& machine) {
+  const double flops = 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
+  if (*kernel.precision == '\0') return flops / (machine.vector_rate() * c.vector);
+  const ConvolutionConstants::Shares& shares = is_tf32(kernel) ? c.tf32 : c.half;
+  const double rate = machine.tensor_rate(kernel.precision);
+  if (kernel.patches) return flops / (rate * c.patches * (kernel.k < patch_k ? small_filter : 1));
+  if (kernel.pointwise) return flops / (rate * (kernel.aligned ? shares.pointwise : machine.kernels().gemm.unaligned));
+  if (std::fmod(kernel.n, full_tile) != 0 || (!is_tf32(kernel) && !kernel.three_d)) {
+    return tiled_seconds(kernel, c, machine);
+  }
+  const double blocks = std::ceil(kernel.m / Tile().m) * kernel.n / Tile().n;
+  return std::max(1.0, machine.sms() / blocks) * flops / (rate * shares.full);
+}
+
+bool is_full(const DeviceKernel& kernel) { return std::fmod(kernel.n, full_tile) == 0 && kernel.three_d; }
+
+// What device memory delivers. In three dimensions L2 loses neighbouring frames and lines between two taps, so that
+// each tap's input is read again, and for the tiles of output channels that do not run beside each other: seen in the
+// difference between the H100 and the H200, which have all else in common.
+double device_bytes(const DeviceKernel& kernel) {
+  if (!kernel.three_d || *kernel.precision == '\0' || is_full(kernel) || kernel.n <= few_outputs) return kernel.bytes();
+  const double element = is_tf32(kernel) ? 4 : 2;
+  const double tiles = std::ceil(kernel.n / (is_tf32(kernel) ? tile_of(kernel, element, 0).n : full_tile));
+  const double seen = is_tf32(kernel) || kernel.n < narrow_channels ? 1 : wide_tiles_share;
+  return std::max(kernel.read, seen * kernel.m * kernel.k * element * std::pow(tiles, tiles_apart)) + kernel.written;
 }
 
 }  // namespace
@@ -48,8 +93,8 @@ KernelTime convolution_time(const DeviceKernel& kernel, const Machine& machine) 
   const double peak = vector ? machine.vector_rate() : machine.tensor_rate(kernel.precision);
   KernelTime t;
   t.fixed = c.fixed;
-  t.compute = flops / (peak * (vector ? c.vector : share_of_rate(kernel, c)));
-  t.memory = (input_bytes(kernel, c) + kernel.written) / machine.bandwidth();
+  t.compute = compute_seconds(kernel, c, machine);
+  t.memory = machine.memory_seconds(device_bytes(kernel), 0);
   t.tensor = !vector;
   t.light = std::max(flops / peak, kernel.bytes() / machine.device().memory_bandwidth.value);
   if (const auto& power = machine.device().power) {

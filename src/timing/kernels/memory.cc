@@ -1,5 +1,10 @@
 // Kernels bound by memory or by the instructions of each element: elementwise, copies, reductions, norms, gathers.
-// Bytes at the bandwidth that streams reach, joined with elements at the rate of the class (configs/stack).
+//
+//   memory  = bytes at L2's rate where all fit, else at the bandwidth that streams reach (timing/machine.h)
+//   compute = elements / (per_clock SMs clock) + rows x row_clocks / (SMs clock)
+//   t       = fixed + latency + element of a row + (memory^3 + compute^3)^(1/3)
+//
+// with the constants of the class (configs/stack).
 #include <algorithm>
 
 #include "timing/kernel_time.h"
@@ -7,36 +12,78 @@
 namespace modelmeter {
 namespace {
 
-// Reductions along the innermost dimension: each row waits for its tree of partial sums, a few ns an element of it
-// where rows are few. Measured on the H100 (2026-11): 2.4 us for one row, 5.3 of 1536, 9.5 of 4096, 12 of 5120.
-constexpr double reduction_row = 1.9e-9;
-// A layer norm works 8,400 elements' worth for each row; rows past 16 KiB are read twice. Measured on the H100: 128 to
-// 5120 wide.
-constexpr double norm_row_elements = 8400;
-// The first bytes of what is in device memory and not in L2 (H100 and H200, copies of 0.5 to 4 MB, 2026-11).
-constexpr double device_memory_latency = 0.6e-6;
-// Narrow rows share a block: 1,000 and 27 for each element.
-constexpr double narrow_row_elements = 1000, narrow_row_slope = 27;
-constexpr double norm_row_bytes = 16384;
+// A reduction along the innermost dimension gives each row to a warp, 64 of them to an SM, that adds element after
+// element; fewer than 16 rows have several warps each (ATen/native/cuda/Reduce.cuh). Cold elements take longer.
+constexpr double warps_of_sm = 64, rows_of_block = 16;
+constexpr double cold_element = 1.3e-9;  // s; fitted as the class's constants are (configs/stack)
+// A kernel that writes next to nothing has to wait until what the one before has written leaves L2: 24 to 29 MB on the
+// H100 and the H200 (means in forwards, 2026-11).
+constexpr double dirty_share = 0.47;
+constexpr double column_step = 1200;  // longer columns are split over blocks (training on the H200, 2026-11)
+// A layer norm reads its rows twice, the second time from L1 where they are short.
+constexpr double short_row = 8192, long_row = 16384;  // bytes
+
+bool is_norm(const DeviceKernel& kernel) {
+  return kernel.memory == MemoryClass::layer_norm || kernel.memory == MemoryClass::layer_norm_narrow;
+}
+
+double warps_of_row(double rows) {
+  double warps = 1;
+  while (warps < rows_of_block && rows * warps < rows_of_block) warps *= 2;
+  return warps;
+}
+
+double reduction_chain(const DeviceKernel& kernel, const MemoryConstants& constants, const Machine& machine) {
+  const double bytes = kernel.bytes();
+  const double cold = bytes > 0 ? std::max(kernel.cold / bytes, machine.miss(bytes)) : 0;
+  const double waves = std::ceil(kernel.rows / (warps_of_sm * machine.sms()));
+  return waves * kernel.width / warps_of_row(kernel.rows) * (constants.element + cold_element * cold);
+}
+
+double second_read_seconds(const DeviceKernel& kernel, const Machine& machine) {
+  const double row = kernel.rows > 0 ? kernel.read / kernel.rows : 0;
+  return row > short_row ? std::min(1.0, row / long_row) * machine.memory_seconds(kernel.read, 0) : 0;
+}
+
+double memory_seconds(const DeviceKernel& kernel, const MemoryConstants& constants, const Machine& machine) {
+  const double bytes = kernel.bytes();
+  if (kernel.memory == MemoryClass::fill) return bytes / (machine.bandwidth() * constants.memory);
+  double out = machine.memory_seconds(bytes, kernel.cold) / constants.memory;
+  if (is_norm(kernel)) out += second_read_seconds(kernel, machine);
+  if (kernel.memory == MemoryClass::reduction && kernel.cold == 0) {
+    out += machine.miss(bytes) * dirty_share * machine.device().l2_size.value / machine.bandwidth();
+  }
+  return out;
+}
+
+double compute_seconds(const DeviceKernel& kernel, const MemoryConstants& constants, const Machine& machine) {
+  const double bytes = kernel.bytes();
+  const double missed = bytes > 0 ? std::max(kernel.cold / bytes, machine.miss(bytes)) : 1;
+  const double elements =
+      machine.issue_seconds(kernel.elements, constants.per_clock) * (1 - constants.in_l2 * (1 - missed));
+  const double all = elements + kernel.rows * constants.row / (machine.sms() * machine.clock());
+  if (kernel.memory != MemoryClass::reduction) return all;
+  return std::max(all, reduction_chain(kernel, constants, machine));
+}
+
+// Of a kernel whose elements wait for each other within a row (or a column, of which blocks take so many at a time).
+double row_seconds(const DeviceKernel& kernel, const MemoryConstants& constants) {
+  if (kernel.memory == MemoryClass::reduction) return 0;
+  if (kernel.memory == MemoryClass::reduction_outer) return constants.element * std::min(kernel.width, column_step);
+  return constants.element * kernel.width;
+}
 
 }  // namespace
 
 KernelTime memory_time(const DeviceKernel& kernel, const Machine& machine) {
   const MemoryConstants& constants = machine.memory(kernel.memory);
-  const bool norm = kernel.memory == MemoryClass::layer_norm || kernel.memory == MemoryClass::layer_norm_narrow;
   KernelTime t;
-  double bytes = kernel.bytes(), elements = kernel.elements;
-  if (norm) {
-    elements += std::min(norm_row_elements, narrow_row_elements + narrow_row_slope * kernel.width) * kernel.rows;
-    if (kernel.rows > 0 && kernel.read / kernel.rows > norm_row_bytes) bytes += kernel.read;
-  }
-  t.fixed = constants.fixed;
-  if (kernel.read > 0) t.fixed += device_memory_latency * kernel.cold / kernel.read;
-  if (kernel.memory == MemoryClass::reduction && kernel.rows > 8) t.fixed += reduction_row * kernel.width;
-  t.compute = machine.issue_seconds(elements, constants.per_clock);
-  t.memory = machine.memory_seconds(bytes, kernel.cold) / constants.memory;
+  t.fixed = constants.fixed + machine.memory_latency(kernel.bytes(), kernel.cold);
+  t.fixed += row_seconds(kernel, constants);
+  t.compute = compute_seconds(kernel, constants, machine);
+  t.memory = memory_seconds(kernel, constants, machine);
   t.light = kernel.bytes() / machine.device().memory_bandwidth.value;
-  if (machine.device().power) t.joules = bytes * machine.device().power->memory.value;
+  if (machine.device().power) t.joules = kernel.bytes() * machine.device().power->memory.value;
   return t;
 }
 
