@@ -160,7 +160,7 @@ TEST_F(TraceTest, WithinAScopeAreItselfAndWhatIsBelow) {
 // --- contexts ---
 
 TEST(Context, KeysDifferWhereKernelsMay) {
-  std::set<uint32_t> keys;
+  std::set<uint64_t> keys;
   size_t contexts = 0;
   for (const DType dtype : {DType::bfloat16, DType::float16, DType::float32}) {
     for (const AttentionKernel attention : {AttentionKernel::flash, AttentionKernel::math}) {
