@@ -26,6 +26,9 @@ const std::vector<Command>& commands() {
        "modelmeter sensitivity --config-name NAME device=NAME [options] [overrides]", sensitivity},
       {"validate", "predicted times against measured ones: profiles, forwards, kernels, published runs",
        "modelmeter validate FILE ... [--device NAME] [--config-name NAME [overrides]]", validate},
+      {"profile", "a profile of a real run, lined up with the trace: what matches, predicted against measured by layer",
+       "modelmeter profile import FILE [--config-name NAME [overrides]] [--stage ID] [--device NAME] [--out FILE]",
+       profile},
   };
   return table;
 }

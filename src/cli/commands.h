@@ -19,6 +19,7 @@ int operators(const CommandLine& arguments);
 int devices(const CommandLine& arguments);
 int sensitivity(const CommandLine& arguments);
 int validate(const CommandLine& arguments);
+int profile(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;
