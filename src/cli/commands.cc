@@ -29,6 +29,8 @@ const std::vector<Command>& commands() {
       {"profile", "a profile of a real run, lined up with the trace: what matches, predicted against measured by layer",
        "modelmeter profile import FILE [--config-name NAME [overrides]] [--stage ID] [--device NAME] [--out FILE]",
        profile},
+      {"calibrate", "a device's constants from profiles and tables of kernels: fit error, what the data cannot tell",
+       "modelmeter calibrate FILE ... --device NAME [--out FILE]", calibrate},
   };
   return table;
 }

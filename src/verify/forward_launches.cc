@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "config/compose.h"
 #include "model/registry.h"
@@ -207,7 +208,9 @@ std::string family_of(const std::string& kernel_name) {
   return "(memory)";
 }
 
-LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
+namespace {
+
+LinedUp line_up_ops(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
   LinedUp out;
   size_t at = 0;  // in `order`
   const auto same = [&](size_t i, size_t j) {
@@ -235,6 +238,91 @@ LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std:
   }
   for (; at < order.size(); ++at) out.missing.push_back(order[at]);
   return out;
+}
+
+// What an alignment gains by a match: a kernel of a family that stands out anchors it.
+constexpr int32_t memory_gain = 1, family_gain = 4;
+constexpr size_t most_cells = size_t{400} << 20;  // B, one each
+
+// Kernels without ops, as many forwards of ours as fit best.
+class Alignment {
+ public:
+  Alignment(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured)
+      : order_(order), measured_(measured) {
+    for (const size_t op : order) ours_.push_back(family_of(trace.ops[op].kernel));
+    const auto anchors = [](const std::string& family) { return family != "(memory)" ? 1.0 : 0.0; };
+    double own = 0, seen = 0;
+    for (const std::string& family : ours_) own += anchors(family);
+    for (const MeasuredLaunch& launch : measured) seen += anchors(launch.op);
+    if (own == 0) own = static_cast<double>(ours_.size()), seen = static_cast<double>(measured.size());
+    forwards_ = std::max<int64_t>(1, std::llround(seen / std::max(own, 1.0)));
+  }
+
+  LinedUp align() {
+    LinedUp out;
+    out.forwards = forwards_;
+    out.ops.assign(measured_.size(), LinedUp::none);
+    const size_t rows = measured_.size(), columns = order_.size() * static_cast<size_t>(forwards_);
+    if (rows == 0 || columns == 0 || rows > most_cells / columns) {
+      out.missing = order_;
+      return out;
+    }
+    const std::vector<uint8_t> steps = fill(rows, columns);
+    bool gap = false;
+    size_t i = rows, j = columns;
+    while (i > 0 || j > 0) {
+      const uint8_t step = i == 0 ? left : j == 0 ? up : steps[(i - 1) * columns + j - 1];
+      if (step == diagonal) {
+        --i, --j;
+        out.ops[i] = order_[j % order_.size()];
+        ++out.matched;
+        out.in_place += gap ? 0 : 1;
+        gap = false;
+      } else if (step == up) {
+        --i;
+      } else {
+        --j;
+        out.missing.push_back(order_[j % order_.size()]);
+        gap = true;
+      }
+    }
+    return out;
+  }
+
+ private:
+  static constexpr uint8_t diagonal = 0, up = 1, left = 2;
+
+  std::vector<uint8_t> fill(size_t rows, size_t columns) const {
+    std::vector<uint8_t> steps(rows * columns);
+    std::vector<int32_t> last(columns + 1, 0), now(columns + 1, 0);
+    for (size_t i = 0; i < rows; ++i) {
+      const std::string& family = measured_[i].op;
+      const int32_t gain = family == "(memory)" ? memory_gain : family_gain;
+      for (size_t j = 0; j < columns; ++j) {
+        const bool same = ours_[j % ours_.size()] == family;
+        const int32_t matched = same ? last[j] + gain : -1;
+        const uint8_t otherwise = last[j + 1] >= now[j] ? up : left;
+        const int32_t best = std::max(last[j + 1], now[j]);
+        now[j + 1] = std::max(best, matched);
+        steps[i * columns + j] = matched >= best ? diagonal : otherwise;
+      }
+      std::swap(last, now);
+    }
+    return steps;
+  }
+
+  const std::vector<size_t>& order_;
+  const std::vector<MeasuredLaunch>& measured_;
+  std::vector<std::string> ours_;
+  int64_t forwards_ = 1;
+};
+
+}  // namespace
+
+LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
+  const bool kernels_only =
+      std::all_of(measured.begin(), measured.end(), [](const MeasuredLaunch& l) { return l.op.rfind('(', 0) == 0; });
+  return kernels_only ? Alignment(trace, order, measured).align() : line_up_ops(trace, order, measured);
 }
 
 }  // namespace modelmeter

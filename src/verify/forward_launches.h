@@ -53,7 +53,8 @@ struct LinedUp {
   int64_t forwards = 1;  // how often ours was run
 };
 
-// Goes through both, looking past what one side lacks. A profile may have several forwards.
+// Goes through both, looking past what one side lacks; where the profile has kernels only, by the alignment that has
+// most in common. A profile may have several forwards.
 LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured);
 
 }  // namespace modelmeter

@@ -130,11 +130,49 @@ std::string first_difference(const TimedForward& ours, const Candidate& stage, c
 void check_model(const TimedForward& ours, const Candidate& stage, const Profile& profile, const std::string& name) {
   const auto all = static_cast<double>(profile.launches.size());
   const auto matched = static_cast<double>(stage.lined_up.matched);
-  if (matched >= least_matched * all && matched >= least_matched * static_cast<double>(stage.order.size())) return;
+  const double own = static_cast<double>(stage.order.size()) * static_cast<double>(stage.lined_up.forwards);
+  if (matched >= least_matched * all && matched >= least_matched * own) return;
   throw Error(fmt::format("{}: a profile of another model: {} of its {} launches are those of {} ({}), which has {}",
                           profile.path, stage.lined_up.matched, profile.launches.size(), name,
                           ours.time.stages[stage.stage].stage, stage.order.size()),
               {}, {first_difference(ours, stage, profile)});
+}
+
+std::string shape_text(const std::vector<int64_t>& sizes) { return fmt::format("[{}]", fmt::join(sizes, ",")); }
+
+std::vector<int64_t> sizes_of(const TensorMeta& tensor) {
+  std::vector<int64_t> out;
+  for (int d = 0; d < tensor.sizes.rank(); ++d) out.push_back(tensor.sizes[d]);
+  return out;
+}
+
+// Another size of the same architecture runs the same kernels: matrix products tell.
+void check_sizes(const TimedForward& ours, const Candidate& stage, const Profile& profile, const std::string& name) {
+  const Trace& trace = ours.run.trace();
+  double same = 0, all = 0;
+  std::string first;
+  for (size_t j = 0; j < profile.launches.size(); ++j) {
+    const MeasuredLaunch& launch = profile.launches[j];
+    if (stage.lined_up.ops[j] == LinedUp::none || launch.shapes.size() < 2) continue;
+    const Op& op = trace.ops[stage.lined_up.ops[j]];
+    if (op.kernel != Kernel::addmm && op.kernel != Kernel::mm) continue;
+    const size_t weight = op.kernel == Kernel::addmm ? 2 : 1;  // a residual may follow
+    if (launch.shapes.size() <= weight) continue;
+    const auto rows = sizes_of(trace.input(op, op.inputs - 2)), columns = sizes_of(trace.input(op, op.inputs - 1));
+    const bool equal = launch.shapes[weight - 1] == rows && launch.shapes[weight] == columns;
+    all += 1;
+    same += equal ? 1 : 0;
+    if (equal || !first.empty()) continue;
+    first = fmt::format("launch {} multiplies {} and {}, in the configuration {} and {}", j,
+                        shape_text(launch.shapes[weight - 1]), shape_text(launch.shapes[weight]), shape_text(rows),
+                        shape_text(columns));
+  }
+  if (same >= least_matched * all) return;
+  throw Error(
+      fmt::format("{}: a profile of another model or workload: {:.0f} of its {:.0f} matrix products have the sizes "
+                  "of {} ({})",
+                  profile.path, same, all, name, ours.time.stages[stage.stage].stage),
+      {}, {first});
 }
 
 void compare_with_trace(const Profile& profile, const Machine& machine, const ValidationContext& context,
@@ -143,6 +181,7 @@ void compare_with_trace(const Profile& profile, const Machine& machine, const Va
       timed_forward({context.config_name, wanted, "", context.overrides}, machine, context, false);
   const Candidate stage = best_stage(ours, profile, wanted);
   check_model(ours, stage, profile, context.config_name);
+  check_sizes(ours, stage, profile, context.config_name);
   const Trace& trace = ours.run.trace();
   const LinedUp& lined_up = stage.lined_up;
   Parts layers;
