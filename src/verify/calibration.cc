@@ -39,6 +39,7 @@ using Factors = std::array<double, constants.size()>;  // logarithms
 struct Row {
   std::vector<DeviceKernel> kernels;
   double seconds = 0;
+  bool loop = false;  // of a table: the power limit acts on it
 };
 
 Machine with(const Machine& base, const Factors& factors) {
@@ -50,6 +51,7 @@ Machine with(const Machine& base, const Factors& factors) {
 }
 
 double seconds_of(const Row& row, const Machine& machine) {
+  if (row.loop) return looped_seconds(row.kernels, machine);
   double sum = 0;
   for (const DeviceKernel& kernel : row.kernels) sum += time_of(kernel, machine).seconds(1);
   return sum;
@@ -180,7 +182,7 @@ void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, 
     const auto kernels = kernels_of(launches[entry.first], machine);
     if (!kernels || kernels->empty()) continue;
     std::sort(entry.second.begin(), entry.second.end());
-    rows.push_back({*kernels, entry.second[entry.second.size() / 2]});
+    rows.push_back({*kernels, entry.second[entry.second.size() / 2], false});
   }
 }
 
@@ -194,7 +196,7 @@ bool is_of(const MeasuredKernels& row, const ValidationContext& context, const s
 }
 
 bool is_held_back(const Row& row, const Machine& machine) {
-  if (row.seconds < held_back) return false;
+  if (row.loop || row.seconds < held_back) return false;
   return std::any_of(row.kernels.begin(), row.kernels.end(), [&](const DeviceKernel& kernel) {
     const KernelTime t = time_of(kernel, machine);
     return t.tensor && t.compute > t.memory;
@@ -254,7 +256,7 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
       continue;
     }
     for (const MeasuredKernels& row : measured_kernels(file, context)) {
-      if (is_of(row, context, machine.device().id)) all.push_back({row.kernels, row.seconds});
+      if (is_of(row, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
     }
   }
   std::vector<Row> rows;

@@ -17,6 +17,9 @@ struct MeasuredKernels {
   double seconds = 0;
 };
 
+// s of one of them in a loop as tables run it, long enough that the power limit acts.
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine);
+
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);
 

@@ -31,19 +31,6 @@ double spread_of(const std::vector<DeviceKernel>& kernels, double seconds) {
   return seconds * (memory ? memory_spread : tensor_spread) + start_spread;
 }
 
-// A kernel in such a loop.
-double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
-  std::vector<TimedKernel> loop;
-  double once = 0;
-  for (const DeviceKernel& kernel : kernels) {
-    loop.push_back({time_of(kernel, machine), 1});
-    once += loop.back().time.seconds(1);
-  }
-  const double times = std::max(least_runs, loop_seconds / once);
-  for (TimedKernel& k : loop) k.times = times;
-  return solve_clock(loop, machine.device()).seconds / times;
-}
-
 std::string short_dtype(const std::string& name) {
   if (name == "bfloat16") return "bf16";
   if (name == "float16") return "f16";
@@ -314,6 +301,18 @@ std::vector<ValidationRow> validated(const std::string& path, const ValidationCo
 }
 
 }  // namespace
+
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
+  std::vector<TimedKernel> loop;
+  double once = 0;
+  for (const DeviceKernel& kernel : kernels) {
+    loop.push_back({time_of(kernel, machine), 1});
+    once += loop.back().time.seconds(1);
+  }
+  const double times = std::max(least_runs, loop_seconds / once);
+  for (TimedKernel& k : loop) k.times = times;
+  return solve_clock(loop, machine.device()).seconds / times;
+}
 
 std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context) {
   return validated(path, context, micro_rows);
