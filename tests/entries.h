@@ -64,6 +64,11 @@ inline std::vector<Overrides> variants_of(const std::string& entry) {
   const bool vace = entry.find("vace") != std::string::npos;
   if (vace) out.back().emplace_back("+transformer.vace_layers=[0,2]");
   if (!is_pipeline(entry)) return out;
+  const bool ti2v = entry.find("ti2v") != std::string::npos;
+  if (vace) out.push_back({"runtime=official", "workload.src_ref_images=2"});
+  if (vace) out.push_back({"runtime=diffusers", "workload.reference_images=1"});
+  if (ti2v) out.push_back({"runtime=official", "workload.image=true"});
+  if (ti2v) out.push_back({"runtime=diffusers", "workload.image=true", "workload.batch_size=2"});
   for (const char* more :
        {"runtime.residency=offload", "runtime.scheduler=dpm++", "runtime.cfg=false", "runtime.t5_cpu=true"}) {
     out.push_back({"runtime=official", more});

@@ -19,16 +19,17 @@ struct SmallRun {
   int64_t batch = 1, frames = 9, height = 4, width = 6, steps = 3;  // sizes in units of 32 pixels
   int64_t new_tokens = 5;
   bool tiled = false;  // a page in tiles; a video in tiles where the code can
+  Execution execution = Execution::eager;
 };
 
 std::string shown(const SmallRun& r) {
-  return fmt::format("{} {} batch {} frames {} size {}x{} steps {} tokens {} tiled {}", r.entry, r.implementation,
-                     r.batch, r.frames, r.height, r.width, r.steps, r.new_tokens, r.tiled);
+  return fmt::format("{} {} {} batch {} frames {} size {}x{} steps {} tokens {} tiled {}", r.entry, r.implementation,
+                     name_of(r.execution), r.batch, r.frames, r.height, r.width, r.steps, r.new_tokens, r.tiled);
 }
 
 std::unique_ptr<AnalyticModel> model_of(const SmallRun& r) {
   const auto set = [](const char* what, int64_t value) { return fmt::format("workload.{}={}", what, value); };
-  Overrides overrides = {set("batch_size", r.batch)};
+  Overrides overrides = {set("batch_size", r.batch), fmt::format("runtime.execution={}", name_of(r.execution))};
   if (entries::is_wan(r.entry)) {
     overrides.insert(
         overrides.end(),
@@ -106,6 +107,16 @@ TEST(Folding, GivesWhatTracingEveryIterationGives) {
   for (const SmallRun& run : every_entry()) EXPECT_EQ(difference_of_folding(run), "") << shown(run);
 }
 
+// What is compiled once for a loop's body is compiled alike in every iteration.
+TEST(Folding, GivesWhatTracingEveryIterationGivesHoweverKernelsAreRun) {
+  for (const Execution execution : {Execution::compiled, Execution::ideal}) {
+    for (SmallRun run : every_entry()) {
+      run.execution = execution;
+      EXPECT_EQ(difference_of_folding(run), "") << shown(run);
+    }
+  }
+}
+
 TEST(Folding, GivesWhatTracingEveryIterationGivesAtAnySize) {
   const std::vector<SmallRun> runs = every_entry();
   EXPECT_TRUE(rc::check("folded is unfolded", [&] {
@@ -117,6 +128,7 @@ TEST(Folding, GivesWhatTracingEveryIterationGivesAtAnySize) {
     r.steps = *rc::gen::inRange<int64_t>(1, 6);
     r.new_tokens = *rc::gen::inRange<int64_t>(1, 9);
     r.tiled = *rc::gen::arbitrary<bool>();
+    r.execution = *rc::gen::element(Execution::eager, Execution::compiled, Execution::ideal);
     if (r.entry.find("t2i") != std::string::npos) r.frames = 1;
     RC_LOG() << shown(r);
     RC_ASSERT(difference_of_folding(r) == "");

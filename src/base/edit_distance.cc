@@ -38,6 +38,19 @@ bool misspelt(const std::vector<std::string>& words, const std::vector<std::stri
   return true;
 }
 
+// The names without those that go on from another of them; none where that leaves too many to choose from.
+std::vector<std::string> first_of_those_that_go_on(const std::vector<std::string>& names) {
+  std::vector<std::string> out;
+  for (const std::string& name : names) {
+    const bool goes_on = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
+      return other.size() < name.size() && name.compare(0, other.size(), other) == 0;
+    });
+    if (!goes_on) out.push_back(name);
+  }
+  if (out.size() > most_begun) out.clear();
+  return out;
+}
+
 }  // namespace
 
 int edit_distance(std::string_view a, std::string_view b) {
@@ -84,37 +97,32 @@ std::string did_you_mean(std::string_view typed, const std::vector<std::string>&
   return name.empty() ? "" : fmt::format("did you mean '{}'?", name);
 }
 
-std::string nearest_model(std::string_view typed, const std::vector<std::string>& candidates) {
+std::vector<std::string> nearest_models(std::string_view typed, const std::vector<std::string>& candidates) {
   const std::vector<std::string> words = words_of(typed);
   const std::string bare = fmt::format("{}", fmt::join(words, ""));
-  if (bare.empty()) return "";
-  std::string begun;  // the shortest that begins so
-  bool one = true;
+  if (bare.empty()) return {};
+  std::vector<std::string> begun;
   for (const std::string& candidate : candidates) {
     const std::string other = fmt::format("{}", fmt::join(words_of(candidate), ""));
-    if (other == bare) return candidate;
-    if (bare.size() < 3 || other.compare(0, bare.size(), bare) != 0) continue;
-    if (begun.empty() || candidate.compare(0, begun.size(), begun) == 0) {
-      if (begun.empty()) begun = candidate;
-    } else if (begun.compare(0, candidate.size(), candidate) == 0) {
-      begun = candidate;
-    } else {
-      one = false;
-    }
+    if (other == bare) return {candidate};
+    if (bare.size() >= 3 && other.compare(0, bare.size(), bare) == 0) begun.push_back(candidate);
   }
-  if (!begun.empty()) return one ? begun : "";
+  if (!begun.empty()) return first_of_those_that_go_on(begun);
   for (const std::string& candidate : candidates) {
-    if (misspelt(words, words_of(candidate))) return candidate;
+    if (misspelt(words, words_of(candidate))) return {candidate};
   }
-  return "";
+  return {};
+}
+
+std::string did_you_mean_model(std::string_view typed, const std::vector<std::string>& candidates) {
+  const std::vector<std::string> near = nearest_models(typed, candidates);
+  return near.empty() ? "" : fmt::format("did you mean '{}'?", fmt::join(near, "' or '"));
 }
 
 std::vector<std::string> model_notes(std::string_view typed, const std::vector<std::string>& candidates,
                                      std::string_view what) {
   std::vector<std::string> notes;
-  if (const std::string name = nearest_model(typed, candidates); !name.empty()) {
-    notes.push_back(fmt::format("did you mean '{}'?", name));
-  }
+  if (std::string hint = did_you_mean_model(typed, candidates); !hint.empty()) notes.push_back(std::move(hint));
   if (!candidates.empty()) notes.push_back(fmt::format("{}: {}", what, fmt::join(candidates, ", ")));
   return notes;
 }

@@ -1,6 +1,7 @@
 // "did you mean": the nearest of a set of names to what a user typed.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +19,14 @@ std::string nearest(std::string_view typed, const std::vector<std::string>& cand
 std::string did_you_mean(std::string_view typed, const std::vector<std::string>& candidates);
 
 // The same for names of which one letter says another thing, models, variants and presets ("s2v" is no misspelt "t2v"):
-// the candidate that `typed` is but for case and separators, or begins, where all that it begins go on from one; or
-// that differs in words of letters alone, by one edit in three letters and two at most. "" else.
-std::string nearest_model(std::string_view typed, const std::vector<std::string>& candidates);
+// the candidate that `typed` is but for case and separators; else those that it begins, of which one that another goes
+// on from stands for both; else the one that differs in words of letters alone, by one edit in three letters and two at
+// most. Empty where there is none, and where `typed` begins more than `most_begun`.
+inline constexpr size_t most_begun = 4;
+std::vector<std::string> nearest_models(std::string_view typed, const std::vector<std::string>& candidates);
+
+// "did you mean 'x'?", "did you mean 'x' or 'y'?", or "" where nothing is near.
+std::string did_you_mean_model(std::string_view typed, const std::vector<std::string>& candidates);
 
 // The notes an error about an unknown name carries: did_you_mean if there is one, and the allowed names.
 std::vector<std::string> name_notes(std::string_view typed, const std::vector<std::string>& candidates,

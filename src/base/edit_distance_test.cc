@@ -1,10 +1,15 @@
 #include "base/edit_distance.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
 namespace modelmeter {
 namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
 
 TEST(EditDistance, CountsInsertionsDeletionsSubstitutionsAndSwaps) {
   EXPECT_EQ(edit_distance("", ""), 0);
@@ -54,24 +59,34 @@ TEST(Nearest, TiesGoToTheFirst) { EXPECT_EQ(nearest("cat", {"bat", "rat"}), "bat
 
 TEST(NearestModel, IsNeverAnotherOne) {
   const std::vector<std::string> variants = {"t2v-14B", "t2v-1.3B", "i2v-14B", "vace-14B", "t2v-A14B", "ti2v-5B"};
-  for (const char* other : {"s2v-14B", "s2v", "animate-14B", "i2v-5B", "i2v-A14B", "t2v", "t2v-5B", "vace-1.3B", ""}) {
-    EXPECT_EQ(nearest_model(other, variants), "") << other;
+  for (const char* other : {"s2v-14B", "s2v", "animate-14B", "i2v-5B", "i2v-A14B", "t2v-5B", "vace-1.3B", ""}) {
+    EXPECT_THAT(nearest_models(other, variants), IsEmpty()) << other;
   }
-  EXPECT_EQ(nearest_model("s2v", {"t2v", "i2v"}), "");
-  EXPECT_EQ(nearest_model("wan2-1-270p", {"wan2-1-720p", "wan2-1-720p-81f"}), "");
-  EXPECT_EQ(nearest_model("wan2_2_animate_14b", {"wan2_1_vace_14b", "wan2_2_t2v_a14b"}), "");
+  EXPECT_THAT(nearest_models("s2v", {"t2v", "i2v"}), IsEmpty());
+  EXPECT_THAT(nearest_models("wan2-1-270p", {"wan2-1-720p", "wan2-1-720p-81f"}), IsEmpty());
+  EXPECT_THAT(nearest_models("wan2_2_animate_14b", {"wan2_1_vace_14b", "wan2_2_t2v_a14b"}), IsEmpty());
 }
 
 TEST(NearestModel, FindsCaseSeparatorsBeginningsAndMisspeltWords) {
   const std::vector<std::string> entries = {"wan2_1_t2v_14b", "wan2_1_t2v_14b_pipeline", "wan2_1_i2v_14b_480p",
                                             "wan2_1_i2v_14b_720p", "deepseek_ocr"};
-  EXPECT_EQ(nearest_model("WAN2.1-T2V-14B", entries), "wan2_1_t2v_14b");
-  EXPECT_EQ(nearest_model("wan2_1_t2v", entries), "wan2_1_t2v_14b");  // the other goes on from it
-  EXPECT_EQ(nearest_model("wan2_1_i2v", entries), "");                // begins two
-  EXPECT_EQ(nearest_model("wan2_1_t2v_14b_pipline", entries), "wan2_1_t2v_14b_pipeline");
-  EXPECT_EQ(nearest_model("deepsek_ocr", entries), "deepseek_ocr");
-  EXPECT_EQ(nearest_model("h100_sxn", {"a100_sxm", "h100_pcie", "h100_sxm"}), "h100_sxm");
-  EXPECT_EQ(nearest_model("offical", {"official", "diffusers"}), "official");
+  EXPECT_THAT(nearest_models("WAN2.1-T2V-14B", entries), ElementsAre("wan2_1_t2v_14b"));
+  EXPECT_THAT(nearest_models("wan2_1_t2v", entries), ElementsAre("wan2_1_t2v_14b"));  // the other goes on from it
+  EXPECT_THAT(nearest_models("wan2_1_i2v", entries), ElementsAre("wan2_1_i2v_14b_480p", "wan2_1_i2v_14b_720p"));
+  EXPECT_THAT(nearest_models("wan2_1_t2v_14b_pipline", entries), ElementsAre("wan2_1_t2v_14b_pipeline"));
+  EXPECT_THAT(nearest_models("deepsek_ocr", entries), ElementsAre("deepseek_ocr"));
+  EXPECT_THAT(nearest_models("h100_sxn", {"a100_sxm", "h100_pcie", "h100_sxm"}), ElementsAre("h100_sxm"));
+  EXPECT_THAT(nearest_models("offical", {"official", "diffusers"}), ElementsAre("official"));
+}
+
+TEST(NearestModels, AreAFewThatItBeginsOrNone) {
+  EXPECT_THAT(nearest_models("h100", {"a100_sxm", "h100_pcie", "h100_sxm", "gh100"}),
+              ElementsAre("h100_pcie", "h100_sxm"));
+  EXPECT_THAT(nearest_models("rtx", {"rtx_1", "rtx_2", "rtx_3", "rtx_4"}), SizeIs(4));
+  EXPECT_THAT(nearest_models("rtx", {"rtx_1", "rtx_2", "rtx_3", "rtx_4", "rtx_5"}), IsEmpty());
+  EXPECT_THAT(nearest_models("rt", {"rtx_1"}), IsEmpty());  // two letters begin too much
+  EXPECT_EQ(did_you_mean_model("h100", {"h100_pcie", "h100_sxm"}), "did you mean 'h100_pcie' or 'h100_sxm'?");
+  EXPECT_EQ(did_you_mean_model("b100", {"h100_pcie", "h100_sxm"}), "");
 }
 
 TEST(DidYouMean, IsASentenceOrNothing) {

@@ -6,32 +6,11 @@
 #include <cmath>
 
 namespace modelmeter {
-namespace {
-
-std::string scaled(Count value, const char* unit) {
-  const Scale scale = decimal_scale(value, unit);
-  return scale.divisor == 1 ? fmt::format("{} {}", to_string(value), unit)
-                            : fmt::format("{:.3f} {}", static_cast<double>(value) / scale.divisor, scale.unit);
-}
-
-}  // namespace
-
 std::string grouped(Count value) {
   std::string digits = to_string(value);
   const int first = value < 0 ? 1 : 0;
   for (int at = static_cast<int>(digits.size()) - 3; at > first; at -= 3) digits.insert(static_cast<size_t>(at), ",");
   return digits;
-}
-
-std::string flops_text(Count flops) { return scaled(flops, "FLOP"); }
-std::string bytes_text(Count bytes) { return scaled(bytes, "B"); }
-
-std::string gibibytes_text(int64_t bytes) {
-  const double size = static_cast<double>(bytes < 0 ? -bytes : bytes);
-  const double value = static_cast<double>(bytes);
-  if (size >= 10485760) return fmt::format("{:.3f} GiB", value / 1073741824);
-  if (size >= 1048576) return fmt::format("{:.2f} MiB", value / 1048576);
-  return size >= 1024 ? fmt::format("{:.1f} KiB", value / 1024) : fmt::format("{} B", bytes);
 }
 
 Scale decimal_scale(Count largest, const char* unit) {

@@ -8,11 +8,8 @@
 
 namespace modelmeter {
 
-std::string grouped(Count value);           // "14,288,491,584"
-std::string flops_text(Count flops);        // "522.393 TFLOP"; powers of 1000
-std::string bytes_text(Count bytes);        // "884.751 GB"; powers of 1000
-std::string gibibytes_text(int64_t bytes);  // "69.104 GiB"; MiB, KiB and B below 10 MiB
-std::string percent_text(double share);     // "71.8 %"
+std::string grouped(Count value);        // "14,288,491,584"
+std::string percent_text(double share);  // "71.8 %"
 
 // A unit for several figures that stand together: that of the largest.
 struct Scale {

@@ -20,6 +20,11 @@ TEST(Grouped, PutsACommaBeforeEveryThreeDigits) {
   EXPECT_EQ(grouped(Count(std::numeric_limits<int64_t>::max()) * 1000), "9,223,372,036,854,775,807,000");
 }
 
+// One figure in its own unit.
+std::string flops_text(Count value) { return decimal_scale(value, "FLOP").text(value); }
+std::string bytes_text(Count value) { return decimal_scale(value, "B").text(value); }
+std::string gibibytes_text(Count value) { return binary_scale(value).text(value); }
+
 TEST(UnitText, UsesPowersOfAThousand) {
   EXPECT_EQ(flops_text(0), "0 FLOP");
   EXPECT_EQ(flops_text(999), "999 FLOP");
@@ -42,12 +47,12 @@ TEST(PercentText, HasOneDecimal) {
   EXPECT_EQ(percent_text(1), "100.0 %");
 }
 
-TEST(GibibytesText, IsInPowersOf1024) {
+TEST(BinaryScale, IsInPowersOf1024) {
   EXPECT_EQ(gibibytes_text(74'022'377'684), "68.939 GiB");
-  EXPECT_EQ(gibibytes_text(10'485'760), "0.010 GiB");
-  EXPECT_EQ(gibibytes_text(8'519'680), "8.12 MiB");
-  EXPECT_EQ(gibibytes_text(8192), "8.0 KiB");
-  EXPECT_EQ(gibibytes_text(1023), "1023 B");
+  EXPECT_EQ(gibibytes_text(10'485'760), "10.000 MiB");
+  EXPECT_EQ(gibibytes_text(8'519'680), "8.125 MiB");
+  EXPECT_EQ(gibibytes_text(8192), "8.000 KiB");
+  EXPECT_EQ(gibibytes_text(1023), "1,023 B");
   EXPECT_EQ(gibibytes_text(0), "0 B");
 }
 

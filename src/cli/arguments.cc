@@ -45,7 +45,8 @@ Arguments::Arguments(const std::vector<std::string>& arguments, const std::vecto
       value = argument.substr(equals + 1);
     } else if (i + 1 < arguments.size()) {
       value = arguments[++i];
-    } else {
+    }
+    if (!flag->value.empty() && value.empty()) {
       throw Error(ErrorCode::usage, fmt::format("{} needs a value: {} {}", flag->name, flag->name, flag->value));
     }
     given_.emplace_back(flag->name, std::move(value));

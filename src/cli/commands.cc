@@ -8,6 +8,8 @@ const std::vector<Command>& commands() {
        "modelmeter analyze --config-name NAME [options] [overrides]", analyze},
       {"memory", "what is on the device over a run: per stage, as a chart, and what is alive at the peak",
        "modelmeter memory --config-name NAME [options] [overrides]", memory},
+      {"fit", "whether a run fits the memory of a device, and the ways that do, fastest first",
+       "modelmeter fit --config-name NAME device=NAME|--memory SIZE [options] [overrides]", fit},
       {"trace", "write every kernel of one forward, with operands, FLOPs, bytes and live memory",
        "modelmeter trace --config-name NAME --out FILE [options] [overrides]", trace},
       {"verify", "compare with a recording of real PyTorch code, kernel by kernel",

@@ -11,6 +11,7 @@ using CommandLine = std::vector<std::string>;
 
 int analyze(const CommandLine& arguments);
 int memory(const CommandLine& arguments);
+int fit(const CommandLine& arguments);
 int trace(const CommandLine& arguments);
 int verify(const CommandLine& arguments);
 int top(const CommandLine& arguments);

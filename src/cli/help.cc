@@ -35,7 +35,7 @@ std::string command_help(const std::string& name, const std::vector<Flag>& flags
   }
   for (const Flag& f : flags) {
     const std::string left = f.name + (f.brief.empty() ? "" : ", " + f.brief) + (f.value.empty() ? "" : " " + f.value);
-    out += fmt::format("  {:<28}{}\n", left, f.help);
+    out += fmt::format("  {:<26}  {}\n", left, f.help);
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/forerunner.h"
 #include "cli/help.h"
 #include "cli/output.h"
 
@@ -35,6 +36,7 @@ int run(const std::vector<std::string>& arguments) {
     cli::print(fmt::format("modelmeter {}\n", MODELMETER_VERSION));
     return 0;
   }
+  cli::answer_forerunner(arguments);
   std::vector<std::string> known;
   for (const cli::Command& command : cli::commands()) {
     if (command.name == arguments[0]) return command.run({arguments.begin() + 1, arguments.end()});

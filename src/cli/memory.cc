@@ -6,6 +6,7 @@
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
+#include "memory/alloc_conf.h"
 #include "report/memory_json.h"
 #include "report/memory_text.h"
 
@@ -14,6 +15,7 @@ namespace modelmeter::cli {
 int memory(const CommandLine& line) {
   std::vector<Flag> flags = config_flags();
   flags.push_back({"--stage", "", "ID", "of a model with several stages: only this one"});
+  flags.push_back({"--alloc-conf", "", "CONF", "PYTORCH_CUDA_ALLOC_CONF, as expandable_segments:True"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("memory", flags)), 0;
@@ -24,7 +26,8 @@ int memory(const CommandLine& line) {
   const std::unique_ptr<AnalyticModel> model = session.model();
   const std::optional<Machine> machine = session.machine();
   const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
-  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack);
+  const MemoryReport report =
+      build_memory_report(*model, evaluate(*model), stage, stack, parse_alloc_conf(arguments.value("--alloc-conf")));
   if (arguments.has("--json")) {
     print(memory_json(report) + "\n");
   } else {

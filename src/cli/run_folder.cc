@@ -32,6 +32,7 @@ bool is_named(const std::string& key) {
                             "runtime.implementation", "run_id"}) {
     if (key == group) return true;
   }
+  if (key == "transformer.num_layers" || key.compare(0, 18, "transformer.block.") == 0) return true;
   const bool of_report = key.compare(0, 7, "report.") == 0 && key != "report.expand_blocks";
   return of_report || key == "report" || key.compare(0, 6, "hydra.") == 0;
 }

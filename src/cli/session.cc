@@ -8,6 +8,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cli/advice.h"
 #include "config/yaml.h"
 
 namespace modelmeter::cli {
@@ -99,14 +100,14 @@ Session::Session(const Arguments& arguments) {
   files_.root = find_data_root();
   std::vector<std::string> overrides = arguments.rest();
   repository_ = repository(arguments, overrides);
-  const std::string name = arguments.value("--config-name");
-  if (name.empty()) {
+  name_ = arguments.value("--config-name");
+  overrides_ = with_report_keys(std::move(overrides));
+  if (name_.empty()) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
   try {
-    config::Composition composition =
-        config::compose(*repository_, name, with_report_keys(overrides), {.working_directory = working_directory()});
+    config::Composition composition = composed(overrides_);
     choices_ = composition.choices;
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
@@ -118,12 +119,29 @@ Session::Session(const Arguments& arguments) {
     place_run(composition);
     config_ = config::resolve(composition);
   } catch (const Error& error) {
-    throw user_files_->renamed(error);
+    throw user_files_->renamed(without_vain_advice(error, overrides_, [&](const std::vector<std::string>& words) {
+      const config::Composition composition = composed(words);
+      const config::Node node = config::resolve(composition);
+      build_model(config::View(node), files_);
+      machine_of(config::View(node), composition.choices);
+    }));
   }
 }
 
-std::optional<Machine> Session::machine() const {
-  const config::View root = view();
+config::Composition Session::composed(const std::vector<std::string>& overrides) const {
+  return config::compose(*repository_, name_, overrides, {.working_directory = working_directory()});
+}
+
+std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string>& overrides) const {
+  std::vector<std::string> all = overrides_;
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  const config::Node config = config::resolve(composed(all));
+  return build_model(config::View(config), files_);
+}
+
+std::optional<Machine> Session::machine() const { return machine_of(view(), choices_); }
+
+std::optional<Machine> Session::machine_of(const config::View& root, const Choices& choices) const {
   if (!root.has("device")) {
     for (const char* group : {"host", "stack"}) {
       if (root.has(group)) {
@@ -134,7 +152,7 @@ std::optional<Machine> Session::machine() const {
     return std::nullopt;
   }
   const auto chosen = [&](const char* group) {
-    for (const auto& [name, option] : choices_) {
+    for (const auto& [name, option] : choices) {
       if (name == group) return option;
     }
     return std::string(group);

@@ -31,17 +31,25 @@ class Session {
   const config::Node& config() const { return config_; }
   config::View view() const { return config::View(config_); }
   std::unique_ptr<AnalyticModel> model() const { return build_model(view(), files_); }
+  // The same with more overrides. Error where the configuration cannot have them.
+  std::unique_ptr<AnalyticModel> model_with(const std::vector<std::string>& overrides) const;
   // The device, with the stack and the host that drive it (by default torch_2_11 and virtual_16_cores), or nothing
   // where the configuration names none. Error where it names a stack or a host without a device.
   std::optional<Machine> machine() const;
 
  private:
+  using Choices = std::vector<std::pair<std::string, std::string>>;  // groups and their options
+
+  std::optional<Machine> machine_of(const config::View& root, const Choices& choices) const;
+  config::Composition composed(const std::vector<std::string>& overrides) const;
   config::Repository repository(const Arguments& arguments, std::vector<std::string>& overrides);
 
   DataFiles files_;
+  std::string name_;
+  std::vector<std::string> overrides_;
   std::optional<UserFiles> user_files_;
   std::optional<config::Repository> repository_;
-  std::vector<std::pair<std::string, std::string>> choices_;  // groups and their options
+  Choices choices_;
   config::Node config_;
   std::string shown_;
 };

@@ -24,6 +24,7 @@ int verify_files(const Arguments& arguments) {
     if (arguments.has("--json")) continue;
     const VerifiedReference& r = references.back();
     print(fmt::format("{}{}\n{}", references.size() == 1 ? "" : "\n", file, table_of(r.comparison, r.reference)));
+    if (!r.note.empty()) note(arguments, "note: " + r.note);
   }
   if (arguments.has("--json")) print(references_json(references) + "\n");
   return all_equal(references) ? 0 : 1;

@@ -77,6 +77,70 @@ TEST_F(ViewTest, WrongTypesPointAtTheValue) {
             "workload.zero: expected a number above 0, got 0");
 }
 
+// Every type against every kind of value.
+TEST(View, TakesOfEachTypeTheseValuesOnly) {
+  const Node node = parse_yaml(
+      "int: 2\nfloat: 2.5\nwhole: 2.0\nbool: true\ntext: abc\nnumber: '2'\nnothing: null\nlist: [1]\nmap: {x: 1}\n"
+      "inf: .inf\nnan: .nan\nlarge: 2147483648\nsmall: -2147483649\nleast: -2147483648\n",
+      "t.yaml");
+  const View view(node);
+  const auto taken = [&](const auto& get) {
+    std::string out;
+    for (const std::string& key : node.keys()) {
+      try {
+        get(key);
+        out += (out.empty() ? "" : " ") + key;
+      } catch (const Error& error) {
+        EXPECT_THAT(error.message(), HasSubstr(key + ": expected ")) << key;
+        EXPECT_EQ(error.exit_code(), 1) << key;
+      }
+    }
+    return out;
+  };
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<int64_t>(key); }), "int large small least");
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<int>(key); }), "int least");
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<double>(key); }), "int float whole large small least");
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<bool>(key); }), "bool");
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<std::string>(key); }), "text number");
+  EXPECT_EQ(taken([&](const std::string& key) { view.get<std::vector<int64_t>>(key); }), "list");
+  EXPECT_EQ(taken([&](const std::string& key) { view.child(key); }), "map");
+  EXPECT_EQ(taken([&](const std::string& key) { view.at(key).items(); }), "list");
+}
+
+// 0 and below, and past the bound that is given or that every size has.
+TEST(View, NumbersHaveBounds) {
+  const Node node =
+      parse_yaml("zero: 0\nminus: -1\nmost: 2147483647\nmore: 2147483648\nten: 10\ntiny: 0.1\n", "t.yaml");
+  const View view(node);
+  const auto message = [&](const std::function<void()>& run) { return error_of(run).message(); };
+  EXPECT_EQ(view.get_positive<int64_t>("most"), 2147483647);
+  EXPECT_EQ(message([&] { view.get_positive<int64_t>("more"); }),
+            "more: expected a number of at most 2147483647, got 2147483648");
+  EXPECT_EQ(view.get_positive<int64_t>("ten", 10), 10);
+  EXPECT_EQ(message([&] { view.get_positive<int64_t>("ten", 9); }), "ten: expected a number of at most 9, got 10");
+  EXPECT_EQ(message([&] { view.get_positive<int64_t>("minus"); }), "minus: expected a number above 0, got -1");
+  EXPECT_EQ(message([&] { view.get_positive<double>("zero"); }), "zero: expected a number above 0, got 0");
+  EXPECT_EQ(view.get_positive<double>("tiny"), 0.1);
+  EXPECT_EQ(view.get_non_negative<int64_t>("zero"), 0);
+  EXPECT_EQ(message([&] { view.get_non_negative<int64_t>("minus"); }), "minus: expected a number of 0 or more, got -1");
+  EXPECT_EQ(message([&] { view.get_non_negative<int64_t>("ten", 9); }), "ten: expected a number of at most 9, got 10");
+}
+
+TEST(View, SaysWhereAValueIs) {
+  const Node node = parse_yaml(
+      "a:\n  - {b: 1}\n  - {b: x, _target_: y, _args_: [], _recursive_: false, _convert_: all, _partial_: true}\n",
+      "t.yaml");
+  const View second = View(node).at("a").items()[1];
+  EXPECT_EQ(second.path(), "a[1]");
+  EXPECT_EQ(error_of([&] { second.get<int64_t>("b"); }).message(), "a[1].b: expected an integer, got 'x'");
+  EXPECT_EQ(error_of([&] { second.get<int64_t>("b"); }).span().line, 3);
+  second.require_known_keys({"b"});  // what instantiate reserves is no key of the node
+  EXPECT_EQ(error_of([&] { second.require_known_keys({"c"}); }).message(), "a[1].b: unknown key");
+  EXPECT_EQ(View(node).optional_child("c"), std::nullopt);
+  EXPECT_EQ(error_of([&] { View(node).optional_child("a"); }).message(), "a: expected a map, got a list");
+  EXPECT_EQ(View(node).get_or<std::vector<int64_t>>("c", {7}), std::vector<int64_t>{7});
+}
+
 TEST_F(ViewTest, MissingValuesAndKeys) {
   EXPECT_THAT(error_of([&] { view_.get<int64_t>("open"); }).message(), HasSubstr("Missing mandatory value"));
   EXPECT_THAT(error_of([&] { view_.optional<int64_t>("open"); }).message(), HasSubstr("Missing mandatory value"));

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 
 #include "config/yaml.h"
 
@@ -99,6 +100,85 @@ TEST(Compose, OtherDirectoriesAddOptions) {
   EXPECT_THAT(memory(app(), {"extra"}).options("db"), ElementsAre("lite", "mysql", "pg"));
   EXPECT_EQ(compose(memory(app()), "config", {"hydra.searchpath=[file://extra]", "db=lite"}).files[0],
             "extra/db/lite.yaml");
+}
+
+// The first that has a file wins: the program's own, the primary folder, hydra.searchpath in its order, --config-dir.
+TEST(Compose, TheSearchPathIsInThisOrder) {
+  const Files files = {{"conf/config.yaml", "defaults:\n  - db: a\nhydra:\n  searchpath: [one, file://two]\n"},
+                       {"conf/db/a.yaml", "from: conf\n"},
+                       {"one/db/a.yaml", "from: one\n"},
+                       {"one/db/b.yaml", "from: one\n"},
+                       {"two/db/b.yaml", "from: two\n"},
+                       {"two/db/c.yaml", "from: two\n"},
+                       {"extra/db/c.yaml", "from: extra\n"},
+                       {"extra/db/d.yaml", "from: extra\n"},
+                       {"extra/db/a.yaml", "from: extra\n"},
+                       {"extra/only/x.yaml", "from: extra\n"}};
+  const Repository repository = memory(files, {"extra/"});
+  for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "two"}, {"d", "extra"}}) {
+    const Composition run = compose(repository, "config", {std::string("db=") + option});
+    EXPECT_EQ(run.config.find("db")->find("from")->as_string(), from) << option;
+  }
+  std::string path;
+  const Repository searched = repository.with_search_path({"one", "pkg://a.b"});
+  for (const SearchPathEntry& entry : searched.search_path()) {
+    path += entry.provider + " " + entry.path + "; ";
+  }
+  EXPECT_EQ(path.substr(path.find("main")),
+            "main file://conf; hydra.searchpath file://one; hydra.searchpath pkg://a.b; command-line file://extra; ");
+  EXPECT_THAT(searched.options("db"), ElementsAre("a", "b", "c", "d"));  // each once
+  EXPECT_TRUE(repository.has_group("only"));
+  EXPECT_FALSE(repository.has_group("nothing"));
+  EXPECT_THAT(repository.groups(""), Contains("only"));
+  EXPECT_THAT(repository.groups(""), Contains("db"));
+  EXPECT_THAT(repository.groups("db"), ElementsAre());
+  EXPECT_TRUE(repository.has_config("db/d.yaml"));
+  EXPECT_FALSE(repository.has_config("db/b"));  // the folders of hydra.searchpath are not in it yet
+}
+
+TEST(Compose, AFolderThatIsNotThereIsRefused) {
+  const auto message = [](const std::function<void()>& run) {
+    try {
+      run();
+    } catch (const Error& error) {
+      return error.message() + (error.notes().empty() ? "" : "; " + error.notes()[0]);
+    }
+    return std::string("no error");
+  };
+  const auto files = std::make_shared<MemoryFileSystem>(app());
+  EXPECT_EQ(message([&] { Repository(files, "nowhere"); }),
+            "Primary config directory not found: 'nowhere' must exist and be readable");
+  EXPECT_EQ(
+      message([&] { Repository(files, "conf/config.yaml"); }),
+      "Primary config directory not found: 'conf/config.yaml' must exist and be readable; 'conf/config.yaml' is a "
+      "file");
+  EXPECT_EQ(message([&] { Repository(files, "conf", {"extra", "more"}); }),
+            "Additional config directory 'more' not found");
+  EXPECT_EQ(message([&] { memory(app()).load("config.yml"); }),
+            "Unsupported config file extension '.yml'. Config files must use the '.yaml' extension.");
+}
+
+TEST(FileSystems, OnDiskAndInMemoryAgree) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(::testing::TempDir()) / "modelmeter-file-systems";
+  const Files files = {{"a/x.yaml", "1"}, {"a/b/y.yaml", "2"}, {"ab/z.yaml", "3"}};
+  Files there;
+  for (const auto& [path, text] : files) {
+    fs::create_directories((root / path).parent_path());
+    std::ofstream(root / path) << text;
+    there[(root / path).string()] = text;
+  }
+  const MemoryFileSystem memory_files(there);
+  const DiskFileSystem disk;
+  for (const char* path : {"a", "a/b", "ab", "a/x.yaml", "a/b/y.yaml", "a/x", "nothing", "a/b/c"}) {
+    const std::string full = (root / path).string();
+    EXPECT_EQ(disk.is_file(full), memory_files.is_file(full)) << path;
+    EXPECT_EQ(disk.is_directory(full), memory_files.is_directory(full)) << path;
+    EXPECT_EQ(disk.list(full), memory_files.list(full)) << path;
+    EXPECT_EQ(disk.read(full), memory_files.read(full)) << path;
+  }
+  EXPECT_THAT(disk.list((root / "a").string()), ElementsAre("b", "x.yaml"));
+  fs::remove_all(root);
 }
 
 TEST(Compose, ThePrimaryConfigMayAddDirectories) {

@@ -25,9 +25,7 @@ std::vector<std::string> option_notes(const Repository& repository, const std::s
                                       std::string_view typed = "") {
   const std::vector<std::string> options = repository.options(group);
   std::vector<std::string> notes;
-  if (const std::string name = nearest_model(typed, options); !name.empty()) {
-    notes.push_back(fmt::format("did you mean '{}'?", name));
-  }
+  if (std::string hint = did_you_mean_model(typed, options); !hint.empty()) notes.push_back(std::move(hint));
   if (!options.empty()) notes.push_back(fmt::format("Available options in '{}': {}", group, join(options)));
   return notes;
 }

@@ -162,16 +162,26 @@ class Resolution {
     }
 
     std::optional<Node> select(std::string_view key) const override {
-      const std::optional<Path> path = resolution_.absolute(split_key(key), holder_);
-      if (!path) return std::nullopt;
-      std::optional<Target> found = resolution_.find(*path, false);
+      std::optional<Target> found = target(key);
       if (!found) return std::nullopt;
       return resolution_.deep(*std::move(found));
+    }
+
+    std::optional<Node> unresolved(std::string_view key) const override {
+      const std::optional<Target> found = target(key);
+      if (!found) return std::nullopt;
+      return *found->node;
     }
 
     Node decode(std::string_view text) const override { return resolution_.decode(text, holder_, {}); }
 
    private:
+    std::optional<Target> target(std::string_view key) const {
+      const std::optional<Path> path = resolution_.absolute(split_key(key), holder_);
+      if (!path) return std::nullopt;
+      return resolution_.find(*path, false);
+    }
+
     Resolution& resolution_;
     const Path& holder_;
   };

@@ -27,6 +27,8 @@ class ResolverScope {
   virtual ~ResolverScope() = default;
   // The resolved node at a key ("a.b", ".sibling"); nullopt if there is none; may be missing.
   virtual std::optional<Node> select(std::string_view key) const = 0;
+  // The same with what it holds unresolved.
+  virtual std::optional<Node> unresolved(std::string_view key) const = 0;
   // Text read as one element of the grammar.
   virtual Node decode(std::string_view text) const = 0;
 };

@@ -189,6 +189,7 @@ OverrideValue range(const Call& call) {
   const OverrideValue* stop = call.argument(1, "stop");
   const OverrideValue* step = call.argument(2, "step");
   if (!start && !stop) call.fail("range() needs a stop");
+  if (call.positional().size() > 3) call.fail("range() takes a start, a stop and a step");
   Sweep sweep;
   sweep.kind = SweepKind::range;
   if (!stop || !start) {
@@ -324,7 +325,9 @@ OverrideValue shuffle(const Call& call) {
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random() % i]);
     return out;
   }
-  std::get<Sweep>(out).shuffle = true;
+  Sweep& sweep = std::get<Sweep>(out);
+  if (sweep.kind == SweepKind::interval) call.fail("an interval has no order");
+  sweep.shuffle = true;
   return out;
 }
 
@@ -338,7 +341,10 @@ OverrideValue tag(const Call& call) {
   Sweep* sweep = std::get_if<Sweep>(&out);
   if (!sweep) call.fail("the last argument of tag() must be a sweep");
   sweep->tags.clear();
-  for (const Node& node : call.nodes(args)) sweep->tags.push_back(python_str(node));
+  for (const Node& node : call.nodes(args)) {
+    if (!node.is(Kind::string)) call.fail(fmt::format("a tag is a text, not {}", with_article(node.kind())));
+    sweep->tags.push_back(node.as_string());
+  }
   std::sort(sweep->tags.begin(), sweep->tags.end());
   return out;
 }

@@ -52,6 +52,16 @@ TEST(Override, Values) {
   EXPECT_TRUE(std::get<Node>(parse_override_value("${a.b}")).is_interpolation());
 }
 
+// Columns are characters, whatever bytes they take.
+TEST(Override, ErrorsKnowTheirColumn) {
+  EXPECT_EQ(error_of("a='x'y").span().column, 6);
+  EXPECT_EQ(error_of("a='\xc3\xa9'y").span().column, 6);
+  EXPECT_EQ(error_of("a='\xe6\x97\xa5\xe6\x9c\xac' y").span().column, 8);
+  EXPECT_EQ(error_of("a=[1,").span().column, 6);
+  EXPECT_EQ(error_of("a=[1,\xc3\xa9]").span().column, 6);
+  EXPECT_THAT(error_of("a=[1,\xc3\xa9]").message(), HasSubstr("found '\xc3\xa9'"));  // a whole character
+}
+
 TEST(Override, ValueKnowsItsColumn) {
   const Override word = parse_override("model.layers=abc");
   EXPECT_EQ(word.mark.span().file, "<command line>");

@@ -50,7 +50,8 @@ const Node& the_map(const std::optional<Node>& found, const Node& key, std::stri
 
 Node dict_keys(const Args& args, const ResolverScope& scope) {
   require_args(args, 1, 1, "oc.dict.keys");
-  const std::optional<Node> found = scope.select(python_str(args[0]));
+  // Names need no values: these may lead back to where the names are asked for.
+  const std::optional<Node> found = scope.unresolved(python_str(args[0]));
   List keys;
   for (const Entry& entry : the_map(found, args[0], "oc.dict.keys").entries()) {
     keys.push_back(entry.key.kind == KeyKind::string ? Node::literal(entry.key.text)

@@ -81,7 +81,15 @@ class Reader {
       message = fmt::format("{} at byte {}", message, parser_.problem_offset);
       at = {source_, 0, 0};
     }
-    throw Error("YAML: " + message, at.span());
+    throw Error("YAML: " + message, at.span(), where_it_begins());
+  }
+
+  // Of what has no end, the quote or bracket that opens it: the error itself stands where the end was missed.
+  std::vector<std::string> where_it_begins() const {
+    if (parser_.error == YAML_READER_ERROR || parser_.context == nullptr) return {};
+    if (parser_.context_mark.line == parser_.problem_mark.line) return {};
+    const SourceSpan begin = mark(parser_.context_mark).span();
+    return {fmt::format("it begins at {}:{}:{}", begin.file, begin.line, begin.column)};
   }
 
   Node node() {

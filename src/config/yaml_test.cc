@@ -36,6 +36,13 @@ TEST(ParseYaml, KeepsOrderAndPlaces) {
   EXPECT_EQ(node.entries()[1].key_mark.line, 2);
 }
 
+TEST(ParseYaml, LinesOfErrorsHaveNoCarriageReturn) {
+  const Node node = parse("a: 1\r\nb:\r\n  c: x\r\n");
+  EXPECT_EQ(node.find("b")->find("c")->span().text, "  c: x");
+  EXPECT_EQ(node.find("b")->find("c")->span().line, 3);
+  EXPECT_EQ(parse("a: 1\nb: 2").find("b")->span().text, "b: 2");  // no line break at the end
+}
+
 TEST(ParseYaml, EmptyAndBareRoots) {
   EXPECT_EQ(to_yaml(parse("")), "{}\n");
   EXPECT_EQ(to_yaml(parse("# only a comment\n")), "{}\n");
@@ -70,6 +77,9 @@ TEST(ParseYaml, Errors) {
   EXPECT_THAT(error_of("5\n").message(), HasSubstr("a config file holds a map, not an integer"));
   EXPECT_THAT(error_of("null: 1\n").message(), HasSubstr("null cannot be a key"));
   EXPECT_EQ(error_of("a: 1\nb: ${c\n").span().line, 2);
+  EXPECT_THAT(error_of("a: \"open\nb: 2\nc: 3\n").notes(), testing::ElementsAre("it begins at test.yaml:1:4"));
+  EXPECT_THAT(error_of("a: 1\nb: [1,\n 2\nc: 3\n").notes(), testing::ElementsAre("it begins at test.yaml:2:4"));
+  EXPECT_THAT(error_of("a: [1 2: }\n").notes(), testing::IsEmpty());  // the line is shown already
   EXPECT_THAT(error_of(std::string(2000, '[')).message(), HasSubstr("nested more than 200 deep"));
 }
 

@@ -109,9 +109,15 @@ void softmax_of_scores_factors(const Launch& op, Product& flops) {
   score_factors(op, flops);
 }
 
-// The number per element in trace/kernel.def, six times that for complex numbers.
+// The number per element in trace/kernel.def, six times that for complex numbers; of a generated kernel the sum of what
+// it is made of.
 template <class Product>
 void element_factors(const Launch& op, const KernelInfo& kernel, Product& flops) {
+  if (kernel.basis == Basis::listed) {
+    flops.each(kernel.vector_flops);
+    flops.factor("of its parts", op.params[0]);
+    return;
+  }
   const TensorMeta& basis = kernel.basis == Basis::output ? op.output(0) : op.input(0);
   flops.each(kernel.vector_flops * (is_complex(basis.dtype) ? 6 : 1));
   flops.elements("elements", basis);

@@ -26,7 +26,8 @@ void count_matrix_work(const Launch& op, OpKind kind, OpCost& cost);
 inline OpCost recorded_cost(const Trace& trace, const Op& op) {
   OpCost cost;
   const KernelInfo& kernel = info(op.kernel);
-  if (op.output_bytes == 0 || kernel.kind == OpKind::allocate) return cost;  // launches() says so
+  if (kernel.kind == OpKind::allocate) return cost;
+  if (op.output_bytes == 0 && !launches(trace, op)) return cost;
   cost.kernels = 1;
   cost.bytes_read = kernel.reads == Reads::all ? op.input_bytes : partly_read(launch_of(trace, op), kernel.reads);
   cost.bytes_written = op.output_bytes;

@@ -155,6 +155,7 @@ const std::array<const char*, memory_classes>& memory_class_names() {
                                                                 "scatter",
                                                                 "resample",
                                                                 "random",
+                                                                "generated",
                                                                 "to_channels_last",
                                                                 "to_channels_last_narrow",
                                                                 "from_channels_last"};

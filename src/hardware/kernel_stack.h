@@ -42,6 +42,7 @@ enum class MemoryClass : uint8_t {
   scatter,
   resample,
   random,
+  generated,  // by torch.compile; elements are FLOPs here
   to_channels_last,
   to_channels_last_narrow,  // of 16 bits
   from_channels_last,

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/checked.h"
-#include "memory/allocator.h"
 
 namespace modelmeter {
 namespace {
@@ -17,27 +16,23 @@ int64_t sum(int64_t first, const std::vector<DevicePart>& parts) {
 
 }  // namespace
 
-int64_t DeviceMemory::max_memory_allocated() const { return sum(live, allocator); }
-int64_t DeviceMemory::nvidia_smi() const { return sum(max_memory_allocated(), driver); }
+int64_t DeviceMemory::max_memory_allocated() const { return sum(live, allocated); }
+int64_t DeviceMemory::max_memory_reserved() const { return sum(max_memory_allocated(), reserved); }
+int64_t DeviceMemory::nvidia_smi() const { return sum(max_memory_reserved(), driver); }
 
-DeviceMemory device_memory(const std::vector<int64_t>& requested, int64_t with_workspace, const Stack& stack) {
+DeviceMemory device_memory(int64_t live, int64_t with_workspace, const RunReplay& replay, const Stack& stack) {
+  const int64_t cublas = replay.cublas_workspace, convolution = std::max<int64_t>(with_workspace - live, 0);
   DeviceMemory out;
-  int64_t allocated = 0;
-  for (const int64_t bytes : requested) {
-    out.live = checked_add(out.live, bytes, memory);
-    allocated = checked_add(allocated, allocated_bytes(bytes, stack.allocator), memory);
-  }
-  out.allocator = {
-      {"allocator: blocks of 512 B", allocated - out.live, stack.allocator.block.source},
-      {"cuBLAS workspace", stack.cublas_workspace.value, stack.cublas_workspace.source},
-      {"convolution workspace", std::max<int64_t>(with_workspace - out.live, 0),
-       stack.convolution.output_copied_up_to.source},
+  out.live = live;
+  out.allocated = {
+      {"cuBLAS workspace", cublas, stack.cublas_workspace.source},
+      {"convolution workspace", convolution, stack.convolution.output_copied_up_to.source},
+      {"allocator: blocks of 512 B, rests not split", replay.peak_allocated - live - cublas - convolution,
+       stack.allocator.block.source},
   };
-  out.driver = {
-      {"allocator: segments of 2 and 20 MiB", reserved_bytes(requested, stack.allocator) - allocated,
-       stack.allocator.large_segment.source},
-      {"CUDA context, loaded kernels", stack.cuda_context.value, stack.cuda_context.source},
-  };
+  out.reserved = {{"allocator: freed, kept in segments", replay.peak_reserved - replay.peak_allocated,
+                   stack.allocator.large_segment.source}};
+  out.driver = {{"CUDA context, loaded kernels", stack.cuda_context.value, stack.cuda_context.source}};
   return out;
 }
 

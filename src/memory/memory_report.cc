@@ -18,7 +18,8 @@ constexpr char live_memory[] = "live memory";
 
 class MemoryBuilder {
  public:
-  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only, const Stack& stack)
+  MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only, const Stack& stack,
+                const AllocatorSettings& settings)
       : model_(model), stack_(stack), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
@@ -33,6 +34,7 @@ class MemoryBuilder {
     for (const Residence& residence : residences) {
       if (only.empty() || only == name_of(residence)) add(residence);
     }
+    replay(settings, only);
   }
 
   MemoryReport finish() {
@@ -125,6 +127,17 @@ class MemoryBuilder {
     s.workspace_peak.index = index;
   }
 
+  void replay(const AllocatorSettings& settings, const std::string& only) {
+    replay_ = replay_run(model_, stack_, settings, only);
+    for (StageMemory& s : out_.stages) {
+      for (const ReplayedStage& r : replay_.stages) {
+        if (r.id != s.id || !s.residents.on_device) continue;
+        s.allocated_bytes = r.peak_allocated;
+        s.reserved_bytes = r.peak_reserved;
+      }
+    }
+  }
+
   static void add_roles(StageMemory& s, const Alive& alive) {
     std::map<std::string, int64_t> roles;
     for (const AliveTensor& t : alive.tensors) {
@@ -135,43 +148,25 @@ class MemoryBuilder {
 
   void list_alive() {
     const StageMemory& s = out_.peak();
-    std::vector<int64_t> requested;
-    for (const Resident& r : s.residents.list) {
-      out_.alive.push_back({AliveRow::Kind::weights, r.what, r.bytes, {}, {}, {}, false, {}});
-      list_parameters(r, requested);
-    }
-    const auto add_plain = [&](AliveRow::Kind kind, const char* what, int64_t bytes) {
-      if (bytes == 0) return;
-      out_.alive.push_back({kind, what, bytes, {}, {}, {}, false, {}});
-      requested.push_back(bytes);
+    const auto add_plain = [&](AliveRow::Kind kind, const std::string& what, int64_t bytes) {
+      if (bytes > 0) out_.alive.push_back({kind, what, bytes, {}, {}, {}, false, {}});
     };
+    for (const Resident& r : s.residents.list) add_plain(AliveRow::Kind::weights, r.what, r.bytes);
     add_plain(AliveRow::Kind::weights, "of the running modules", s.streamed_bytes);
     add_plain(AliveRow::Kind::inputs, "inputs, what is held", s.input_bytes);
     if (s.peak.index >= 0) {
       const Alive alive = alive_at(trace(), s.peak.index);
-      for (const AliveTensor& t : alive.tensors) {
-        out_.alive.push_back(tensor_row(t));
-        requested.push_back(t.bytes);
-      }
+      for (const AliveTensor& t : alive.tensors) out_.alive.push_back(tensor_row(t));
       add_plain(AliveRow::Kind::other, "grown with repetitions", alive.other);
     }
-    int64_t with_workspace = 0;
+    int64_t with_workspace = 0, live = 0;
     for (const StageMemory& stage : out_.stages) with_workspace = std::max(with_workspace, stage.with_workspace_bytes);
-    out_.device = device_memory(requested, with_workspace, stack_);
-    if (out_.device.live != s.live_bytes()) {
-      throw Error(ErrorCode::internal, fmt::format("what is alive at the peak adds up to {} bytes, not to its {}",
-                                                   out_.device.live, s.live_bytes()));
+    for (const AliveRow& row : out_.alive) live = checked_add(live, row.bytes, live_memory);
+    if (live != s.live_bytes()) {
+      throw Error(ErrorCode::internal,
+                  fmt::format("what is alive at the peak adds up to {} bytes, not to its {}", live, s.live_bytes()));
     }
-  }
-
-  static void list_parameters(const Resident& r, std::vector<int64_t>& requested) {
-    if (r.layer == nullptr) return requested.push_back(r.bytes);
-    int64_t rest = r.bytes;
-    r.layer->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
-      requested.push_back(spec.bytes());
-      rest -= spec.bytes();
-    });
-    if (rest != 0) requested.push_back(rest);  // buffers
+    out_.device = device_memory(live, with_workspace, replay_, stack_);
   }
 
   AliveRow tensor_row(const AliveTensor& t) const {
@@ -192,6 +187,7 @@ class MemoryBuilder {
   std::vector<Rise> rises_;
   std::vector<int64_t> streamed_;
   size_t next_op_ = 0;
+  RunReplay replay_;
   MemoryReport out_;
 };
 
@@ -204,8 +200,8 @@ int64_t StageMemory::live_bytes() const {
 }
 
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage,
-                                 const Stack& stack) {
-  return MemoryBuilder(model, run, stage, stack).finish();
+                                 const Stack& stack, const AllocatorSettings& settings) {
+  return MemoryBuilder(model, run, stage, stack, settings).finish();
 }
 
 }  // namespace modelmeter

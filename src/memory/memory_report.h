@@ -37,8 +37,9 @@ struct StageMemory {
   int64_t activation_bytes = 0;
   std::vector<MemoryRole> roles;  // parts of the activations
   MemoryOp peak;
-  int64_t with_workspace_bytes = 0;  // highest live memory with the workspace of the running kernel
-  MemoryOp workspace_peak;           // where
+  int64_t with_workspace_bytes = 0;                 // highest live memory with the workspace of the running kernel
+  MemoryOp workspace_peak;                          // where
+  int64_t allocated_bytes = 0, reserved_bytes = 0;  // the allocator's peaks while it runs; 0 where it runs elsewhere
 
   int64_t weight_bytes() const;
   int64_t live_bytes() const;  // at its peak
@@ -71,6 +72,6 @@ struct MemoryReport {
 
 // Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "",
-                                 const Stack& stack = default_stack());
+                                 const Stack& stack = default_stack(), const AllocatorSettings& settings = {});
 
 }  // namespace modelmeter

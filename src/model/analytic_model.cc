@@ -11,11 +11,22 @@ void Stage::record(Tracer& tracer, int64_t times, const RunValues& run) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(trace.given_bytes, weight_and_buffer_bytes(), "the size of the weights");
+  if (execution_ == Execution::eager) return repeat_alike(times, [&] { forward(tracer, run); });
+  const size_t first = trace.ops.size();
+  const bool shares_calls = tracer.exchange_shares_calls(false);
   repeat_alike(times, [&] { forward(tracer, run); });
+  tracer.exchange_shares_calls(shares_calls);
+  trace.execution = execution_;
+  if (!is_around_models()) execute(trace, first, execution_);
 }
 
 int64_t Stage::weight_and_buffer_bytes() const {
   return checked_add(parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
+}
+
+void AnalyticModel::set_execution(Execution execution) {
+  execution_ = execution;
+  for (const auto& stage : stages()) stage->set_execution(execution);
 }
 
 std::vector<const BaseLayer*> AnalyticModel::root_layers() const {

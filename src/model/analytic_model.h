@@ -53,6 +53,11 @@ class Stage : public StageCostMixin {
   // Call by call, of a trace of trace_forward().
   virtual std::vector<Held> held_at_calls(const Trace&) const { return {}; }
 
+  // How its kernels are run: eager unless it is said before it is used. Around models (schedulers, guidance) they are
+  // eager ones.
+  void set_execution(Execution execution) { execution_ = execution; }
+  virtual bool is_around_models() const { return false; }
+
   void trace(Tracer& tracer) const override { record(tracer, forwards(), run_); }
   void trace_forward(Tracer& tracer) const override { record(tracer, 1, run_); }
   void trace_forward(Tracer& tracer, const RunValues& run) const { record(tracer, 1, run); }
@@ -65,6 +70,7 @@ class Stage : public StageCostMixin {
 
   std::string id_, stage_;
   RunValues run_;
+  Execution execution_ = Execution::eager;
 };
 
 // Weights and buffers on the device.
@@ -82,6 +88,7 @@ struct Residents {
   // Weights that came onto the device, and that were copied back to the host, since the stage before; of the first one,
   // what loading the models brought there is among it.
   int64_t arriving_bytes = 0, leaving_bytes = 0;
+  bool empties_cache = false;  // the code calls torch.cuda.empty_cache() after they left, before others come
 
   int64_t bytes() const;
 };
@@ -89,6 +96,10 @@ struct Residents {
 class AnalyticModel : public StageCostMixin {
  public:
   virtual const std::vector<std::unique_ptr<Stage>>& stages() const = 0;
+
+  // How kernels are run, of all stages; eager unless it is said before the model is used.
+  virtual void set_execution(Execution execution);
+  Execution execution() const { return execution_; }
 
   // The models that run, each once.
   virtual std::vector<const BaseLayer*> root_layers() const;
@@ -144,6 +155,7 @@ class AnalyticModel : public StageCostMixin {
 
   void record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const;
 
+  Execution execution_ = Execution::eager;
   mutable std::once_flag held_once_;
   mutable std::vector<Held> held_;
 };

@@ -1,5 +1,6 @@
 // Sizes that a configuration or a published config.json names, as a table: a row for each, which reads it and writes
-// it. A size has a name in the original code and one in Hugging Face's; who reads or writes says which.
+// it. A size has a name in the original code and one in Hugging Face's: a published file has its own, a group of a
+// configuration either, whatever code base runs it.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -28,6 +29,8 @@ using ConfigFields = std::vector<ConfigField<T>>;
 
 // The bound of a size: what is built one by one has less room.
 inline int64_t most_of(std::string_view name) {
+  constexpr int64_t most_residual_blocks = 256;  // of each level of an autoencoder, in both directions
+  if (name == "num_res_blocks") return most_residual_blocks;
   const bool one_by_one =
       name.find("layers") != std::string_view::npos || name.find("blocks") != std::string_view::npos || name == "depth";
   return one_by_one ? config::max_layers : config::max_size;
@@ -40,6 +43,18 @@ std::vector<std::string> known_keys(std::vector<std::string> keys, const ConfigF
     if (!field.name(names).empty()) keys.emplace_back(field.name(names));
   }
   return keys;
+}
+template <class T>
+std::vector<std::string> known_keys(std::vector<std::string> keys, const ConfigFields<T>& fields) {
+  keys = known_keys(std::move(keys), fields, KeyNames::original);
+  return known_keys(std::move(keys), fields, KeyNames::published);
+}
+
+// The error of a size that is given by both of its names.
+inline void refuse_both(const config::View& view, std::string_view original, std::string_view published) {
+  if (original.empty() || published.empty() || original == published) return;
+  if (!view.has(original) || !view.has(published)) return;
+  throw view.at(published).error("is " + view.at(original).path() + " by its other name, and both are given");
 }
 
 // Sets what the node names; null is as absent. Errors at the key: a value of another type, a size below 1.
@@ -59,6 +74,31 @@ void read_fields(const config::View& view, const ConfigFields<T>& fields, KeyNam
         },
         field.member);
   }
+}
+
+// The same by either name. Error for a size that has both.
+template <class T>
+void read_fields(const config::View& view, const ConfigFields<T>& fields, T& out) {
+  for (const ConfigField<T>& field : fields) refuse_both(view, field.original, field.published);
+  read_fields(view, fields, KeyNames::original, out);
+  read_fields(view, fields, KeyNames::published, out);
+}
+
+// Of the sizes the first that nothing has set, by its name in the original code; "" where all are there.
+template <class T>
+std::string_view missing_size(const ConfigFields<T>& fields, const T& value) {
+  for (const ConfigField<T>& field : fields) {
+    const bool there = std::visit(
+        [&](auto member) {
+          using Value = std::remove_reference_t<decltype(value.*member)>;
+          if constexpr (std::is_same_v<Value, const int64_t>) return value.*member > 0;
+          if constexpr (std::is_same_v<Value, const std::vector<int64_t>>) return !(value.*member).empty();
+          return true;
+        },
+        field.member);
+    if (!there) return field.original.empty() ? field.published : field.original;
+  }
+  return "";
 }
 
 template <class T>

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 
 #include "base/error.h"
 #include "model/deepseek_ocr/code_base.h"
@@ -28,6 +30,7 @@ struct Family {
   std::vector<std::string> stage_order, whole_forwards;
   // Nodes of a configuration that this family reads, beside common_nodes.
   std::vector<std::string> nodes;
+  std::vector<HeaderReading> (*readings)(const Recording& recording, const std::string& root_class) = nullptr;
 };
 
 // Nodes that every configuration may have.
@@ -45,13 +48,14 @@ std::vector<Family> all_families() {
        wan::configuration_of,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
        {"diffusion/dit"},
-       {"transformer", "text_encoder", "image_encoder", "vae"}},
+       {"transformer", "text_encoder", "image_encoder", "vae"},
+       wan::readings_of},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {
     table.push_back(
         {code->target.c_str(), code->build, code->recorded_classes,
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
-         code->stages, code->whole_forwards, code->nodes});
+         code->stages, code->whole_forwards, code->nodes, nullptr});
   }
   return table;
 }
@@ -103,6 +107,16 @@ RecordedRoot root_of(const Recording& recording) {
               name_notes(klass, known, "known"));
 }
 
+// runtime.execution.
+Execution execution_of(const config::View& config) {
+  if (!config.has("runtime") || !config.child("runtime").has("execution")) return Execution::eager;
+  std::vector<std::string> names;
+  for (const Execution execution : execution_modes) names.emplace_back(name_of(execution));
+  const std::string name = config.child("runtime").get_choice("execution", names);
+  return *std::find_if(std::begin(execution_modes), std::end(execution_modes),
+                       [&](Execution execution) { return name == name_of(execution); });
+}
+
 // "diffusion/dit" is within "diffusion", as "diffusion" is.
 bool within(const std::string& stage, const std::string& whole) {
   return stage == whole || stage.compare(0, whole.size() + 1, whole + "/") == 0;
@@ -111,12 +125,20 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
-  return models().instantiate(config.child("model"), config, files);
+  std::unique_ptr<AnalyticModel> model = models().instantiate(config.child("model"), config, files);
+  model->set_execution(execution_of(config));
+  return model;
 }
 
 config::Node configuration_of(const Recording& recording) {
   const RecordedRoot root = root_of(recording);
   return root.family->configuration(recording, root.klass);
+}
+
+std::vector<HeaderReading> readings_of(const Recording& recording) {
+  const RecordedRoot root = root_of(recording);
+  if (root.family->readings == nullptr) return {};
+  return root.family->readings(recording, root.klass);
 }
 
 size_t place_in_pipeline(const std::string& stage) {

@@ -23,6 +23,13 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
 // left to the code base's default. Error where no twin of the recorded root module is known.
 config::Node configuration_of(const Recording& recording);
 
+// What an older header may mean that does not say all that decides kernels.
+struct HeaderReading {
+  std::string workload;  // of the header, whole
+  std::string said;      // "workload.token_timesteps: true"
+};
+std::vector<HeaderReading> readings_of(const Recording& recording);  // none where the header says all
+
 // Where a stage, by its id, stands among those that a pipeline runs one after another, parts before what they are parts
 // of; stages of other names come last.
 size_t place_in_pipeline(const std::string& stage);

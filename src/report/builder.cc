@@ -162,6 +162,9 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
   report.model = model.model_fields();
   report.workload = model.workload_fields();
   report.runtime = model.runtime_fields();
+  if (model.execution() != Execution::eager) {
+    report.runtime.emplace_back("execution", std::string(name_of(model.execution())));
+  }
   report.notes = model.notes();
   report.operator_categories = model.categories();
 

@@ -86,6 +86,15 @@ TEST(LayerTree, FitsByLeavingOutColumnsThenByShorteningNames) {
   EXPECT_THAT(wan_tree({6, nullptr, 50}), HasSubstr("MFLOP (torch)"));
 }
 
+// A Linear without a bias is a product of matrices alone; its shapes are those of the call all the same.
+TEST(LayerTree, HasTheShapesOfALinearWithoutABias) {
+  testing_models::WanSpec spec;
+  spec.stages = "[text_encoder, diffusion]";
+  const std::string text = tree_of(*testing_models::wan_model(spec), {9, nullptr, 300});
+  EXPECT_THAT(row(text, "q"), testing::StartsWith("q Linear [1, 8, 24] [1, 8, 4096] "));
+  EXPECT_THAT(row(text, "o"), testing::StartsWith("o Linear [1, 8, 4096] [1, 8, 24] "));
+}
+
 // Experts take turns: 5 steps x 3 experts of 8 in each of 3 layers, and a prompt that all of them see.
 TEST(LayerTree, OfExpertsShowsTheMeanNumberOfCalls) {
   const std::string text = tree_of(*testing_models::ocr_model({}), {6, nullptr, 200});

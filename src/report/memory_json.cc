@@ -30,6 +30,8 @@ Json json(const StageMemory& s) {
           {"peak_op", json(s.peak)},
           {"peak_with_workspace_bytes", s.with_workspace_bytes},
           {"workspace_peak_op", json(s.workspace_peak)},
+          {"max_memory_allocated_bytes", s.allocated_bytes},
+          {"max_memory_reserved_bytes", s.reserved_bytes},
           {"live_bytes", s.live}};
 }
 
@@ -72,8 +74,10 @@ std::string memory_json(const MemoryReport& r) {
        {{"stage", r.peak().id}, {"live_bytes", r.peak().live_bytes()}, {"op", json(r.peak().peak)}, {"alive", alive}}},
       {"device",
        {{"modelled_live_bytes", r.device.live},
-        {"in_the_allocator", json(r.device.allocator)},
+        {"in_the_allocator", json(r.device.allocated)},
         {"max_memory_allocated_bytes", r.device.max_memory_allocated()},
+        {"kept_by_the_allocator", json(r.device.reserved)},
+        {"max_memory_reserved_bytes", r.device.max_memory_reserved()},
         {"outside_the_allocator", json(r.device.driver)},
         {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
       {"notes", r.notes}};

@@ -39,14 +39,15 @@ std::string roles_text(const StageMemory& s, const Scale& scale) {
 
 std::string stages_table(const MemoryReport& r, const Scale& scale) {
   Table table({"Stage", "Weights", "Inputs", "Activations", "of which kept", "Live at its peak", "With workspace",
-               "Op at the peak", "in"},
+               "Reserved", "Op at the peak", "in"},
               {Align::left, Align::right, Align::right, Align::right, Align::left, Align::right, Align::right,
-               Align::left, Align::left});
+               Align::right, Align::left, Align::left});
   for (const StageMemory& s : r.stages) {
     const std::string op = s.residents.on_device ? op_text(s.peak) : "runs on the CPU";
     const int64_t with_workspace = std::max(s.with_workspace_bytes, s.live_bytes());
     table.add({s.id, scale.text(s.weight_bytes()), scale.text(s.input_bytes), scale.text(s.activation_bytes),
-               roles_text(s, scale), scale.text(s.live_bytes()), scale.text(with_workspace), op, where(s.peak)});
+               roles_text(s, scale), scale.text(s.live_bytes()), scale.text(with_workspace),
+               s.residents.on_device ? scale.text(s.reserved_bytes) : "-", op, where(s.peak)});
   }
   return table.markdown();
 }
@@ -101,10 +102,15 @@ std::string device_table(const MemoryReport& r, const Scale& scale) {
     table.add({name, grouped(bytes), scale.text(bytes), source});
   };
   row("modelled live peak", d.live, "");
-  for (const DevicePart& part : d.allocator) row("+ " + part.name, part.bytes, part.source);
+  const auto parts = [&](const std::vector<DevicePart>& list) {
+    for (const DevicePart& part : list) row("+ " + part.name, part.bytes, part.source);
+  };
+  parts(d.allocated);
   row("torch.cuda.max_memory_allocated, expected", d.max_memory_allocated(), "");
-  for (const DevicePart& part : d.driver) row("+ " + part.name, part.bytes, part.source);
-  row("on the device (nvidia-smi), expected", d.nvidia_smi(), "without freed memory that the allocator keeps");
+  parts(d.reserved);
+  row("torch.cuda.max_memory_reserved, expected", d.max_memory_reserved(), "");
+  parts(d.driver);
+  row("on the device (nvidia-smi), expected", d.nvidia_smi(), "");
   return table.markdown() + workspace_line(r);
 }
 

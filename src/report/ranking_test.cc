@@ -82,6 +82,9 @@ TEST(Labels, HaveTheNumberOfEqualLayersInPlaceOfTheFirst) {
   EXPECT_EQ(label_of("layer_01", 11), "layer x 11");
   EXPECT_EQ(label_of("block_00", 1), "block_00");
   EXPECT_EQ(label_of("experts", 64), "experts x 64");
+  EXPECT_EQ(label_of("conv1", 2), "conv1 x 2");  // a number that is part of the name
+  EXPECT_EQ(label_of("up_2x", 3), "up_2x x 3");
+  EXPECT_EQ(label_of("_0", 3), "_0 x 3");
   const Report r = tiny(), expanded = tiny({true});
   EXPECT_THAT(labels(r), testing::Contains("diffusion/dit/block x 3/attn/self_attn/q"));
   EXPECT_THAT(labels(r), testing::Not(testing::Contains(HasSubstr("block_00"))));

@@ -59,17 +59,6 @@ double read_bytes(const TensorMeta& t, const TensorMeta& out) {
 // Weights and what else was there before the run.
 bool is_cold(const TensorMeta& t) { return t.storage != nullptr && t.storage->born < 0; }
 
-const char* precision_of(DType dtype, bool tf32) {
-  switch (dtype) {
-    case DType::bfloat16: return "bf16";
-    case DType::float16: return "fp16";
-    case DType::float8_e4m3fn: return "fp8";
-    case DType::int8: return "int8";
-    case DType::float32: return tf32 ? "tf32" : "";
-    default: return "";
-  }
-}
-
 class Launcher {
  public:
   Launcher(const Launch& launch, const LaunchFlags& flags, const Machine& machine, std::vector<DeviceKernel>& out)
@@ -77,6 +66,7 @@ class Launcher {
 
   void add() {
     if (flags_.transfer) return add_transfer();
+    if (info(op_.kernel).basis == Basis::listed) return add_generated();
     switch (kind_) {
       case OpKind::matmul: return op_.kernel == Kernel::grouped_mm ? add_grouped() : add_gemm();
       case OpKind::attention: return add_attention();
@@ -118,6 +108,14 @@ class Launcher {
     DeviceKernel& k = out_.emplace_back();
     k.shape = KernelShape::transfer;
     k.written = count(op_.output(0).bytes);
+  }
+
+  // Elements read out of order cost as much as a strided copy's.
+  void add_generated() {
+    DeviceKernel& k = add_simple(MemoryClass::generated);
+    const double flops_of_one =
+        machine_.memory(MemoryClass::generated).per_clock / machine_.memory(MemoryClass::strided_narrow).per_clock;
+    k.elements = count(op_.params[0]) + count(op_.params[2]) * flops_of_one;
   }
 
   // --- elementwise and copies ---
@@ -448,6 +446,17 @@ class Launcher {
 };
 
 }  // namespace
+
+const char* precision_of(DType dtype, bool tf32) {
+  switch (dtype) {
+    case DType::bfloat16: return "bf16";
+    case DType::float16: return "fp16";
+    case DType::float8_e4m3fn: return "fp8";
+    case DType::int8: return "int8";
+    case DType::float32: return tf32 ? "tf32" : "";
+    default: return "";
+  }
+}
 
 void device_kernels(const Launch& launch, const LaunchFlags& flags, const Machine& machine,
                     std::vector<DeviceKernel>& out) {

@@ -25,6 +25,9 @@ struct LaunchFlags {
   bool transfer = false;  // between host and device
 };
 
+// Of matrix units: "bf16"; "" where they have none for that dtype.
+const char* precision_of(DType dtype, bool tf32);
+
 // Appends them to `out`; none for what launches nothing (cost/op_factors.h).
 void device_kernels(const Launch& launch, const LaunchFlags& flags, const Machine& machine,
                     std::vector<DeviceKernel>& out);

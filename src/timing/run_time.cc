@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cost/executions.h"
 #include "timing/launches.h"
+#include "timing/roofline.h"
 
 namespace modelmeter {
 namespace {
@@ -120,7 +121,7 @@ class StageTimer {
     timed.end = kernels_.size();
     const bool launched = launches(trace(), op);
     if (launched) {
-      timed.host = host_seconds(info(op.kernel).kind, machine_.host());
+      if (!ideal()) timed.host = host_seconds(info(op.kernel).kind, machine_.host());
       stage.launches += times;
     }
     timed.waits = transfer == Transfer::to_host || op.kernel == Kernel::nonzero;
@@ -129,7 +130,13 @@ class StageTimer {
     ops_.push_back(timed);
   }
 
+  bool ideal() const { return trace().execution == Execution::ideal; }
+
   void add_kernels(const Launch& launch, const LaunchFlags& flags, double times) {
+    if (ideal() && !flags.transfer) {
+      if (launches(launch)) kernels_.push_back({roofline_time(launch, flags, machine_), times});
+      return;
+    }
     scratch_.clear();
     device_kernels(launch, flags, machine_, scratch_);
     for (const DeviceKernel& kernel : scratch_) kernels_.push_back({time_of(kernel, machine_), times});
@@ -137,7 +144,7 @@ class StageTimer {
 
   void finish(StageTime& stage) {
     const Device& device = machine_.device();
-    const RunPower power = solve_clock(kernels_, device);
+    const RunPower power = ideal() ? RunPower() : solve_clock(kernels_, device);
     stage.clock = power.clock;
     for (const TimedOp& op : ops_) {
       PartTime part;
@@ -192,7 +199,7 @@ class StageTimer {
     const double board = error_of_board * stage.part.device;
     variance += board * board;
     stage.part.variance = variance;
-    const double factor = interval * (device.power && device.memory_fraction.known() ? 1 : uncalibrated);
+    const double factor = ideal() ? 0 : interval * (device.power && device.memory_fraction.known() ? 1 : uncalibrated);
     const double spread = std::sqrt(variance) * factor, host_spread = machine_.host().spread * stage.host;
     // Each queue is off by its own; the wall time follows the longer.
     const double beside = stage.wall - std::max(stage.part.device, std::min(stage.host, stage.wall));

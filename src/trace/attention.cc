@@ -6,6 +6,12 @@
 namespace modelmeter::torch {
 namespace {
 
+// Keys that a query sees on average.
+int64_t seen(const Tracer& tracer, int64_t keys) {
+  const int64_t share = tracer.context.attention_density;
+  return share == whole_share ? keys : (checked_mul(keys, share, "the number of keys") + whole_share - 1) / whole_share;
+}
+
 // at::_scaled_dot_product_attention_math. Narrow types are computed in float32; the scale is split over q and k.
 Tensor attention_math(Tensor q, Tensor k, Tensor v, Tensor mask) {
   const DType original = q.dtype();
@@ -54,7 +60,8 @@ Tensor attention_efficient(Tensor q, Tensor k, Tensor v, Tensor mask, bool is_ca
   Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
   const Tensor seed = tracer.allocate({}, DType::int64);
   const Tensor offset = tracer.allocate({}, DType::int64);
-  Op& op = tracer.record(Kernel::sdpa_efficient, {&q, &k, &v, &mask}, {&out, &seed, &offset}, {b, sq, sk});
+  Op& op =
+      tracer.record(Kernel::sdpa_efficient, {&q, &k, &v, &mask}, {&out, &seed, &offset}, {b, sq, seen(tracer, sk)});
   op.causal = is_causal;
   return out;
 }
@@ -94,12 +101,12 @@ Tensor scaled_dot_product_attention(Tensor q, Tensor k, Tensor v, Tensor mask, b
     k = pad(std::move(k), {0, missing});
     v = pad(std::move(v), {0, missing});
   }
-  // The result lies in memory as [b, sq, h, d].
+  // The result lies in memory as the queries do: the kernel makes it by empty_like.
   const int64_t b = q.size(0), h = q.size(1), sq = q.size(2), d = v.size(3);
-  Tensor out = tracer.allocate({b, h, sq, d}, {sq * h * d, d, h * d, 1}, q.dtype());
+  Tensor out = tracer.allocate({b, h, sq, d}, elementwise_strides(q.sizes(), {&q}), q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
   Op& op = tracer.record(Kernel::sdpa_flash, {&q, &k, &v}, {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
-                         {b, sq, k.size(2)});
+                         {b, sq, seen(tracer, k.size(2))});
   op.causal = is_causal;
   q.reset();
   k.reset();
@@ -114,7 +121,7 @@ Tensor flash_attn_varlen_func(Tensor q, Tensor k, Tensor v, Tensor cu_seqlens_q,
   FlashExtras extras(tracer, {q.size(1), q.size(0)});
   tracer.record(Kernel::flash_attention_forward, {&q, &k, &v, &cu_seqlens_q, &cu_seqlens_k},
                 {&out, &extras.logsumexp, &extras.rng_state, &extras.unused},
-                {cu_seqlens_q.size(0) - 1, max_seqlen_q, max_seqlen_k});
+                {cu_seqlens_q.size(0) - 1, max_seqlen_q, seen(tracer, max_seqlen_k)});
   q.reset();
   k.reset();
   v.reset();
@@ -128,8 +135,9 @@ Tensor flash_attn_func(Tensor q, Tensor k, Tensor v, bool causal) {
   const int64_t b = q.size(0), sq = q.size(1), h = q.size(2);
   Tensor out = tracer.allocate({b, sq, h, v.size(3)}, q.dtype());
   FlashExtras extras(tracer, {b, h, sq});
-  Op& op = tracer.record(Kernel::flash_attention_forward, {&q, &k, &v},
-                         {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, k.size(1)});
+  Op& op =
+      tracer.record(Kernel::flash_attention_forward, {&q, &k, &v},
+                    {&out, &extras.logsumexp, &extras.rng_state, &extras.unused}, {b, sq, seen(tracer, k.size(1))});
   op.causal = causal;
   q.reset();
   k.reset();

@@ -18,7 +18,7 @@ struct CallKey {
   static constexpr size_t most_inputs = 4;
 
   int32_t function;                       // of structure_id()
-  uint32_t context;                       // of the tracer
+  uint64_t context;                       // of the tracer
   Shape numbers;                          // that decide beside the tensors
   const TensorMeta* inputs[most_inputs];  // null where undefined
   size_t inputs_used;

@@ -23,9 +23,21 @@ struct Rank {
   int32_t count = 1;
 };
 
+// What a cache between denoising steps (TeaCache and its kin) does in a forward: keep what the blocks add to the hidden
+// states, or add what they added before in their place.
+enum class StepCache : uint8_t { off, kept, reused };
+
+// A share in millionths.
+inline constexpr int32_t whole_share = 1'000'000;
+
 struct Context {
   Autocast autocast;
   AttentionKernel attention = AttentionKernel::flash;
+  // Of the pairs of query and key, the share that fused attention computes: a kernel that leaves out blocks of them.
+  int32_t attention_density = whole_share;
+  int32_t self_attention_density = whole_share;  // what a model's self-attention makes it (SparseAttentionGuard)
+  StepCache step_cache = StepCache::off;
+  uint8_t guidance_branches = 1;  // forwards of a step, each with a cache of its own
   // Whether kernels of float32 may compute in TF32: torch.backends.cudnn.allow_tf32 (convolutions) and
   // torch.backends.cuda.matmul.allow_tf32, with torch's defaults.
   bool cudnn_allow_tf32 = true;
@@ -34,10 +46,13 @@ struct Context {
   Rank rank;
 
   // What tells contexts apart within one trace, which is that of one rank.
-  uint32_t key() const {
+  uint64_t key() const {
     const uint32_t cast = autocast.enabled ? 1 + static_cast<uint32_t>(autocast.dtype) : 0;
     const uint32_t tf32 = (cudnn_allow_tf32 ? 1 : 0) + (matmul_allow_tf32 ? 2 : 0);
-    return ((cast * 4 + tf32) * 256 + stream) * 256 + static_cast<uint32_t>(attention);
+    const uint32_t settings = ((cast * 4 + tf32) * 256 + stream) * 256 + static_cast<uint32_t>(attention);
+    // 21 bits for either share. The step cache decides what runs, not how.
+    return (uint64_t{settings} << 42) ^ (static_cast<uint64_t>(attention_density) << 21) ^
+           static_cast<uint64_t>(self_attention_density);
   }
 };
 

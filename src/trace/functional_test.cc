@@ -167,7 +167,7 @@ TEST_F(FunctionalTest, FusedAttentionOfHalfTypesIsOneFlashKernel) {
   const Tensor q = make({2, 8, 16, 64}, D::bfloat16), k = make({2, 8, 24, 64}, D::bfloat16);
   const Tensor y = torch::scaled_dot_product_attention(q, k, k);
   EXPECT_EQ(y.sizes(), Shape({2, 8, 16, 64}));
-  EXPECT_EQ(y.strides(), Shape({8192, 64, 512, 1}));  // lies in memory as [b, s, h, d]
+  EXPECT_EQ(y.strides(), q.strides());
   EXPECT_THAT(names(), ElementsAre("_scaled_dot_product_flash_attention"));
   EXPECT_EQ(tracer.trace().ops[0].params, (std::array<int64_t, 3>{2, 16, 24}));
 }
@@ -297,7 +297,7 @@ TEST_F(FunctionalTest, PadThatAddsNothingIsACloneOfWhatIsLeft) {
 TEST_F(FunctionalTest, PadCutsBeforeItAdds) {
   const Tensor y = torch::pad(make({1, 2, 5}), {-1, 3});
   EXPECT_EQ(y.sizes(), Shape({1, 2, 7}));
-  EXPECT_THAT(kernels(), ElementsAre("new_empty f32[1, 2, 4] -> f32[1, 2, 7]", "fill_ f32[1, 2, 7] -> f32[1, 2, 7]",
+  EXPECT_THAT(kernels(), ElementsAre("new_empty f32[1, 2, 5] -> f32[1, 2, 7]", "fill_ f32[1, 2, 7] -> f32[1, 2, 7]",
                                      "copy_ f32[1, 2, 4] f32[1, 2, 4] -> f32[1, 2, 4]"));
 }
 

@@ -88,14 +88,6 @@ Sorted sort(Tensor x) {
 
 Tensor argsort(Tensor x) { return sort(std::move(x)).indices; }
 
-Tensor sum(Tensor x) {
-  const bool low = x.dtype() == DType::bfloat16 || x.dtype() == DType::float16;
-  const DType dtype = !is_floating_point(x.dtype())                ? DType::int64
-                      : low && x.tracer().context.autocast.enabled ? DType::float32
-                                                                   : x.dtype();
-  return reduced_to_scalar(Kernel::sum, std::move(x), dtype);
-}
-
 Tensor any(Tensor x) { return reduced_to_scalar(Kernel::any, std::move(x), DType::boolean); }
 Tensor all(Tensor x) { return reduced_to_scalar(Kernel::all, std::move(x), DType::boolean); }
 

@@ -40,7 +40,11 @@ enum class Kernel : uint8_t {
 };
 
 // What `vector_flops` multiplies.
-enum class Basis : uint8_t { output, input };
+enum class Basis : uint8_t {
+  output,
+  input,
+  listed,  // 1: the kernel's own figure, Op::params[0]
+};
 
 struct KernelInfo {
   std::string_view name;  // without "aten."

@@ -161,6 +161,7 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
   const auto amount = [&](int dim, int side) { return *std::next(padding.begin(), 2 * (x.dim() - 1 - dim) + side); };
   const auto before = [&](int dim) { return amount(dim, 0); };
   const auto after = [&](int dim) { return amount(dim, 1); };
+  const Tensor given = x;
   bool grows = false;
   for (int dim = first; dim < x.dim(); ++dim) {
     const int64_t cut_before = std::max<int64_t>(-before(dim), 0), cut_after = std::max<int64_t>(-after(dim), 0);
@@ -176,7 +177,7 @@ Tensor pad(Tensor x, std::initializer_list<int64_t> padding) {
     if (dim >= first) sizes[dim] += starts[dim] + std::max<int64_t>(after(dim), 0);
   }
   Tensor out = tracer.allocate(sizes, x.dtype());
-  tracer.record(Kernel::new_empty, {&x}, {&out});
+  tracer.record(Kernel::new_empty, {&given}, {&out});
   tracer.record_in_place(Kernel::fill_, {&out});
   Tensor inside = out.window(starts, x.sizes());
   copy_(std::move(inside), std::move(x));

@@ -106,7 +106,7 @@ Tensor linalg_solve(Tensor a, Tensor b) {
   Tracer& tracer = a.tracer();
   const int64_t n = b.size(0);
   Tensor out = tracer.allocate({n}, b.dtype());
-  const Tensor factors = tracer.allocate({n, n}, a.dtype());
+  const Tensor factors = tracer.allocate({n, n}, {1, n}, a.dtype());  // column by column, as LAPACK has them
   const Tensor pivots = tracer.allocate({n}, DType::int32);
   const Tensor info = tracer.allocate({}, DType::int32);
   tracer.record(Kernel::linalg_solve_ex, {&a, &b}, {&out, &factors, &pivots, &info});

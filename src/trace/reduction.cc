@@ -19,6 +19,13 @@ Tensor reduced(Kernel kernel, Tensor x, int dim, bool keepdim, DType dtype) {
   return out;
 }
 
+// Under autocast sums of narrow types are float32, without a cast first; those of integers are int64.
+DType sum_dtype(const Tensor& x) {
+  if (!is_floating_point(x.dtype()) && !is_complex(x.dtype())) return DType::int64;
+  const bool narrow = x.dtype() == DType::bfloat16 || x.dtype() == DType::float16;
+  return narrow && x.tracer().context.autocast.enabled ? DType::float32 : x.dtype();
+}
+
 }  // namespace
 
 Tensor mean(Tensor x, int dim, bool keepdim) {
@@ -27,9 +34,16 @@ Tensor mean(Tensor x, int dim, bool keepdim) {
 }
 
 Tensor sum(Tensor x, int dim, bool keepdim) {
-  x = autocast_float32(std::move(x));
-  const DType dtype = is_floating_point(x.dtype()) || is_complex(x.dtype()) ? x.dtype() : DType::int64;
+  const DType dtype = sum_dtype(x);
   return reduced(Kernel::sum, std::move(x), dim, keepdim, dtype);
+}
+
+Tensor sum(Tensor x) {
+  Tracer& tracer = x.tracer();
+  Tensor out = tracer.allocate({}, sum_dtype(x));
+  tracer.record(Kernel::sum, {&x}, {&out});
+  x.reset();
+  return out;
 }
 
 Tensor all(Tensor x, int dim, bool keepdim) { return reduced(Kernel::all, std::move(x), dim, keepdim, DType::boolean); }

@@ -75,6 +75,14 @@ void Loop::fold(int64_t times) {
   scope.count = times;
   scope.live_step = live_step_;
   scope.growing = !state_.growing.empty();
+  size_t at = 0;
+  for (const Tensor* x : state_.same) carry(before_[at++], meta_of(*x));
+  for (const Tensor* x : state_.growing) carry(before_[at++], meta_of(*x));
+}
+
+void Loop::carry(const TensorMeta* found, const TensorMeta* left) {
+  if (found == nullptr || left == nullptr || found->storage == left->storage) return;
+  tracer_.trace().carried.push_back({scope_, found->storage, left->storage});
 }
 
 void Loop::begin_last() {

@@ -22,6 +22,7 @@ Tensor repeat(int64_t n, Tensor state, Body body) {
   Tracer& tracer = Tracer::current();
   for (int64_t i = 0; i < n; ++i) {
     const int64_t live = tracer.live();
+    const Storage* found = state.meta().storage;
     const int32_t scope = tracer.enter_repetition(1);
     Tensor next = body(i, state);
     tracer.leave();
@@ -29,6 +30,7 @@ Tensor repeat(int64_t n, Tensor state, Body body) {
     state = std::move(next);
     if (tracer.folds && steady && tracer.live() == live) {
       tracer.trace().scopes[static_cast<size_t>(scope)].count = n - i;
+      tracer.trace().carried.push_back({scope, found, state.meta().storage});
       break;
     }
   }
@@ -63,13 +65,15 @@ class Loop {
 
   void begin();
   bool end();  // whether the iteration was steady
-  bool folds() const { return tracer_.folds; }
+  bool folds(int64_t n) const { return tracer_.folds && n > tracer_.unrolls; }
   void fold(int64_t times);  // counts it so often
   void begin_last();         // makes `growing` what the last iteration finds
   void end_last();
   void check_live() const;  // Error where untraced iterations did not leave the memory that they would
 
  private:
+  void carry(const TensorMeta* found, const TensorMeta* left);
+
   const LoopState& state_;
   Tracer& tracer_;
   Tracer::Parts parts_;
@@ -90,7 +94,7 @@ void repeat_steadily(int64_t n, const LoopState& state, Body body, Skip skip) {
   for (int64_t i = 0; i < n; ++i) {
     loop.begin();
     body(i);
-    if (!loop.end() || i + 1 == n || !loop.folds()) continue;
+    if (!loop.end() || i + 1 == n || !loop.folds(n)) continue;
     loop.fold(n - i);
     const bool traces_last = !state.growing.empty();
     for (int64_t k = i + 1; k < n - traces_last; ++k) skip(k);

@@ -86,8 +86,10 @@ void Trace::clear() {
   scopes.clear();
   calls.clear();
   shared_calls.clear();
+  execution = Execution::eager;
   given_bytes = 0;
   grown.clear();
+  carried.clear();
   residences.clear();
   metas.clear();
   strides.clear();

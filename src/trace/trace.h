@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "trace/arena.h"
+#include "trace/execution.h"
 #include "trace/kernel.h"
 #include "trace/tensor.h"
 
@@ -82,6 +83,13 @@ struct Grown {
   int32_t scope;  // the repetition
 };
 
+// State that a repetition takes over from the one before it: what one finds is what that one left. Of the repetition
+// that is recorded; where it leaves in place what it found, there is none.
+struct Carried {
+  int32_t scope;  // the repetition
+  const Storage *found, *left;
+};
+
 // A recorded call of a pure function (trace/shared_call.h), in the order in which they ended.
 struct RecordedCall {
   int32_t scope;  // in which it was called
@@ -110,9 +118,11 @@ class Trace {
   Buffer<const TensorMeta*> operands;
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
+  std::vector<Carried> carried;
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;
+  Execution execution = Execution::eager;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used
 

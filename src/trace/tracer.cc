@@ -46,6 +46,7 @@ void Tracer::clear() {
   trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
   context = {};
   folds = true;
+  unrolls = 0;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;

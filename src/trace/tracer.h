@@ -50,6 +50,9 @@ class Tracer {
 
   // Whether loops trace only what differs. Without, every iteration is traced: the slow oracle of what folding gives.
   bool folds = true;
+  // Loops of up to so many iterations are traced in full all the same, but for the repetition of what is alike from the
+  // first (repeat(), repeat_alike()): for readers that follow each allocation.
+  int64_t unrolls = 0;
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }
@@ -239,6 +242,15 @@ class ContextGuard {
  private:
   Tracer& tracer_;
   Context previous_;
+};
+
+// Attention of a sequence to itself, which a sparse kernel may run.
+class SparseAttentionGuard {
+ public:
+  SparseAttentionGuard() { context_->attention_density = context_->self_attention_density; }
+
+ private:
+  ContextGuard context_;
 };
 
 // `with torch.autocast(dtype=...)`; enabled = false is `autocast(enabled=False)`.

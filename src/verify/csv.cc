@@ -56,7 +56,9 @@ std::string read_gzipped(const std::string& path) {
   std::array<char, 65536> buffer;
   for (;;) {
     const int n = gzread(file.get(), buffer.data(), static_cast<unsigned>(buffer.size()));
-    if (n < 0) throw Error(fmt::format("{}: a broken gzip file", path));
+    int code = Z_OK;
+    gzerror(file.get(), &code);
+    if (n < 0 || code == Z_BUF_ERROR) throw Error(fmt::format("{}: a broken gzip file", path));  // or one cut off
     if (n == 0) return out;
     out.append(buffer.data(), static_cast<size_t>(n));
     if (out.size() > largest) throw Error(fmt::format("{}: more than 2 GiB", path));

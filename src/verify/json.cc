@@ -34,6 +34,7 @@ void write(const VerifiedReference& verified, bool modules, DocumentWriter& out)
     out.field("reference", verified.file);
     out.field("stage", verified.stage);
     out.field("equal", c.equal());
+    if (!verified.note.empty()) out.field("note", verified.note);
     write(c.totals, "totals", out);
     out.field("kernels_compared", c.kernels_compared);
     out.field("kernels_different", c.kernels_different);

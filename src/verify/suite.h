@@ -14,9 +14,11 @@ struct VerifiedReference {
   std::string stage;  // that it is a forward of: "diffusion/dit"
   Recording reference;
   Comparison comparison;
+  std::string note;  // where an older header leaves open what ran: as what the recording was read; or ""
 };
 
-// Reads one recording and compares it with our trace of the same. Errors name the file.
+// Reads one recording and compares it with our trace of the same. Where they differ and the header leaves open what
+// ran, all that it may mean is compared, and the first that agrees counts. Errors name the file.
 VerifiedReference verify_reference(const std::string& file);
 
 // What is compared and shown.

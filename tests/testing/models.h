@@ -14,6 +14,7 @@
 #include "config/yaml.h"
 #include "model/deepseek_ocr/remote/model.h"
 #include "model/registry.h"
+#include "testing/wan_groups.h"
 
 namespace modelmeter::testing_models {
 
@@ -43,20 +44,20 @@ class TemporaryFile {
   std::string path_;
 };
 
-// `more`: nodes beside these, in YAML ("vae: {dim: 32}\n").
-inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s, const std::string& more = "") {
-  const config::Node node = config::parse_yaml(
+inline std::unique_ptr<AnalyticModel> wan_model(const WanSpec& s) {
+  config::Node node = config::parse_yaml(
       fmt::format("hf: {{model_id: test/wan, model_variant: small, config: {{dim: {}, ffn_dim: {}, num_heads: {}, "
                   "num_layers: {}, freq_dim: 16, text_dim: 24}}}}\n"
                   "runtime: {{implementation: {}, attention: {}, cfg: {}}}\n"
                   "workload: {{profile_id: test, batch_size: {}, num_frames: {}, height: {}, width: {}, "
                   "num_inference_steps: {}, text_len: {}, prompt_tokens: {}}}\n"
                   "transformer: {{num_layers: null}}\n"
-                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model{}}}\n{}",
+                  "model: {{_target_: modelmeter.wan2_1.Wan2_1Model{}}}\n",
                   s.dim, s.ffn_dim, s.heads, s.layers, s.implementation, s.attention, s.cfg, s.batch, s.frames,
                   s.height, s.width, s.steps, s.text_len, s.prompt_tokens,
-                  s.stages.empty() ? "" : ", stages: " + s.stages, more),
+                  s.stages.empty() ? "" : ", stages: " + s.stages),
       "test.yaml");
+  add_wan_groups(node, "text_encoder: {dim: 24}\n");
   return build_model(config::View(node), {});
 }
 

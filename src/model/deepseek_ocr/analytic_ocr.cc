@@ -83,6 +83,11 @@ void AnalyticOcr::add_page_and_token_notes() {
   }
 }
 
+void AnalyticOcr::set_execution(Execution execution) {
+  AnalyticModel::set_execution(execution);
+  if (whole_run_) whole_run_->set_execution(execution);
+}
+
 void AnalyticOcr::trace(Tracer& tracer) const {
   if (by_stages_) return AnalyticModel::trace(tracer);
   record(tracer, run_sizes());
@@ -100,9 +105,15 @@ void AnalyticOcr::record(Tracer& tracer, const RunSizes& run) const {
   Tracer::Guard guard(tracer);
   Trace& trace = tracer.trace();
   trace.given_bytes = checked_add(layer().parameter_bytes(), layer().buffer_bytes(), "the size of the weights");
+  const bool eager = execution() == Execution::eager;
+  const bool shares_calls = eager || tracer.exchange_shares_calls(false);
   const int32_t repetition = tracer.enter_repetition(run.runs);
   read_batch(run);
   tracer.leave();
+  if (!eager) {
+    tracer.exchange_shares_calls(shares_calls);
+    execute(trace, 0, execution());
+  }
   // Each stage has the weights and inputs of the whole.
   for (int32_t child = trace.scopes[static_cast<size_t>(repetition)].first_child; child >= 0;
        child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
@@ -141,7 +152,7 @@ class AnalyticOcr::WholeRun : public Stage {
 
 AnalyticOcr::~AnalyticOcr() = default;
 
-void AnalyticOcr::add_whole_run() { whole_run_ = std::make_unique<const WholeRun>(*this); }
+void AnalyticOcr::add_whole_run() { whole_run_ = std::make_unique<WholeRun>(*this); }
 
 std::vector<const Stage*> AnalyticOcr::parts() const {
   return by_stages_ ? AnalyticModel::parts() : std::vector<const Stage*>{whole_run_.get()};

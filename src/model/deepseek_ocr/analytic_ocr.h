@@ -23,6 +23,7 @@ class AnalyticOcr : public AnalyticModel {
   ~AnalyticOcr() override;
 
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
+  void set_execution(Execution execution) override;
   std::string family() const override { return "deepseek_ocr"; }
   std::string report_folder() const override { return "analytic_model"; }
   std::string profile_id() const override { return workload_.profile_id; }
@@ -93,7 +94,7 @@ class AnalyticOcr : public AnalyticModel {
   class WholeRun;
   void record(Tracer& tracer, const RunSizes& run) const;
 
-  std::unique_ptr<const Stage> whole_run_;  // null where the stages run by themselves
+  std::unique_ptr<Stage> whole_run_;  // null where the stages run by themselves
 
   std::string model_id_, model_variant_, model_notes_, config_folder_;
   config::Node metadata_;

@@ -1,6 +1,7 @@
-// The sizes of encoders that several families use, by default as in Wan's published code: the UMT5-XXL text encoder and
-// the CLIP ViT-H/14 image encoder. Source: Wan-Video/Wan2.1 @9737cba, wan/modules/t5.py (umt5_xxl) and clip.py
-// (clip_xlm_roberta_vit_h_14). A configuration names them as that code does or as transformers' config.json.
+// The sizes of encoders that several families use: the UMT5 text encoder, whose sizes are those of the configuration's
+// group text_encoder, and the CLIP image encoder, by default ViT-H/14 as in Wan's published code. Names:
+// Wan-Video/Wan2.1
+// @9737cba, wan/modules/t5.py (umt5_xxl) and clip.py (clip_xlm_roberta_vit_h_14), or transformers' config.json.
 #pragma once
 
 #include <cstdint>
@@ -10,17 +11,18 @@
 
 namespace modelmeter::transformers {
 
+// 0: not given.
 struct TextEncoderArchitecture {
-  int64_t vocab = 256384;
-  int64_t dim = 4096;
-  int64_t dim_attn = 4096;  // of all heads
-  int64_t dim_ffn = 10240;
-  int64_t num_heads = 64;
-  int64_t num_layers = 24;
-  int64_t num_buckets = 32;  // of relative positions
+  int64_t vocab = 0;
+  int64_t dim = 0;
+  int64_t dim_attn = 0;  // of all heads
+  int64_t dim_ffn = 0;
+  int64_t num_heads = 0;
+  int64_t num_layers = 0;
+  int64_t num_buckets = 32;  // of relative positions; UMT5Config's default
   bool shared_pos = false;   // one table of relative positions for all layers; else one per layer
 
-  int64_t head_dim() const { return dim_attn / num_heads; }
+  int64_t head_dim() const { return num_heads > 0 ? dim_attn / num_heads : 0; }
 };
 
 struct ImageEncoderArchitecture {
@@ -39,14 +41,21 @@ struct ImageEncoderArchitecture {
   int64_t tokens() const { return num_patches() + 1; }  // with the class token
 };
 
-// The keys of a node that names its sizes, after `keys`.
-std::vector<std::string> text_encoder_keys(std::vector<std::string> keys, KeyNames names);
-std::vector<std::string> image_encoder_keys(std::vector<std::string> keys, KeyNames names);
+// The keys of a group that names its sizes, after `keys`: of the original code and of transformers.
+std::vector<std::string> text_encoder_keys(std::vector<std::string> keys);
+std::vector<std::string> image_encoder_keys(std::vector<std::string> keys);
 
 // Sets what the node names. transformers has d_kv (width of a head) and intermediate_size for dim_attn and mlp_ratio.
-// Errors at the key as read_fields; where heads do not divide the width, or patches the image.
-void read_architecture(const config::View& view, KeyNames names, TextEncoderArchitecture& a);
-void read_architecture(const config::View& view, KeyNames names, ImageEncoderArchitecture& a);
+// Errors at the key as read_fields.
+void read_architecture(const config::View& view, TextEncoderArchitecture& a);
+void read_architecture(const config::View& view, ImageEncoderArchitecture& a);
+
+// Errors, at the key that says so or at the node: heads that do not divide the width, patches that do not divide the
+// image, an unknown activation.
+void check_architecture(const config::View& view, const TextEncoderArchitecture& a);
+void check_architecture(const config::View& view, const ImageEncoderArchitecture& a);
+// Error where a size is not given: nothing can be built.
+void require_sizes(const config::View& view, const TextEncoderArchitecture& a);
 
 // The same from a published config.json, whose other keys are known and decide nothing, or are refused. Errors as
 // above, and for another model type, quantised weights, an MLP that is not gated by tanh-GELU.

@@ -273,11 +273,20 @@ void check_architecture(const Architecture& a, const View& where) {
   if (a.num_layers > config::max_layers) {
     throw where.error(fmt::format("num_layers is {}; it must be at most {}", a.num_layers, config::max_layers));
   }
+  // The first of some keys that is there; else all of it.
+  const auto place = [&](std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
+      if (where.has(key)) return where.at(key);
+    }
+    return where;
+  };
   if (a.dim % a.num_heads != 0) {
-    throw where.error(fmt::format("{} heads do not divide the width {}", a.num_heads, a.dim));
+    throw place({"num_heads", "num_attention_heads", "dim"})
+        .error(fmt::format("{} heads do not divide the width {}", a.num_heads, a.dim));
   }
   if (a.head_dim() % 2 != 0) {
-    throw where.error(fmt::format("the head size {} is odd; the rotary embedding turns pairs", a.head_dim()));
+    throw place({"num_heads", "attention_head_dim", "dim"})
+        .error(fmt::format("the head size {} is odd; the rotary embedding turns pairs", a.head_dim()));
   }
   if (a.freq_dim % 2 != 0) throw where.error(fmt::format("freq_dim {} is odd; it holds sines and cosines", a.freq_dim));
   check_vace(a, where);

@@ -38,8 +38,17 @@ struct TransformerOptions {
   Autocast autocast = {true, DType::bfloat16};                       // official only
   int64_t image_tokens = 0;                                          // of each image, from the image encoder
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of the encoders' features (official)
+  int64_t reference_frames = 0;                                      // before the video's (VACE)
+  std::vector<int64_t> prompts;                                      // tokens of each, where they differ (official)
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
+
+  // What the transformer gets of a run's latent.
+  Shape latent(const RunSizes& run) const {
+    Shape out = run.latent;
+    out[1] += reference_frames;
+    return out;
+  }
 };
 
 // Token ids and mask [batch, text_len].
@@ -72,6 +81,13 @@ struct AutoencoderOptions {
   bool tiling = false, slicing = false;
   Tiles tiles;
   bool decode = true;
+  int64_t frames = 0;   // that are encoded; 0: the video's
+  int64_t samples = 0;  // that are encoded; 0: the batch's
+};
+
+// The groups of a configuration of the models around the transformer, to say where an error is.
+struct GroupViews {
+  const config::View &text_encoder, &image_encoder, &vae;
 };
 
 struct CodeBase {
@@ -79,7 +95,7 @@ struct CodeBase {
   std::string_view encoders_from;      // what recordings of its text and image encoders call it
   const char* text_encoder_attention;  // and how its attention runs; null: as runtime.attention says
   bool names_generation;               // recordings say whose code it is: Wan2.1's or 2.2's
-  KeyNames key_names;                  // of sizes in the groups text_encoder, image_encoder and vae
+  KeyNames key_names;                  // of the files that its models are published with, and of its recordings
   // Of the weights, where a configuration gives none.
   DType transformer_dtype, text_encoder_dtype, image_encoder_dtype;
   bool autocasts;               // the transformer runs under autocast over its weights
@@ -88,6 +104,7 @@ struct CodeBase {
   bool lists_samples;           // its transformer and autoencoder take a list of samples, not a batch
   bool one_video_at_a_time;     // its pipeline makes a batch one after another
   std::vector<Residency> residencies;
+  std::string_view reference_images;  // what it calls them (VACE): a key of the workload
   bool gives_real_tokens;  // the transformer gets as many tokens of text as the prompt has; else all of text_len
 
   BoundModel (*transformer)(const TransformerOptions& options);
@@ -121,6 +138,8 @@ struct CodeBase {
 
   // Errors, at their place, for what it does not have.
   void (*check_runtime)(const config::View& view, const Runtime& runtime);
+  void (*check_groups)(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
+                       const transformers::ImageEncoderArchitecture& image, const VaeArchitecture& vae);
   void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,
                          int64_t tokens);
   std::vector<std::string> (*sampling_notes)(const SamplingInputs& options);

@@ -36,6 +36,14 @@ int64_t patches(int64_t latents, int64_t patch, const char* name, int64_t stride
   return latents / patch;
 }
 
+// With the reference images. Both code bases pad the mask by as many of its own frames.
+int64_t frames_with_references(int64_t frames, const GeometryRules& rules) {
+  if (rules.reference_frames <= frames) return checked_add(frames, rules.reference_frames, "the number of frames");
+  throw Error(fmt::format("{} reference images are more than the video's {} latent frame{}", rules.reference_frames,
+                          frames, frames == 1 ? "" : "s"),
+              {}, {"the code pads the mask by as many of its frames, and fails"});
+}
+
 // What follows from the grid of patches.
 void count_tokens(Geometry& g, const GeometryRules& rules) {
   g.tokens = 1;
@@ -68,7 +76,7 @@ Geometry geometry(const VideoSize& video, const GeometryRules& rules) {
   const int64_t height = latent_side(video.height, rules.vae_stride[1], "height", g.notes);
   const int64_t width = latent_side(video.width, rules.vae_stride[2], "width", g.notes);
   g.latent = {rules.latent_channels, frames, height, width};
-  g.grid = {patches(frames, rules.patch_size[0], "num_frames", rules.vae_stride[0]),
+  g.grid = {patches(frames_with_references(frames, rules), rules.patch_size[0], "num_frames", rules.vae_stride[0]),
             patches(height, rules.patch_size[1], "height", rules.vae_stride[1]),
             patches(width, rules.patch_size[2], "width", rules.vae_stride[2])};
   count_tokens(g, rules);
@@ -78,7 +86,8 @@ Geometry geometry(const VideoSize& video, const GeometryRules& rules) {
 Geometry geometry_of_latent(const Shape& latent, const GeometryRules& rules) {
   Geometry g;
   g.latent = latent;
-  for (int i = 0; i < 3; ++i) g.grid.push_back(patches(latent[i + 1], rules.patch_size[i], "latent", 1));
+  const Shape sides{frames_with_references(latent[1], rules), latent[2], latent[3]};
+  for (int i = 0; i < 3; ++i) g.grid.push_back(patches(sides[i], rules.patch_size[i], "latent", 1));
   count_tokens(g, rules);
   return g;
 }

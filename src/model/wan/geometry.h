@@ -18,8 +18,8 @@ struct VideoSize {
 };
 
 struct Geometry {
-  Shape latent;                    // [channels, frames, height, width]
-  Shape grid;                      // patches: [frames, height, width]
+  Shape latent;                    // [channels, frames, height, width] of the video
+  Shape grid;                      // patches: [frames, height, width], reference images among the frames
   int64_t tokens = 0;              // of one sample
   int64_t seq_len = 0;             // tokens after padding to a multiple of the sequence-parallel size
   std::vector<std::string> notes;  // what was cut off
@@ -31,10 +31,12 @@ struct GeometryRules {
   Shape patch_size{1, 2, 2};      // of latents
   int64_t rope_positions = 1024;  // along each axis
   int64_t sequence_parallel = 1;
+  int64_t reference_frames = 0;  // of latents, before the video's: VACE's reference images
 };
 
 // Error where nothing is left of a side, where the latent does not divide into patches (the official scheduler cannot
-// subtract noise of another shape), beyond the rotary embedding's positions, or where a count overflows.
+// subtract noise of another shape), beyond the rotary embedding's positions, with more reference images than latent
+// frames, or where a count overflows.
 Geometry geometry(const VideoSize& video, const GeometryRules& rules);
 
 // Of a latent [channels, frames, height, width].

@@ -123,9 +123,9 @@ void Metadata::check_task(const View& at) const {
   const std::string fits = variants_making(task);
   std::vector<std::string> hints;
   if (!fits.empty()) hints.push_back("entries for it are those of " + fits);
-  if (task == "ti2v" || architecture.out_dim != variant->vae().z_dim) {
+  if (task == "ti2v" || architecture.out_dim != variant->latent_channels()) {
     hints.push_back(fmt::format("its patch embedding takes {} channels; {} has latents of {}", architecture.in_dim,
-                                variant->name, variant->vae().z_dim));
+                                variant->name, variant->latent_channels()));
   }
   throw at.error(fmt::format("{} of a {} transformer, and the entry is {}", file, task, variant->name),
                  std::move(hints));
@@ -142,21 +142,34 @@ void Metadata::check_image_branch(const View& at) const {
 }
 
 void Metadata::name_model(const View& hf) {
-  if (variant->has_sizes_of(architecture)) return;
   const std::string entry = model_variant;
   const View at = place_of_transformer(hf);
   const std::string source = hf.has("config") ? "hf.config" : at.as<std::string>();
+  if (variant->has_sizes_of(architecture)) {
+    const std::string others = variants_with_sizes_of(architecture, *variant);
+    if (others.empty() || source == fmt::format("models/{}/config.json", entry)) return;
+    notes.push_back(
+        fmt::format("{} may as well be of {}: the sizes are the same, and it is taken as {}'s", source, others, entry));
+    return;
+  }
   if (const Variant* other = variant_of_sizes(architecture, variant->task, variant->generation)) {
     variant = other;
     model_id = other->repository;
     model_variant = other->label();
-    notes.push_back(
-        fmt::format("{} is not of {}: it has the sizes of {}, and the report says so", source, entry, model_variant));
+    const std::string others = variants_with_sizes_of(architecture, *variant);
+    notes.push_back(fmt::format("{} is not of {}: it has the sizes of {}{}, and the report says so", source, entry,
+                                model_variant, others.empty() ? "" : ", as has " + others));
     return;
   }
   const Architecture& a = architecture;
   model_id = source;
   model_variant = fmt::format("wan-{}-{}x{}", architecture.task(), a.dim, a.num_layers);
+  const std::string others = variants_with_sizes_of(a, *variant);
+  if (!others.empty()) {
+    notes.push_back(fmt::format("{} is not of {}: it has the sizes of {}, and is modelled as the code of {} runs it",
+                                source, entry, others, entry));
+    return;
+  }
   notes.push_back(fmt::format(
       "{} is of no published model: width {}, {} layers, {} heads, MLP {}; sizes of videos are checked as for {}",
       source, a.dim, a.num_layers, a.num_heads, a.ffn_dim, entry));

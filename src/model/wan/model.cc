@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/checked.h"
 #include "base/edit_distance.h"
+#include "model/wan/groups.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -15,13 +17,6 @@ const std::vector<std::string>& stage_names() {
   static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode",
                                                  "sampling",      "diffusion",    "vae_decode"};
   return names;
-}
-
-// A node that may be missing.
-config::View node_or_none(const config::View& config, const char* name) {
-  static const config::Node none = config::Node::map();
-  const std::optional<config::View> node = config.optional_child(name);
-  return node ? *node : config::View(none, name);
 }
 
 }  // namespace
@@ -36,7 +31,6 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   runtime_ = Runtime::read(runtime);
   workload_ = Workload::read(config.child("workload"));
   architecture_.text_len = workload_.text_len;
-  read_encoders(config);
 
   const config::View model = config.child("model");
   model.require_known_keys({"stages"});
@@ -49,77 +43,40 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   } else {
     wanted_ = {"diffusion"};
   }
+  check_images(config.child("workload"));
   if (metadata_.has_transformer && runs("diffusion")) check_blocks(config);
+  read_groups(config);
+  read_rules();
+  if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   read_sizes(config);
   check_supported(config.child("workload"));
   check_sizes(config);
   check_experts(runtime);
   check_tiles(runtime);
   note_format(files);
-  for (size_t i = 0; i < wanted_.size(); ++i) {
-    add_stage(wanted_[i], model.has("stages") ? model.at("stages").items()[i] : model);
+  for (const std::string& stage : wanted_) {
+    config::View where = model;
+    for (const config::View& item : model.has("stages") ? model.at("stages").items() : std::vector<config::View>()) {
+      if (item.as<std::string>() == stage) where = item;
+    }
+    add_stage(stage, where);
   }
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
-void Wan2_1Model::read_transformer(const config::View& transformer) {
-  transformer.require_known_keys({"_target_", "num_layers", "vace_layers"});
-  if (transformer.has("num_layers")) {
-    architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
-    notes_.push_back(fmt::format("the depth is set to {} blocks by transformer.num_layers", architecture_.num_layers));
+void Wan2_1Model::read_rules() {
+  rules_.latent_channels = vae_.z_dim > 0 ? vae_.z_dim : variant_->latent_channels();
+  rules_.vae_stride = variant_->vae_stride();
+  if (!vae_.dim_mult.empty()) {
+    rules_.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
   }
-  if (!transformer.has("vace_layers")) return;
-  const config::View layers = transformer.at("vace_layers");
-  architecture_.vace_layers = layers.as<std::vector<int64_t>>();
-  if (metadata_.has_transformer && architecture_.vace_in_dim == 0) throw layers.error("the model has no VACE blocks");
-  if (metadata_.has_transformer) check_vace_layers(architecture_, layers);
-}
-
-void Wan2_1Model::read_encoders(const config::View& config) {
-  const CodeBase& code = *runtime_.code_base;
-  const config::View text = node_or_none(config, "text_encoder");
-  text.require_known_keys(transformers::text_encoder_keys({"weight_dtype"}, code.key_names));
-  DType text_dtype = code.text_encoder_dtype;
-  if (metadata_.pipeline && metadata_.pipeline->text_encoder) {
-    const config::View file(*metadata_.pipeline->text_encoder);
-    transformers::read_published(file, text_encoder_.architecture);
-    const char* key = file.has("dtype") ? "dtype" : "torch_dtype";
-    text_dtype = dtype_or(file, key, {"float32", "bfloat16"}, text_dtype);
-  }
-  read_architecture(text, code.key_names, text_encoder_.architecture);
-  text_encoder_.weight_dtype = dtype_or(text, "weight_dtype", {"float32", "bfloat16"}, text_dtype);
-  text_encoder_.attention = runtime_.attention;
-  text_encoder_.text_len = workload_.text_len;
-
-  const config::View image = node_or_none(config, "image_encoder");
-  image.require_known_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"}, code.key_names));
-  if (metadata_.pipeline && metadata_.pipeline->image_encoder) {
-    transformers::read_published(config::View(*metadata_.pipeline->image_encoder), image_encoder_.architecture);
-  }
-  read_architecture(image, code.key_names, image_encoder_.architecture);
-  image_encoder_.weight_dtype =
-      dtype_or(image, "weight_dtype", {"float32", "bfloat16", "float16"}, code.image_encoder_dtype);
-  image_encoder_.attention = runtime_.attention;
-  image_encoder_.batch = variant_->task == Task::flf2v ? 2 : 1;
-  if (image.has("batch_size")) image_encoder_.batch = image.get_positive<int64_t>("batch_size");
-
-  const config::View vae = node_or_none(config, "vae");
-  vae.require_known_keys(vae_keys({"weight_dtype"}, code.key_names));
-  vae_ = variant_->vae();
-  if (metadata_.pipeline && metadata_.pipeline->vae) read_published(config::View(*metadata_.pipeline->vae), vae_);
-  read_architecture(vae, code.key_names, vae_);
-  vae_dtype_ = dtype_or(vae, "weight_dtype", {"float32", "bfloat16", "float16"}, vae_dtype_);
-  if (code.autoencoder_in_float32 && vae_dtype_ != DType::float32) {
-    throw vae.at("weight_dtype").error(fmt::format("the {} autoencoder runs in float32", code.name));
-  }
+  rules_.patch_size = architecture_.patch_size;
+  rules_.rope_positions = architecture_.rope_max_seq_len;
+  rules_.reference_frames = workload_.reference_images;
 }
 
 void Wan2_1Model::read_sizes(const config::View& config) {
-  rules_.latent_channels = vae_.z_dim;
-  rules_.vae_stride = {vae_.temporal_compression(), vae_.spatial_compression(), vae_.spatial_compression()};
-  rules_.patch_size = architecture_.patch_size;
-  rules_.rope_positions = architecture_.rope_max_seq_len;
   if (workload_.latent.rank() == 0) {
     video_ = runtime_.code_base->video({workload_.num_frames, workload_.height, workload_.width}, rules_, notes_);
     geometry_ = geometry(video_, rules_);
@@ -129,7 +86,14 @@ void Wan2_1Model::read_sizes(const config::View& config) {
     video_ = video_of_latent(workload_.latent, rules_);
     geometry_ = geometry_of_latent(workload_.latent, rules_);
   }
-  runtime_.code_base->check_workload(config.child("workload"), workload_, architecture_, geometry_.tokens);
+  const config::View workload = config.child("workload");
+  runtime_.code_base->check_workload(workload, workload_, architecture_, geometry_.tokens);
+  if (!workload_.prompts.empty() && runtime_.code_base->one_video_at_a_time && runs("sampling")) {
+    throw workload.at("prompt_tokens")
+        .error(fmt::format("{}'s pipeline makes one video after another: each prompt is a run of its own",
+                           runtime_.code_base->name),
+               {"workload.batch_size=1 and workload.prompt_tokens=N, once for each"});
+  }
   run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
 }
@@ -153,6 +117,31 @@ bool Wan2_1Model::runs(const char* stage) const {
 
 bool Wan2_1Model::around_transformer() const { return runs("sampling") || runs("vae_encode"); }
 
+// Images of the workload, by the names that the code bases have for them.
+void Wan2_1Model::check_images(const config::View& workload) {
+  const CodeBase& code = *runtime_.code_base;
+  for (const char* key : {"src_ref_images", "reference_images"}) {
+    if (!workload.has(key)) continue;
+    if (key != code.reference_images) {
+      throw workload.at(key).error(fmt::format("{} calls them {}", code.name, code.reference_images),
+                                   {fmt::format("workload.{}={}", code.reference_images, workload_.reference_images)});
+    }
+    if (workload_.reference_images > 0 && variant_->task != Task::vace) {
+      throw workload.at(key).error(fmt::format("{} takes no reference images; VACE's models do", variant_->name));
+    }
+  }
+  if (!workload_.image) return;
+  const bool always = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  if (always && !*workload_.image) throw workload.at("image").error(variant_->name + " always goes on from an image");
+  if (always || !*workload_.image) return;
+  if (variant_->task != Task::ti2v) throw workload.at("image").error(variant_->name + " takes no image");
+  if (!runs("sampling") || !runs("vae_decode") || runs("vae_encode")) return;
+  wanted_.insert(std::find(wanted_.begin(), wanted_.end(), "sampling"), "vae_encode");
+  notes_.emplace_back("workload.image: the image is encoded, too (vae_encode)");
+}
+
+bool Wan2_1Model::from_one_image() const { return variant_->task == Task::ti2v && workload_.image.value_or(false); }
+
 bool Wan2_1Model::has_image_encoder() const {
   if (metadata_.has_transformer) return architecture_.image_conditioned();
   const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
@@ -166,15 +155,22 @@ void Wan2_1Model::check_channels(const config::View& config) const {
   const Architecture& a = architecture_;
   const config::View hf = config.child("hf");
   const config::View at = hf.has("config") ? hf.at("config") : hf.at("config_path");
-  const int64_t z = vae_.z_dim, pixels = vae_.spatial_compression() * vae_.spatial_compression();
+  const int64_t z = rules_.latent_channels, pixels = rules_.vae_stride[1] * rules_.vae_stride[2];
   const bool from_image = variant_->task == Task::i2v || variant_->task == Task::flf2v;
+  const config::View vae = group_or_none(config, "vae");
+  // The published transformer with another autoencoder: the group is what is wrong.
+  if (a.out_dim == variant_->latent_channels() && z != a.out_dim) {
+    throw(vae.has("z_dim") ? vae.at("z_dim") : vae)
+        .error(fmt::format("the autoencoder's latents have {} channels, but the transformer gives {}", z, a.out_dim),
+               {fmt::format("vae={} is the one of {}", variant_->second_vae ? "wan2_2" : "wan2_1", variant_->name)});
+  }
   const auto require = [&](const char* what, int64_t size, int64_t wanted, const char* made_of) {
     if (size == wanted) return;
     throw at.error(fmt::format("the transformer {} {} channels, but the autoencoder's latents have {}: {} takes {}{}",
                                what, size, z, variant_->name, wanted, made_of));
   };
   require("gives", a.out_dim, z, "");
-  require("takes", a.in_dim, from_image ? 2 * z + vae_.temporal_compression() : z,
+  require("takes", a.in_dim, from_image ? 2 * z + rules_.vae_stride[0] : z,
           from_image ? ", the latent, the image's latent and a mask" : "");
   if (variant_->task == Task::vace) {
     require("takes a control of", a.vace_in_dim, 2 * z + pixels, ", two latents and a mask");
@@ -199,29 +195,24 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
   };
   const Architecture& a = architecture_;
   const config::View workload = config.child("workload");
-  if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   const bool vae_runs = runs("vae_encode") || runs("vae_decode");
   if (metadata_.has_transformer) {
     if (workload.has("latent"))
       require(workload.at("latent"), "the number of channels", geometry_.latent[0], a.out_dim);
-    const config::View vae = node_or_none(config, "vae");
+    const config::View vae = group_or_none(config, "vae");
     if (vae.has("z_dim")) require(vae.at("z_dim"), "the number of latent channels", vae_.z_dim, a.out_dim);
   }
   if (vae_runs && geometry_.latent[0] != vae_.z_dim) {
     throw workload.at("latent").error(fmt::format("the autoencoder's latents have {} channels", vae_.z_dim));
   }
-  const config::View text = node_or_none(config, "text_encoder");
+  // An option file's width matters where the text encoder runs; one that somebody typed does anyway.
+  const config::View text = group_or_none(config, "text_encoder");
   for (const char* key : {"dim", "d_model"}) {
-    if (metadata_.has_transformer && text.has(key)) {
-      require(text.at(key), "the width of the text", text_encoder_.architecture.dim, a.text_dim);
-    }
+    if (!metadata_.has_transformer || !text.has(key)) continue;
+    if (!runs("text_encoder") && !is_typed(text.at(key).node())) continue;
+    require(text.at(key), "the width of the text", text_encoder_.architecture.dim, a.text_dim);
   }
-  if (metadata_.has_transformer && metadata_.known_variant && runs("text_encoder") &&
-      text_encoder_.architecture.dim != a.text_dim) {
-    throw config.child("hf").error(fmt::format("the text encoder's width is {}, but the transformer takes text of {}",
-                                               text_encoder_.architecture.dim, a.text_dim));
-  }
-  const config::View image = node_or_none(config, "image_encoder");
+  const config::View image = group_or_none(config, "image_encoder");
   const transformers::ImageEncoderArchitecture& encoder = image_encoder_.architecture;
   if (metadata_.has_transformer && a.image_conditioned()) {
     require(image, "the width of the image encoder", encoder.dim, a.image_dim);
@@ -229,10 +220,8 @@ void Wan2_1Model::check_sizes(const config::View& config) const {
       require(image, "the number of image tokens", 2 * encoder.tokens(), a.pos_embed_seq_len);
     }
   }
-  const VaeArchitecture published = variant_->vae();
-  if (runs("sampling") && (vae_.spatial_compression() != published.spatial_compression() ||
-                           vae_.temporal_compression() != published.temporal_compression())) {
-    throw node_or_none(config, "vae").error("the sampling code is written for the compression of the published one");
+  if (runs("sampling") && rules_.vae_stride != variant_->vae_stride()) {
+    throw group_or_none(config, "vae").error("the sampling code is written for the compression of the published one");
   }
 }
 
@@ -256,7 +245,7 @@ void Wan2_1Model::check_supported(const config::View& workload) {
 
 // A tile and a stride of at least one latent.
 void Wan2_1Model::check_tiles(const config::View& runtime) const {
-  const int64_t latent = vae_.spatial_compression();
+  const int64_t latent = rules_.vae_stride[1];
   for (const auto& [key, sizes] :
        {std::pair("vae_tile_size", runtime_.tiles.size), std::pair("vae_tile_stride", runtime_.tiles.stride)}) {
     if (!runtime_.vae_tiling || std::min(sizes[0], sizes[1]) >= latent) continue;
@@ -265,6 +254,9 @@ void Wan2_1Model::check_tiles(const config::View& runtime) const {
 }
 
 void Wan2_1Model::check_experts(const config::View& runtime) const {
+  if (runtime_.step_cache > 0 && !architecture_.vace_layers.empty()) {
+    throw runtime.at("step_cache").error("caches between steps of VACE's blocks are not modelled");
+  }
   for (const char* key : {"boundary", "expert_steps"}) {
     if (!runtime.has(key) || variant_->boundary > 0 || metadata_.boundary) continue;
     throw runtime.at(key).error(fmt::format("{} has one transformer, not two experts", variant_->name));
@@ -287,7 +279,7 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
     add_it();
   };
   const Task task = variant_->task;
-  const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace;
+  const bool from_pixels = task == Task::i2v || task == Task::flf2v || task == Task::vace || from_one_image();
   if (name == "text_encoder") return add_text_encoder();
   if (name == "diffusion") {
     if (!metadata_.has_transformer) throw where.error("hf.config_path or hf.config must say which transformer");
@@ -311,8 +303,8 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
   RunSizes out;
   out.batch = w.batch_size;
   out.latent = g.latent;
-  out.temporal_compression = vae_.temporal_compression();
-  out.spatial_compression = vae_.spatial_compression();
+  out.temporal_compression = rules_.vae_stride[0];
+  out.spatial_compression = rules_.vae_stride[1];
   out.seq_len = w.seq_len.value_or(0);
   out.prompt_tokens = w.prompt_tokens;
   out.steps = w.num_inference_steps;
@@ -333,6 +325,34 @@ void Wan2_1Model::add_image_encoder() {
   add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
 }
 
+// Of the first forward there is nothing to reuse.
+int64_t Wan2_1Model::skipped_of(int64_t forwards, double share) {
+  return std::clamp<int64_t>(std::llround(static_cast<double>(forwards) * share), 0,
+                             std::max<int64_t>(forwards - 1, 0));
+}
+
+// Whether the step cache leaves out any: of the model or the high-noise expert, of the low-noise one.
+std::pair<bool, bool> Wan2_1Model::skips(const RunSizes& run) const {
+  const int64_t branches = runtime_.cfg ? 2 : 1;
+  const bool experts = boundary() != 0;
+  const int64_t first = experts ? run.high_noise_steps : run.steps, second = experts ? run.steps - first : 0;
+  return {skipped_of(first * branches, runtime_.step_cache) > 0,
+          skipped_of(second * branches, runtime_.step_cache) > 0};
+}
+
+BoundModel Wan2_1Model::with_shortcuts(const BoundModel& model, StepCache cache) const {
+  if (cache == StepCache::off && runtime_.attention_density == 1) return model;
+  const auto density = static_cast<int32_t>(std::lround(runtime_.attention_density * whole_share));
+  const uint8_t branches = runtime_.cfg ? 2 : 1;
+  return {model.layer, [forward = model.forward, cache, density, branches](Tracer& tracer, const RunSizes& run) {
+            const ContextGuard context;
+            context->step_cache = cache;
+            context->guidance_branches = branches;
+            context->self_attention_density = density;
+            forward(tracer, run);
+          }};
+}
+
 void Wan2_1Model::add_diffusion() {
   TransformerOptions& o = transformer_;
   o.architecture = architecture_;
@@ -343,11 +363,25 @@ void Wan2_1Model::add_diffusion() {
   o.image_tokens = image_encoder_.architecture.tokens();
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
+  o.reference_frames = rules_.reference_frames;
+  o.prompts = workload_.prompts;
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
   const auto add_forwards = [&](auto steps, const std::string& id) {
-    add(Role::transformer, id, runtime_.code_base->transformer(o), [steps, cfg = runtime_.cfg](const RunSizes& run) {
+    const BoundModel model = runtime_.code_base->transformer(o);
+    const auto all = [steps, cfg = runtime_.cfg](const RunSizes& run) {
       return checked_mul(steps(run), cfg ? 2 : 1, "the number of forwards");
-    });
+    };
+    const auto skipped = [all, share = runtime_.step_cache](const RunSizes& run) {
+      return skipped_of(all(run), share);
+    };
+    const StepCache cache = runtime_.step_cache > 0 ? StepCache::kept : StepCache::off;
+    add(Role::transformer, id, with_shortcuts(model, cache),
+        [all, skipped](const RunSizes& run) { return all(run) - skipped(run); });
+    if (skipped(run_) > 0) {
+      add(Role::transformer, id + "_cached", with_shortcuts(model, StepCache::reused), skipped);
+      notes_.push_back(fmt::format("{} of {} forwards of {} run without their blocks, by runtime.step_cache",
+                                   skipped(run_), all(run_), id));
+    }
     if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
     metadata_.weights.reset();  // compared once
   };
@@ -394,8 +428,12 @@ void Wan2_1Model::add_sampling() {
   o.t5_cpu = runtime_.t5_cpu;
   o.text_len = workload_.text_len;
   o.patch_size = rules_.patch_size;
-  o.text_dim = metadata_.has_transformer ? architecture_.text_dim : text_encoder_.architecture.dim;
+  const int64_t text_dim = text_encoder_.architecture.dim;
+  o.text_dim = metadata_.has_transformer || text_dim == 0 ? architecture_.text_dim : text_dim;
   o.model_dtype = runtime_.weight_dtype;
+  o.reference_images = workload_.reference_images;
+  o.prompts = workload_.prompts;
+  o.image = from_one_image();
   if (metadata_.has_transformer || !architecture_.vace_layers.empty()) {
     o.control_layers = static_cast<int64_t>(architecture_.vace_layers.size());
   }
@@ -418,19 +456,34 @@ void Wan2_1Model::add_vae(bool decode) {
   o.slicing = runtime_.vae_slicing;
   o.tiles = runtime_.tiles;
   o.decode = decode;
-  std::shared_ptr<const BaseLayer> shared;
-  for (const auto& stage : stages_) {
-    if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
+  if (!decode) {
+    o.frames = from_one_image() ? 1 : 0;
+    o.samples = encoded_samples();
   }
+  const auto add_forwards = [&](const char* id, int64_t forwards) {
+    std::shared_ptr<const BaseLayer> shared;
+    for (const auto& stage : stages_) {
+      if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
+    }
+    add(Role::autoencoder, id, runtime_.code_base->autoencoder(o, std::move(shared)),
+        [forwards](const RunSizes&) { return forwards; });
+  };
   const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
-  add(Role::autoencoder, decode ? "vae/decode" : "vae/encode", runtime_.code_base->autoencoder(o, std::move(shared)),
-      [twice](const RunSizes&) { return twice ? 2 : 1; });
+  add_forwards(decode ? "vae/decode" : "vae/encode", twice ? 2 : 1);
+  if (decode || workload_.reference_images == 0) return;
+  o.frames = 1;
+  add_forwards("vae/encode_reference", workload_.reference_images);
+}
+
+// A pipeline that makes a batch at once encodes one image for all of it. 0: as many as the batch has.
+int64_t Wan2_1Model::encoded_samples() const {
+  return runs("sampling") && !runtime_.code_base->one_video_at_a_time ? 1 : 0;
 }
 
 // --- other runs ------------------------------------------------------------------------------------------------------
 
 std::vector<Setting> Wan2_1Model::settings() const {
-  if (workload_.latent.rank() > 0) return {};
+  if (workload_.latent.rank() > 0 || !workload_.prompts.empty()) return {};
   const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
   for (const Residency residency : known) residencies.emplace_back(name_of(residency));
@@ -473,6 +526,7 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
       return std::pair(r.high_noise_steps > 0, r.steps > r.high_noise_steps);
     };
     if (experts(run) != experts(run_)) return std::nullopt;  // it is not of these stages
+    if (skips(run) != skips(run_)) return std::nullopt;
     return run.values();
   } catch (const Error&) {
     return std::nullopt;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/analytic_model.h"
@@ -18,8 +19,8 @@ namespace modelmeter::wan {
 
 class Wan2_1Model : public AnalyticModel {
  public:
-  // config: the composed configuration with hf, runtime, workload, transformer and model nodes, and where there are
-  // text_encoder, image_encoder and vae.
+  // config: the composed configuration with hf, runtime, workload, transformer and model nodes, and text_encoder,
+  // image_encoder and vae; of these, one that no stage runs may be missing.
   Wan2_1Model(const config::View& config, const DataFiles& files);
 
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
@@ -42,18 +43,27 @@ class Wan2_1Model : public AnalyticModel {
   int64_t held_bytes(const Stage& running) const override;
 
  private:
+  // In groups.cc.
   void read_transformer(const config::View& transformer);
-  void read_encoders(const config::View& config);
+  void read_block(const config::View& block, std::vector<std::string>& changes);
+  void read_groups(const config::View& config);
+  void read_text_encoder(const config::View& text);
+  void read_image_encoder(const config::View& image);
+  void read_vae(const config::View& vae);
+
+  void read_rules();
   void read_sizes(const config::View& config);
   void check_sizes(const config::View& config) const;
   void check_blocks(const config::View& config) const;
   void check_channels(const config::View& config) const;
   void note_format(const DataFiles& files);
   void check_supported(const config::View& workload);
-  void describe_autoencoder(bool decode, Recording& header) const;
+  void describe_autoencoder(const std::string& id, Recording& header) const;
   void check_experts(const config::View& runtime) const;
   void check_tiles(const config::View& runtime) const;
   std::string description() const;  // of the workload, with the frames that are made
+  void check_images(const config::View& workload);
+  bool from_one_image() const;  // TI2V
   bool has_image_encoder() const;
   Scheduler scheduler() const;
   double boundary() const;
@@ -66,8 +76,13 @@ class Wan2_1Model : public AnalyticModel {
   void add_text_encoder();
   void add_image_encoder();
   void add_diffusion();
+  // Of so many forwards, those whose blocks a step cache leaves out.
+  static int64_t skipped_of(int64_t forwards, double share);
+  std::pair<bool, bool> skips(const RunSizes& run) const;
+  BoundModel with_shortcuts(const BoundModel& model, StepCache cache) const;
   void add_sampling();
   void add_vae(bool decode);
+  int64_t encoded_samples() const;
   void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
   RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 

@@ -12,6 +12,7 @@
 #include "model/registry.h"
 #include "model/wan/diffusers/scheduler.h"
 #include "model/wan/official/flow_scheduler.h"
+#include "testing/wan_groups.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -29,17 +30,21 @@ class Settings {
                 ", attention: flash}\n"
                 "workload: {profile_id: test, batch_size: 1, num_frames: 5, height: 32, width: 48, num_inference_steps: 2, "
                 "text_len: 16, prompt_tokens: 5}\n"
-                "transformer: {}\ntext_encoder: {}\nimage_encoder: {}\nvae: {}\n"
-                "model: {_target_: modelmeter.wan2_1.Wan2_1Model, stages: [" +
-                std::move(stages) + "]}\n",
+                "transformer: {block: {}}\nimage_encoder: {}\n" +
+                testing_models::umt5_xxl + testing_models::wan2_1_vae +
+                "model: {_target_: modelmeter.wan2_1.Wan2_1Model, stages: [" + std::move(stages) + "]}\n",
             "test.yaml")) {}
 
-  // "vae.dim", "32": a value in YAML.
+  // "vae.dim", "32": a value in YAML, as an override has it.
   Settings& set(const std::string& path, const std::string& value) {
-    const size_t dot = path.find('.');
-    config::Node& group = *node_.find(path.substr(0, dot));
-    config::Node parsed = config::parse_yaml("value: " + value + "\n", "test.yaml");
-    group.set(path.substr(dot + 1), *parsed.find("value"));
+    config::Node* group = &node_;
+    size_t begin = 0;
+    for (size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', begin)) {
+      group = group->find(path.substr(begin, dot - begin));
+      begin = dot + 1;
+    }
+    config::Node parsed = config::parse_yaml("value: " + value + "\n", "<command line>");
+    group->set(path.substr(begin), *parsed.find("value"));
     return *this;
   }
   std::unique_ptr<AnalyticModel> build() const { return build_model(config::View(node_), {}); }
@@ -101,9 +106,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"text_encoder", "official", "text_encoder.num_buckets", "16"},
                     Setting{"text_encoder", "official", "text_encoder.shared_pos", "true"},
                     Setting{"text_encoder", "official", "text_encoder.weight_dtype", "float32"},
-                    Setting{"text_encoder", "diffusers", "text_encoder.vocab_size", "1000"},
-                    Setting{"text_encoder", "diffusers", "text_encoder.d_kv", "32"},
-                    Setting{"text_encoder", "diffusers", "text_encoder.d_ff", "128"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.vocab", "1000"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.dim_attn", "2048"},
+                    Setting{"text_encoder", "diffusers", "text_encoder.dim_ffn", "128"},
                     Setting{"text_encoder", "diffusers", "text_encoder.num_heads", "8"},
                     Setting{"image_encoder", "official", "image_encoder.num_layers", "3"},
                     Setting{"image_encoder", "official", "image_encoder.mlp_ratio", "2"},
@@ -121,8 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"vae_decode", "official", "vae.num_res_blocks", "1"},
                     Setting{"vae_decode", "official", "vae.dim_mult", "[1, 2, 2, 4]"},
                     Setting{"vae_encode", "official", "vae.temperal_downsample", "[true, true, false]"},
-                    Setting{"vae_decode", "diffusers", "vae.base_dim", "32"},
-                    Setting{"vae_decode", "diffusers", "vae.decoder_base_dim", "32"},
+                    Setting{"vae_decode", "diffusers", "vae.dim", "32"},
+                    Setting{"vae_decode", "diffusers", "vae.dec_dim", "32"},
                     Setting{"vae_decode", "diffusers", "vae.weight_dtype", "bfloat16"},
                     Setting{"diffusion", "official", "runtime.autocast", "false"},
                     Setting{"diffusion", "official", "runtime.autocast_dtype", "float16"},
@@ -132,7 +137,12 @@ INSTANTIATE_TEST_SUITE_P(
                     Setting{"diffusion", "diffusers", "workload.token_timesteps", "true"},
                     Setting{"diffusion", "official", "hf.generation", "wan2.2"},
                     Setting{"diffusion", "official", "text_encoder.weight_dtype", "float32"},
-                    Setting{"diffusion", "official", "transformer.num_layers", "1"}));
+                    Setting{"diffusion", "official", "transformer.num_layers", "1"},
+                    Setting{"diffusion", "official", "transformer.block.dim", "64"},
+                    Setting{"diffusion", "diffusers", "transformer.block.ffn_dim", "64"},
+                    Setting{"diffusion", "official", "transformer.block.num_heads", "2"},
+                    Setting{"diffusion", "diffusers", "transformer.block.cross_attn_norm", "false"},
+                    Setting{"diffusion", "official", "transformer.block.qk_norm", "false"}));
 
 TEST(Settings, ALatentStandsInPlaceOfTheVideo) {
   Settings latent("text_encoder, sampling, diffusion, vae_decode");
@@ -180,42 +190,56 @@ TEST_P(IsRefused, AtItsKey) {
 
 INSTANTIATE_TEST_SUITE_P(
     Wan, IsRefused,
-    testing::Values(Refused{{"diffusion", "official", "text_encoder.d_model", "64"}, "unknown key"},
-                    Refused{{"diffusion", "diffusers", "text_encoder.shared_pos", "true"}, "unknown key"},
-                    Refused{{"diffusion", "diffusers", "image_encoder.pre_norm", "false"}, "unknown key"},
-                    Refused{{"diffusion", "official", "text_encoder.weight_dtype", "float16"}, "unknown value"},
-                    Refused{{"diffusion", "official", "text_encoder.dim", "64"}, "the transformer's is 4096"},
-                    Refused{{"diffusion", "official", "text_encoder.num_layers", "0"}, "above 0"},
-                    Refused{{"diffusion", "official", "image_encoder.activation", "relu"}, "unknown value"},
-                    Refused{{"diffusion", "diffusers", "image_encoder.intermediate_size", "7"},
-                            "a multiple of the width"},
-                    Refused{{"diffusion", "official", "vae.dec_dim", "64"}, "one width"},
-                    Refused{{"diffusion", "official", "vae.z_dim", "32"}, "the transformer's is 16"},
-                    Refused{{"diffusion", "official", "vae.weight_dtype", "bfloat16"}, "runs in float32"},
-                    Refused{{"diffusion", "official", "vae.dim_mult", "[]"}, "at least one level"},
-                    Refused{{"diffusion", "official", "runtime.attention", "math"}, "flash attention only"},
-                    Refused{{"diffusion", "official", "runtime.residency", "sequential"}, "no sequential offload"},
-                    Refused{{"diffusion", "official", "runtime.vae_tiling", "true"}, "has no tiling"},
-                    Refused{{"diffusion", "official", "runtime.vae_slicing", "true"}, "has no slicing"},
-                    Refused{{"diffusion", "official", "runtime.scheduler", "euler"}, "official has unipc, dpm++"},
-                    Refused{{"diffusion", "official", "runtime.attention", "sdpa"}, "runs flash_attn"},
-                    Refused{{"diffusion", "official", "runtime.weight_dtype", "fp8"}, "unknown value"},
-                    Refused{{"diffusion", "official", "runtime.shift", "0"}, "above 0"},
-                    Refused{{"diffusion", "official", "runtime.boundary", "0.9"}, "one transformer"},
-                    Refused{{"diffusion", "official", "runtime.expert_steps", "[1, 1]"}, "one transformer"},
-                    Refused{{"diffusion", "official", "runtime.expert_steps", "[1]"}, "two numbers of steps"},
-                    Refused{{"diffusion", "official", "runtime.guidance_scale", "[1, 2, 3]"}, "one scale"},
-                    Refused{{"diffusion", "diffusers", "runtime.vae_tile_size", "128"}, "vae_tiling=true"},
-                    Refused{{"diffusion", "diffusers", "runtime.autocast", "true"}, "without autocast"},
-                    Refused{{"diffusion", "official", "runtime.implementation", "oficial"}, "unknown value"},
-                    Refused{{"diffusion", "official", "workload.batch_size", "256"}, "at most 255 samples"},
-                    Refused{{"diffusion", "official", "workload.seq_len", "11"}, "12 tokens do not fit"},
-                    Refused{{"diffusion", "diffusers", "workload.seq_len", "16"}, "does not pad"},
-                    Refused{{"diffusion", "diffusers", "workload.image_dtype", "float32"}, "converts the features"},
-                    Refused{{"diffusion", "official", "workload.token_timesteps", "true"}, "per sample"},
-                    Refused{{"diffusion", "official", "workload.latent", "[16, 2, 4, 6]"}, "in place of num_frames"},
-                    Refused{{"diffusion", "official", "workload.timestep_dtype", "bfloat16"}, "unknown value"},
-                    Refused{{"diffusion", "official", "transformer.vace_layers", "[0]"}, "no VACE blocks"}));
+    testing::Values(
+        Refused{{"diffusion", "official", "text_encoder.d_model", "64"}, "is text_encoder.dim by its other"},
+        Refused{{"diffusion", "official", "text_encoder.d_kv", "64"}, "is text_encoder.dim_attn by its"},
+        Refused{{"diffusion", "official", "text_encoder.dims", "64"}, "unknown key"},
+        Refused{{"diffusion", "official", "text_encoder.num_heads", "63"}, "63 heads do not divide"},
+        Refused{{"diffusion", "diffusers", "text_encoder.shared_pos", "true"}, "a table of positions"},
+        Refused{{"diffusion", "diffusers", "image_encoder.pre_norm", "false"}, "always has it"},
+        Refused{{"text_encoder", "official", "text_encoder", "null"}, "vocab is not given"},
+        Refused{{"vae_decode", "official", "vae", "null"}, "dim is not given"},
+        Refused{{"vae_decode", "official", "vae.patch_size", "2"}, "12 channels"},
+        Refused{{"vae_decode", "diffusers", "vae.in_channels", "4"}, "in_channels is 4"},
+        Refused{{"vae_decode", "official", "vae.is_residual", "true"}, "patches of 2"},
+        Refused{{"vae_decode", "official", "vae.num_res_blocks", "257"}, "at most 256"},
+        Refused{{"vae_decode", "official", "vae.dim_mult", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]"}, "at most 16"},
+        Refused{{"vae_decode", "official", "vae.temperal_downsample", "[true]"}, "each of the 4 levels"},
+        Refused{{"diffusion", "official", "transformer.block.dims", "64"}, "unknown key"},
+        Refused{{"diffusion", "official", "transformer.block.dim", "0"}, "above 0"},
+        Refused{{"diffusion", "official", "transformer.block.num_heads", "3"}, "3 heads do not divide"},
+        Refused{{"diffusion", "official", "text_encoder.weight_dtype", "float16"}, "unknown value"},
+        Refused{{"diffusion", "official", "text_encoder.dim", "64"}, "the transformer's is 4096"},
+        Refused{{"diffusion", "official", "text_encoder.num_layers", "0"}, "above 0"},
+        Refused{{"diffusion", "official", "image_encoder.activation", "relu"}, "unknown value"},
+        Refused{{"diffusion", "diffusers", "image_encoder.intermediate_size", "7"}, "a multiple of the width"},
+        Refused{{"diffusion", "official", "vae.dec_dim", "64"}, "one width"},
+        Refused{{"diffusion", "official", "vae.z_dim", "32"}, "the transformer's is 16"},
+        Refused{{"diffusion", "official", "vae.weight_dtype", "bfloat16"}, "runs in float32"},
+        Refused{{"diffusion", "official", "vae.dim_mult", "[]"}, "at least one level"},
+        Refused{{"diffusion", "official", "runtime.attention", "math"}, "flash attention only"},
+        Refused{{"diffusion", "official", "runtime.residency", "sequential"}, "no sequential offload"},
+        Refused{{"diffusion", "official", "runtime.vae_tiling", "true"}, "has no tiling"},
+        Refused{{"diffusion", "official", "runtime.vae_slicing", "true"}, "has no slicing"},
+        Refused{{"diffusion", "official", "runtime.scheduler", "euler"}, "official has unipc, dpm++"},
+        Refused{{"diffusion", "official", "runtime.attention", "sdpa"}, "runs flash_attn"},
+        Refused{{"diffusion", "official", "runtime.weight_dtype", "fp8"}, "unknown value"},
+        Refused{{"diffusion", "official", "runtime.shift", "0"}, "above 0"},
+        Refused{{"diffusion", "official", "runtime.boundary", "0.9"}, "one transformer"},
+        Refused{{"diffusion", "official", "runtime.expert_steps", "[1, 1]"}, "one transformer"},
+        Refused{{"diffusion", "official", "runtime.expert_steps", "[1]"}, "two numbers of steps"},
+        Refused{{"diffusion", "official", "runtime.guidance_scale", "[1, 2, 3]"}, "one scale"},
+        Refused{{"diffusion", "diffusers", "runtime.vae_tile_size", "128"}, "vae_tiling=true"},
+        Refused{{"diffusion", "diffusers", "runtime.autocast", "true"}, "without autocast"},
+        Refused{{"diffusion", "official", "runtime.implementation", "oficial"}, "unknown value"},
+        Refused{{"diffusion", "official", "workload.batch_size", "256"}, "at most 255 samples"},
+        Refused{{"diffusion", "official", "workload.seq_len", "11"}, "12 tokens do not fit"},
+        Refused{{"diffusion", "diffusers", "workload.seq_len", "16"}, "does not pad"},
+        Refused{{"diffusion", "diffusers", "workload.image_dtype", "float32"}, "converts the features"},
+        Refused{{"diffusion", "official", "workload.token_timesteps", "true"}, "per sample"},
+        Refused{{"diffusion", "official", "workload.latent", "[16, 2, 4, 6]"}, "in place of num_frames"},
+        Refused{{"diffusion", "official", "workload.timestep_dtype", "bfloat16"}, "unknown value"},
+        Refused{{"diffusion", "official", "transformer.vace_layers", "[0]"}, "no VACE blocks"}));
 
 TEST(Settings, ATransformersStageNeedsItsMetadata) {
   EXPECT_THAT(Settings("diffusion").set("hf.config", "null").error(), HasSubstr("must say which transformer"));
@@ -378,6 +402,82 @@ TEST(Workloads, WhatTheCodeFailsOnIsRefused) {
   EXPECT_THAT(vace.set("workload.batch_size", "2").error(), HasSubstr("makes one video"));
 }
 
+// Each a latent frame before the video's, and an encoding of its own; each code base has its name for them.
+TEST(Images, ReferencesAreFramesOfTheTransformer) {
+  const char* metadata =
+      "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2, model_type: vace, vace_layers: [0], vace_in_dim: 96}";
+  for (const auto& [implementation, key] :
+       {std::pair("official", "workload.src_ref_images"), std::pair("diffusers", "workload.reference_images")}) {
+    Settings settings("vae_encode, sampling, diffusion", implementation);
+    settings.set("hf.config", metadata).set("hf.variant", "vace-14B").set("runtime.allow_unsupported", "true");
+    settings.set(key, "2");
+    EXPECT_EQ(
+        forwards_of(settings),
+        (Forwards{{"vae/encode", 2}, {"vae/encode_reference", 2}, {"diffusion/sampling", 1}, {"diffusion/dit", 4}}));
+    Settings longer("diffusion", implementation);
+    longer.set("hf.config", metadata).set("workload.num_frames", "13");
+    Settings with("diffusion", implementation);
+    with.set("hf.config", metadata).set(key, "2");
+    EXPECT_TRUE(figures_of(longer) == figures_of(with));  // 2 + 2 latent frames
+    EXPECT_THAT(Settings(settings).set(key, "3").error(), HasSubstr("3 reference images are more than the video's 2"));
+  }
+  Settings settings("diffusion");
+  settings.set("hf.config", metadata);
+  EXPECT_THAT(settings.set("workload.reference_images", "1").error(), HasSubstr("official calls them src_ref_images"));
+  EXPECT_THAT(Settings("diffusion").set("workload.src_ref_images", "1").error(),
+              HasSubstr("takes no reference images"));
+}
+
+TEST(Images, AreTi2vsToAskFor) {
+  Settings settings("sampling, vae_decode");
+  settings.set("hf.config", "null").set("hf.variant", "ti2v-5B").set("runtime.allow_unsupported", "true");
+  for (const auto& [key, value] :
+       {std::pair("vae.z_dim", "48"), std::pair("vae.dim", "16"), std::pair("vae.dec_dim", "16"),
+        std::pair("vae.is_residual", "true"), std::pair("vae.patch_size", "2"), std::pair("vae.in_channels", "12"),
+        std::pair("vae.out_channels", "12"), std::pair("workload.height", "64"), std::pair("workload.width", "64")}) {
+    settings.set(key, value);
+  }
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"diffusion/sampling", 1}, {"vae/decode", 1}}));
+  settings.set("workload.image", "true");
+  EXPECT_EQ(forwards_of(settings), (Forwards{{"vae/encode", 1}, {"diffusion/sampling", 1}, {"vae/decode", 1}}));
+  EXPECT_THAT(Settings("diffusion").set("workload.image", "true").error(), HasSubstr("takes no image"));
+  Settings always("sampling");
+  always.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+  EXPECT_EQ(Settings(always).set("workload.image", "true").error(), "no error");
+  EXPECT_THAT(Settings(always).set("workload.image", "false").error(), HasSubstr("always goes on from an image"));
+}
+
+// Each is padded by itself; who makes one video after another has a run for each.
+TEST(Prompts, MayBeOfSeveralLengths) {
+  Settings two("diffusion");
+  two.set("workload.batch_size", "2");
+  EXPECT_FALSE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 9]")) == figures_of(two));
+  EXPECT_TRUE(figures_of(Settings(two).set("workload.prompt_tokens", "[5, 5]")) == figures_of(two));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5]").error(), HasSubstr("for each of batch_size 2"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 0]").error(), HasSubstr("numbers above 0"));
+  EXPECT_THAT(Settings(two).set("workload.prompt_tokens", "[5, 17]").error(), HasSubstr("17 tokens do not fit"));
+  EXPECT_TRUE(Settings(two).set("workload.prompt_tokens", "[5, 9]").build()->settings().empty());
+  Settings official("sampling", "official"), diffusers("sampling", "diffusers");
+  official.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  diffusers.set("workload.batch_size", "2").set("workload.prompt_tokens", "[5, 9]");
+  EXPECT_THAT(official.error(), HasSubstr("one video after another"));
+  EXPECT_EQ(diffusers.error(), "no error");
+}
+
+// diffusers encodes one image for all of a batch; official makes one video after another.
+TEST(Images, OfABatchAreEncodedAsTheCodeBaseDoes) {
+  const auto encode = [](const char* implementation, const char* batch) {
+    Settings settings("vae_encode, sampling", implementation);
+    settings.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
+    const auto model = settings.set("workload.batch_size", batch).build();
+    Tracer tracer;
+    model->stages()[0]->trace_forward(tracer);
+    return roll_up(tracer.trace()).total().flops_tensor;
+  };
+  EXPECT_EQ(encode("diffusers", "3"), encode("diffusers", "1"));
+  EXPECT_EQ(encode("official", "3"), encode("official", "1") + encode("official", "1") + encode("official", "1"));
+}
+
 // As people write them.
 TEST(Settings, HaveTheAliasesThatPeopleUse) {
   const Figures bf16 = figures_of(Settings("diffusion").set("runtime.weight_dtype", "bfloat16"));
@@ -403,9 +503,36 @@ TEST(Forwards, VaceEncodesWhatChangesAndWhatStays) {
 TEST(Stages, TheAutoencoderIsOneForBothDirections) {
   Settings settings("vae_encode, vae_decode");
   settings.set("hf.config", "null").set("hf.variant", "i2v-14B").set("runtime.allow_unsupported", "true");
-  const auto model = settings.build();
+  const auto model = settings.build();  // of the published sizes
   EXPECT_EQ(&model->stages()[0]->layer(), &model->stages()[1]->layer());
   EXPECT_EQ(model->parameter_count(), 126'892'531);
+}
+
+// A group that no stage runs may be missing; the latent is then that of the published autoencoder.
+TEST(Settings, GroupsThatNothingRunsMayBeMissing) {
+  const Figures with = figures_of(Settings("diffusion"));
+  EXPECT_TRUE(figures_of(Settings("diffusion").set("vae", "null").set("text_encoder", "null")) == with);
+}
+
+TEST(Settings, AnOptionsWidthMattersWhereTheEncoderRuns) {
+  const char* narrow = "{dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 2, text_dim: 24}";
+  EXPECT_EQ(Settings("diffusion").set("hf.config", narrow).error(), "no error");
+  EXPECT_THAT(Settings("diffusion, text_encoder").set("hf.config", narrow).error(),
+              HasSubstr("the transformer's is 24"));
+}
+
+TEST(Settings, TheAutoencoderIsTheTransformers) {
+  Settings settings("diffusion");
+  settings.set("hf.variant", "t2v-14B").set("runtime.allow_unsupported", "true").set("vae.z_dim", "48");
+  EXPECT_EQ(settings.error(), "vae.z_dim: the autoencoder's latents have 48 channels, but the transformer gives 16");
+}
+
+// What the block or the depth is set to is in the model's name.
+TEST(Settings, OfTheTransformerAreInTheModelsName) {
+  Settings settings("diffusion");
+  settings.set("transformer.num_layers", "1").set("transformer.block.ffn_dim", "64");
+  const Fields fields = settings.build()->model_fields();
+  EXPECT_EQ(std::get<std::string>(fields[1].second), "small+num_layers=1+ffn_dim=64");
 }
 
 TEST(Settings, MetadataIsGivenOnce) {
@@ -416,7 +543,7 @@ TEST(Settings, MetadataIsGivenOnce) {
 TEST(Settings, TilesAndSlicesAreDiffusers) {
   Settings settings("vae_decode", "diffusers");
   settings.set("workload.num_frames", "1").set("workload.height", "512").set("workload.width", "512");
-  settings.set("workload.batch_size", "2").set("vae.base_dim", "16");
+  settings.set("workload.batch_size", "2").set("vae.dim", "16");
   const Figures whole = figures_of(settings);
   EXPECT_GT(figures_of(Settings(settings).set("runtime.vae_slicing", "true")).kernels, whole.kernels);
   settings.set("runtime.vae_tiling", "true");

@@ -103,7 +103,11 @@ class Configuration {
     return sizes;
   }
 
-  bool second_generation() const { return recording_.generation == "2.2"; }
+  // Wan2.1 has no model of text and image.
+  bool second_generation() const {
+    if (!recording_.generation.empty()) return recording_.generation == "2.2";
+    return config_.get_or<std::string>("model_type", "") == "ti2v";
+  }
 
   void read_transformer() {
     stage_ = "diffusion";
@@ -145,7 +149,11 @@ class Configuration {
     stage_ = decode ? "vae_decode" : "vae_encode";
     hf_.set("variant", text("i2v-14B"));
     Node& sizes = set_group("vae", {"attn_scales", "dropout", "scale_factor_spatial", "scale_factor_temporal"});
-    if (recording_.variant == "wan-vae-2.2") sizes.set("is_residual", Node::boolean(true));
+    if (recording_.variant == "wan-vae-2.2") {  // vae2_2.py's constants
+      sizes.set("is_residual", Node::boolean(true));
+      sizes.set("patch_size", Node::integer(2));
+      for (const char* key : {"in_channels", "out_channels"}) sizes.set(key, Node::integer(12));
+    }
     if (given_.has("tiling")) runtime_.set("vae_tiling", given_.at("tiling").node());
     if (given_.has("slicing")) runtime_.set("vae_slicing", given_.at("slicing").node());
   }
@@ -157,6 +165,7 @@ class Configuration {
     const bool split = experts && (task == "t2v" || task == "i2v");
     hf_.set("variant", text(task + (task == "ti2v" ? "-5B" : split ? "-A14B" : "-14B")));
     copy(config_, "scheduler", runtime_);
+    for (const char* key : {"src_ref_images", "reference_images", "image"}) copy(config_, key, workload_);
     if (config_.has("guidance")) runtime_.set("cfg", config_.at("guidance").node());
     copy_dtype(config_, "dtype", "weight_dtype", runtime_);
     copy(config_, "t5_cpu", runtime_);
@@ -194,18 +203,23 @@ Json batched(const Shape& sizes, int64_t batch) {
   return list_of(out);
 }
 
+Json prompt_tokens(const std::vector<int64_t>& prompts, const RunSizes& run) {
+  return prompts.empty() ? Json(run.prompt_tokens) : Json(prompts);
+}
+
 void describe_transformer(const CodeBase& code, const TransformerOptions& o, const RunSizes& run, int64_t tokens,
                           Recording& header) {
   const Architecture& a = o.architecture;
+  const Shape latent = o.latent(run);
   header.config = json_of(a, code.key_names).dump();
   Json workload = {{"batch_size", run.batch}};
   if (code.pads_sequence) {
-    workload.update({{"latent", list_of(run.latent)},
+    workload.update({{"latent", list_of(latent)},
                      {"text_len", a.text_len},
-                     {"prompt_tokens", run.prompt_tokens},
+                     {"prompt_tokens", prompt_tokens(o.prompts, run)},
                      {"seq_len", run.seq_len > 0 ? run.seq_len : tokens}});
   } else {
-    workload["latent"] = batched({a.in_dim, run.latent[1], run.latent[2], run.latent[3]}, run.batch);
+    workload["latent"] = batched({a.in_dim, latent[1], latent[2], latent[3]}, run.batch);
     workload["text_len"] = a.text_len;
   }
   if (o.token_timesteps || a.model_type == "ti2v") workload["token_timesteps"] = o.token_timesteps;
@@ -225,7 +239,7 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
   config.update(code.sampling_config(o));
   if (o.generation == Generation::wan2_2) config["experts"] = 2;
   if (!o.guidance) config["guidance"] = false;
-  if (o.text_dim != transformers::TextEncoderArchitecture().dim) config["text_dim"] = o.text_dim;
+  if (o.text_dim != Architecture().text_dim) config["text_dim"] = o.text_dim;
   if (o.text_dtype != code.text_encoder_dtype) config["text_dtype"] = short_dtype(o.text_dtype);
   if (o.image_dtype != code.image_encoder_dtype) config["image_dtype"] = short_dtype(o.image_dtype);
   const Json encoder = json_of(o.image_encoder, code.key_names);
@@ -239,7 +253,7 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
       {"width", o.width()},
       {"latent", list_of(o.latent)},
       {"text_len", o.text_len},
-      {"prompt_tokens", o.prompt_tokens},
+      {"prompt_tokens", prompt_tokens(o.prompts, o)},
       {"num_inference_steps",
        o.steps}}.dump();
 }
@@ -261,6 +275,25 @@ Node configuration_of(const Recording& recording, const std::string& root_class)
     }
   }
   throw Error(ErrorCode::internal, fmt::format("{} is no recorded root of Wan", root_class));
+}
+
+std::vector<HeaderReading> readings_of(const Recording& recording, const std::string& root_class) {
+  const Json workload = Json::parse(recording.workload);
+  if (!workload.is_object() || workload.contains("token_timesteps")) return {};
+  for (const CodeBase* code : code_bases()) {
+    for (const CodeBase::RecordedRoot& root : code->recorded_roots) {
+      if (root.role != Role::transformer || root.klass != root_class) continue;
+      std::vector<HeaderReading> out;
+      for (const bool per_token : {true, false}) {
+        Json with = workload;
+        with["token_timesteps"] = per_token;
+        out.push_back({with.dump(), per_token ? "workload.token_timesteps: true, a time step per token"
+                                              : "workload.token_timesteps: false, a time step per sample"});
+      }
+      return out;
+    }
+  }
+  return {};
 }
 
 void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
@@ -287,21 +320,24 @@ void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
       header.workload = Json{{"batch_size", image_encoder_.batch}, {"height", side}, {"width", side}}.dump();
       return;
     }
-    case Role::autoencoder: return describe_autoencoder(stage.id() == "vae/decode", header);
+    case Role::autoencoder: return describe_autoencoder(stage.id(), header);
   }
 }
 
-void Wan2_1Model::describe_autoencoder(bool decode, Recording& header) const {
+void Wan2_1Model::describe_autoencoder(const std::string& id, Recording& header) const {
   const CodeBase& code = *runtime_.code_base;
-  const Shape& latent = geometry_.latent;
+  const bool decode = id == "vae/decode";
+  Shape latent = geometry_.latent;
+  if (id == "vae/encode_reference" || (!decode && from_one_image())) latent[1] = 1;
+  const int64_t samples = decode || encoded_samples() == 0 ? workload_.batch_size : encoded_samples();
   header.weights = short_dtype(vae_dtype_);
   header.config = json_of(vae_, code.key_names).dump();
   Json workload = {{"direction", decode ? "decode" : "encode"},
-                   {"batch_size", workload_.batch_size},
+                   {"batch_size", samples},
                    {"num_frames", (latent[1] - 1) * vae_.temporal_compression() + 1},
                    {"height", latent[2] * vae_.spatial_compression()},
                    {"width", latent[3] * vae_.spatial_compression()},
-                   {"latent", code.lists_samples ? list_of(latent) : batched(latent, workload_.batch_size)}};
+                   {"latent", code.lists_samples ? list_of(latent) : batched(latent, samples)}};
   if (runtime_.vae_tiling) workload["tiling"] = true;
   if (runtime_.vae_slicing) workload["slicing"] = true;
   header.workload = workload.dump();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "config/node.h"
+#include "model/registry.h"
 #include "recording/recording.h"
 
 namespace modelmeter::wan {
@@ -16,5 +17,8 @@ std::vector<std::string> recorded_classes();
 // `root_class` is one of them. Nothing is taken from the kernels; what the header does not say is left to the code
 // base's defaults, and the generation to Wan2.1. Errors name the field of the header.
 config::Node configuration_of(const Recording& recording, const std::string& root_class);
+
+// Of an older header, which may not say whether each token has a time step.
+std::vector<HeaderReading> readings_of(const Recording& recording, const std::string& root_class);
 
 }  // namespace modelmeter::wan

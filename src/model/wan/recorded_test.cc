@@ -195,7 +195,15 @@ TEST(Configuration, IsOfOneStage) {
     if (klass == "WanTransformer3DModel") {
       recording.config = R"({"num_attention_heads": 4, "attention_head_dim": 16, "ffn_dim": 96, "num_layers": 2})";
     } else if (klass != "WanModel") {
-      recording.config = klass == "WanT2V" ? R"({"task": "t2v"})" : "{}";
+      recording.config = "{}";
+      if (klass == "WanT2V") recording.config = R"({"task": "t2v"})";
+      if (klass == "T5Encoder") {
+        recording.config = R"({"vocab": 100, "dim": 8, "dim_attn": 8, "dim_ffn": 16, "num_heads": 2, "num_layers": 1})";
+      }
+      if (klass == "WanVAE_") {
+        recording.config =
+            R"({"dim": 8, "z_dim": 16, "dim_mult": [1], "num_res_blocks": 1, "temperal_downsample": []})";
+      }
     }
     const Node node = configuration_of(recording, klass);
     const std::unique_ptr<AnalyticModel> model = build_model(config::View(node), {});

@@ -1,5 +1,6 @@
 // What reports say of Wan: facts of model, workload and runtime, the names of nodes, the categories of operators.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "model/wan/model.h"
 
@@ -27,8 +28,17 @@ Fields Wan2_1Model::model_fields() const {
 
 std::string Wan2_1Model::description() const {
   const Workload& w = workload_;
-  if (w.description.empty() || w.num_frames == 0 || w.num_frames == video_.frames) return w.description;
-  return fmt::format("{}; {} makes {}", w.description, runtime_.code_base->name, video_.frames);
+  std::string out = w.description;
+  if (out.empty()) return out;
+  if (w.num_frames != 0 && w.num_frames != video_.frames) {
+    out += fmt::format("; {} makes {}", runtime_.code_base->name, video_.frames);
+  }
+  if (w.reference_images > 0) {
+    out += fmt::format("; {} reference image{}", w.reference_images, w.reference_images == 1 ? "" : "s");
+  }
+  if (!w.prompts.empty()) out += fmt::format("; prompts of {} tokens", fmt::join(w.prompts, ", "));
+  if (from_one_image()) out += "; from an image";
+  return out;
 }
 
 Fields Wan2_1Model::workload_fields() const {

@@ -88,6 +88,25 @@ void read_experts(const config::View& view, Runtime& r) {
   }
 }
 
+void read_shortcuts(const config::View& view, Runtime& r) {
+  if (view.has("step_cache")) {
+    r.step_cache = view.get_non_negative<double>("step_cache");
+    if (r.step_cache >= 1) {
+      throw view.at("step_cache").expected("the share of forwards that are skipped, from 0 to below 1");
+    }
+  }
+  if (view.has("attention_density")) {
+    r.attention_density = view.get_positive<double>("attention_density");
+    if (r.attention_density > 1 || r.attention_density * whole_share < 1) {
+      throw view.at("attention_density").expected("the share of queries and keys that is computed, at most 1");
+    }
+    if (r.attention == AttentionKernel::math && r.attention_density < 1) {
+      throw view.at("attention_density")
+          .error("attention=math computes all of them", {"attention=flash may be sparse"});
+    }
+  }
+}
+
 void read_tiles(const config::View& view, Runtime& r) {
   const auto read = [&](const char* key, std::array<int64_t, 2>& into) {
     if (!view.has(key)) return;
@@ -107,9 +126,11 @@ void read_tiles(const config::View& view, Runtime& r) {
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys({"implementation", "attention", "cfg", "scheduler", "shift", "boundary", "expert_steps",
-                           "guidance_scale", "weight_dtype", "autocast", "autocast_dtype", "residency", "t5_cpu",
-                           "vae_tiling", "vae_tile_size", "vae_tile_stride", "vae_slicing", "allow_unsupported"});
+  view.require_known_keys(
+      {"implementation",  "execution",      "attention",        "cfg",        "scheduler",         "shift",
+       "boundary",        "expert_steps",   "guidance_scale",   "step_cache", "attention_density", "weight_dtype",
+       "autocast",        "autocast_dtype", "residency",        "t5_cpu",     "vae_tiling",        "vae_tile_size",
+       "vae_tile_stride", "vae_slicing",    "allow_unsupported"});
   Runtime r;
   r.code_base = &code_base_named(view);
   const std::vector<std::pair<std::string, std::string>> sdpa = {{"sdpa", "flash"}, {"flash_attn", "flash"}};
@@ -118,6 +139,7 @@ Runtime Runtime::read(const config::View& view) {
   r.cfg = view.get_or<bool>("cfg", true);
   if (view.has("scheduler")) r.scheduler = read_scheduler(view, *r.code_base);
   read_experts(view, r);
+  read_shortcuts(view, r);
   const std::vector<std::string> dtypes = {"float32", "bfloat16", "float16"};
   r.weight_dtype = dtype_or(view, "weight_dtype", dtypes, r.code_base->transformer_dtype);
   r.autocast.enabled = view.get_or<bool>("autocast", r.code_base->autocasts);
@@ -154,6 +176,8 @@ Fields Runtime::fields() const {
     out.emplace_back("vae_tile_stride", fmt::format("{} x {}", tiles.stride[0], tiles.stride[1]));
   }
   if (vae_slicing) out.emplace_back("vae_slicing", true);
+  if (step_cache > 0) out.emplace_back("step_cache", step_cache);
+  if (attention_density < 1) out.emplace_back("attention_density", attention_density);
   return out;
 }
 

@@ -17,6 +17,8 @@ struct Runtime {
   std::optional<double> shift, boundary;
   std::vector<int64_t> expert_steps;    // of the high-noise expert and the low-noise one; or empty
   std::vector<double> guidance_scale;   // one, or of the high-noise expert and the low-noise one; or empty
+  double step_cache = 0;                // share of the forwards that run without their blocks
+  double attention_density = 1;         // share of the pairs of query and key that self-attention computes
   DType weight_dtype = DType::float32;  // of the transformer
   Autocast autocast;                    // of the transformer
   Residency residency = Residency::all;
@@ -26,10 +28,10 @@ struct Runtime {
   bool allow_unsupported = false;
 
   // implementation; attention ("flash", "math"); cfg; scheduler ("unipc", "dpm++", "euler", "lcm"); shift; boundary;
-  // expert_steps; guidance_scale; weight_dtype (null: the code base's); autocast (null: the code base's),
-  // autocast_dtype; residency ("all", "offload", "sequential"); t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a
-  // number or [height, width]), vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code
-  // base lacks.
+  // expert_steps; guidance_scale; step_cache, from 0 to below 1; attention_density, above 0 to 1; weight_dtype (null:
+  // the code base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential");
+  // t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a number or [height, width]), vae_slicing; allow_unsupported.
+  // Errors at the key: what it cannot be, and what the code base lacks.
   static Runtime read(const config::View& runtime);
   Fields fields() const;  // for reports
 };

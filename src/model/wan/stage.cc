@@ -22,8 +22,8 @@ const char* stage_of(Role role) {
 std::string_view stage_tracing(std::string_view model) {
   static constexpr std::pair<std::string_view, std::string_view> stages[] = {
       {stand_in_for::text_encoder, "text_encoder"}, {stand_in_for::image_encoder, "image_encoder"},
-      {stand_in_for::vae_encode, "vae/encode"},     {stand_in_for::transformer, "diffusion/dit"},
-      {stand_in_for::vae_decode, "vae/decode"},
+      {stand_in_for::vae_encode, "vae/encode"},     {stand_in_for::vae_encode_reference, "vae/encode_reference"},
+      {stand_in_for::transformer, "diffusion/dit"}, {stand_in_for::vae_decode, "vae/decode"},
   };
   for (const auto& [name, stage] : stages) {
     if (name == model) return stage;
@@ -110,10 +110,12 @@ std::vector<Stage::Held> SamplingStage::held_at_calls(const Trace& trace) const 
 }
 
 int64_t SamplingStage::held_while(const Stage& running) const {
-  for (const auto& [stage, bytes] : held_) {
-    if (running.id().compare(0, stage.size(), stage) == 0) return checked_mul(bytes, forwards(), "live memory");
+  const Held* closest = nullptr;  // the longest: "vae/encode" begins "vae/encode_reference"
+  for (const Held& held : held_) {
+    if (running.id().compare(0, held.stage.size(), held.stage) != 0) continue;
+    if (closest == nullptr || held.stage.size() > closest->stage.size()) closest = &held;
   }
-  return 0;
+  return closest == nullptr ? 0 : checked_mul(closest->bytes, forwards(), "live memory");
 }
 
 }  // namespace modelmeter::wan

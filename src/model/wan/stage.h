@@ -44,6 +44,7 @@ class SamplingStage : public WanStage {
  public:
   SamplingStage(const CodeBase& code_base, const SamplingOptions& options, const RunSizes& run);
 
+  bool is_around_models() const override { return true; }
   std::vector<Held> held_at_calls(const Trace& trace) const override;
   // Bytes that are held while a stage runs where this one calls its model, the model's inputs among them, in the
   // configuration's run; 0 where it calls none.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/checked.h"
 #include "model/model_files.h"
 
 namespace modelmeter::wan {
@@ -23,7 +24,7 @@ const ConfigFields<A>& fields() {
   return table;
 }
 
-// With diffusers' name only.
+// With diffusers' name only: in the official code they are constants.
 const ConfigFields<A>& patch_fields() {
   static const ConfigFields<A> table = {
       {"", "is_residual", &A::is_residual},
@@ -34,18 +35,9 @@ const ConfigFields<A>& patch_fields() {
   return table;
 }
 
-}  // namespace
+config::View place_of(const config::View& view, const char* key) { return view.has(key) ? view.at(key) : view; }
 
-VaeArchitecture VaeArchitecture::wan2_2() {
-  VaeArchitecture a;
-  a.dim = 160;
-  a.decoder_dim = 256;
-  a.z_dim = 48;
-  a.in_channels = a.out_channels = 12;
-  a.patch_size = 2;
-  a.is_residual = true;
-  return a;
-}
+}  // namespace
 
 int64_t VaeArchitecture::spatial_compression() const {
   int64_t pixels = patch_size;
@@ -59,45 +51,66 @@ int64_t VaeArchitecture::temporal_compression() const {
   return frames;
 }
 
-std::vector<std::string> vae_keys(std::vector<std::string> keys, KeyNames names) {
-  keys = known_keys(std::move(keys), fields(), names);
-  if (names == KeyNames::published) return known_keys(std::move(keys), patch_fields(), names);
-  keys.emplace_back("is_residual");
-  return keys;
+std::vector<std::string> vae_keys(std::vector<std::string> keys) {
+  return known_keys(known_keys(std::move(keys), fields()), patch_fields());
 }
 
-void read_architecture(const config::View& view, KeyNames names, VaeArchitecture& a) {
-  if (view.has("is_residual") && view.get<bool>("is_residual") != a.is_residual) {
-    a = a.is_residual ? VaeArchitecture() : VaeArchitecture::wan2_2();
+void read_architecture(const config::View& view, VaeArchitecture& a) {
+  read_fields(view, fields(), a);
+  read_fields(view, patch_fields(), a);
+  if (a.decoder_dim == 0) a.decoder_dim = a.dim;
+}
+
+void check_architecture(const config::View& view, const VaeArchitecture& a) {
+  if (view.has("dim_mult") && a.dim_mult.empty()) throw view.at("dim_mult").expected("at least one level");
+  constexpr size_t most_levels = 16;  // a latent of 2^15 pixels
+  if (a.dim_mult.size() > most_levels) {
+    throw place_of(view, "dim_mult").expected(fmt::format("at most {} levels", most_levels));
   }
-  read_fields(view, fields(), names, a);
-  read_fields(view, patch_fields(), names, a);
-  const char* decoder_dim = names == KeyNames::original ? "dec_dim" : "decoder_base_dim";
-  if (!a.is_residual && !view.has(decoder_dim)) a.decoder_dim = a.dim;
-  if (names == KeyNames::original && !a.is_residual && a.decoder_dim != a.dim) {
-    throw view.at(decoder_dim).error("Wan2.1's autoencoder has one width, dim");
-  }
-  if (a.dim_mult.empty()) throw view.at("dim_mult").expected("at least one level");
+  const int64_t widest = std::max<int64_t>({a.dim, a.decoder_dim, 1});
   for (const int64_t mult : a.dim_mult) {
-    if (mult < 1) throw view.at("dim_mult").expected("numbers above 0");
-    if (mult > config::max_size / std::max(a.dim, a.decoder_dim)) {
-      throw view.at("dim_mult").error(fmt::format("a level of more than {} channels", config::max_size));
-    }
+    if (mult < 1) throw place_of(view, "dim_mult").expected("numbers above 0");
+    if (mult <= config::max_size / widest) continue;
+    throw place_of(view, "dim_mult").error(fmt::format("a level of more than {} channels", config::max_size));
   }
-  if (a.temporal_downsample.size() + 1 != a.dim_mult.size()) {
-    throw view.error("temperal_downsample has a value for each level of dim_mult but the last");
+  if (!a.dim_mult.empty() && a.temporal_downsample.size() + 1 != a.dim_mult.size()) {
+    throw place_of(view, "temperal_downsample")
+        .error(fmt::format("temperal_downsample has a value for each of the {} levels of dim_mult but the last",
+                           a.dim_mult.size()));
   }
+  const int64_t channels = checked_mul(3, checked_mul(a.patch_size, a.patch_size, "a patch"), "a patch");
+  for (const auto& [key, value] :
+       {std::pair("in_channels", a.in_channels), std::pair("out_channels", a.out_channels)}) {
+    if (value == channels) continue;
+    throw place_of(view, view.has(key) ? key : "patch_size")
+        .error(fmt::format("{} is {}: a video in patches of {} x {} pixels has {} channels", key, value, a.patch_size,
+                           a.patch_size, channels));
+  }
+}
+
+void require_sizes(const config::View& view, const VaeArchitecture& a) {
+  const std::string_view missing = missing_size(fields(), a);
+  if (missing.empty()) return;
+  throw view.error(fmt::format("{} is not given", missing), {"vae=wan2_1 and vae=wan2_2 have the published sizes"});
 }
 
 void read_published(const config::View& view, VaeArchitecture& a) {
   if (view.has("_class_name")) view.get_choice("_class_name", {"AutoencoderKLWan"});
   require_known_published_keys(view,
-                               vae_keys({"dropout", "latents_mean", "latents_std", "scale_factor_spatial",
-                                         "scale_factor_temporal", "clip_output"},
-                                        KeyNames::published),
+                               known_keys(known_keys({"dropout", "latents_mean", "latents_std", "scale_factor_spatial",
+                                                      "scale_factor_temporal", "clip_output"},
+                                                     fields(), KeyNames::published),
+                                          patch_fields(), KeyNames::published),
                                "diffusers' AutoencoderKLWan");
-  if (!view.has("is_residual") && a.is_residual) a = VaeArchitecture();  // the class's default
-  read_architecture(view, KeyNames::published, a);
+  // What the file does not say of these is the class's default.
+  const VaeArchitecture by_default;
+  a.is_residual = by_default.is_residual;
+  a.in_channels = by_default.in_channels;
+  a.out_channels = by_default.out_channels;
+  a.patch_size = by_default.patch_size;
+  if (view.has("base_dim")) a.decoder_dim = 0;  // the same unless the file says another
+  read_architecture(view, a);
+  check_architecture(view, a);
   for (const char* key : {"latents_mean", "latents_std"}) {
     if (view.has(key) && static_cast<int64_t>(view.at(key).items().size()) != a.z_dim) {
       throw view.at(key).error("there is a number for each of z_dim channels");
@@ -114,10 +127,7 @@ void read_published(const config::View& view, VaeArchitecture& a) {
 
 nlohmann::ordered_json json_of(const VaeArchitecture& a, KeyNames names) {
   nlohmann::ordered_json out = json_of(a, fields(), names);
-  if (a.is_residual) {
-    out["is_residual"] = true;
-    if (names == KeyNames::published) out.update(json_of(a, patch_fields(), names));
-  }
+  if (a.is_residual) out.update(json_of(a, patch_fields(), KeyNames::published));
   return out;
 }
 

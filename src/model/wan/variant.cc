@@ -76,7 +76,7 @@ bool Variant::has_sizes_of(const Architecture& a) const {
   }
   const Architecture published;
   return a.dim == dim && a.ffn_dim == ffn_dim && a.num_heads == num_heads && a.num_layers == num_layers &&
-         a.vace_layers == hints && a.out_dim == vae().z_dim && a.freq_dim == published.freq_dim &&
+         a.vace_layers == hints && a.out_dim == latent_channels() && a.freq_dim == published.freq_dim &&
          a.text_dim == published.text_dim && a.patch_size == published.patch_size && a.qk_norm && a.cross_attn_norm;
 }
 
@@ -89,6 +89,19 @@ const Variant* variant_of_sizes(const Architecture& a, Task task, Generation gen
     if (variant.task == task && variant.generation == generation && variant.has_sizes_of(a)) return &variant;
   }
   return nullptr;
+}
+
+std::string variants_with_sizes_of(const Architecture& a, const Variant& known) {
+  std::string out;
+  for (const Variant& variant : variants()) {
+    if (variant.repository == known.repository || variant.task == Task::t2i) continue;
+    if (!variant.makes(a.task()) || !variant.has_sizes_of(a)) continue;
+    // diffusers' format says whether there is an image branch.
+    const bool says = a.format == KeyNames::published && variant.task == Task::i2v;
+    if (says && a.image_conditioned() != (variant.generation == Generation::wan2_1)) continue;
+    out += (out.empty() ? "" : ", ") + variant.label();
+  }
+  return out;
 }
 
 std::string variants_making(const std::string& architecture_task) {

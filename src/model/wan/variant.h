@@ -10,7 +10,6 @@
 #include "config/access.h"
 #include "model/wan/architecture.h"
 #include "model/wan/geometry.h"
-#include "model/wan/vae_architecture.h"
 
 namespace modelmeter::wan {
 
@@ -30,7 +29,9 @@ struct Variant {
   int64_t dim = 5120, ffn_dim = 13824, num_heads = 40, num_layers = 40;
   std::string repository;  // on the hub: "Wan-AI/Wan2.1-T2V-14B"
 
-  VaeArchitecture vae() const { return second_vae ? VaeArchitecture::wan2_2() : VaeArchitecture(); }
+  // As its code takes them, whatever autoencoder it is given: WanModel's out_dim, and vae_stride of wan/configs.
+  int64_t latent_channels() const { return second_vae ? 48 : 16; }
+  Shape vae_stride() const { return second_vae ? Shape{4, 16, 16} : Shape{4, 8, 8}; }
   std::string label() const;  // "wan2.1-t2v-14b"
   bool has_sizes_of(const Architecture& a) const;
   // Whether a transformer of this task (Architecture::task()) makes what the variant makes.
@@ -47,6 +48,10 @@ const Variant& variant_of(const std::string& model_type);
 
 // The published variant of these sizes that makes the same; null where there is none.
 const Variant* variant_of_sizes(const Architecture& a, Task task, Generation generation);
+
+// The labels of the published models of these sizes that a file of them may be of, beside `known` and its like on the
+// hub: "wan2.2-t2v-a14b"; "" where there are none.
+std::string variants_with_sizes_of(const Architecture& a, const Variant& known);
 
 // The names of variants whose published transformer a file may be of: "t2v-14B, t2v-1.3B".
 std::string variants_making(const std::string& architecture_task);

@@ -11,7 +11,7 @@ namespace modelmeter::deepseek_ocr::remote {
 
 Runtime Runtime::read(const config::View& config) {
   const config::View runtime = config.child("runtime"), decoder = config.child("decoder"), head = config.child("head");
-  runtime.require_known_keys({"implementation", "attention", "precision", "sampling"});
+  runtime.require_known_keys({"implementation", "execution", "attention", "precision", "sampling"});
   decoder.require_known_keys({"num_hidden_layers", "routing", "tokens_per_expert"});
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});

@@ -34,7 +34,7 @@ void read_page(const config::View& view, Page& page) {
 }
 
 AttentionImplementation read_attention(const config::View& runtime) {
-  runtime.require_known_keys({"implementation", "attention"});
+  runtime.require_known_keys({"implementation", "execution", "attention"});
   runtime.get_choice("implementation", {"transformers"});
   return runtime.get_choice("attention", {"sdpa", "eager"}) == "eager" ? AttentionImplementation::eager
                                                                        : AttentionImplementation::sdpa;

@@ -21,7 +21,7 @@ namespace {
 DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes& run) {
   const Architecture& a = o.architecture;
   const DType dtype = o.weight_dtype;
-  const Shape& l = run.latent;
+  const Shape l = o.latent(run);
   DiTInputs in;
   in.hidden_states = tracer.input({run.batch, a.in_dim, l[1], l[2], l[3]}, dtype);
   const int64_t tokens = l[1] / a.patch_size[0] * (l[2] / a.patch_size[1]) * (l[3] / a.patch_size[2]);
@@ -88,8 +88,9 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            Shape sizes = o.decode ? run.latent : Shape{3, run.frames(), run.height(), run.width()};
-            sizes.insert(0, run.batch);
+            const int64_t frames = o.frames > 0 ? o.frames : run.frames();
+            Shape sizes = o.decode ? run.latent : Shape{3, frames, run.height(), run.width()};
+            sizes.insert(0, o.samples > 0 ? o.samples : run.batch);
             const Tensor x = tracer.input(sizes, o.weight_dtype);
             if (o.decode) {
               m->decode(x);
@@ -107,6 +108,14 @@ BoundModel sampling(const SamplingOptions& o) {
 // --- what it does not have -------------------------------------------------------------------------------------------
 
 void check_runtime(const config::View&, const Runtime&) {}
+
+void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
+                  const transformers::ImageEncoderArchitecture& image, const VaeArchitecture&) {
+  if (text.shared_pos) {
+    throw views.text_encoder.at("shared_pos").error("transformers' UMT5 has a table of positions for each layer");
+  }
+  if (!image.pre_norm) throw views.image_encoder.at("pre_norm").error("transformers' CLIPVisionModel always has it");
+}
 
 void check_workload(const config::View& view, const Workload& w, const Architecture& a, int64_t) {
   if (w.seq_len) throw view.at("seq_len").error("diffusers does not pad the sequence");
@@ -163,6 +172,8 @@ std::vector<std::string> sampling_notes(const SamplingInputs&) { return {}; }
 nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
   nlohmann::ordered_json out = {{"dtype", short_name(o.model_dtype)}};
   if (o.task == Task::vace) out["control_layers"] = o.control_layers;
+  if (o.reference_images > 0) out["reference_images"] = o.reference_images;
+  if (o.image) out["image"] = true;
   return out;
 }
 
@@ -204,6 +215,7 @@ const CodeBase& code_base() {
       .lists_samples = false,
       .one_video_at_a_time = false,
       .residencies = {Residency::all, Residency::offload, Residency::sequential},
+      .reference_images = "reference_images",
       .gives_real_tokens = false,
       .transformer = transformer,
       .text_encoder = text_encoder,
@@ -220,6 +232,7 @@ const CodeBase& code_base() {
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
       .sampling_config = sampling_config,

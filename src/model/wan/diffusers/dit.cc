@@ -1,6 +1,7 @@
 #include "model/wan/diffusers/dit.h"
 
 #include "layer/modulation.h"
+#include "model/wan/step_cache.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::wan::diffusers {
@@ -144,7 +145,12 @@ Tensor WanAttention::forward(Tensor hidden_states, Tensor encoder_hidden_states,
     hidden_states_img = torch::type_as(hidden_states_img, query);
   }
 
-  hidden_states = dispatch_attention(query, key, value);
+  if (rotary != nullptr) {
+    const SparseAttentionGuard sparse;
+    hidden_states = dispatch_attention(query, key, value);
+  } else {
+    hidden_states = dispatch_attention(query, key, value);
+  }
   hidden_states = torch::flatten(hidden_states, 2, 3);
   hidden_states = torch::type_as(hidden_states, query);
   if (hidden_states_img.defined()) hidden_states = torch::add(hidden_states, hidden_states_img);
@@ -388,8 +394,11 @@ Tensor WanTransformer3DModel::forward(const DiTInputs& in) const {
   hidden_states = torch::contiguous(hidden_states);
 
   const Condition condition = embed_condition(in);
-  hidden_states = repeat(a_.num_layers, std::move(hidden_states), [&](int64_t i, const Tensor& state) {
-    return blocks_.call_as(i, state, condition.encoder_hidden_states, condition.timestep_proj, rotary);
+  const DType dtype = hidden_states.dtype();
+  hidden_states = run_blocks(std::move(hidden_states), condition.timestep_proj, dtype, [&](Tensor x) {
+    return repeat(a_.num_layers, std::move(x), [&](int64_t i, const Tensor& state) {
+      return blocks_.call_as(i, state, condition.encoder_hidden_states, condition.timestep_proj, rotary);
+    });
   });
   return to_latents(std::move(hidden_states), condition.temb, in.hidden_states);
 }

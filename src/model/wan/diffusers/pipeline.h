@@ -2,7 +2,7 @@
 // pipeline_wan_vace.py) without the models: from the prompt to the frames in host memory. Latents are float32, guidance
 // runs in the transformer's type.
 //
-// Not modelled: lists of generators, VACE's reference images, callbacks.
+// Not modelled: lists of generators, callbacks.
 #pragma once
 
 #include "layer/base_layer.h"

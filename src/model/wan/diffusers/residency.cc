@@ -24,11 +24,11 @@ class ModelOffload {
 
   Residents run(const Stage& stage) {
     const auto at = std::find(chain_.begin(), chain_.end(), &stage.layer());
-    if (at != chain_.end()) {
-      if (at != chain_.begin()) device_.remove(**(at - 1));
-      device_.put(stage);
-    }
+    const bool goes = at != chain_.end() && at != chain_.begin() && device_.holds(**(at - 1));
+    if (goes) device_.remove(**(at - 1));
+    if (at != chain_.end()) device_.put(stage);
     Residents out = device_.residents();
+    out.empties_cache = goes;  // CpuOffload.pre_forward: clear_device_cache() after the other's offload()
     out.on_device = role_of(stage) != Role::text_encoder || !rules_.t5_cpu;
     return out;
   }

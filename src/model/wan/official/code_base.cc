@@ -22,11 +22,12 @@ namespace {
 
 DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes& run) {
   const Architecture& a = o.architecture;
-  const Shape& l = run.latent;
+  const Shape l = o.latent(run);
   DiTInputs in;
   for (int64_t i = 0; i < run.batch; ++i) {
     in.x.push_back(tracer.input(l, DType::float32));
-    in.context.push_back(tracer.input({run.prompt_tokens, a.text_dim}, o.text_dtype));
+    const int64_t tokens = o.prompts.empty() ? run.prompt_tokens : o.prompts[static_cast<size_t>(i)];
+    in.context.push_back(tracer.input({tokens, a.text_dim}, o.text_dtype));
     if (const int64_t condition = a.in_dim - l[0]; condition > 0) {
       in.y.push_back(tracer.input({condition, l[1], l[2], l[3]}, DType::float32));
     }
@@ -87,9 +88,11 @@ BoundModel autoencoder(const AutoencoderOptions& o, std::shared_ptr<const BaseLa
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
-            const Shape sample = o.decode ? run.latent : Shape{3, run.frames(), run.height(), run.width()};
+            const int64_t frames = o.frames > 0 ? o.frames : run.frames();
+            const Shape sample = o.decode ? run.latent : Shape{3, frames, run.height(), run.width()};
             TensorList samples;
-            for (int64_t i = 0; i < run.batch; ++i) samples.push_back(tracer.input(sample, DType::float32));
+            for (int64_t i = 0; i < (o.samples > 0 ? o.samples : run.batch); ++i)
+              samples.push_back(tracer.input(sample, DType::float32));
             if (o.decode) {
               m->decode(samples);
             } else {
@@ -127,6 +130,24 @@ void check_runtime(const config::View& view, const Runtime& r) {
     const std::string what = std::string(key).substr(4);
     throw view.at(key).error("the official code has no " + what, {"runtime.implementation=diffusers has"});
   }
+}
+
+// vae.py has one width for encoder and decoder, vae2_2.py patches of 2 x 2 pixels: constants there.
+void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture&,
+                  const transformers::ImageEncoderArchitecture&, const VaeArchitecture& vae) {
+  const auto place = [&](std::initializer_list<const char*> keys) {
+    for (const char* key : keys) {
+      if (views.vae.has(key)) return views.vae.at(key);
+    }
+    return views.vae;
+  };
+  if (!vae.is_residual && vae.decoder_dim != vae.dim) {
+    throw place({"dec_dim", "decoder_base_dim"}).error("Wan2.1's autoencoder has one width, dim");
+  }
+  const int64_t patch = vae.is_residual ? 2 : 1;
+  if (vae.patch_size == patch) return;
+  throw place({"patch_size", "is_residual"})
+      .error(fmt::format("{}'s autoencoder has patches of {}", vae.is_residual ? "Wan2.2" : "Wan2.1", patch));
 }
 
 // --- what it makes of a workload -------------------------------------------------------------------------------------
@@ -189,7 +210,10 @@ std::vector<std::string> sampling_notes(const SamplingInputs& o) {
 }
 
 nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
-  return {{"offload_model", o.offload_model()}, {"t5_cpu", o.t5_cpu}};
+  nlohmann::ordered_json out = {{"offload_model", o.offload_model()}, {"t5_cpu", o.t5_cpu}};
+  if (o.reference_images > 0) out["src_ref_images"] = o.reference_images;
+  if (o.image) out["image"] = true;
+  return out;
 }
 
 void name_classes(const VaeArchitecture& vae, ReportNames& names) {
@@ -225,6 +249,7 @@ const CodeBase& code_base() {
       .lists_samples = true,
       .one_video_at_a_time = true,
       .residencies = {Residency::all, Residency::offload},
+      .reference_images = "src_ref_images",
       .gives_real_tokens = true,
       .transformer = transformer,
       .text_encoder = text_encoder,
@@ -241,6 +266,7 @@ const CodeBase& code_base() {
       .residents = residents,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,
       .sampling_config = sampling_config,

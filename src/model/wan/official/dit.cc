@@ -2,6 +2,7 @@
 
 #include "layer/modulation.h"
 #include "model/wan/official/attention.h"
+#include "model/wan/step_cache.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::wan::official {
@@ -107,7 +108,10 @@ Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
   for (const GridSize& grid : args.grid_sizes) lens.push_back(grid[0] * grid[1] * grid[2]);
   Tensor roped_q = rope_apply(q, args);
   Tensor roped_k = rope_apply(k, args);
-  x = flash_attention(std::move(roped_q), std::move(roped_k), v, args.seq_lens, lens);
+  {
+    const SparseAttentionGuard sparse;
+    x = flash_attention(std::move(roped_q), std::move(roped_k), v, args.seq_lens, lens);
+  }
 
   x = torch::flatten(x, 2);
   return attn_.o(x);
@@ -362,8 +366,9 @@ TensorList WanModel::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  x = repeat(a_.num_layers, std::move(x), [&, &modulation = e0](int64_t i, const Tensor& state) {
-    return blocks_.call_as(i, state, modulation, args);
+  x = run_blocks(std::move(x), e0, DType::float32, [&, &modulation = e0](Tensor hidden) {
+    return repeat(a_.num_layers, std::move(hidden),
+                  [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, modulation, args); });
   });
   return to_latents(std::move(x), e, grid_sizes);
 }

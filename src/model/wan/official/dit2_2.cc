@@ -1,5 +1,6 @@
 #include "model/wan/official/dit2_2.h"
 
+#include "model/wan/step_cache.h"
 #include "trace/repeat.h"
 
 namespace modelmeter::wan::official {
@@ -23,8 +24,9 @@ TensorList WanModel2_2::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  x = repeat(a_.num_layers, std::move(x), [&, &modulation = e0](int64_t i, const Tensor& state) {
-    return blocks_.call_as(i, state, modulation, args);
+  x = run_blocks(std::move(x), e0, DType::float32, [&, &modulation = e0](Tensor hidden) {
+    return repeat(a_.num_layers, std::move(hidden),
+                  [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, modulation, args); });
   });
   return to_latents(std::move(x), e, grid_sizes);
 }

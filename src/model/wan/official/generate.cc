@@ -41,6 +41,7 @@ class GenerateCall {
   };
   void text_to_video() const;
   void image_to_video() const;
+  void tokens_from_image() const;
 
   Contexts encode_texts() const;
   Tensor encode_text() const;
@@ -48,6 +49,7 @@ class GenerateCall {
   Tensor frame_mask() const;
   Tensor encode_image(const TensorList& images, const Tensor& mask) const;
   TensorList encode_frames(const Tensor& frames, const Tensor& mask) const;
+  Tensor encode_references(const Tensor& latent) const;
   Tensor encode_mask(Tensor mask) const;
   void token_timesteps(Tensor& temp_ts, const Tensor& mask, const Tensor& timestep) const;
   Tensor guide(const Tensor& conditional, const Tensor& unconditional) const;
@@ -57,7 +59,9 @@ class GenerateCall {
 };
 
 void GenerateCall::run() const {
-  if (o_.first_frame_given()) {
+  if (o_.image) {
+    tokens_from_image();
+  } else if (o_.first_frame_given()) {
     image_to_video();
   } else {
     text_to_video();
@@ -140,7 +144,23 @@ TensorList GenerateCall::encode_frames(const Tensor& frames, const Tensor& mask)
   Tensor reactive = torch::add(std::move(part), std::move(rest));
   inactive = stand_in(stand_in_for::vae_encode, o_.latent, DType::float32);
   reactive = stand_in(stand_in_for::vae_encode, o_.latent, DType::float32);
-  return {torch::cat({inactive, reactive}, 0)};
+  const Tensor latent = torch::cat({inactive, reactive}, 0);
+  return {o_.reference_images > 0 ? encode_references(latent) : latent};
+}
+
+// The reference images, each a frame with nothing to make, before the video's.
+Tensor GenerateCall::encode_references(const Tensor& latent) const {
+  TensorList encoded, frames;
+  for (int64_t i = 0; i < o_.reference_images; ++i) {
+    encoded.push_back(stand_in(stand_in_for::vae_encode_reference, o_.latent_of_image(), DType::float32));
+  }
+  for (const Tensor& u : encoded) {
+    Tensor zeros = torch::zeros_like(u);
+    frames.push_back(torch::cat({u, std::move(zeros)}, 0));
+  }
+  encoded.clear();
+  frames.push_back(latent);
+  return torch::cat(std::move(frames), 1);
 }
 
 // vace_encode_masks: the mask's 8 x 8 pixels of a latent as channels.
@@ -148,8 +168,18 @@ Tensor GenerateCall::encode_mask(Tensor mask) const {
   const int64_t t = o_.latent[1], h = o_.latent[2], w = o_.latent[3];
   mask = mask.select(0, 0).view({o_.frames(), h, 8, w, 8}).permute({2, 4, 0, 1, 3});
   mask = torch::reshape(mask, {64, o_.frames(), h, w});
-  mask = torch::upsample_nearest_exact3d(mask.unsqueeze(0), t, h, w);
-  return mask.squeeze(0);
+  mask = torch::upsample_nearest_exact3d(mask.unsqueeze(0), t, h, w).squeeze(0);
+  if (o_.reference_images == 0) return mask;
+  const Tensor mask_pad = torch::zeros_like(mask.narrow(1, 0, o_.reference_images));
+  return torch::cat({mask_pad, mask}, 1);
+}
+
+// (1. - mask) * z + mask * latent: the first frame is the image's.
+Tensor with_first_frame(const Tensor& mask, const Tensor& z, const Tensor& latent) {
+  Tensor given = torch::rsub(mask, 1);
+  given = torch::mul(std::move(given), z);
+  Tensor made = torch::mul(mask, latent);
+  return torch::add(std::move(given), std::move(made));
 }
 
 // A time step for every token (TI2V), padded to the length of the sequence: by none.
@@ -189,11 +219,15 @@ void GenerateCall::text_to_video() const {
     const Shape pixels{3, o_.frames(), o_.height(), o_.width()};
     const Tensor input_frames = tracer.input(pixels, DType::float32);
     const Tensor input_masks = tracer.input(pixels, DType::float32);
+    TensorList input_ref_images;
+    for (int64_t i = 0; i < o_.reference_images; ++i) {
+      input_ref_images.push_back(tracer.input({3, 1, o_.height(), o_.width()}, DType::float32));
+    }
     z0 = encode_frames(input_frames, input_masks);
     m0 = encode_mask(input_masks);
     z = {torch::cat({z0[0], m0}, 0)};
   }
-  const Tensor noise = torch::randn(o_.latent, DType::float32);
+  const Tensor noise = torch::randn(o_.latent_with_references(), DType::float32);
   const std::unique_ptr<FlowScheduler> sample_scheduler = FlowScheduler::make(o_.scheduler, o_.steps);
   Tensor latents = noise, mask1, mask2;
   if (o_.task == Task::ti2v) {
@@ -262,6 +296,42 @@ void GenerateCall::image_to_video() const {
   };
   LoopState state;
   state.same = {&latent, &noise_pred_cond, &noise_pred_uncond, &noise_pred, &temp_x0, &x0};
+  sample_scheduler->add_to(state);
+  repeat_steadily(o_.steps - 1, state, step);
+  step(o_.steps - 1);
+  decode();
+}
+
+// WanTI2V.i2v: the image is the first latent frame, at time step 0.
+void GenerateCall::tokens_from_image() const {
+  const Tensor img = from_host({3, o_.height(), o_.width()}, DType::float32);
+  const Tensor noise = torch::randn(o_.latent, DType::float32);
+  const Contexts contexts = encode_texts();
+  const Tensor z = stand_in(stand_in_for::vae_encode, o_.latent_of_image(), DType::float32);
+  const std::unique_ptr<FlowScheduler> sample_scheduler = FlowScheduler::make(o_.scheduler, o_.steps);
+  const Tensor mask1 = torch::ones(o_.latent, DType::float32), mask2 = torch::ones(o_.latent, DType::float32);
+  for (const Tensor* mask : {&mask1, &mask2}) {
+    const Tensor first = mask->select(1, 0);
+    torch::copy_(first, torch::zeros_like(first));
+  }
+  Tensor latent = with_first_frame(mask2, z, noise);
+
+  Tensor temp_ts, noise_pred_cond, noise_pred_uncond, noise_pred, temp_x0;
+  const auto step = [&](int64_t i) {
+    const Tensor t = sample_scheduler->timesteps().select(0, i);
+    Tensor latent_model_input = latent;
+    Tensor timestep = torch::stack({t});
+    token_timesteps(temp_ts, mask2, timestep);
+    timestep = temp_ts.unsqueeze(0);
+    noise_pred_cond = stand_in_like(stand_in_for::transformer, latent_model_input);
+    if (o_.guidance) noise_pred_uncond = stand_in_like(stand_in_for::transformer, latent_model_input);
+    noise_pred = guide(noise_pred_cond, noise_pred_uncond);
+    temp_x0 = sample_scheduler->step(i, noise_pred.unsqueeze(0), t, latent.unsqueeze(0));
+    latent = temp_x0.squeeze(0);
+    latent = with_first_frame(mask2, z, latent);
+  };
+  LoopState state;
+  state.same = {&latent, &temp_ts, &noise_pred_cond, &noise_pred_uncond, &noise_pred, &temp_x0};
   sample_scheduler->add_to(state);
   repeat_steadily(o_.steps - 1, state, step);
   step(o_.steps - 1);

@@ -1,11 +1,11 @@
 // The twin of generate() of the official pipelines without the models: Wan-Video/Wan2.1 @9737cba, wan/text2video.py,
 // image2video.py, first_last_frame2video.py, vace.py; Wan2.2 @42bf4cf, wan/text2video.py, image2video.py,
-// textimage2video.py (text to video). From the prompt to the decoded video: transfers between host and device,
+// textimage2video.py. From the prompt to the decoded video: transfers between host and device,
 // conditions, the denoising loop with guidance and scheduler.
 //
 // Guidance and scheduler run under autocast as the transformer does. generate() makes one video and always guides;
 // without guidance its arithmetic and the negative prompt are left out here. Not modelled: the image's resampling on
-// the host, moving weights, VACE's reference images.
+// the host, moving weights, what prepare_source() does with VACE's videos and images before.
 #pragma once
 
 #include "layer/base_layer.h"

@@ -29,10 +29,15 @@ class Policy {
     const bool offload = rules_.residency == Residency::offload;
     const Role role = role_of(stage);
     const bool on_cpu = role == Role::text_encoder && rules_.t5_cpu;
+    const bool decodes = role == Role::autoencoder && after_denoising_;
+    // With offload_model: once denoised, and from an image before it.
+    const bool from_image = rules_.task == Task::i2v || rules_.task == Task::flf2v;
+    const bool empties = offload && (decodes || (role == Role::transformer && from_image && !after_denoising_));
     if (role == Role::transformer) bring_transformer();
-    if (role == Role::autoencoder && after_denoising_ && offload) device_.remove_all(Role::transformer);
+    if (decodes && offload) device_.remove_all(Role::transformer);
     if (!on_cpu) device_.put(stage);
     Residents out = device_.residents(text_tower);
+    out.empties_cache = empties;
     out.on_device = !on_cpu;
     if (offload && (role == Role::text_encoder || role == Role::image_encoder)) device_.remove_all(role);
     return out;

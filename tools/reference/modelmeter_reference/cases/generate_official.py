@@ -90,7 +90,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         return [torch.empty_like(u) for u in x]
 
     def latents(videos):
-        return [tensor(*latent, dtype=torch.float32) for _ in videos]
+        return [tensor(channels, latent_frames(v.shape[1], stride[0]), *latent[2:], dtype=torch.float32) for v in videos]
 
     def video(_):
         return [tensor(3, frames, height, width, dtype=torch.float32)]
@@ -119,7 +119,12 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     elif task == "vace":
         options["size"] = (width, height)
         inputs += [tensor(3, frames, height, width, dtype=torch.float32) for _ in range(2)]
-        arguments = ("-", [inputs[0]], [inputs[1]], None)
+        references = [tensor(3, 1, height, width, dtype=torch.float32) for _ in range(config.get("src_ref_images", 0))]
+        inputs += references
+        arguments = ("-", [inputs[0]], [inputs[1]], [references] if references else None)
+    elif config.get("image"):  # text and an image to video, of the second generation
+        options["max_area"] = height * width
+        arguments = ("-", Image.new("RGB", (width, height)))
     else:
         options["size"] = (width, height)
         arguments = ("-",)

@@ -68,18 +68,22 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
 
     work = case.workload
     config = {"task": "t2v", "scheduler": "unipc", "guidance": True, "dtype": "bf16", "experts": 1, **case.config}
-    task, name, dtype = config["task"], _PIPELINES[config["task"]], _DTYPES[config["dtype"]]
+    task, dtype = config["task"], _DTYPES[config["dtype"]]
+    name = _PIPELINES["i2v" if config.get("image") else task]
     channels, temporal, spatial = (48, 4, 16) if task == "ti2v" else (16, 4, 8)
     batch, frames, height, width = work.get("batch_size", 1), work["num_frames"], work["height"], work["width"]
     text_len = work.get("text_len", 512)
     latent = [channels, latent_frames(frames, temporal), height // spatial, width // spatial]
-    prompt_tokens = min(work.get("prompt_tokens", 60), text_len)
-    images = {"i2v": 1, "flf2v": 2}.get(task, 0)
-    clip = images and config["experts"] == 1
+    prompt_tokens = work.get("prompt_tokens", 60)  # of each prompt, or a list
+    prompts = [min(p, text_len) for p in (prompt_tokens if isinstance(prompt_tokens, list) else [prompt_tokens] * batch)]
+    prompt_tokens = prompts if isinstance(prompt_tokens, list) else prompts[0]
+    images = 1 if config.get("image") else {"i2v": 1, "flf2v": 2}.get(task, 0)
+    clip = images and config["experts"] == 1 and task != "ti2v"
 
     def tokenize(texts, **_):
         mask = torch.zeros(len(texts), text_len, dtype=torch.int64)
-        mask[:, :prompt_tokens] = 1
+        for row, tokens in zip(mask, prompts):
+            row[:tokens] = 1
         return types.SimpleNamespace(input_ids=torch.zeros_like(mask), attention_mask=mask)
 
     def encode_text(ids, mask):
@@ -95,14 +99,15 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         return BatchFeature({"pixel_values": torch.zeros(count, 3, 224, 224)})
 
     def encode_video(video):
-        moments = tensor(len(video), 2 * channels, *latent[1:], dtype=torch.float32)
+        moments = tensor(len(video), 2 * channels, latent_frames(video.shape[2], temporal), *latent[2:],
+                         dtype=torch.float32)
         return types.SimpleNamespace(latent_dist=types.SimpleNamespace(mode=lambda: moments.chunk(2, 1)[0]))
 
     def decode(latents, **_):
         return (tensor(len(latents), 3, frames, height, width, dtype=torch.float32),)
 
     def denoise(hidden_states, **_):
-        return (tensor(len(hidden_states), *latent, dtype=dtype),)
+        return (tensor(len(hidden_states), channels, *hidden_states.shape[2:], dtype=dtype),)
 
     transformer = _StandIn(denoise, dtype=dtype, config=types.SimpleNamespace(
         patch_size=(1, 2, 2), in_channels=channels, image_dim=_IMAGE_DIM if clip else None,
@@ -136,6 +141,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
         options["last_image"] = picture
     if task == "vace":
         options["video"], options["mask"] = [picture] * frames, [picture] * frames
+        options["reference_images"] = [picture] * config.get("reference_images", 0) or None
 
     with unset_fake_temporarily():  # they read numbers of their tables
         pipeline.__dict__["scheduler"] = _SCHEDULERS[config["scheduler"]](diffusers)

@@ -39,7 +39,9 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
               work["height"] // stride[1], work["width"] // stride[2]]
     tokens = math.prod(latent[1:]) // math.prod(patch)
     seq_len = work.get("seq_len", tokens)
-    prompt = min(work.get("prompt_tokens", 60), config["text_len"])
+    prompt = work.get("prompt_tokens", 60)  # one for each sample of the batch, or a list
+    prompt = [min(p, config["text_len"]) for p in prompt] if isinstance(prompt, list) else min(prompt, config["text_len"])
+    prompts = prompt if isinstance(prompt, list) else [prompt] * batch
     image = config["model_type"] in ("i2v", "flf2v")
     clip = image and generation == "2.1"
 
@@ -48,7 +50,7 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     time_shape = (batch, seq_len) if per_token else (batch,)
     time_dtype = work.get("timestep_dtype", "f32" if per_token else "i64")
     arguments = {"t": tensor(*time_shape, dtype=TIMESTEPS[time_dtype]),
-                 "context": [tensor(prompt, _TEXT_DIM, dtype=torch.bfloat16) for _ in range(batch)]}
+                 "context": [tensor(p, _TEXT_DIM, dtype=torch.bfloat16) for p in prompts]}
     if clip:
         images = 2 if config["model_type"] == "flf2v" else 1
         image_dtype = work.get("image_dtype", "f16")

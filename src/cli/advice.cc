@@ -1,0 +1,48 @@
+#include "cli/advice.h"
+
+#include <algorithm>
+
+namespace modelmeter::cli {
+namespace {
+
+// "+a.b=1" of a note that advises to append it; "" of another note.
+std::string advised(const std::string& note) {
+  for (const std::string start : {"To append to your config use ", "To append to your default list use "}) {
+    if (note.compare(0, start.size() + 1, start + "+") == 0) return note.substr(start.size());
+  }
+  return "";
+}
+
+constexpr char unknown[] = "unknown key";
+
+// What is said of the overrides with the advice followed; "" where they run.
+std::string refusal(const std::string& appended, std::vector<std::string> overrides,
+                    const std::function<void(const std::vector<std::string>&)>& run) {
+  if (appended.compare(0, 8, "+report.") == 0) return unknown;  // configs/report has all keys that there are
+  std::replace(overrides.begin(), overrides.end(), appended.substr(1), appended);
+  try {
+    run(overrides);
+    return "";
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+}  // namespace
+
+Error without_vain_advice(const Error& error, const std::vector<std::string>& overrides,
+                          const std::function<void(const std::vector<std::string>&)>& run) {
+  std::vector<std::string> notes;
+  for (const std::string& note : error.notes()) {
+    const std::string appended = advised(note);
+    const std::string refused = appended.empty() ? "" : refusal(appended, overrides, run);
+    if (refused.empty()) {
+      notes.push_back(note);
+    } else if (refused.find(unknown) == std::string::npos) {
+      notes.push_back(refused);  // it is known, and why it cannot be set
+    }
+  }
+  return Error(error.code(), error.message(), error.span(), std::move(notes));
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,120 @@
+// modelmeter fit: whether a run fits the memory of a device, and what makes it fit.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/session.h"
+#include "cli/terminal.h"
+#include "fit/fit_text.h"
+#include "memory/alloc_conf.h"
+
+namespace modelmeter::cli {
+namespace {
+
+constexpr int64_t gibibyte = int64_t{1} << 30;
+constexpr int64_t most_frames = 481;
+
+// "24GiB", "24576 MiB", "80GB": bytes.
+int64_t bytes_of(const std::string& text) {
+  static constexpr std::pair<const char*, double> units[] = {
+      {"GiB", gibibyte}, {"MiB", int64_t{1} << 20}, {"TiB", double(gibibyte) * 1024}, {"GB", 1e9}, {"MB", 1e6},
+      {"B", 1}};
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  std::string unit(end, text.data() + text.size());
+  unit.erase(0, unit.find_first_not_of(' '));
+  for (const auto& [name, scale] : units) {
+    const double bytes = value * scale;
+    if (error == std::errc() && unit == name && bytes >= 1 && bytes < 1e18) return static_cast<int64_t>(bytes);
+  }
+  throw Error(ErrorCode::usage, fmt::format("--memory {}: expected a size with its unit", text), {},
+              {"for example --memory 24GiB; units: GiB, MiB, TiB, GB, MB, B"});
+}
+
+// What sheets call GB of device memory are GiB.
+int64_t memory_of(const Device& device) {
+  return static_cast<int64_t>(std::llround(device.memory_size.value / 1e9 * static_cast<double>(gibibyte)));
+}
+
+std::optional<int64_t> workload_number(const AnalyticModel& model, const std::string& field) {
+  for (const auto& [name, value] : model.workload_fields()) {
+    if (name == field && std::holds_alternative<int64_t>(value)) return std::get<int64_t>(value);
+  }
+  return std::nullopt;
+}
+
+std::vector<std::vector<std::string>> workloads_by_frames(const AnalyticModel& model) {
+  if (!workload_number(model, "num_frames")) throw Error("--max-frames: the workload has no frames");
+  std::vector<std::vector<std::string>> out;
+  for (int64_t frames = 1; frames <= most_frames; frames += 4) {
+    out.push_back({fmt::format("workload.num_frames={}", frames)});
+  }
+  return out;
+}
+
+// Of the same shape, in steps of 16 pixels: from an eighth of each side to twice.
+std::vector<std::vector<std::string>> workloads_by_size(const AnalyticModel& model) {
+  const std::optional<int64_t> height = workload_number(model, "height"), width = workload_number(model, "width");
+  if (!height || !width) throw Error("--max-size: the workload has no height and width");
+  std::vector<std::vector<std::string>> out;
+  for (int64_t sixteenth = 2; sixteenth <= 32; ++sixteenth) {
+    const auto side = [&](int64_t now) { return std::max<int64_t>((now * sixteenth / 16 + 8) / 16 * 16, 16); };
+    out.push_back({fmt::format("workload.height={}", side(*height)), fmt::format("workload.width={}", side(*width))});
+  }
+  return out;
+}
+
+FitReport report_of(const Arguments& arguments, const Session& session, const std::optional<Machine>& machine) {
+  const ModelOf model_of = [&](const std::vector<std::string>& overrides) { return session.model_with(overrides); };
+  FitReport out;
+  out.question.memory =
+      arguments.has("--memory") ? bytes_of(arguments.value("--memory")) : memory_of(machine->device());
+  out.question.stack = machine ? &stack_of(machine->device().architecture) : &default_stack();
+  out.question.machine = machine ? &*machine : nullptr;
+  out.question.settings = parse_alloc_conf(arguments.value("--alloc-conf"));
+  out.asked_frames = arguments.has("--max-frames");
+  out.asked_size = arguments.has("--max-size");
+  const std::unique_ptr<AnalyticModel> model = session.model();
+  out.model = model->class_name();
+  out.workload = model->profile_id();
+  out.device = machine ? machine->device().name : "";
+  out.given = evaluate_way(model_of, {}, out.question);
+  out.ways = ways_that_fit(model_of, out.question);
+  if (out.asked_frames) out.max_frames = largest_that_fits(model_of, workloads_by_frames(*model), out.question);
+  if (out.asked_size) out.max_size = largest_that_fits(model_of, workloads_by_size(*model), out.question);
+  return out;
+}
+
+}  // namespace
+
+int fit(const CommandLine& line) {
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--memory", "", "SIZE", "of the device, as 24GiB: without device=NAME, or in place of its own"});
+  flags.push_back({"--alloc-conf", "", "CONF", "PYTORCH_CUDA_ALLOC_CONF, as expandable_segments:True"});
+  flags.push_back({"--max-frames", "", "", "also the most frames that fit, otherwise as it is"});
+  flags.push_back({"--max-size", "", "", "also the largest video of the same shape that fits"});
+  flags = with_common(std::move(flags));
+  const Arguments arguments(line, flags);
+  if (arguments.has("--help")) return print(command_help("fit", flags)), 0;
+  const Session session(arguments);
+  if (!session.shown_config().empty()) return print(session.shown_config()), 0;
+  const std::optional<Machine> machine = session.machine();
+  if (!machine && !arguments.has("--memory")) {
+    throw Error(ErrorCode::usage, "which device? device=NAME or --memory SIZE is missing", {},
+                {"modelmeter devices lists them"});
+  }
+  const FitReport report = report_of(arguments, session, machine);
+  if (arguments.has("--json")) {
+    print(fit_json(report) + "\n");
+  } else {
+    print_fitted(fit_text(report));
+  }
+  return report.given.fits ? 0 : 3;
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,467 @@
+// Questions of our own and what Hydra 1.3.2 and OmegaConf 2.3.0 answer, in recorded/*.txt: small applications composed,
+// words of the command line parsed, trees merged, selected from and changed. tools/hydra_cases/answer.py writes the
+// answers; what deviates on purpose is named here, with the reason.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "config/compose.h"
+#include "config/merge.h"
+#include "config/override.h"
+#include "config/scalar.h"
+#include "config/yaml.h"
+
+namespace modelmeter::config {
+namespace {
+
+using Reasons = std::map<std::string, const char*>;
+
+std::ifstream open_answers(const char* name) {
+  ::setenv("RECORD_ME", "[1, x]", 1);
+  ::unsetenv("NOT_SET_HERE");
+  std::ifstream in(std::string(MODELMETER_SOURCE_DIR "/src/config/recorded/") + name);
+  EXPECT_TRUE(in) << name;
+  return in;
+}
+
+// One question, what it is asked of, and what the real program says.
+struct Question {
+  std::string name, text, answer;
+  std::vector<std::pair<std::string, std::string>> parts;  // path and text of each document
+
+  std::string title() const { return name + ": " + text; }
+};
+
+std::vector<Question> read_questions(const char* file) {
+  std::ifstream in = open_answers(file);
+  std::vector<Question> out;
+  Question now;
+  enum { nothing, part, answer } at = nothing;
+  const auto flush = [&] {
+    if (at == answer) out.push_back(now);
+    now.answer.clear();
+  };
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("=== ", 0) == 0) {
+      flush();
+      now = {line.substr(4), "", "", {}};
+      at = nothing;
+    } else if (line.rfind("---", 0) == 0) {
+      flush();
+      now.parts.emplace_back(line.size() > 4 ? line.substr(4) : "", "");
+      at = part;
+    } else if (line.rfind(">>>", 0) == 0) {
+      flush();
+      now.text = line.size() > 4 ? line.substr(4) : "";
+      at = answer;
+    } else if (at == part) {
+      now.parts.back().second += line + "\n";
+    } else if (at == answer && !line.empty()) {
+      now.answer += line + "\n";
+    }
+  }
+  flush();
+  return out;
+}
+
+std::string indented(const std::string& text) {
+  std::istringstream lines(text);
+  std::string out;
+  for (std::string line; std::getline(lines, line);) out += "  " + line + "\n";
+  return out;
+}
+
+// Hydra's first line must be ours, or begin it; "error" stands where its words are those of a library. Some are ours on
+// purpose: of a wrong `override` those of Hydra 1.4, of an option of several the same as of one, and no Python classes.
+bool says(const Error& error, const std::string& theirs) {
+  if (theirs == "error\n") return true;
+  std::string wanted = theirs.substr(theirs.find("error: ") + std::string("error: ").size());
+  wanted.pop_back();
+  if (const size_t more = wanted.find(". No match"); more != std::string::npos) wanted.resize(more);
+  if (const size_t in_resolver = wanted.find(" raised while resolving interpolation: "); in_resolver < 20) {
+    wanted.erase(0, wanted.find(": ") + 2);
+    if (wanted[0] == '"') wanted = wanted.substr(1, wanted.size() - 2);
+  }
+  const std::string& ours = error.message();
+  const std::pair<const char*, const char*> same_meaning[] = {
+      {"': Could not override '", "': Invalid Defaults List override '"},
+      {"': Could not load '", "': Could not find '"},
+      {"Cannot merge DictConfig with ListConfig", "Cannot merge ListConfig with DictConfig"},
+      {"ConfigTypeError raised while composing config:", "Cannot merge "},
+      {" is defined before ': ", " is defined before '"},
+      {"Error resolving interpolation '", "Error resolving interpolation '"},
+      {"Could not override 'a/b'", "looks like a config group override"},
+      {"Missing mandatory value: hydra.job.num", "hydra.sweep.subdir has no value here"},
+  };
+  return ours.rfind(wanted, 0) == 0 ||
+         std::any_of(std::begin(same_meaning), std::end(same_meaning), [&](const auto& pair) {
+           return wanted.find(pair.first) != std::string::npos && ours.find(pair.second) != std::string::npos;
+         });
+}
+
+// Runs a question; a wrong answer is a failure, unless it is listed.
+class Answers {
+ public:
+  explicit Answers(const Reasons& deviations) : deviations_(deviations) {}
+  Answers(const Answers&) = delete;
+  Answers& operator=(const Answers&) = delete;
+  ~Answers() { EXPECT_EQ(deviating_, deviations_.size()) << "of the listed deviations some are not asked"; }
+
+  void compare(const std::string& title, const std::string& ours, const std::string& theirs, bool same) {
+    if (deviations_.count(title) != 0) {
+      ++deviating_;
+      EXPECT_FALSE(same) << title << " does not deviate";
+      return;
+    }
+    EXPECT_TRUE(same) << title << "\nours:\n" << ours << "recorded:\n" << theirs;
+  }
+
+ private:
+  const Reasons& deviations_;
+  size_t deviating_ = 0;
+};
+
+// Blocks of a composition's answer: "resolved:" and what follows is apart.
+std::pair<std::string, std::string> split_resolved(const std::string& answer) {
+  const size_t at = answer.find("resolved");
+  if (at == std::string::npos || (at > 0 && answer[at - 1] != '\n')) return {answer, ""};
+  return {answer.substr(0, at), answer.substr(at)};
+}
+
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> out;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(" | ", begin), text.size());
+    out.push_back(text.substr(begin, end - begin));
+    begin = end + 3;
+  }
+  return out;
+}
+
+std::string lists_of(const Composition& run) {
+  std::map<std::string, std::string> choices;
+  for (const auto& [group, option] : run.choices) {
+    if (group.rfind("hydra/", 0) != 0) choices[group] = option;
+  }
+  std::string out = "choices:";
+  for (const auto& [group, option] : choices) out += fmt::format(" {}={}", group, option);
+  out += "\ndefaults:";
+  for (const DefaultsEntry& entry : run.defaults) {
+    if (entry.config_path.rfind("hydra/", 0) == 0) continue;
+    out += fmt::format(" {}@{}{}", entry.config_path, entry.package, entry.is_self ? "*" : "");
+  }
+  return out + "\n";
+}
+
+// The top-level keys in their order, and the YAML of those whose value is another than in the base.
+std::string other_than(const Node& config, const std::optional<Node>& base) {
+  std::string out = "keys:";
+  Node others = Node::map();
+  for (const Entry& entry : config.entries()) {
+    out += " " + entry.key.text;
+    const Entry* there = base ? base->find_entry(entry.key) : nullptr;
+    if (!there || !equal(there->value, entry.value)) others.set(entry.key, entry.value);
+  }
+  return out + "\n" + (others.entries().empty() ? "" : indented(to_yaml(others)));
+}
+
+struct Bases {
+  std::optional<Node> plain, resolved;
+};
+
+Bases without_words(const Repository& repository, const std::string& name, const ComposeOptions& options) {
+  Bases out;
+  try {
+    const Composition run = compose(repository, name, {}, options);
+    out.plain = run.config;
+    out.resolved = resolve(run);
+  } catch (const Error&) {
+    return out;
+  }
+  return out;
+}
+
+const Reasons& compose_deviations() {
+  static const char* const unknown = "a key that the hydra node does not have is an error, not null";
+  static const Reasons all = {
+      {"several options of one group: ~parts", "a group of several options can be deleted"},
+      {"values added, changed and deleted: +a/b=1", "what looks like a group and is none is refused"},
+      {"what the hydra node says of the run: +x=${hydra:job.nope}", unknown},
+      {"what the hydra node says of the run: +x=${hydra:nope.x} | name=x", unknown},
+      {"what the hydra node says of the run: --config-name=told | +a=${.b} | +b=1",
+       "what a run was told is text: ${...} in it is shown, not read"},
+      {"what the hydra node says of the run: --config-name=numbered | hydra.job.num=3",
+       "the hydra node is not typed: a number stays a number"},
+  };
+  return all;
+}
+
+TEST(RecordedAnswers, Compositions) {
+  Answers answers(compose_deviations());
+  ComposeOptions options;
+  options.job_name = "app";
+  const std::vector<Question> questions = read_questions("compose.txt");
+  EXPECT_GT(questions.size(), 200u);
+  for (const Question& question : questions) {
+    std::map<std::string, std::string> files;
+    for (const auto& [path, text] : question.parts) files["conf/" + path] = text;
+    std::vector<std::string> words = words_of(question.text);
+    std::string name = "config";
+    if (const std::string flag = "--config-name="; !words.empty() && words[0].rfind(flag, 0) == 0) {
+      name = words[0].substr(flag.size());
+      words.erase(words.begin());
+    }
+    const Repository repository(std::make_shared<MemoryFileSystem>(files), "conf");
+    const auto [composed, resolved] = split_resolved(question.answer);
+    std::string ours;
+    bool same = false;
+    try {
+      const Composition run = compose(repository, name, words, options);
+      const Bases bases = words.empty() ? Bases() : without_words(repository, name, options);
+      const std::string plain = other_than(run.config, bases.plain);
+      ours = lists_of(run) + plain;
+      same = ours == composed;
+      try {
+        const std::string text = other_than(resolve(run), bases.resolved);
+        if (text != plain) ours += "resolved " + text;
+        same = same && ours == question.answer;
+      } catch (const Error& error) {
+        ours += "resolved error: " + error.message() + "\n";
+        same = same && resolved.rfind("resolved error", 0) == 0 && says(error, resolved);
+      }
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 1) << question.title();
+      ours = "error: " + error.message() + "\n";
+      same = composed.rfind("error", 0) == 0 && says(error, composed);
+    }
+    answers.compare(question.title(), ours, question.answer, same);
+  }
+}
+
+std::string quoted(const std::string& text) { return nlohmann::json(text).dump(-1, ' ', false); }
+
+std::string shown(const Node& node, bool with_quotes) {
+  switch (node.kind()) {
+    case Kind::missing: return "\"??\?\"";
+    case Kind::null: return "null";
+    case Kind::boolean: return node.as_bool() ? "true" : "false";
+    case Kind::string: {
+      const char quote = with_quotes ? node.quote() : '\0';
+      return (quote == '\'' ? "q" : quote == '"' ? "Q" : "") + quoted(node.as_string());
+    }
+    case Kind::list: {
+      std::string out;
+      for (const Node& item : node.items()) out += (out.empty() ? "" : ", ") + shown(item, with_quotes);
+      return "[" + out + "]";
+    }
+    case Kind::map: {
+      std::string out;
+      for (const Entry& entry : node.entries()) {
+        const std::string key = entry.key.kind == KeyKind::string ? quoted(entry.key.text) : entry.key.text;
+        out += (out.empty() ? "" : ", ") + key + ": " + shown(entry.value, with_quotes);
+      }
+      return "{" + out + "}";
+    }
+    case Kind::integer:
+    case Kind::floating: break;
+  }
+  return python_str(node);
+}
+
+std::string joined(const std::vector<std::string>& texts) {
+  std::string out;
+  for (const std::string& text : texts) out += " " + text;
+  return out;
+}
+
+std::string shown(const Sweep& sweep) {
+  std::string out;
+  switch (sweep.kind) {
+    case SweepKind::choice:
+      // Hydra takes the quotes off in choice(), and keeps them in a,b.
+      for (const Node& value : sweep.values) out += (out.empty() ? " " : " | ") + shown(value, sweep.simple);
+      out = (sweep.simple ? "sweep" : "choice") + out;
+      break;
+    case SweepKind::range:
+    case SweepKind::interval:
+      out = sweep.kind == SweepKind::range ? "range" : "interval";
+      for (const Node& value : sweep.values) out += " " + shown(value, true);
+      break;
+    case SweepKind::glob: out = "glob" + joined(sweep.include) + " but" + joined(sweep.exclude); break;
+  }
+  return out + (sweep.shuffle ? " shuffled" : "") + (sweep.tags.empty() ? "" : " tagged" + joined(sweep.tags));
+}
+
+std::string shown(const Override& word) {
+  static const char* const verbs[] = {"change", "add", "force", "remove"};
+  const std::string out = fmt::format("{} {}", verbs[static_cast<int>(word.kind)], word.key_element());
+  if (!word.value) return out;
+  const Sweep* sweep = std::get_if<Sweep>(&*word.value);
+  return out + " " + (sweep ? shown(*sweep) : shown(std::get<Node>(*word.value), true));
+}
+
+const Reasons& override_deviations() {
+  static const char* const key = "a key may begin with a digit, a dot or a minus, and blanks may stand around '='";
+  static const char* const nested = "a sweep in a sweep, a list or a dict is refused where it is written";
+  static const char* const truth = "null is no truth value, and a truth value is no number";
+  static const Reasons all = {
+      {"a =1", key},
+      {"0=1", key},
+      {"-a=1", key},
+      {".a=1", key},
+      {"a=1,choice(2,3)", nested},
+      {"a=choice(2,3),1", nested},
+      {"a=range(1,2),3", nested},
+      {"a=choice(choice(1,2),3)", nested},
+      {"a=[choice(1,2)]", nested},
+      {"a={x:choice(1,2)}", nested},
+      {"a=range(stop=3)", "range(stop=3) is range(3)"},
+      {"a=range(true)", truth},
+      {"a=bool(null)", truth},
+      {"a=shuffle()", "nothing cannot be shuffled"},
+      {"a=float(tag(t,choice(1,2)))", "a cast keeps the tags"},
+  };
+  return all;
+}
+
+TEST(RecordedAnswers, WordsOfTheCommandLine) {
+  Answers answers(override_deviations());
+  std::ifstream in = open_answers("overrides.txt");
+  size_t words = 0;
+  for (std::string line; std::getline(in, line);) {
+    const size_t arrow = line.find(" => ");
+    if (line.empty() || line[0] == '#') continue;
+    ASSERT_NE(arrow, std::string::npos) << line;
+    const std::string word = line.substr(0, arrow), theirs = line.substr(arrow + 4);
+    ++words;
+    std::string ours = "error";
+    try {
+      const Override parsed = parse_override(word);
+      EXPECT_EQ(parsed.text, word);
+      ours = shown(parsed);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 1) << word;
+      EXPECT_EQ(error.span().text, word) << error.what();
+    }
+    answers.compare(word, ours + "\n", theirs + "\n", ours == theirs);
+  }
+  EXPECT_GT(words, 450u);
+}
+
+// A value written as a word of an override again is read back as the same.
+TEST(RecordedAnswers, ValuesAreWrittenAsTheyAreRead) {
+  std::ifstream in = open_answers("overrides.txt");
+  size_t values = 0;
+  for (std::string line; std::getline(in, line);) {
+    if (line.rfind("a=", 0) != 0 || line.rfind(" => error") != std::string::npos) continue;
+    const std::string text = line.substr(0, line.find(" => "));
+    // A text that looks like a number is one again, as in Hydra.
+    if (override_deviations().count(text) != 0 || text.find("str(") != std::string::npos) continue;
+    const Override word = parse_override(text);
+    if (word.is_sweep()) continue;
+    const Override again = parse_override("a=" + to_override(word.node()));
+    ++values;
+    if (word.node().is(Kind::string) && word.node().as_string().empty() && !word.node().quote()) continue;
+    EXPECT_EQ(shown(again), shown(word)) << line << "\nwritten: " << to_override(word.node());
+  }
+  EXPECT_GT(values, 150u);
+}
+
+Node from_json(const nlohmann::ordered_json& json) {
+  if (json.is_null()) return Node::null();
+  if (json.is_boolean()) return Node::boolean(json.get<bool>());
+  if (json.is_number_integer()) return Node::integer(json.get<int64_t>());
+  if (json.is_number()) return Node::floating(json.get<double>());
+  if (json.is_string()) return Node::string(json.get<std::string>());
+  Node out = json.is_array() ? Node::list({}) : Node::map();
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_array()) {
+      out.items().push_back(from_json(value));
+    } else {
+      out.set(key, from_json(value));
+    }
+  }
+  return out;
+}
+
+TEST(RecordedAnswers, ValuesArePrintedAsYaml) {
+  std::ifstream in = open_answers("printed.txt");
+  size_t values = 0;
+  for (std::string line; std::getline(in, line);) {
+    const size_t arrow = line.rfind(" => ");
+    if (line.empty() || line[0] == '#') continue;
+    ASSERT_NE(arrow, std::string::npos) << line;
+    ++values;
+    Node node = Node::map();
+    node.set("k", from_json(nlohmann::ordered_json::parse(line.substr(0, arrow))));
+    const std::string wanted = nlohmann::json::parse(line.substr(arrow + 4)).get<std::string>();
+    EXPECT_EQ(to_yaml(node), wanted) << line.substr(0, arrow);
+    // NEL is a line break to YAML, read back as another one.
+    if (line.find("\\u0085") != std::string::npos) continue;
+    EXPECT_TRUE(equal(parse_yaml(wanted, "case"), node)) << line.substr(0, arrow);
+  }
+  EXPECT_GT(values, 300u);
+}
+
+const Reasons& tree_deviations() {
+  static const Reasons all = {
+      {"keys built of interpolations: select i", "an integer may count an item"},
+      {"keys and values of a map: resolve", "values are values whatever kind their keys are of"},
+  };
+  return all;
+}
+
+Node answer_tree(const Question& question) {
+  const Resolvers resolvers = Resolvers::standard();
+  std::vector<Node> nodes;
+  for (const auto& [path, text] : question.parts) nodes.push_back(parse_yaml(text, "case"));
+  std::istringstream words(question.text);
+  std::string command, key, value;
+  words >> command >> key >> std::ws;
+  std::getline(words, value);
+  if (command == "merge") {
+    for (size_t i = 1; i < nodes.size(); ++i) merge(nodes[0], nodes[i], resolvers, key == "strict");
+    return nodes[0];
+  }
+  if (command == "resolve") return resolve(nodes[0]);
+  if (command == "select") {
+    std::optional<Node> found = select(nodes[0], key, resolvers);
+    Node out = Node::map();
+    out.set("found", found && !found->is(Kind::missing) ? *found : Node::null());
+    return out;
+  }
+  UpdateOptions how;
+  how.merge = true;
+  how.struct_mode = true;
+  how.force_add = command == "add";
+  update(nodes[0], key, std::get<Node>(parse_override_value(value)), resolvers, how);
+  return nodes[0];
+}
+
+TEST(RecordedAnswers, Trees) {
+  Answers answers(tree_deviations());
+  const std::vector<Question> questions = read_questions("trees.txt");
+  EXPECT_GT(questions.size(), 80u);
+  for (const Question& question : questions) {
+    std::string ours;
+    bool same = false;
+    try {
+      ours = indented(to_yaml(answer_tree(question)));
+      same = ours == question.answer;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 1) << question.title();
+      ours = "error: " + error.message() + "\n";
+      same = question.answer.rfind("error", 0) == 0 && says(error, question.answer);
+    }
+    answers.compare(question.title(), ours, question.answer, same);
+  }
+}
+
+}  // namespace
+}  // namespace modelmeter::config

@@ -1,0 +1,147 @@
+#include "hardware/kernel_stack.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/files.h"
+#include "config/yaml.h"
+#include "hardware/catalog.h"
+
+namespace modelmeter {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+KernelStack read(const std::string& text) {
+  const config::Node node = config::parse_yaml(text, "stack.yaml");
+  return read_kernel_stack(config::View(node), "mine");
+}
+
+// A small stack: every class of kernels the same, one architecture.
+std::string small() {
+  std::string out = "name: mine\nsources:\n  fit: {title: a fit, date: 2026-11, kind: fitted}\nkernels:\n";
+  for (const char* name : memory_class_names()) {
+    out += "  " + std::string(name) + ": {fixed_us: 1.5, per_clock: 2, memory: 0.5, source: fit}\n";
+  }
+  return out +
+         "small_kernel: {value: 3, unit: us, source: fit}\n"
+         "architectures:\n"
+         "  sm90:\n"
+         "    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,\n"
+         "           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, full_rate: 4096, source: fit}\n"
+         "    convolution: {efficiency_2d: 0.5, efficiency_3d: 0.4, full_tiles: 3, narrow: 0.3, pointwise: 0.6,\n"
+         "                  vector: 0.2, rereads: 2, fixed_us: 4, source: fit}\n"
+         "    attention:\n"
+         "      flash:\n"
+         "        head_64: {per_clock: 1000, rows: 64, keys: 10, blocks: 2, fixed_us: 5, masked: 0.5, source: fit}\n"
+         "        head_128: {per_clock: 2000, rows: 128, keys: 20, blocks: 1, fixed_us: 6, source: fit}\n";
+}
+
+TEST(KernelStack, ReadsEachConstantInItsUnit) {
+  const KernelStack stack = read(small());
+  for (const MemoryConstants& c : stack.memory) {
+    EXPECT_DOUBLE_EQ(c.fixed, 1.5e-6);
+    EXPECT_DOUBLE_EQ(c.per_clock, 2);
+    EXPECT_DOUBLE_EQ(c.memory, 0.5);
+  }
+  EXPECT_DOUBLE_EQ(stack.small_kernel, 3e-6);
+  const ArchitectureConstants& sm90 = stack.architecture("sm90");
+  const GemmConstants& g = sm90.gemm;
+  EXPECT_THAT((std::vector<double>{g.efficiency, g.tile_loss, g.wide_tile_loss, g.prologue, g.memory, g.unaligned,
+                                   g.vector, g.full_rate}),
+              testing::ElementsAre(0.9, 8, 0.05, 110, 0.9, 0.2, 0.7, 4096));
+  EXPECT_DOUBLE_EQ(g.fixed, 2.5e-6);
+  EXPECT_DOUBLE_EQ(g.step, 0.05e-6);
+  EXPECT_DOUBLE_EQ(g.split, 6e-6);
+  EXPECT_DOUBLE_EQ(g.drain, 0.5e-6);
+  const ConvolutionConstants& c = sm90.convolution;
+  EXPECT_THAT(
+      (std::vector<double>{c.efficiency_2d, c.efficiency_3d, c.full_tiles, c.narrow, c.pointwise, c.vector, c.rereads}),
+      testing::ElementsAre(0.5, 0.4, 3, 0.3, 0.6, 0.2, 2));
+  EXPECT_DOUBLE_EQ(c.fixed, 4e-6);
+  const auto& heads = sm90.attention.at("flash");
+  ASSERT_EQ(heads.size(), 2u);
+  EXPECT_DOUBLE_EQ(heads.at(64).per_clock, 1000);
+  EXPECT_DOUBLE_EQ(heads.at(64).masked, 0.5);
+  EXPECT_DOUBLE_EQ(heads.at(128).rows, 128);
+  EXPECT_DOUBLE_EQ(heads.at(128).keys, 20);
+  EXPECT_DOUBLE_EQ(heads.at(128).blocks, 1);
+  EXPECT_DOUBLE_EQ(heads.at(128).fixed, 6e-6);
+  EXPECT_DOUBLE_EQ(heads.at(128).masked, 1);  // where the file does not say
+}
+
+TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
+  struct Case {
+    const char *from, *to, *error;
+  };
+  const Case cases[] = {
+      {"  fill: {fixed_us", "  fil: {fixed_us", "did you mean 'fill'?"},
+      {"  fill: {fixed_us: 1.5, ", "  fill: {", "kernels.fill.fixed_us: missing"},
+      {"  fill: {fixed_us: 1.5", "  fill: {fixed_us: -1.5", "expected a number of 0 or more"},
+      {"memory: 0.5, source: fit}", "memory: 0.5, source: fi}", "no source 'fi' in this file"},
+      {"memory: 0.5, source: fit}", "memory: 0.5}", "source: missing"},
+      {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
+      {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
+      {"rereads: 2, ", "", "convolution.rereads: missing"},
+      {"rows: 64, ", "", "head_64.rows: missing"},
+      {"head_64", "head64", "a head size is written head_128"},
+      {"head_64", "head_", "a head size is written head_128"},
+      {"head_64", "head_6x", "a head size is written head_128"},
+      {"      flash:", "      flsh:", "did you mean 'flash'?"},
+      {"    gemm:", "    gem:", "did you mean 'gemm'?"},
+  };
+  for (const Case& c : cases) {
+    std::string text = small();
+    const size_t at = text.find(c.from);
+    ASSERT_NE(at, std::string::npos) << c.from;
+    text.replace(at, std::string(c.from).size(), c.to);
+    try {
+      read(text);
+      ADD_FAILURE() << c.to << " is read";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.exit_code(), 1);
+      EXPECT_THAT(error.what(), AllOf(HasSubstr(c.error), HasSubstr("stack.yaml:"))) << c.to;
+    }
+  }
+}
+
+TEST(KernelStack, AnArchitectureThatItLacksIsRefused) {
+  const KernelStack stack = read(small());
+  try {
+    stack.architecture("sm9");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("the stack mine has no kernels for sm9"), HasSubstr("architectures: sm90")));
+  }
+}
+
+// Shares are shares, and no kernel starts in no time; every class of kernels has a name of its own.
+TEST(KernelStack, TheShippedOneIsPlausible) {
+  const KernelStack stack = load_kernel_stack(config::Repository(MODELMETER_SOURCE_DIR "/configs"), "torch_2_11");
+  for (size_t i = 0; i < memory_classes; ++i) {
+    const MemoryConstants& c = stack.memory[i];
+    EXPECT_GT(c.fixed, 0.5e-6) << memory_class_names()[i];
+    EXPECT_LT(c.fixed, 20e-6) << memory_class_names()[i];
+    EXPECT_GT(c.memory, 0.5) << memory_class_names()[i];
+    EXPECT_LT(c.memory, 1.2) << memory_class_names()[i];
+  }
+  ASSERT_FALSE(stack.architectures.empty());
+  for (const ArchitectureConstants& a : stack.architectures) {
+    EXPECT_GT(a.gemm.efficiency, 0.3) << a.name;
+    EXPECT_LE(a.gemm.efficiency, 1) << a.name;
+    for (const auto& [kernel, heads] : a.attention) {
+      for (const auto& [size, c] : heads) {
+        if (kernel != "efficient") {  // which takes heads of any size
+          EXPECT_LE(size, 256) << a.name << " " << kernel;
+        }
+        EXPECT_GT(c.per_clock, 0) << a.name << " " << kernel;
+        EXPECT_LE(c.masked, 1) << a.name << " " << kernel;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace modelmeter

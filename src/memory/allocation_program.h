@@ -1,0 +1,44 @@
+// What a traced run asks an allocator for, in order: allocations and frees, with its repetitions as loops.
+//
+// A tensor's storage is allocated for the op that makes it and freed when its last handle goes, before the op that
+// comes next; what an op needs while it runs (memory/workspace.h) is allocated and freed behind its outputs. In a loop
+// the storages of the recorded repetition stand for those of each: one that is carried on is freed in the repetition
+// after it (Trace::carried). Of a loop that grows, sizes lie on the line through the first repetition and the last.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "hardware/stack.h"
+#include "trace/trace.h"
+
+namespace modelmeter {
+
+struct AllocationEvent {
+  enum class Kind : uint8_t { allocate, free, begin, end };  // begin and end of a loop
+  Kind kind;
+  int32_t id;                         // of the storage; of a loop its index
+  int32_t op;                         // that comes next, or that it is for
+  int64_t bytes = 0, last_bytes = 0;  // of an allocation: in the first repetition of a growing loop, and in its last
+};
+
+struct AllocationLoop {
+  int64_t count = 1;
+  bool growing = false;
+  std::vector<std::pair<int32_t, int32_t>> carried;  // storages: found, left
+  size_t begin = 0, end = 0;                         // events
+};
+
+struct AllocationProgram {
+  std::vector<AllocationEvent> events;
+  std::vector<AllocationLoop> loops;
+  int32_t storages = 0;
+};
+
+// Of the ops [first, end) of a trace with every kernel; loops that grow should be unrolled where they are short
+// (Tracer::unrolls). What is alive before the first op and dies within is not of it. `streamed`: a module's own weights
+// are allocated while it runs.
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, bool streamed, const Stack& stack);
+
+}  // namespace modelmeter

@@ -1,0 +1,102 @@
+#include "memory/allocation_replay.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace modelmeter {
+namespace {
+
+using Kind = AllocationEvent::Kind;
+
+constexpr size_t longest_period = 16;     // of the allocator's states, in repetitions
+constexpr int64_t most_of_growing = 256;  // repetitions of a growing loop that are replayed, evenly over all
+
+}  // namespace
+
+bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t iterations) {
+  for (size_t i = first; i < end; ++i) {
+    const AllocationEvent& event = program_.events[i];
+    ++replayed_;
+    if (event.kind == Kind::allocate) {
+      if (!allocate(event, iteration, iterations)) return false;
+    } else if (event.kind == Kind::free) {
+      Blocks& blocks = instances_[static_cast<size_t>(event.id)];
+      for (const CachingAllocator::Block block : blocks) allocator_.free(block);
+      blocks.clear();
+    } else if (event.kind == Kind::begin) {
+      const AllocationLoop& loop = program_.loops[static_cast<size_t>(event.id)];
+      if (!run_loop(loop, iteration, iterations)) return false;
+      i = loop.end;
+    }
+  }
+  return true;
+}
+
+// `iteration` is that of the growing loop around it.
+bool AllocationReplay::run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations) {
+  if (loop.growing) {
+    const int64_t times = std::min(loop.count, most_of_growing);
+    for (int64_t k = 0; k < times; ++k) {
+      const int64_t at = times == 1 ? 0 : k * (loop.count - 1) / (times - 1);
+      if (k > 0) carry_on(loop);
+      if (!run(loop.begin + 1, loop.end, at, loop.count)) return false;
+    }
+    return true;
+  }
+  std::vector<uint64_t> states;  // after each repetition, the latest last
+  for (int64_t left = loop.count; left > 0;) {
+    if (!states.empty()) carry_on(loop);
+    if (!run(loop.begin + 1, loop.end, iteration, iterations)) return false;
+    --left;
+    const uint64_t now = state(loop);
+    const auto before = std::find(states.rbegin(), states.rend(), now);
+    if (before != states.rend()) left %= (before - states.rbegin()) + 1;
+    if (states.size() == longest_period) states.erase(states.begin());
+    states.push_back(now);
+  }
+  return true;
+}
+
+bool AllocationReplay::allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations) {
+  const int64_t grown = iterations < 2 ? 0 : (event.last_bytes - event.bytes) / (iterations - 1) * iteration;
+  const int64_t allocated = allocator_.peak_allocated(), reserved = allocator_.peak_reserved();
+  const CachingAllocator::Block block = allocator_.allocate(event.bytes + grown);
+  if (block == CachingAllocator::none) {
+    failed_op_ = event.op;
+    failed_bytes_ = event.bytes + grown;
+    return false;
+  }
+  if (allocator_.peak_allocated() > allocated) peak_allocated_op_ = event.op;
+  if (allocator_.peak_reserved() > reserved) peak_reserved_op_ = event.op;
+  instances_[static_cast<size_t>(event.id)].push_back(block);
+  return true;
+}
+
+// What the repetition left is what the next one finds.
+void AllocationReplay::carry_on(const AllocationLoop& loop) {
+  for (const auto& [found, left] : loop.carried) {
+    Blocks& into = instances_[static_cast<size_t>(found)];
+    Blocks& from = instances_[static_cast<size_t>(left)];
+    into.insert(into.end(), from.begin(), from.end());
+    from.clear();
+  }
+}
+
+uint64_t AllocationReplay::state(const AllocationLoop& loop) const {
+  uint64_t out = allocator_.state();
+  for (const auto& [found, left] : loop.carried) {
+    for (const CachingAllocator::Block block : instances_[static_cast<size_t>(left)]) {
+      out = out * 0x9e3779b97f4a7c15U + static_cast<uint64_t>(allocator_.address(block));
+    }
+  }
+  return out;
+}
+
+void AllocationReplay::free_rest() {
+  for (Blocks& blocks : instances_) {
+    for (const CachingAllocator::Block block : blocks) allocator_.free(block);
+    blocks.clear();
+  }
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,48 @@
+// A run's allocations on the caching allocator. Repetitions are replayed until the allocator is as one of them found it
+// before; the rest are then the same and are not replayed.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "memory/allocation_program.h"
+#include "memory/caching_allocator.h"
+
+namespace modelmeter {
+
+class AllocationReplay {
+ public:
+  // Keeps references to both.
+  AllocationReplay(const AllocationProgram& program, CachingAllocator& allocator)
+      : program_(program), allocator_(allocator), instances_(static_cast<size_t>(program.storages)) {}
+
+  // False where the device has no room for an allocation: failed_op() and failed_bytes() say for which. What the
+  // program leaves allocated stays so until free_rest().
+  bool run() { return run(0, program_.events.size(), 0, 1); }
+  void free_rest();
+
+  int32_t failed_op() const { return failed_op_; }
+  int64_t failed_bytes() const { return failed_bytes_; }
+  // The ops before or for which allocated and reserved memory rose to the highest of this run; -1: none rose above what
+  // it found as the allocator's peak.
+  int32_t peak_allocated_op() const { return peak_allocated_op_; }
+  int32_t peak_reserved_op() const { return peak_reserved_op_; }
+  int64_t replayed() const { return replayed_; }  // events
+
+ private:
+  using Blocks = std::vector<CachingAllocator::Block>;
+
+  bool run(size_t first, size_t end, int64_t iteration, int64_t iterations);
+  bool run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
+  bool allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations);
+  void carry_on(const AllocationLoop& loop);
+  uint64_t state(const AllocationLoop& loop) const;
+
+  const AllocationProgram& program_;
+  CachingAllocator& allocator_;
+  std::vector<Blocks> instances_;  // by storage: those alive, of several repetitions where nothing lets them go
+  int32_t failed_op_ = -1, peak_allocated_op_ = -1, peak_reserved_op_ = -1;
+  int64_t failed_bytes_ = 0, replayed_ = 0;
+};
+
+}  // namespace modelmeter

@@ -1,0 +1,177 @@
+#include "memory/run_replay.h"
+
+#include <algorithm>
+#include <map>
+
+#include "memory/allocation_replay.h"
+
+namespace modelmeter {
+namespace {
+
+// Loops as short as those over chunks of a video are traced in full; tokens are not.
+constexpr int64_t unrolled = 256;
+
+// Tensors of a module on the device.
+std::vector<int64_t> tensors_of(const Resident& r) {
+  std::vector<int64_t> out;
+  int64_t rest = r.bytes;
+  if (r.layer != nullptr) {
+    r.layer->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+      out.push_back(spec.bytes());
+      rest -= spec.bytes();
+    });
+  }
+  if (rest > 0) out.push_back(rest);  // buffers
+  return out;
+}
+
+class Runner {
+ public:
+  Runner(const Trace& trace, const Stack& stack, const AllocatorSettings& settings)
+      : trace_(trace), stack_(stack), allocator_(stack.allocator, settings) {}
+
+  // What `there` lists and is not there comes, what is there and it does not list goes. False: no room.
+  bool move_weights(const Residents& there, const std::string& stage) {
+    for (auto held = held_.begin(); held != held_.end();) {
+      const bool stays =
+          std::any_of(there.list.begin(), there.list.end(), [&](const Resident& r) { return r.what == held->first; });
+      if (!stays) free(held->second);
+      held = stays ? std::next(held) : held_.erase(held);
+    }
+    if (there.empties_cache) allocator_.empty_cache();
+    for (const Resident& r : there.list) {
+      if (held_.count(r.what) != 0) continue;
+      Blocks& blocks = held_[r.what];
+      for (const int64_t bytes : tensors_of(r)) {
+        if (!allocate(bytes, blocks, stage)) return false;
+      }
+    }
+    return true;
+  }
+
+  // Ops [first, end), so often; what they leave goes with the stage. False: no room.
+  bool run(const std::string& stage, int32_t first, int32_t end, int64_t input_bytes, bool streamed = false) {
+    Blocks inputs;
+    if (input_bytes > 0 && !allocate(input_bytes, inputs, stage)) return false;
+    const AllocationProgram program = allocation_program(trace_, first, end, streamed, stack_);
+    if (!take_cublas_workspace(stage, first, end)) return false;
+    AllocationReplay replay(program, allocator_);
+    const bool fits = replay.run();
+    if (!fits) {
+      const Op& op = trace_.ops[static_cast<size_t>(replay.failed_op())];
+      out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(),
+                      "aten." + std::string(info(op.kernel).name), trace_.path(op.scope)}};
+    }
+    peak_op_ = replay.peak_reserved_op();
+    replay.free_rest();
+    free(inputs);
+    return fits;
+  }
+
+  void begin_stage() {
+    allocator_.reset_peaks();
+    peak_op_ = -1;
+  }
+  void end_stage(const std::string& id) {
+    out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved(), peak_op_});
+    out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
+    out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
+  }
+  RunReplay finish() {
+    out_.retries = allocator_.retries();
+    out_.segments = allocator_.segments();
+    return std::move(out_);
+  }
+
+ private:
+  using Blocks = std::vector<CachingAllocator::Block>;
+
+  bool allocate(int64_t bytes, Blocks& blocks, const std::string& stage) {
+    if (bytes == 0) return true;
+    const CachingAllocator::Block block = allocator_.allocate(bytes);
+    if (block != CachingAllocator::none) return blocks.push_back(block), true;
+    out_.failed = {{stage, bytes, allocator_.allocated(), allocator_.reserved(), "", ""}};
+    return false;
+  }
+  void free(Blocks& blocks) {
+    for (const CachingAllocator::Block block : blocks) allocator_.free(block);
+    blocks.clear();
+  }
+
+  // The first matrix product makes a handle of cuBLAS, which keeps its workspace.
+  bool take_cublas_workspace(const std::string& stage, int32_t first, int32_t end) {
+    if (!cublas_.empty()) return true;
+    const auto product = [&](const Op& op) { return info(op.kernel).kind == OpKind::matmul; };
+    const auto* const ops = trace_.ops.data();
+    if (std::none_of(ops + first, ops + end, product)) return true;
+    out_.cublas_workspace = stack_.cublas_workspace.value;
+    return allocate(out_.cublas_workspace, cublas_, stage);
+  }
+
+  const Trace& trace_;
+  const Stack& stack_;
+  CachingAllocator allocator_;
+  std::map<std::string, Blocks> held_;  // weights, by whose
+  Blocks cublas_;
+  int32_t peak_op_ = -1;
+  RunReplay out_;
+};
+
+struct OpRange {
+  int32_t first = 0, end = 0;
+};
+
+OpRange ops_within(const Trace& trace, int32_t scope) {
+  OpRange out;
+  const auto within = [&](const Op& op) { return trace.is_within(op.scope, scope); };
+  const Op* const first = std::find_if(trace.ops.begin(), trace.ops.end(), within);
+  out.first = static_cast<int32_t>(first - trace.ops.begin());
+  out.end = static_cast<int32_t>(std::find_if_not(first, trace.ops.end(), within) - trace.ops.begin());
+  return out;
+}
+
+}  // namespace
+
+RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,
+                     const std::string& only) {
+  Tracer tracer;
+  tracer.unrolls = unrolled;
+  model.trace(tracer);
+  const Trace& trace = tracer.trace();
+  Runner runner(trace, stack, settings);
+  bool fits = true;
+  for (size_t i = 0; fits && i < model.stages().size(); ++i) {
+    const Stage& stage = *model.stages()[i];
+    if (!only.empty() && stage.id() != only) continue;
+    const Residence& residence = trace.residences[i];
+    const Residents there = model.residents(stage);
+    runner.begin_stage();
+    fits = runner.move_weights(there, stage.id());
+    if (fits && residence.on_device) {
+      const OpRange ops = ops_within(trace, residence.scope);
+      fits = runner.run(stage.id(), ops.first, ops.end, residence.given_bytes - there.bytes(), residence.streamed);
+    }
+    runner.end_stage(stage.id());
+  }
+  return runner.finish();
+}
+
+RunReplay replay_forward(const Stage& stage, const Stack& stack, const AllocatorSettings& settings) {
+  Tracer tracer;
+  tracer.unrolls = unrolled;
+  stage.trace_forward(tracer);
+  const Trace& trace = tracer.trace();
+  Runner runner(trace, stack, settings);
+  const int64_t weights = stage.weight_and_buffer_bytes();
+  Residents there;
+  there.list = {{stage.id(), weights, &stage.layer()}};
+  bool fits = runner.move_weights(there, stage.id());
+  for (int forward = 0; fits && forward < 2; ++forward) {
+    runner.begin_stage();
+    fits = runner.run(stage.id(), 0, static_cast<int32_t>(trace.ops.size()), trace.given_bytes - weights);
+    if (forward == 1 || !fits) runner.end_stage(stage.id());
+  }
+  return runner.finish();
+}
+
+}  // namespace modelmeter

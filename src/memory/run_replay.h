@@ -1,0 +1,47 @@
+// A whole run on the caching allocator: weights as they come and go with the stages, the ops' allocations in their
+// order, workspaces of libraries. What torch.cuda.max_memory_allocated() and max_memory_reserved() then say.
+//
+// Weights are allocated tensor by tensor in the order in which their modules declare them, before the stage that needs
+// them; a stage's inputs, and what is held beside it, as one block. Not modelled: what loading and moving weights takes
+// beside them, and what the stages hand on is not where the stage before left it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "memory/caching_allocator.h"
+#include "model/analytic_model.h"
+
+namespace modelmeter {
+
+struct ReplayedStage {
+  std::string id;
+  int64_t peak_allocated = 0, peak_reserved = 0;  // while it ran, in bytes
+  int32_t peak_reserved_op = -1;                  // the op of the trace for which reserved memory rose to its highest
+};
+
+// An allocation that the device had no room for.
+struct OutOfMemory {
+  std::string stage;
+  int64_t requested = 0, allocated = 0, reserved = 0;  // bytes; the latter two when it was asked for
+  std::string kernel, scope;                           // whose; "" where it was for weights or inputs
+};
+
+struct RunReplay {
+  std::vector<ReplayedStage> stages;
+  int64_t peak_allocated = 0, peak_reserved = 0;
+  int64_t cublas_workspace = 0;     // bytes that a handle of cuBLAS keeps; 0 where no matrix product runs
+  int64_t retries = 0;              // how often the device was full and freed segments went back to it
+  std::vector<OutOfMemory> failed;  // none, or the one at which the run ends
+  std::vector<CachingAllocator::SegmentView> segments;  // at the end
+};
+
+// The run of the configuration, stage by stage; `only`: one stage of it by itself, by its id.
+RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings = {},
+                     const std::string& only = "");
+
+// A forward of one stage with its weights alone on the device, after another like it: what a benchmark of it measures.
+RunReplay replay_forward(const Stage& stage, const Stack& stack, const AllocatorSettings& settings = {});
+
+}  // namespace modelmeter

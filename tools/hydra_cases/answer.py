@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+"""Writes what Hydra and OmegaConf answer into files of cases, below each question.
+
+usage: answer.py src/config/recorded/*.txt        (hydra-core 1.3.2, omegaconf 2.3.0)
+
+The files hold the questions; the answers in them are replaced. Lines that begin with '#' before the first case are
+comments. src/config/answers_test.cc asks our code the same.
+
+  compose.txt     === NAME, then the files of a small application (--- PATH), then questions: >>> WORD | WORD
+                  (--config-name=NAME takes another config). Answered with the choices, the final defaults list
+                  (path@package, '*' where it is a config's own body), the top-level keys and the YAML of those that are
+                  others than without the words, the same resolved where that differs; or the first line of the error.
+  printed.txt     a JSON value a line, " => ", the YAML of {k: value} as a JSON string
+  overrides.txt   a word of the command line a line, " => ", what the grammar makes of it
+  trees.txt       === NAME, documents (---), then questions: >>> merge, >>> merge strict (in struct mode),
+                  >>> select KEY, >>> update KEY WORD, >>> add KEY WORD (force_add), >>> resolve. Answered with YAML.
+"""
+
+import json
+import os
+import sys
+import tempfile
+import warnings
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import (ChoiceSweep, Glob, IntervalSweep, OverrideType, QuotedString, Quote,
+                                              RangeSweep)
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, OverrideParseException
+from hydra.types import RunMode
+from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import GrammarParseError, OmegaConfBaseException
+
+os.environ["RECORD_ME"] = "[1, x]"
+os.environ.pop("NOT_SET_HERE", None)
+warnings.filterwarnings("ignore")
+
+
+def indented(text):
+    return "".join("  " + line + "\n" for line in text.split("\n")[:-1])
+
+
+def first_line(error):
+    return next((line.rstrip() for line in str(error).split("\n") if line.strip()), None)
+
+
+def error_text(error):
+    # Words that are ANTLR's, PyYAML's or Python's are not compared: what matters is that it is refused.
+    of_hydra = isinstance(error, (HydraException, OmegaConfBaseException))
+    if not of_hydra or isinstance(error, (OverrideParseException, GrammarParseError)):
+        return "error\n"
+    return f"error: {first_line(error)}\n" if first_line(error) else "error\n"
+
+
+def in_folder(files, run):
+    with tempfile.TemporaryDirectory() as folder:
+        for path, text in files.items():
+            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
+            with open(os.path.join(folder, path), "w") as out:
+                out.write(text)
+        with initialize_config_dir(config_dir=folder, version_base="1.3", job_name="app"):
+            return run()
+
+
+def other_than(config, base):
+    """The top-level keys in their order, and the YAML of those whose value is another than without the words."""
+    keys = [key for key in config if base is None or key not in base or yaml_at(config, key) != yaml_at(base, key)]
+    text = "keys:" + "".join(f" {key}" for key in config) + "\n"
+    return text + ("" if not keys else indented(OmegaConf.to_yaml({key: config[key] for key in keys})))
+
+
+def yaml_at(config, key):
+    return OmegaConf.to_yaml({"value": config[key]})
+
+
+def plain(config):
+    return OmegaConf.to_container(config, resolve=False)
+
+
+def resolved(config, whole):
+    HydraConfig.instance().set_config(whole)  # what ${hydra:...} reads
+    return OmegaConf.to_container(config, resolve=True)
+
+
+def answer_compose(files, question):
+    words = [word.strip() for word in question.split(" | ") if word.strip()]
+    name = "config"
+    if words and words[0].startswith("--config-name="):
+        name = words.pop(0).split("=", 1)[1]
+
+    def without_words(form):
+        if not words:
+            return None
+        try:
+            return form(compose(config_name=name), compose(config_name=name, return_hydra_config=True))
+        except Exception:
+            return None
+
+    def run():
+        whole = compose(config_name=name, overrides=words, return_hydra_config=True)
+        listed = GlobalHydra.instance().config_loader().compute_defaults_list(name, words, RunMode.RUN)
+        ours = [d for d in listed.defaults if not (d.config_path or "").startswith("hydra/")]
+        choices = {k: v for k, v in whole.hydra.runtime.choices.items() if not k.startswith("hydra/")}
+        text = "choices:" + "".join(f" {k}={'null' if v is None else v}" for k, v in sorted(choices.items())) + "\n"
+        text += "defaults:" + "".join(f" {d.config_path}@{d.package or ''}{'*' if d.is_self else ''}" for d in ours) + "\n"
+        job = compose(config_name=name, overrides=words)
+        unresolved = other_than(plain(job), without_words(lambda config, _: plain(config)))
+        text += unresolved
+        base = without_words(resolved)
+        try:
+            final = other_than(resolved(job, whole), base)
+        except Exception as error:
+            return text + "resolved " + error_text(error)
+        return text if final == unresolved else text + "resolved " + final
+
+    try:
+        return in_folder(files, run)
+    except Exception as error:
+        return error_text(error)
+
+
+def shown(value, quotes=True):
+    """A value as answers_test.cc shows it too: JSON, with q before texts in single quotes and Q before double ones."""
+    if isinstance(value, QuotedString):
+        mark = "" if not quotes else "q" if value.quote == Quote.single else "Q"
+        return mark + json.dumps(value.text, ensure_ascii=False)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list):
+        return "[" + ", ".join(shown(item, quotes) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key_shown(k)}: {shown(v, quotes)}" for k, v in value.items()) + "}"
+    if isinstance(value, ChoiceSweep):
+        kind = "sweep" if value.simple_form else "choice"
+        out = f"{kind} " + " | ".join(shown(item, value.simple_form) for item in value.list)
+        return out + (" shuffled" if value.shuffle else "") + tags(value)
+    if isinstance(value, RangeSweep):
+        out = f"range {shown(value.start)} {shown(value.stop)} {shown(value.step)}"
+        return out + (" shuffled" if value.shuffle else "") + tags(value)
+    if isinstance(value, IntervalSweep):
+        return f"interval {shown(value.start)} {shown(value.end)}" + tags(value)
+    if isinstance(value, Glob):
+        return f"glob {' '.join(value.include)} but {' '.join(value.exclude)}".rstrip()
+    raise TypeError(type(value))
+
+
+def tags(sweep):
+    return " tagged " + " ".join(sorted(sweep.tags)) if sweep.tags else ""
+
+
+def key_shown(key):
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if key is None or isinstance(key, (int, float)):
+        return "null" if key is None else repr(key)
+    return json.dumps(str(key), ensure_ascii=False)
+
+
+def answer_override(word):
+    try:
+        parsed = OverridesParser.create().parse_override(word)
+        verb = {OverrideType.CHANGE: "change", OverrideType.ADD: "add", OverrideType.FORCE_ADD: "force",
+                OverrideType.DEL: "remove"}[parsed.type]
+        key = parsed.key_or_group + (f"@{parsed.package}" if parsed.package is not None else "")
+        # `~key` and `~key=null` are told apart by the type of the value.
+        value = "" if parsed.value_type is None else " " + shown(parsed._value)
+        return f"{verb} {key}{value}"
+    except Exception:
+        return "error"
+
+
+def answer_tree(documents, question):
+    try:
+        nodes = [OmegaConf.create(text) for text in documents]
+        command, *rest = question.split(" ", 2)
+        if command == "merge":
+            OmegaConf.set_struct(nodes[0], rest == ["strict"])
+            return indented(OmegaConf.to_yaml(OmegaConf.merge(*nodes)))
+        root = nodes[0]
+        if command == "resolve":
+            return indented(OmegaConf.to_yaml(root, resolve=True))
+        if command == "select":
+            found = OmegaConf.select(root, rest[0])
+            return indented(OmegaConf.to_yaml(OmegaConf.create({"found": found})))
+        value = OverridesParser.create().parse_override("x=" + rest[1]).value()
+        OmegaConf.set_struct(root, True)
+        OmegaConf.update(root, rest[0], value, merge=True, force_add=command == "add")
+        return indented(OmegaConf.to_yaml(root))
+    except Exception as error:
+        return error_text(error)
+
+
+def questions(lines, answer):
+    """The file with the answers of a kind put in: fixtures are what stands before the first question of a case."""
+    out, parts, name = [], {}, None
+    in_answer = False
+    for line in lines:
+        if line.startswith("=== "):
+            out.append(("\n" if out and out[-1] != "\n" else "") + line)
+            parts, name, in_answer = {}, None, False
+        elif line.startswith("---"):
+            name = line[3:].strip() or str(len(parts))
+            parts[name] = ""
+            out.append(line)
+            in_answer = False
+        elif line.startswith(">>>"):
+            out.append(line)
+            out.append(answer(parts, line[3:].strip()))
+            name, in_answer = None, True
+        elif not in_answer:
+            if name is not None:
+                parts[name] += line
+            out.append(line)
+    return "".join(out)
+
+
+def main(paths):
+    for path in paths:
+        with open(path) as file:
+            lines = file.readlines()
+        kind = os.path.basename(path)
+        if kind == "compose.txt":
+            text = questions(lines, answer_compose)
+        elif kind == "trees.txt":
+            text = questions(lines, lambda parts, question: answer_tree(list(parts.values()), question))
+        elif kind == "overrides.txt":
+            words = [line.rstrip("\n").split(" => ")[0] for line in lines if line.strip() and not line.startswith("#")]
+            text = "".join(line for line in lines if line.startswith("#")) + "\n"
+            text += "".join(f"{word} => {answer_override(word)}\n" for word in words)
+        elif kind == "printed.txt":
+            values = [line.rstrip("\n").split(" => ")[0] for line in lines if line.strip() and not line.startswith("#")]
+            text = "".join(line for line in lines if line.startswith("#")) + "\n"
+            text += "".join(f"{value} => {json.dumps(OmegaConf.to_yaml({'k': json.loads(value)}))}\n" for value in values)
+        else:
+            sys.exit(f"answer.py: {path} is no file of cases")
+        with open(path, "w") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
