@@ -22,20 +22,29 @@ KernelStack read(const std::string& text) {
 std::string small() {
   std::string out = "name: mine\nsources:\n  fit: {title: a fit, date: 2026-11, kind: fitted}\nkernels:\n";
   for (const char* name : memory_class_names()) {
-    out += "  " + std::string(name) + ": {fixed_us: 1.5, per_clock: 2, memory: 0.5, source: fit}\n";
+    out += "  " + std::string(name) +
+           ": {fixed_us: 1.5, per_clock: 2, in_l2: 0.3, row_clocks: 40, element_ns: 2.5, memory: 0.5, source: fit}\n";
   }
   return out +
          "small_kernel: {value: 3, unit: us, source: fit}\n"
          "architectures:\n"
          "  sm90:\n"
          "    gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,\n"
-         "           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, full_rate: 4096, source: fit}\n"
-         "    convolution: {efficiency_2d: 0.5, efficiency_3d: 0.4, full_tiles: 3, narrow: 0.3, pointwise: 0.6,\n"
-         "                  vector: 0.2, rereads: 2, fixed_us: 4, source: fit}\n"
+         "           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, operands: 67, stream: 18,\n"
+         "           unaligned_step_us: 0.4, vector_product_us: 1.6, full_rate: 4096, source: fit}\n"
+         "    convolution:\n"
+         "      tf32: {tiles: 0.5, full: 0.6, pointwise: 0.2, operands: 26, source: fit}\n"
+         "      half: {tiles: 0.7, full: 0.8, pointwise: 0.3, operands: 35, source: fit}\n"
+         "      operands_2d: 34\n"
+         "      patches: 0.1\n"
+         "      vector: 0.4\n"
+         "      fixed_us: 4\n"
+         "      source: fit\n"
          "    attention:\n"
          "      flash:\n"
-         "        head_64: {per_clock: 1000, rows: 64, keys: 10, blocks: 2, fixed_us: 5, masked: 0.5, source: fit}\n"
-         "        head_128: {per_clock: 2000, rows: 128, keys: 20, blocks: 1, fixed_us: 6, source: fit}\n";
+         "        head_64: {per_clock: 1000, rows: 64, keys: 10, step: 128, pad: 32, blocks: 2, alone: 1.2, fixed_us: 5, masked: 0.5,\n"
+         "                  source: fit}\n"
+         "        head_128: {per_clock: 2000, rows: 128, keys: 20, step: 64, pad: 64, blocks: 1, alone: 1, fixed_us: 6, source: fit}\n";
 }
 
 TEST(KernelStack, ReadsEachConstantInItsUnit) {
@@ -44,6 +53,9 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
     EXPECT_DOUBLE_EQ(c.fixed, 1.5e-6);
     EXPECT_DOUBLE_EQ(c.per_clock, 2);
     EXPECT_DOUBLE_EQ(c.memory, 0.5);
+    EXPECT_DOUBLE_EQ(c.in_l2, 0.3);
+    EXPECT_DOUBLE_EQ(c.row, 40);
+    EXPECT_DOUBLE_EQ(c.element, 2.5e-9);
   }
   EXPECT_DOUBLE_EQ(stack.small_kernel, 3e-6);
   const ArchitectureConstants& sm90 = stack.architecture("sm90");
@@ -55,15 +67,22 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
   EXPECT_DOUBLE_EQ(g.step, 0.05e-6);
   EXPECT_DOUBLE_EQ(g.split, 6e-6);
   EXPECT_DOUBLE_EQ(g.drain, 0.5e-6);
+  EXPECT_THAT((std::vector<double>{g.operands, g.stream}), testing::ElementsAre(67, 18));
+  EXPECT_DOUBLE_EQ(g.unaligned_step, 0.4e-6);
+  EXPECT_DOUBLE_EQ(g.vector_product, 1.6e-6);
   const ConvolutionConstants& c = sm90.convolution;
-  EXPECT_THAT(
-      (std::vector<double>{c.efficiency_2d, c.efficiency_3d, c.full_tiles, c.narrow, c.pointwise, c.vector, c.rereads}),
-      testing::ElementsAre(0.5, 0.4, 3, 0.3, 0.6, 0.2, 2));
+  EXPECT_THAT((std::vector<double>{c.tf32.tiles, c.tf32.full, c.tf32.pointwise, c.tf32.operands, c.half.tiles,
+                                   c.half.full, c.half.pointwise, c.half.operands}),
+              testing::ElementsAre(0.5, 0.6, 0.2, 26, 0.7, 0.8, 0.3, 35));
+  EXPECT_THAT((std::vector<double>{c.operands_2d, c.patches, c.vector}), testing::ElementsAre(34, 0.1, 0.4));
   EXPECT_DOUBLE_EQ(c.fixed, 4e-6);
   const auto& heads = sm90.attention.at("flash");
   ASSERT_EQ(heads.size(), 2u);
   EXPECT_DOUBLE_EQ(heads.at(64).per_clock, 1000);
   EXPECT_DOUBLE_EQ(heads.at(64).masked, 0.5);
+  EXPECT_DOUBLE_EQ(heads.at(64).step, 128);
+  EXPECT_DOUBLE_EQ(heads.at(64).pad, 32);
+  EXPECT_DOUBLE_EQ(heads.at(64).alone, 1.2);
   EXPECT_DOUBLE_EQ(heads.at(128).rows, 128);
   EXPECT_DOUBLE_EQ(heads.at(128).keys, 20);
   EXPECT_DOUBLE_EQ(heads.at(128).blocks, 1);
@@ -83,7 +102,10 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
       {"memory: 0.5, source: fit}", "memory: 0.5}", "source: missing"},
       {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
-      {"rereads: 2, ", "", "convolution.rereads: missing"},
+      {"      patches: 0.1\n", "", "convolution.patches: missing"},
+      {"      tf32: {", "      tf3: {", "did you mean 'tf32'?"},
+      {"tf32: {tiles: 0.5, ", "tf32: {", "tf32.tiles: missing"},
+      {"step: 128, ", "", "head_64.step: missing"},
       {"rows: 64, ", "", "head_64.rows: missing"},
       {"head_64", "head64", "a head size is written head_128"},
       {"head_64", "head_", "a head size is written head_128"},
