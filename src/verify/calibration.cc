@@ -18,7 +18,7 @@
 namespace modelmeter {
 namespace {
 
-constexpr double microsecond = 1e-6;
+constexpr double row_us = 1e-6;
 constexpr double held_back = 1e-3;  // s, of what matrix units bound
 constexpr int most_steps = 12;
 constexpr double probe = 0.02;      // of a factor; tiles make times step
@@ -26,23 +26,23 @@ constexpr double huber = 0.1;       // residuals beyond count by their size, not
 constexpr double least_weight = 3;  // rows' worth of dependence
 constexpr double largest_step = 0.3, settled = 1e-3;
 
-struct Constant {
+struct FittedConstant {
   const char* name;
   Quantity Device::* member;
 };
-constexpr std::array<Constant, 4> constants = {{{"memory_fraction", &Device::memory_fraction},
-                                                {"boost_clock", &Device::boost_clock},
-                                                {"tensor_clock", &Device::tensor_clock},
-                                                {"l2_size", &Device::l2_size}}};
+constexpr std::array<FittedConstant, 4> constants = {{{"memory_fraction", &Device::memory_fraction},
+                                                      {"boost_clock", &Device::boost_clock},
+                                                      {"tensor_clock", &Device::tensor_clock},
+                                                      {"l2_size", &Device::l2_size}}};
 using Factors = std::array<double, constants.size()>;  // logarithms
 
-struct Row {
+struct TimedRow {
   std::vector<DeviceKernel> kernels;
   double seconds = 0;
   bool loop = false;  // of a table: the power limit acts on it
 };
 
-Machine with(const Machine& base, const Factors& factors) {
+Machine machine_with(const Machine& base, const Factors& factors) {
   Device device = base.device();
   for (size_t k = 0; k < constants.size(); ++k) (device.*constants[k].member).value *= std::exp(factors[k]);
   // Rates of matrix units are the sheet's at tensor_clock: a factor of the clock alone leaves them.
@@ -50,16 +50,16 @@ Machine with(const Machine& base, const Factors& factors) {
   return Machine(std::move(device), base.stack(), base.host());
 }
 
-double seconds_of(const Row& row, const Machine& machine) {
+double seconds_of(const TimedRow& row, const Machine& machine) {
   if (row.loop) return looped_seconds(row.kernels, machine);
   double sum = 0;
   for (const DeviceKernel& kernel : row.kernels) sum += time_of(kernel, machine).seconds(1);
   return sum;
 }
 
-std::vector<double> residuals(const std::vector<Row>& rows, const Machine& machine) {
+std::vector<double> residuals(const std::vector<TimedRow>& rows, const Machine& machine) {
   std::vector<double> out;
-  for (const Row& row : rows) out.push_back(std::log(seconds_of(row, machine) / row.seconds));
+  for (const TimedRow& row : rows) out.push_back(std::log(seconds_of(row, machine) / row.seconds));
   return out;
 }
 
@@ -91,7 +91,7 @@ Matrix inverse(Matrix a) {
 
 class Fit {
  public:
-  Fit(const std::vector<Row>& rows, const Machine& base) : rows_(rows), base_(base) {
+  Fit(const std::vector<TimedRow>& rows, const Machine& base) : rows_(rows), base_(base) {
     for (size_t k = 0; k < constants.size(); ++k) known_[k] = (base.device().*constants[k].member).known();
   }
 
@@ -113,7 +113,7 @@ class Fit {
     linearise();
   }
 
-  Machine machine() const { return with(base_, factors_); }
+  Machine machine() const { return machine_with(base_, factors_); }
   double factor(size_t k) const { return std::exp(factors_[k]); }
   double weight(size_t k) const { return weights_[k]; }
   bool fitted(size_t k) const { return fitted_[k]; }
@@ -135,7 +135,7 @@ class Fit {
       if (!known_[k]) continue;
       Factors moved = factors_;
       moved[k] += probe;
-      const std::vector<double> there = residuals(rows_, with(base_, moved));
+      const std::vector<double> there = residuals(rows_, machine_with(base_, moved));
       for (size_t i = 0; i < rows_.size(); ++i) slopes[k][i] = (there[i] - at[i]) / probe;
     }
     normal_ = {};
@@ -157,7 +157,7 @@ class Fit {
     }
   }
 
-  const std::vector<Row>& rows_;
+  const std::vector<TimedRow>& rows_;
   const Machine& base_;
   std::array<bool, constants.size()> known_{}, fitted_{};
   std::array<double, constants.size()> weights_{}, gradient_{};
@@ -166,7 +166,7 @@ class Fit {
 };
 
 // Of the same op, shapes, dtypes and kernel: one row, the median.
-void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, std::vector<Row>& rows) {
+void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, std::vector<TimedRow>& rows) {
   infer_outputs(launches);
   std::map<std::string, std::pair<size_t, std::vector<double>>> alike;
   for (size_t i = 0; i < launches.size(); ++i) {
@@ -176,7 +176,7 @@ void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, 
     for (const std::string& dtype : l.dtypes) key += " " + dtype;
     auto& entry = alike[key];
     entry.first = i;
-    entry.second.push_back(l.us * microsecond);
+    entry.second.push_back(l.us * row_us);
   }
   for (auto& [key, entry] : alike) {
     const auto kernels = kernels_of(launches[entry.first], machine);
@@ -195,7 +195,7 @@ bool is_of(const MeasuredKernels& row, const ValidationContext& context, const s
   return !named || named->device().id == id;
 }
 
-bool is_held_back(const Row& row, const Machine& machine) {
+bool is_held_back(const TimedRow& row, const Machine& machine) {
   if (row.loop || row.seconds < held_back) return false;
   return std::any_of(row.kernels.begin(), row.kernels.end(), [&](const DeviceKernel& kernel) {
     const KernelTime t = time_of(kernel, machine);
@@ -219,7 +219,7 @@ struct Shown {
   double unit;
   const char* name;
 };
-Shown unit_of(const std::string& constant) {
+Shown shown_unit(const std::string& constant) {
   if (constant == "l2_size") return {1048576, "MiB"};
   return constant == "memory_fraction" ? Shown{1, ""} : Shown{1e6, "MHz"};
 }
@@ -241,7 +241,7 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
   Calibration out;
   out.device = context.device;
   out.name = machine.device().name;
-  std::vector<Row> all;
+  std::vector<TimedRow> all;
   for (const std::string& file : files) {
     const std::string name = std::filesystem::path(file).filename().string();
     out.files += (out.files.empty() ? "" : ", ") + name;
@@ -259,8 +259,8 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
       if (is_of(row, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
     }
   }
-  std::vector<Row> rows;
-  for (Row& row : all) {
+  std::vector<TimedRow> rows;
+  for (TimedRow& row : all) {
     if (row.seconds > 0 && !is_held_back(row, machine)) rows.push_back(std::move(row));
   }
   out.rows = static_cast<int64_t>(rows.size());
@@ -287,11 +287,11 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
 
 std::string calibration_text(const Calibration& c) {
   std::string out = fmt::format("## {} from {} kernels\n\n", c.name, c.rows);
-  Table table({"Constant", "Before", "Fitted", "Standard error", "Rows' worth"},
+  Table table({"FittedConstant", "Before", "Fitted", "Standard error", "Rows' worth"},
               {Align::left, Align::right, Align::right, Align::right, Align::right});
   std::string unknown;
   for (const CalibratedConstant& k : c.constants) {
-    const Shown unit = unit_of(k.name);
+    const Shown unit = shown_unit(k.name);
     if (!k.identified) unknown += (unknown.empty() ? "" : ", ") + k.name;
     table.add({k.name, k.before > 0 ? shown(k.before, unit) : "-",
                k.identified ? shown(k.after, unit) : "not identified",
@@ -341,7 +341,7 @@ std::string calibration_yaml(const Calibration& c, const std::string& date) {
       "  calibration: {{title: \"modelmeter calibrate, {} kernels of {}\", date: {}, kind: fitted}}\n",
       c.rows, c.error_after * 100, c.error_before * 100, c.median_after * 100, c.device, c.rows, c.files, date);
   for (const CalibratedConstant& k : c.constants) {
-    const Shown unit = unit_of(k.name);
+    const Shown unit = shown_unit(k.name);
     if (!k.identified) {
       out += fmt::format("# {}: not identified\n", k.name);
       continue;

@@ -32,10 +32,7 @@ Profile read_profile(const std::string& path) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) throw Error(fmt::format("{}: not a profile: an empty file", path));
   constexpr std::string_view sqlite = "SQLite format 3";
-  if (text.compare(0, sqlite.size(), sqlite) == 0) {
-    throw Error(fmt::format("{}: a database of Nsight Systems", path), {},
-                {"nsys stats --report cuda_gpu_trace --format csv makes a table of it"});
-  }
+  if (text.compare(0, sqlite.size(), sqlite) == 0) return read_nsight_database(path);
   if (text[first] == '{' || text[first] == '[') return read_chrome_trace(path, text);
   const std::string header = text.substr(first, text.find('\n', first) - first);
   if (header.find("kernels") == std::string::npos || header.find("shapes") == std::string::npos) {

@@ -3,7 +3,7 @@
 //   torch.profiler    export_chrome_trace(): JSON, gzipped or not. Kernels are joined with the innermost ATen op on the
 //                     CPU that launched them (by correlation), its "Input Dims" and "Input type" (record_shapes=True),
 //                     and the module that it ran in (with_stack=True). Of several ProfilerStep, the last.
-//   Nsight Systems    nsys stats --report cuda_gpu_trace --format csv
+//   Nsight Systems    nsys stats --report cuda_gpu_trace --format csv, or nsys export --type sqlite
 //   Nsight Compute    ncu --csv, with a duration of each kernel (gpu__time_duration.sum), page raw or details
 //
 // and files of launches of our own (launch_file.h). Nsight's have neither ops nor shapes: their launches have what

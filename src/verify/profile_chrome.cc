@@ -39,7 +39,7 @@ struct DeviceEvent {
   std::string name;
 };
 
-const char* short_dtype(const std::string& type) {
+const char* short_type(const std::string& type) {
   static const std::map<std::string, const char*> names = {{"float", "f32"},
                                                            {"double", "f64"},
                                                            {"c10::BFloat16", "bf16"},
@@ -59,7 +59,7 @@ const char* short_dtype(const std::string& type) {
   return found == names.end() ? nullptr : found->second;
 }
 
-double number_of(const ChromeJson& event, const char* key) {
+double number_at(const ChromeJson& event, const char* key) {
   const auto found = event.find(key);
   if (found == event.end()) return 0;
   if (found->is_number()) return found->get<double>();
@@ -73,7 +73,7 @@ int64_t thread_of(const ChromeJson& event) {
   return static_cast<int64_t>(std::hash<std::string>()(found->dump()));
 }
 
-std::optional<std::vector<int64_t>> sizes_of(const ChromeJson& dims) {
+std::optional<std::vector<int64_t>> sizes_in(const ChromeJson& dims) {
   std::vector<int64_t> out;
   for (const ChromeJson& n : dims) {
     if (!n.is_number_integer()) return std::nullopt;
@@ -124,8 +124,8 @@ class ChromeTrace {
   static Span span_of(const ChromeJson& event) {
     Span out;
     out.thread = thread_of(event);
-    out.begin = number_of(event, "ts");
-    out.end = out.begin + number_of(event, "dur");
+    out.begin = number_at(event, "ts");
+    out.end = out.begin + number_at(event, "dur");
     out.name = event.value("name", "");
     return out;
   }
@@ -144,13 +144,13 @@ class ChromeTrace {
     if (dims == arguments.end() || types == arguments.end() || !dims->is_array() || !types->is_array()) return;
     for (size_t i = 0; i < std::min(dims->size(), types->size()); ++i) {
       const ChromeJson& type = (*types)[i];
-      const char* dtype = type.is_string() ? short_dtype(type.get<std::string>()) : nullptr;
+      const char* dtype = type.is_string() ? short_type(type.get<std::string>()) : nullptr;
       if (dtype == nullptr || !(*dims)[i].is_array()) continue;  // a number, a flag
       if (std::string_view(dtype) == "TensorList") {
         for (const ChromeJson& part : (*dims)[i]) {
-          if (const auto sizes = sizes_of(part)) op.shapes.push_back(*sizes);
+          if (const auto sizes = sizes_in(part)) op.shapes.push_back(*sizes);
         }
-      } else if (const auto sizes = sizes_of((*dims)[i])) {
+      } else if (const auto sizes = sizes_in((*dims)[i])) {
         op.shapes.push_back(*sizes);
       }
       op.dtypes.emplace_back(dtype);
@@ -160,20 +160,20 @@ class ChromeTrace {
   void add_call(const ChromeJson& event) {
     const auto arguments = event.find("args");
     if (arguments == event.end() || !arguments->is_object() || !arguments->contains("correlation")) return;
-    calls_[static_cast<int64_t>(number_of(*arguments, "correlation"))] = {
-        thread_of(event), number_of(event, "ts"), event.value("name", "").find("GraphLaunch") != std::string::npos};
+    calls_[static_cast<int64_t>(number_at(*arguments, "correlation"))] = {
+        thread_of(event), number_at(event, "ts"), event.value("name", "").find("GraphLaunch") != std::string::npos};
   }
 
   void add_kernel(const ChromeJson& event, const std::string& category) {
     DeviceEvent out;
-    out.begin = number_of(event, "ts");
-    out.us = number_of(event, "dur");
+    out.begin = number_at(event, "ts");
+    out.us = number_at(event, "dur");
     out.name = event.value("name", "").substr(0, longest_name);
     std::replace(out.name.begin(), out.name.end(), ';', ',');
     if (category != "kernel") out.name.insert(0, category + ":");
     const auto arguments = event.find("args");
     if (arguments != event.end() && arguments->is_object() && arguments->contains("correlation")) {
-      out.correlation = static_cast<int64_t>(number_of(*arguments, "correlation"));
+      out.correlation = static_cast<int64_t>(number_at(*arguments, "correlation"));
     }
     kernels_.push_back(std::move(out));
   }

@@ -18,7 +18,7 @@
 namespace modelmeter {
 namespace {
 
-constexpr double millisecond = 1e-3, microsecond = 1e-6;
+constexpr double report_ms = 1e-3, launch_us = 1e-6;
 constexpr double least_matched = 0.6;
 constexpr size_t most_layers = 25, most_differences = 10;
 
@@ -41,7 +41,7 @@ std::string layer_of(const std::string& path) {
   return out.empty() ? "(itself)" : out;
 }
 
-class Parts {
+class ProfileParts {
  public:
   ProfilePart& of(const std::string& name) {
     ProfilePart& part = parts_[name];
@@ -56,7 +56,7 @@ class Parts {
       part.tensor_flops /= forwards;
       part.predicted_ms /= forwards;
       part.launches = static_cast<int64_t>(static_cast<double>(part.launches) / forwards + 0.5);
-      if (part.measured_ms > 0 && rate > 0) part.mfu = part.tensor_flops / (part.measured_ms * millisecond * rate);
+      if (part.measured_ms > 0 && rate > 0) part.mfu = part.tensor_flops / (part.measured_ms * report_ms * rate);
       out.push_back(std::move(part));
     }
     std::stable_sort(out.begin(), out.end(),
@@ -73,7 +73,7 @@ double sheet_rate(const Machine& machine) {
   return rate == nullptr ? 0 : rate->rate.value;
 }
 
-std::vector<OpDifference> sorted(const std::map<std::string, OpDifference>& by_op) {
+std::vector<OpDifference> longest_first(const std::map<std::string, OpDifference>& by_op) {
   std::vector<OpDifference> out;
   for (const auto& [op, difference] : by_op) out.push_back(difference);
   std::stable_sort(out.begin(), out.end(), [](const OpDifference& a, const OpDifference& b) { return a.ms > b.ms; });
@@ -184,10 +184,10 @@ void compare_with_trace(const Profile& profile, const Machine& machine, const Va
   check_sizes(ours, stage, profile, context.config_name);
   const Trace& trace = ours.run.trace();
   const LinedUp& lined_up = stage.lined_up;
-  Parts layers;
+  ProfileParts layers;
   std::map<std::string, OpDifference> only_profile, only_ours;
   for (size_t j = 0; j < profile.launches.size(); ++j) {
-    const double measured = profile.launches[j].us * microsecond / millisecond;
+    const double measured = profile.launches[j].us * launch_us / report_ms;
     const size_t index = lined_up.ops[j];
     ProfilePart& part =
         layers.of(index == LinedUp::none ? "(not in the trace)" : layer_of(trace.path(trace.ops[index].scope)));
@@ -197,21 +197,21 @@ void compare_with_trace(const Profile& profile, const Machine& machine, const Va
       add_difference(only_profile, profile.launches[j].op, measured);
       continue;
     }
-    part.predicted_ms += ours.time.ops[index] / millisecond;
+    part.predicted_ms += ours.time.ops[index] / report_ms;
     part.tensor_flops += static_cast<double>(cost_of(trace, trace.ops[index]).flops_tensor);
   }
   for (const size_t index : lined_up.missing) {
-    add_difference(only_ours, profiled_name(trace.ops[index].kernel), ours.time.ops[index] / millisecond);
+    add_difference(only_ours, profiled_name(trace.ops[index].kernel), ours.time.ops[index] / report_ms);
   }
   out.stage = ours.time.stages[stage.stage].stage;
   out.ours = static_cast<int64_t>(stage.order.size());
   out.matched = lined_up.matched;
   out.in_place = lined_up.in_place;
   out.forwards = lined_up.forwards;
-  out.only_profile = sorted(only_profile);
-  out.only_ours = sorted(only_ours);
+  out.only_profile = longest_first(only_profile);
+  out.only_ours = longest_first(only_ours);
   out.layers = layers.finish(static_cast<double>(lined_up.forwards), sheet_rate(machine));
-  out.whole.predicted_ms = ours.time.stages[stage.stage].part.device / millisecond;
+  out.whole.predicted_ms = ours.time.stages[stage.stage].part.device / report_ms;
   out.whole.tensor_flops = ours.time.stages[stage.stage].flops;
 }
 
@@ -219,10 +219,10 @@ void compare_with_trace(const Profile& profile, const Machine& machine, const Va
 void compare_shapes(const Profile& profile, const Machine& machine, ProfileReport& out) {
   std::vector<MeasuredLaunch> launches = profile.launches;
   infer_outputs(launches);
-  Parts ops;
+  ProfileParts ops;
   std::map<std::string, OpDifference> unknown;
   for (const MeasuredLaunch& launch : launches) {
-    const double measured = launch.us * microsecond / millisecond;
+    const double measured = launch.us * launch_us / report_ms;
     const auto kernels = kernels_of(launch, machine);
     if (!kernels) {
       add_difference(unknown, launch.op, measured);
@@ -233,14 +233,14 @@ void compare_shapes(const Profile& profile, const Machine& machine, ProfileRepor
     ++out.matched;
     part.measured_ms += measured;
     for (const DeviceKernel& kernel : *kernels) {
-      part.predicted_ms += time_of(kernel, machine).seconds(1) / millisecond;
+      part.predicted_ms += time_of(kernel, machine).seconds(1) / report_ms;
       const bool products = kernel.shape == KernelShape::gemm || kernel.shape == KernelShape::convolution;
       if (products) part.tensor_flops += 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
       if (kernel.shape == KernelShape::attention)
         part.tensor_flops += 4 * kernel.batch * kernel.m * kernel.n * kernel.k;
     }
   }
-  out.only_profile = sorted(unknown);
+  out.only_profile = longest_first(unknown);
   out.layers = ops.finish(1, sheet_rate(machine));
   for (const ProfilePart& part : out.layers) {
     out.whole.predicted_ms += part.predicted_ms;
@@ -258,18 +258,20 @@ Machine machine_of(const Profile& profile, const ValidationContext& context) {
               {"--device NAME says so"});
 }
 
-std::string percent(const std::optional<double>& error) { return error ? fmt::format("{:+.1f} %", *error * 100) : "-"; }
-std::string shown(double ms) { return fmt::format("{:.4g}", ms); }
+std::string error_text(const std::optional<double>& error) {
+  return error ? fmt::format("{:+.1f} %", *error * 100) : "-";
+}
+std::string ms_text(double ms) { return fmt::format("{:.4g}", ms); }
 
 std::string parts_table(const ProfileReport& report) {
   Table table(
       {report.config_name.empty() ? "Op" : "Layer", "Launches", "Predicted ms", "measured", "", "TFLOP/s", "MFU"},
       {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right, Align::right});
   const auto add = [&](const ProfilePart& part) {
-    const double rate = part.measured_ms > 0 ? part.tensor_flops / (part.measured_ms * millisecond) / 1e12 : 0;
+    const double rate = part.measured_ms > 0 ? part.tensor_flops / (part.measured_ms * report_ms) / 1e12 : 0;
     const bool products = part.tensor_flops > 0;
-    table.add({part.name, std::to_string(part.launches), shown(part.predicted_ms), shown(part.measured_ms),
-               percent(part.error()), products ? fmt::format("{:.0f}", rate) : "-",
+    table.add({part.name, std::to_string(part.launches), ms_text(part.predicted_ms), ms_text(part.measured_ms),
+               error_text(part.error()), products ? fmt::format("{:.0f}", rate) : "-",
                products ? fmt::format("{:.1f} %", part.mfu * 100) : "-"});
   };
   add(report.whole);
@@ -334,13 +336,13 @@ ProfileReport compare_profile(const Profile& profile, const ValidationContext& c
     compare_with_trace(profile, machine, context, stage, out);
   }
   double measured = 0;
-  for (const MeasuredLaunch& launch : profile.launches) measured += launch.us * microsecond;
+  for (const MeasuredLaunch& launch : profile.launches) measured += launch.us * launch_us;
   out.whole.name = out.stage.empty() ? "(all)" : out.stage;
   out.whole.launches = out.launches / out.forwards;
-  out.whole.measured_ms = measured / millisecond / static_cast<double>(out.forwards);
+  out.whole.measured_ms = measured / report_ms / static_cast<double>(out.forwards);
   const double rate = sheet_rate(machine);
   if (rate > 0 && out.whole.measured_ms > 0) {
-    out.whole.mfu = out.whole.tensor_flops / (out.whole.measured_ms * millisecond * rate);
+    out.whole.mfu = out.whole.tensor_flops / (out.whole.measured_ms * report_ms * rate);
   }
   out.profile = profile;
   out.profile.launches.clear();

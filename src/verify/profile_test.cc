@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#ifdef MODELMETER_SQLITE
+#include <sqlite3.h>
+#endif
+
 #include <filesystem>
 #include <fstream>
 
@@ -107,6 +111,37 @@ TEST(NsightSystems, ATableOfKernels) {
   EXPECT_NEAR(profile.launches[2].us, 9.8, 1e-9);
 }
 
+#ifdef MODELMETER_SQLITE
+std::string database(const std::string& name, const char* content) {
+  const std::string path = profile_file(name, "");
+  std::filesystem::remove(path);
+  sqlite3* made = nullptr;
+  EXPECT_EQ(sqlite3_open(path.c_str(), &made), SQLITE_OK);
+  EXPECT_EQ(sqlite3_exec(made, content, nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(made);
+  return path;
+}
+
+TEST(NsightSystems, ADatabaseOfKernels) {
+  const Profile profile = read_profile(
+      database("a.sqlite",
+               "CREATE TABLE StringIds (id INTEGER, value TEXT);"
+               "INSERT INTO StringIds VALUES (1, 'nvjet_sm90'), (2, 'vectorized_layer_norm_kernel');"
+               "CREATE TABLE CUPTI_ACTIVITY_KIND_KERNEL (start INTEGER, end INTEGER, demangledName INTEGER);"
+               "INSERT INTO CUPTI_ACTIVITY_KIND_KERNEL VALUES (9000, 11500, 2), (5000, 8000, 1);"
+               "CREATE TABLE CUPTI_ACTIVITY_KIND_MEMSET (start INTEGER, end INTEGER);"
+               "INSERT INTO CUPTI_ACTIVITY_KIND_MEMSET VALUES (4000, 4800);"
+               "CREATE TABLE TARGET_INFO_GPU (name TEXT);"
+               "INSERT INTO TARGET_INFO_GPU VALUES ('NVIDIA H200');"));
+  EXPECT_EQ(device_of_name(profile.device_name), "h200_sxm");
+  ASSERT_EQ(profile.launches.size(), 2u);
+  EXPECT_EQ(profile.launches[0].op, "(matmul)");
+  EXPECT_NEAR(profile.launches[0].us, 3.8, 1e-9);
+  EXPECT_EQ(profile.launches[1].op, "(norm)");
+  EXPECT_THROW(read_profile(database("b.sqlite", "CREATE TABLE other (id INTEGER);")), Error);
+}
+#endif
+
 TEST(NsightCompute, AMetricARowOrAColumn) {
   const Profile details =
       read_profile(profile_file("details.csv",
@@ -140,7 +175,7 @@ TEST(Profile, WhatIsNoneIsRefused) {
   EXPECT_THAT(refusal("no_time.csv", "\"ID\",\"Kernel Name\",\"Metric Name\",\"Metric Unit\",\"Metric Value\"\n"),
               HasSubstr("without a duration"));
   EXPECT_THAT(refusal("unit.csv", "Start (ns),Duration (fortnights),Name\n1,2,k\n"), HasSubstr("no unit of time"));
-  EXPECT_THAT(refusal("x.sqlite", "SQLite format 3"), HasSubstr("--report cuda_gpu_trace"));
+  EXPECT_THAT(refusal("x.sqlite", "SQLite format 3"), HasSubstr("x.sqlite: "));  // and no more
 }
 
 ValidationContext context_of(const config::Repository& repository, const std::string& config_name,
