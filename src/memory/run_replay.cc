@@ -55,6 +55,7 @@ class Runner {
     if (input_bytes > 0 && !allocate(input_bytes, inputs, stage)) return false;
     const AllocationProgram program = allocation_program(trace_, first, end, streamed, stack_);
     if (!take_cublas_workspace(stage, first, end)) return false;
+    out_.allocated_before = allocator_.allocated();
     AllocationReplay replay(program, allocator_);
     const bool fits = replay.run();
     if (!fits) {

@@ -15,12 +15,12 @@ int64_t workspace_of_conv(DType dtype) {
   return workspace_bytes(tracer.trace(), tracer.trace().ops.front(), default_stack());
 }
 
-TEST(Workspace, OfAConvolutionInFloat32IsACopyOfItsInput) {
-  EXPECT_EQ(workspace_of_conv(DType::float32), 4 * 8 * 6 * 10 * 12);
+TEST(Workspace, OfAConvolutionInFloat32IsACopyOfInputAndWeight) {
+  EXPECT_EQ(workspace_of_conv(DType::float32), 4 * (8 * 6 * 10 * 12 + 4 * 8 * 27));
 }
 
-TEST(Workspace, OfAConvolutionIn16BitsIsInputAndOutput) {
-  EXPECT_EQ(workspace_of_conv(DType::float16), 2 * (8 * 6 * 10 * 12 + 4 * 4 * 8 * 10));
+TEST(Workspace, OfAConvolutionIn16BitsIsThatAndTheOutput) {
+  EXPECT_EQ(workspace_of_conv(DType::float16), 2 * (8 * 6 * 10 * 12 + 4 * 8 * 27 + 4 * 4 * 8 * 10));
 }
 
 TEST(Workspace, OtherKernelsHaveNone) {

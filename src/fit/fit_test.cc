@@ -1,0 +1,161 @@
+#include "fit/fit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "config/compose.h"
+#include "fit/fit_text.h"
+#include "hardware/catalog.h"
+#include "model/registry.h"
+
+namespace modelmeter {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+constexpr int64_t gib = int64_t{1} << 30;
+const std::string source = MODELMETER_SOURCE_DIR;
+
+// A pipeline of three blocks on a small video.
+std::unique_ptr<AnalyticModel> small(const std::vector<std::string>& overrides) {
+  static const config::Repository repository(source + "/configs");
+  std::vector<std::string> all = {"workload.height=256", "workload.width=256", "workload.num_frames=5",
+                                  "workload.num_inference_steps=2", "transformer.num_layers=3"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  const config::Node node = config::resolve(config::compose(repository, "wan2_1_t2v_1_3b_pipeline", all));
+  return build_model(config::View(node), {source});
+}
+
+FitQuestion with_memory(int64_t memory) {
+  FitQuestion out;
+  out.memory = memory;
+  out.stack = &default_stack();
+  return out;
+}
+
+const Machine& rtx_4090() {
+  static const config::Repository repository(source + "/configs");
+  static const Machine machine(load_device(repository, "rtx_4090"), load_kernel_stack(repository, "torch_2_11"),
+                               load_host(repository, "virtual_16_cores"));
+  return machine;
+}
+
+TEST(Fit, TheContextIsNotForSegments) {
+  EXPECT_EQ(with_memory(24 * gib).capacity(), 24 * gib - (int64_t{426} << 20));
+  EXPECT_THROW(with_memory(gib / 4).capacity(), Error);
+}
+
+TEST(Fit, AWayFitsToTheByteOfWhatItNeeds) {
+  const FitWay roomy = evaluate_way(small, {}, with_memory(64 * gib));
+  EXPECT_TRUE(roomy.fits);
+  EXPECT_THAT(roomy.failed, IsEmpty());
+  EXPECT_EQ(roomy.nvidia_smi(default_stack()), roomy.reserved + (int64_t{426} << 20));
+  EXPECT_FALSE(roomy.seconds.has_value());
+  const FitWay exact = evaluate_way(small, {}, with_memory(roomy.nvidia_smi(default_stack())));
+  EXPECT_TRUE(exact.fits);
+  EXPECT_EQ(exact.retries, 0);
+  // With less, freed segments go back first; with less than is allocated at once it ends.
+  const FitWay tight = evaluate_way(small, {}, with_memory(roomy.nvidia_smi(default_stack()) - 1));
+  EXPECT_TRUE(!tight.fits || tight.retries > 0);
+  const FitWay over = evaluate_way(small, {}, with_memory(roomy.allocated));
+  EXPECT_FALSE(over.fits);
+  ASSERT_EQ(over.failed.size(), 1u);
+  EXPECT_EQ(over.allocated, roomy.allocated);  // what it would need
+  EXPECT_LE(over.failed[0].reserved, roomy.allocated - (int64_t{426} << 20));
+}
+
+TEST(Fit, WaysAreThoseOfWhichNoPartIsEnough) {
+  // With room for all, as it is: other ways are listed only where they are faster, or copy less.
+  const std::vector<FitWay> all = ways_that_fit(small, with_memory(64 * gib));
+  EXPECT_THAT(all, Contains(testing::Field(&FitWay::overrides, IsEmpty())));
+  for (size_t i = 1; i < all.size(); ++i) EXPECT_LE(all[i - 1].copied, all[i].copied);
+  for (const FitWay& way : all) {
+    EXPECT_TRUE(way.fits);
+    EXPECT_EQ(way.notes.size(), way.overrides.size());
+    EXPECT_THAT(way.overrides, Not(Contains("runtime.residency=offload")));  // copies more and is not needed
+  }
+  // T5 alone has 10.6 GiB in bfloat16: in 8 GiB it cannot be on the device.
+  for (const FitWay& way : ways_that_fit(small, with_memory(8 * gib))) {
+    EXPECT_THAT(way.overrides,
+                testing::AnyOf(Contains("runtime.t5_cpu=true"), Contains("runtime.residency=sequential")));
+  }
+  EXPECT_THAT(ways_that_fit(small, with_memory(gib / 2)), IsEmpty());
+}
+
+TEST(Fit, AMachineSaysWhatTheWaysCost) {
+  FitQuestion question = with_memory(12 * gib);
+  question.machine = &rtx_4090();
+  const std::vector<FitWay> ways = ways_that_fit(small, question);
+  ASSERT_GE(ways.size(), 2u);
+  for (size_t i = 1; i < ways.size(); ++i) EXPECT_LE(*ways[i - 1].seconds, *ways[i].seconds);
+  for (const FitWay& way : ways) {
+    // Weights go over PCIe at 31 GB/s.
+    EXPECT_GT(*way.seconds, static_cast<double>(way.copied) / 31e9);
+    EXPECT_EQ(way.on_host,
+              std::find(way.overrides.begin(), way.overrides.end(), "runtime.t5_cpu=true") != way.overrides.end());
+  }
+}
+
+TEST(Fit, TheLargestWorkloadIsFoundBetweenThoseThatFitAndThoseThatDoNot) {
+  std::vector<std::vector<std::string>> workloads;
+  for (int frames = 1; frames <= 41; frames += 4)
+    workloads.push_back({"workload.num_frames=" + std::to_string(frames)});
+  workloads.push_back({"workload.num_frames=-3"});  // refused: passed over
+  const FitWay at_21 = evaluate_way(small, {"workload.num_frames=21"}, with_memory(64 * gib));
+  const auto found = largest_that_fits(small, workloads, with_memory(at_21.nvidia_smi(default_stack())));
+  ASSERT_TRUE(found.has_value());
+  const FitWay next = evaluate_way(small, {"workload.num_frames=25"}, with_memory(64 * gib));
+  if (next.reserved > at_21.reserved) {
+    EXPECT_THAT(found->overrides, ElementsAre("workload.num_frames=21"));
+  }
+  EXPECT_FALSE(largest_that_fits(small, workloads, with_memory(gib)).has_value());
+}
+
+FitReport report_with(int64_t memory) {
+  FitReport r;
+  r.model = "Wan2_1Model";
+  r.workload = "small";
+  r.question = with_memory(memory);
+  r.given = evaluate_way(small, {}, r.question);
+  r.ways = ways_that_fit(small, r.question);
+  return r;
+}
+
+TEST(FitText, SaysYesOrNoAndWhatToType) {
+  const std::string no = fit_text(report_with(8 * gib));
+  EXPECT_THAT(no, HasSubstr("# Does it fit: Wan2_1Model, small, on 8.000 GiB\n\nNo: "));
+  EXPECT_THAT(no, HasSubstr(" too much.\nIt ends in text_encoder/umt5, when a weight or an input asks for "));
+  EXPECT_THAT(no, HasSubstr("runtime.t5_cpu=true"));
+  EXPECT_THAT(no, HasSubstr("- runtime.t5_cpu=true: the text encoder runs on the CPU\n"));
+  EXPECT_THAT(fit_text(report_with(64 * gib)), HasSubstr("\n\nYes: "));
+  EXPECT_THAT(fit_text(report_with(gib)), HasSubstr("No setting makes it fit"));
+}
+
+TEST(FitText, SaysWhereItIsClose) {
+  const int64_t needs = evaluate_way(small, {}, with_memory(64 * gib)).nvidia_smi(default_stack());
+  EXPECT_THAT(fit_text(report_with(needs + 1)), HasSubstr("within the 1 % of the prediction"));
+  EXPECT_THAT(fit_text(report_with(needs + gib)), Not(HasSubstr("within the 1 %")));
+}
+
+TEST(FitJson, HasTheSameFigures) {
+  const FitReport r = report_with(8 * gib);
+  const nlohmann::json out = nlohmann::json::parse(fit_json(r));
+  EXPECT_EQ(out["fits"], false);
+  EXPECT_EQ(out["memory_bytes"], 8 * gib);
+  EXPECT_EQ(out["given"]["max_memory_reserved_bytes"], r.given.reserved);
+  EXPECT_EQ(out["given"]["out_of_memory"]["stage"], "text_encoder/umt5");
+  EXPECT_EQ(out["given"]["margin_bytes"], 8 * gib - r.given.nvidia_smi(default_stack()));
+  EXPECT_EQ(out["ways"].size(), r.ways.size());
+  EXPECT_EQ(out["ways"][0]["fits"], true);
+  EXPECT_TRUE(out["ways"][0]["total_time_s"].is_null());
+  EXPECT_EQ(out.count("max_frames"), 0u);
+}
+
+}  // namespace
+}  // namespace modelmeter
