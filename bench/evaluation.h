@@ -2,11 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/compose.h"
+#include "hardware/catalog.h"
 #include "model/registry.h"
+#include "timing/run_timer.h"
 
 namespace modelmeter::bench {
 
@@ -19,20 +22,26 @@ inline std::unique_ptr<AnalyticModel> model_of(const std::string& name, const st
 }
 
 // One evaluation: trace, count, live memory and roll-up of the whole run. No report is written. With every kernel where
-// it runs, as reports want it, or as sums and peaks only: equal calls recorded once.
+// it runs, as reports want it, the same and what its stages take on a device, or as sums and peaks only: equal calls
+// recorded once.
 class Evaluator {
  public:
-  enum class Detail { kernels, sums };
+  enum class Detail { kernels, timed, sums };
 
   Evaluator(Detail detail, const std::string& name, const std::vector<std::string>& overrides)
       : model_(model_of(name, overrides)) {
     tracer_.share_calls(detail == Detail::sums);
+    if (detail != Detail::timed) return;
+    const config::Repository files(std::string(MODELMETER_SOURCE_DIR) + "/configs");
+    timer_.emplace(Machine(load_device(files, "h100_sxm"), load_kernel_stack(files, "torch_2_11"),
+                           load_host(files, "virtual_16_cores")));
   }
 
   StageCost operator()() {
     tracer_.clear();
     model_->trace(tracer_);
     roll_up(tracer_.trace(), rollup_);
+    if (timer_) (*timer_)(tracer_.trace(), rollup_.executions);
     return model_->cost_of(tracer_.trace(), rollup_);
   }
   size_t ops() const { return tracer_.trace().ops.size(); }
@@ -41,6 +50,7 @@ class Evaluator {
   std::unique_ptr<AnalyticModel> model_;
   Tracer tracer_;
   Rollup rollup_;
+  std::optional<RunTimer> timer_;
 };
 
 }  // namespace modelmeter::bench

@@ -21,6 +21,10 @@ void evaluate(benchmark::State& state, Evaluator::Detail detail, const std::stri
 void kernels(benchmark::State& state, const std::string& name, const std::vector<std::string>& overrides) {
   evaluate(state, Evaluator::Detail::kernels, name, overrides);
 }
+// The same, and what the stages take on a device: known from the evaluation before.
+void timed(benchmark::State& state, const std::string& name, const std::vector<std::string>& overrides) {
+  evaluate(state, Evaluator::Detail::timed, name, overrides);
+}
 // Sums and peaks only, as sweeps want them.
 void sums(benchmark::State& state, const std::string& name, const std::vector<std::string>& overrides) {
   evaluate(state, Evaluator::Detail::sums, name, overrides);
@@ -37,6 +41,7 @@ void build_whole_report(benchmark::State& state) {
 
 #define EVALUATION(id, ...)                    \
   BENCHMARK_CAPTURE(kernels, id, __VA_ARGS__); \
+  BENCHMARK_CAPTURE(timed, id, __VA_ARGS__);   \
   BENCHMARK_CAPTURE(sums, id, __VA_ARGS__)
 
 using Overrides = std::vector<std::string>;

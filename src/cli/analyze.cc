@@ -25,13 +25,20 @@ namespace {
 
 struct ReportOptions {
   bool expand_blocks = false, yaml = false, layer_docs = false;
+  std::optional<std::string> profile_run_id;
+  std::optional<double> measured_total_time_ms;
 
   static ReportOptions read(const config::View& report) {
-    report.require_known_keys({"output_dir", "run_id", "run_dir", "expand_blocks", "yaml", "layer_docs"});
+    report.require_known_keys({"output_dir", "run_id", "run_dir", "expand_blocks", "yaml", "layer_docs",
+                               "profile_run_id", "measured_total_time_ms"});
     ReportOptions out;
     out.expand_blocks = report.get_or<bool>("expand_blocks", false);
     out.yaml = report.get_or<bool>("yaml", false);
     out.layer_docs = report.get_or<bool>("layer_docs", false);
+    if (report.has("profile_run_id")) out.profile_run_id = report.get<std::string>("profile_run_id");
+    if (report.has("measured_total_time_ms")) {
+      out.measured_total_time_ms = report.get_positive<double>("measured_total_time_ms");
+    }
     return out;
   }
 };
@@ -98,6 +105,8 @@ int analyze(const CommandLine& line) {
   const RunFolder asked = RunFolder::of(session.view().child("report"), *model, arguments.rest());
   const std::optional<Machine> machine = session.machine();
   Report report = build_report(*model, run, asked.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
+  report.profile_run_id = options.profile_run_id;
+  report.measured_total_time_ms = options.measured_total_time_ms;
   const RunFolder where = settle(asked, report, options, model->report_folder());
   const std::string folder = where.folder + "/static_analysis/" + model->report_folder();
 
@@ -120,7 +129,9 @@ int analyze(const CommandLine& line) {
     print(run_json(report, paths) + "\n");
   } else if (tree) {
     print(fmt::format("# {}\n\n", report.report_id));
-    print(layer_tree(*module_tree(*model, run, {options.expand_blocks}), run.trace(), run.rollup(), *tree));
+    LayerTreeOptions shown = *tree;
+    shown.report = &report;
+    print(layer_tree(*module_tree(*model, run, {options.expand_blocks}), run.trace(), run.rollup(), shown));
   } else {
     print_fitted(summary + "\n");
   }

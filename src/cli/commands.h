@@ -20,6 +20,8 @@ int operators(const CommandLine& arguments);
 int devices(const CommandLine& arguments);
 int sensitivity(const CommandLine& arguments);
 int validate(const CommandLine& arguments);
+int profile(const CommandLine& arguments);
+int calibrate(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;

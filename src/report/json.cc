@@ -134,6 +134,10 @@ std::string joined(const std::vector<std::string>& notes) {
   return out;
 }
 
+std::optional<double> predicted_ms(const Report& r) {
+  return r.timing ? std::optional<double>(r.timing->total.wall_s * 1e3) : std::nullopt;
+}
+
 void write(const Report& r, DocumentWriter& out) {
   out.map([&] {
     out.field("schema", schema);
@@ -161,10 +165,13 @@ void write(const Report& r, DocumentWriter& out) {
     out.list("modules", r.modules, write_item);
     out.list("operator_categories", r.operator_categories, write_item);
     out.list("module_metrics", r.module_metrics, write_item);
-    out.field("profile_run_id", nullptr);
-    out.field("predicted_total_time_ms", r.timing ? std::optional<double>(r.timing->total.wall_s * 1e3) : std::nullopt);
-    out.field("measured_total_time_ms", nullptr);
-    out.field("predicted_vs_measured_ratio", nullptr);
+    const std::optional<double> predicted = predicted_ms(r);
+    out.field("profile_run_id", r.profile_run_id);
+    out.field("predicted_total_time_ms", predicted);
+    out.field("measured_total_time_ms", r.measured_total_time_ms);
+    out.field("predicted_vs_measured_ratio", predicted && r.measured_total_time_ms
+                                                 ? std::optional<double>(*predicted / *r.measured_total_time_ms)
+                                                 : std::nullopt);
     out.field("notes", joined(r.notes));
     out.field("layer_docs_dir", r.layer_docs_dir);
     if (r.timing) write(*r.timing, out);
@@ -216,13 +223,15 @@ class Reader {
     if (!value || *value < 0) fail(fmt::format("\"{}\" is not a count", key));
     return *value;
   }
+  std::optional<double> number_or_null(const Json& object, const char* key) const {
+    if (field(object, key).is_null()) return std::nullopt;
+    return number(object, key);
+  }
   // A time, which all reports with a device have and others do not.
-  void time(const Json& object, const char* key) const {
-    if (timed_) {
-      number(object, key);
-    } else if (!field(object, key).is_null()) {
-      fail(fmt::format("\"{}\" is not null", key));
-    }
+  double time(const Json& object, const char* key) const {
+    if (timed_) return number(object, key);
+    if (!field(object, key).is_null()) fail(fmt::format("\"{}\" is not null", key));
+    return 0;
   }
   double number(const Json& object, const char* key) const {
     const Json& value = field(object, key);
@@ -284,13 +293,63 @@ class Reader {
     return out;
   }
 
+  std::optional<ModuleTime> module_time(const Json& s) const {
+    ModuleTime out;
+    out.total_time_ms = time(s, "total_time_ms");
+    out.share_of_model_time = time(s, "share_of_model_time");
+    if (!timed_) return std::nullopt;
+    const Json& more = field(s, "time");
+    out.bound = text(more, "bound");
+    out.light_ms = number(more, "speed_of_light_ms");
+    out.joules = number(more, "joules");
+    return out;
+  }
+
+  // `unit`: of it in a second; `suffix` names it.
+  TimeFigures time_figures(const Json& t, double unit, const std::string& suffix) const {
+    const auto seconds = [&](const char* what) { return number(t, (what + suffix).c_str()) / unit; };
+    TimeFigures out;
+    out.device_s = seconds("device");
+    out.wall_s = seconds("wall");
+    const Json& interval = list(t, ("interval" + suffix).c_str());
+    const auto is_number = [](const Json& item) { return item.is_number(); };
+    if (interval.size() != 2 || !std::all_of(interval.begin(), interval.end(), is_number)) {
+      fail("an interval is not two numbers");
+    }
+    out.low_s = interval[0].get<double>() / unit;
+    out.high_s = interval[1].get<double>() / unit;
+    out.host_s = seconds("host");
+    out.joules = number_or_null(t, "joules");
+    out.usd = number_or_null(t, "usd");
+    out.launches = static_cast<double>(integer(t, "launches"));
+    out.bound = text(t, "bound");
+    out.clock_share = number(t, "clock_share");
+    out.flops_per_s = number(t, "tensor_tflops_per_s") * 1e12;
+    out.mfu = number_or_null(t, "mfu");
+    return out;
+  }
+
+  Timing timing(const Json& t) const {
+    Timing out;
+    out.device = text(t, "device");
+    out.host = text(t, "host");
+    out.stack = text(t, "stack");
+    out.forward = time_figures(field(t, "forward"), 1e3, "_ms");
+    out.total = time_figures(field(t, "total"), 1, "_s");
+    for (const Json& s : list(t, "stages")) {
+      if (!field(s, "on_device").is_boolean()) fail("\"on_device\" is not a truth value");
+      out.stages.push_back({text(s, "stage"), s["on_device"].get<bool>(), time_figures(field(s, "forward"), 1e3, "_ms"),
+                            time_figures(field(s, "total"), 1, "_s")});
+    }
+    return out;
+  }
+
   ModuleMetricsSnapshot snapshot(const Json& s) const {
     ModuleMetricsSnapshot out;
     out.module_id = text(s, "module_id");
     out.profile_id = text(s, "profile_id");
     out.calls = integer(s, "calls");
-    time(s, "total_time_ms");
-    time(s, "share_of_model_time");
+    out.time = module_time(s);
     out.share_of_model_flops = number(s, "share_of_model_flops");
     for (const Json& m : list(s, "operator_breakdown")) {
       out.operator_breakdown.push_back({text(m, "category_id"), count(m, "calls"), number(m, "flops_tflops"),
@@ -373,6 +432,9 @@ Report report_from_json(const std::string& content, const std::string& file) {
   }
   out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
   reader.time(document, "predicted_total_time_ms");
+  if (document.contains("timing")) out.timing = reader.timing(document["timing"]);
+  out.profile_run_id = reader.text_or_null(document, "profile_run_id");
+  out.measured_total_time_ms = reader.number_or_null(document, "measured_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);
   return out;
 }

@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
+#include "base/error.h"
 #include "base/format.h"
 #include "report/call_shapes.h"
 #include "report/figure_table.h"
 #include "report/table.h"
+#include "report/timing_text.h"
 
 namespace modelmeter {
 namespace {
@@ -43,7 +46,12 @@ bool is_own_part(const ModuleTreeNode& node) {
 class Tree {
  public:
   Tree(const Trace& trace, const Rollup& rollup, const LayerTreeOptions& options)
-      : trace_(trace), rollup_(rollup), options_(options), reader_(trace) {}
+      : trace_(trace), rollup_(rollup), options_(options), reader_(trace) {
+    if (!by_time()) return;
+    if (options.report == nullptr) throw Error(ErrorCode::internal, "a tree by time without a report");
+    expect_times(*options.report);
+    for (const ModuleMetricsSnapshot& s : options.report->module_metrics) times_[s.module_id] = *s.time;
+  }
 
   void add(const ModuleTreeNode& node, const std::string& branch, const std::string& below, int level) {
     rows_.push_back({branch, label_of(node.name, node.list_count), &node, shapes(node)});
@@ -85,9 +93,15 @@ class Tree {
     }
     if (options_.by == nullptr) return out;
     std::stable_sort(out.begin(), out.end(), [&](const ModuleTreeNode* a, const ModuleTreeNode* b) {
-      return ranks_before(*options_.by, figures_of(*a), figures_of(*b));
+      return ranks_before(*options_.by, figures_of(*a), ms_of(*a), figures_of(*b), ms_of(*b));
     });
     return out;
+  }
+
+  bool by_time() const { return options_.by != nullptr && options_.by->by_time; }
+  double ms_of(const ModuleTreeNode& node) const {
+    const auto found = times_.find(node.id);
+    return found == times_.end() ? 0 : found->second.total_time_ms;
   }
 
   template <class Cell>
@@ -105,6 +119,14 @@ class Tree {
     out.push_back(column("Output", Align::left, 5, [](const TreeRow& r) { return r.shapes.output; }));
     out.push_back(column("Parameters", Align::right, 7,
                          [](const TreeRow& r) { return r.node->parameters == 0 ? "-" : grouped(r.node->parameters); }));
+    if (by_time()) {
+      const double whole = ms_of(*rows_.front().node);
+      out.push_back(
+          column("Time", Align::right, 0, [&](const TreeRow& r) { return seconds_text(ms_of(*r.node) / 1e3); }));
+      out.push_back(column("%", Align::right, 0, [&](const TreeRow& r) {
+        return whole > 0 ? fmt::format("{:.1f}", 100 * ms_of(*r.node) / whole) : std::string("-");
+      }));
+    }
     std::vector<Figures> all;
     for (const TreeRow& row : rows_) all.push_back(figures_of(*row.node));
     const RankKey& by = options_.by != nullptr ? *options_.by : rank_keys[0];
@@ -168,6 +190,7 @@ class Tree {
   const LayerTreeOptions& options_;
   const CallShapeReader reader_;
   std::vector<TreeRow> rows_;
+  std::map<std::string, ModuleTime> times_;  // by id
   bool hides_ = false;
 };
 

@@ -9,9 +9,10 @@
 namespace modelmeter {
 
 struct LayerTreeOptions {
-  int depth = 3;                // levels below the root
-  const RankKey* by = nullptr;  // the layers of a parent with the most of this first; null: as they run, with FLOPs
-  int width = 160;              // columns
+  int depth = 3;                   // levels below the root
+  const RankKey* by = nullptr;     // the layers of a parent with the most of this first; null: as they run, with FLOPs
+  int width = 160;                 // columns
+  const Report* report = nullptr;  // of the same run: its times, where layers are sorted by them
 };
 
 // A row for each node. Equal layers are one, "block x 40", with the costs of all; shapes are those of one call. Where

@@ -76,6 +76,16 @@ bool ranks_before(const RankKey& key, const Figures& a, const Figures& b) {
   return false;
 }
 
+bool ranks_before(const RankKey& key, const Figures& a, double time_a, const Figures& b, double time_b) {
+  if (key.by_time && time_a != time_b) return time_a > time_b;
+  return ranks_before(key, a, b);
+}
+
+void expect_times(const Report& report) {
+  if (report.timing) return;
+  throw Error(fmt::format("{} has no times", report.report_id), {}, {"analyze with device=NAME gives it some"});
+}
+
 std::string share_text(const FigureRow& row, const Figures& part, const Figures& whole) {
   const Count all = row.get(whole).value_or(0);
   if (all == 0 || !row.additive) return "-";

@@ -25,7 +25,7 @@ TEST(RankKeys, NameFiguresThatThereAre) {
     ASSERT_GE(figures_of(key).size(), 2u);
     EXPECT_EQ(figures_of(key)[0]->name, std::string(key.figures[0]));
   }
-  EXPECT_EQ(rank_key_names(), "flops|bytes|memory|kernels");
+  EXPECT_EQ(rank_key_names(), "flops|bytes|memory|kernels|time");
 }
 
 TEST(RankKeys, AnUnknownOneIsAUsageErrorWithASuggestion) {
@@ -53,6 +53,7 @@ TEST(Ranking, ByBytesShowsWhatTorchCountsNoFlopsOf) {
 TEST(Ranking, EachKeySortsByItsFigure) {
   const Report r = tiny();
   for (const RankKey& key : rank_keys) {
+    if (key.by_time) continue;
     const FigureRow& row = figure_row(key.figures[0]);
     const auto leaves = top_leaves(r, 1000, key);
     for (size_t i = 1; i < leaves.size(); ++i) {
@@ -64,6 +65,45 @@ TEST(Ranking, EachKeySortsByItsFigure) {
       if (leaf->exact.kernels > 0) add(of_leaves, leaf->exact);
     }
     EXPECT_EQ(sum, of_leaves) << key.name;
+  }
+}
+
+// Times that fall as FLOPs rise.
+Report timed() {
+  Report r = tiny();
+  r.timing.emplace();
+  double ms = 0;
+  for (const ModuleMetricsSnapshot* s : top_leaves(r, 1000)) {
+    const auto at = static_cast<size_t>(s - r.module_metrics.data());
+    r.module_metrics[at].time.emplace();
+    r.module_metrics[at].time->total_time_ms = ++ms;
+    r.module_metrics[at].time->bound = "tensor";
+  }
+  for (ModuleMetricsSnapshot& s : r.module_metrics) {
+    if (s.time) s.time->share_of_model_time = s.time->total_time_ms / (ms * (ms + 1) / 2);
+  }
+  return r;
+}
+
+TEST(Ranking, ByTimeTakesAReportWithTimes) {
+  const Report r = timed();
+  const auto leaves = top_leaves(r, 1000, rank_key("time"));
+  for (size_t i = 1; i < leaves.size(); ++i) {
+    EXPECT_GT(leaves[i - 1]->time->total_time_ms, leaves[i]->time->total_time_ms);
+  }
+  EXPECT_EQ(leaves.back()->module_id, top_leaves(r, 1).front()->module_id);
+  double sum = 0;
+  for (const CategoryFigures& c : top_categories(r, 1000, rank_key("time"))) sum += c.time_ms;
+  EXPECT_DOUBLE_EQ(sum, static_cast<double>(leaves.size() * (leaves.size() + 1) / 2));
+  const std::string text = top_tables(r, {2, 1}, {&rank_key("time")});
+  EXPECT_THAT(text, HasSubstr("## Top 2 layers by time on the device\n"));
+  EXPECT_THAT(text, HasSubstr("| tensor |"));
+  EXPECT_THAT(top_json(r, {1, 1}, rank_key("time")), HasSubstr("\"total_time_ms\""));
+  try {
+    top_leaves(tiny(), 1, rank_key("time"));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("device=NAME"));
   }
 }
 

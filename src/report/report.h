@@ -91,6 +91,9 @@ struct Report {
   Figures totals, per_forward;
   std::optional<std::string> layer_docs_dir;  // absolute
   std::optional<Timing> timing;
+  // Of a run that was measured, where the user gives it (report.profile_run_id, report.measured_total_time_ms).
+  std::optional<std::string> profile_run_id;
+  std::optional<double> measured_total_time_ms;
 };
 
 }  // namespace modelmeter

@@ -12,9 +12,10 @@ namespace modelmeter {
 struct CategoryFigures {
   std::string id;
   Figures figures;  // of its leaves
+  double time_ms = 0;
 };
 
-// The leaves with the most, and the categories; ties by id.
+// The leaves with the most, and the categories; ties by id. Error where it is by times and there are none.
 std::vector<const ModuleMetricsSnapshot*> top_leaves(const Report& report, size_t most,
                                                      const RankKey& key = rank_keys[0]);
 std::vector<CategoryFigures> top_categories(const Report& report, size_t most, const RankKey& key = rank_keys[0]);

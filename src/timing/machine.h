@@ -17,7 +17,7 @@ class Machine {
   const Device& device() const { return device_; }
   const KernelStack& stack() const { return stack_; }
   const Host& host() const { return host_; }
-  const ArchitectureConstants& kernels() const { return *kernels_; }
+  const ArchitectureConstants& kernels() const { return stack_.architectures[kernels_]; }
   const MemoryConstants& memory(MemoryClass name) const { return stack_.memory[static_cast<size_t>(name)]; }
 
   // B/s that a streaming kernel reaches, of device memory and of L2.
@@ -45,7 +45,7 @@ class Machine {
   Device device_;
   KernelStack stack_;
   Host host_;
-  const ArchitectureConstants* kernels_;
+  size_t kernels_;  // of the stack's architectures
   double bandwidth_, l2_bandwidth_;
 };
 

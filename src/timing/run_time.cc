@@ -85,7 +85,8 @@ struct TimedOp {
 
 class StageTimer {
  public:
-  StageTimer(const Evaluation& run, const Machine& machine, RunTime& out) : run_(run), machine_(machine), out_(out) {}
+  StageTimer(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine, RunTime& out)
+      : trace_(trace), executions_(executions), machine_(machine), out_(out) {}
 
   void time(const Residence& residence, size_t first, size_t end) {
     kernels_.clear();
@@ -101,11 +102,11 @@ class StageTimer {
   }
 
  private:
-  const Trace& trace() const { return run_.trace(); }
+  const Trace& trace() const { return trace_; }
 
   void add(size_t index, StageTime& stage) {
     const Op& op = trace().ops[index];
-    const auto times = static_cast<double>(run_.rollup().executions[static_cast<size_t>(op.scope)]);
+    const auto times = static_cast<double>(executions_[static_cast<size_t>(op.scope)]);
     const Transfer transfer = trace().transfer_of(op);
     LaunchFlags flags;
     flags.causal = op.causal;
@@ -207,7 +208,8 @@ class StageTimer {
     stage.high = std::max(stage.part.device + spread, stage.host + host_spread) + beside;
   }
 
-  const Evaluation& run_;
+  const Trace& trace_;
+  const std::vector<int64_t>& executions_;
   const Machine& machine_;
   RunTime& out_;
   std::vector<TimedKernel> kernels_;
@@ -262,13 +264,12 @@ StageTime RunTime::total() const {
   return out;
 }
 
-RunTime time_run(const Evaluation& run, const Machine& machine) {
-  const Trace& trace = run.trace();
+RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine) {
   expect_every_kernel(trace);
   RunTime out;
   out.scopes.resize(trace.scopes.size());
   out.ops.resize(trace.ops.size());
-  StageTimer timer(run, machine, out);
+  StageTimer timer(trace, executions, machine, out);
   std::vector<Residence> residences = trace.residences;
   std::sort(residences.begin(), residences.end(),
             [](const Residence& a, const Residence& b) { return a.scope < b.scope; });

@@ -59,7 +59,11 @@ struct RunTime {
   StageTime total() const;  // stages one after another
 };
 
-// Of a run in stages (AnalyticModel): evaluate() or evaluate_forward().
-RunTime time_run(const Evaluation& run, const Machine& machine);
+// Of a run in stages (AnalyticModel): evaluate() or evaluate_forward(); or of its trace, with how often each scope
+// runs.
+RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine);
+inline RunTime time_run(const Evaluation& run, const Machine& machine) {
+  return time_run(run.trace(), run.rollup().executions, machine);
+}
 
 }  // namespace modelmeter

@@ -433,6 +433,13 @@ TEST(Sensitivity, SaysWhatTheRunWaitsFor) {
   EXPECT_NEAR(sensitivities(small, slow).back().seconds / host_bound, 1 / 1.1, 1e-3);
 }
 
+TEST(Machine, ACopyHasItsOwnKernels) {
+  std::optional<Machine> first(machine());
+  const Machine copy = *first;
+  first.reset();
+  EXPECT_EQ(copy.kernels().name, "sm90");
+}
+
 TEST(Machine, AnArchitectureThatTheStackHasNoKernelsForIsRefused) {
   try {
     Machine(load_device(config::Repository(configs), "mi300x"), stack(), host("fast"));

@@ -39,9 +39,11 @@ std::vector<Region> regions_of(const Trace& trace, size_t first) {
 Rewriting::Rewriting(Trace& trace, size_t first) : trace_(trace), first_(first), regions_(regions_of(trace, first)) {
   new_ops_.resize(regions_.size());
   add_uses();
-  for (const Grown& grown : trace.grown) {  // for the next repetition, which is not traced
-    if (const auto found = uses_.find(grown.first); found != uses_.end()) found->second.elsewhere = true;
-  }
+  const auto carry = [this](const Storage* storage) {
+    if (const auto found = uses_.find(storage); found != uses_.end()) found->second.elsewhere = true;
+  };
+  for (const Grown& grown : trace.grown) carry(grown.first);
+  for (const Storage* storage : trace.handed_on) carry(storage);
 }
 
 void Rewriting::add_uses() {

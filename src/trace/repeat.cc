@@ -56,6 +56,9 @@ bool Loop::end() {
     tracer_.exchange_shares_calls(outer_shares_calls_);
   }
   live_step_ = tracer_.live() - live_before_;
+  for (const Tensor* x : state_.same) {
+    if (x->defined()) tracer_.trace().handed_on.push_back(x->meta().storage);
+  }
   size_t at = 0;
   for (const Tensor* x : state_.same) {
     if (!same_layout(before_[at++], meta_of(*x))) return false;

@@ -90,6 +90,7 @@ void Trace::clear() {
   given_bytes = 0;
   grown.clear();
   carried.clear();
+  handed_on.clear();
   residences.clear();
   metas.clear();
   strides.clear();

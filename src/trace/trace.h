@@ -119,6 +119,7 @@ class Trace {
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
   std::vector<Carried> carried;
+  std::vector<const Storage*> handed_on;  // what iterations of loops leave to what comes after them
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;

@@ -13,21 +13,7 @@
 namespace modelmeter {
 namespace {
 
-// The file's text; gzread reads what is not compressed as it is.
-std::string read_gzipped(const std::string& path) {
-  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
-  if (file == nullptr) throw Error(fmt::format("{}: cannot be read", path));
-  std::string out;
-  std::array<char, 65536> buffer;
-  for (;;) {
-    const int n = gzread(file.get(), buffer.data(), static_cast<unsigned>(buffer.size()));
-    int code = Z_OK;
-    gzerror(file.get(), &code);
-    if (n < 0 || code == Z_BUF_ERROR) throw Error(fmt::format("{}: a broken gzip file", path));  // or one cut off
-    if (n == 0) return out;
-    out.append(buffer.data(), static_cast<size_t>(n));
-  }
-}
+constexpr size_t largest = size_t{1} << 31;
 
 using CsvRow = std::vector<std::string>;
 
@@ -62,7 +48,26 @@ std::vector<CsvRow> parse_csv(const std::string& text) {
 
 }  // namespace
 
-CsvTable::CsvTable(const std::string& path) : path_(path), rows_(parse_csv(read_gzipped(path))) {}
+// gzread reads what is not compressed as it is.
+std::string read_gzipped(const std::string& path) {
+  const std::unique_ptr<gzFile_s, int (*)(gzFile)> file(gzopen(path.c_str(), "rb"), gzclose);
+  if (file == nullptr) throw Error(fmt::format("{}: cannot be read", path));
+  std::string out;
+  std::array<char, 65536> buffer;
+  for (;;) {
+    const int n = gzread(file.get(), buffer.data(), static_cast<unsigned>(buffer.size()));
+    int code = Z_OK;
+    gzerror(file.get(), &code);
+    if (n < 0 || code == Z_BUF_ERROR) throw Error(fmt::format("{}: a broken gzip file", path));  // or one cut off
+    if (n == 0) return out;
+    out.append(buffer.data(), static_cast<size_t>(n));
+    if (out.size() > largest) throw Error(fmt::format("{}: more than 2 GiB", path));
+  }
+}
+
+CsvTable::CsvTable(const std::string& path) : CsvTable(path, read_gzipped(path)) {}
+
+CsvTable::CsvTable(std::string path, const std::string& text) : path_(std::move(path)), rows_(parse_csv(text)) {}
 
 bool CsvTable::has(const std::string& column) const {
   return !rows_.empty() && std::find(rows_[0].begin(), rows_[0].end(), column) != rows_[0].end();

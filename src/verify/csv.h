@@ -6,10 +6,17 @@
 
 namespace modelmeter {
 
+// The text of a file, gzipped or not. Error where it cannot be read or is larger than any profile.
+std::string read_gzipped(const std::string& path);
+
 class CsvTable {
  public:
   // Error where the file cannot be read.
   explicit CsvTable(const std::string& path);
+  // Of text from there.
+  CsvTable(std::string path, const std::string& text);
+
+  const std::vector<std::string>& columns() const { return rows_.front(); }
 
   size_t rows() const { return rows_.empty() ? 0 : rows_.size() - 1; }
   bool has(const std::string& column) const;

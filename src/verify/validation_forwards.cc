@@ -7,97 +7,17 @@
 #include <map>
 
 #include "base/error.h"
-#include "config/compose.h"
 #include "hardware/catalog.h"
 #include "memory/memory_report.h"
-#include "model/registry.h"
-#include "timing/run_time.h"
 #include "verify/csv.h"
+#include "verify/forward_launches.h"
 #include "verify/launch_time.h"
 #include "verify/validation_files.h"
 
 namespace modelmeter {
 namespace {
 
-constexpr double ms = 1e-3;
-
-// A configuration, and which of its stages a measurement is of.
-struct KnownForward {
-  std::string config_name, stage, group;
-  std::vector<std::string> overrides;
-};
-
-bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
-
-// "480p33" is 33 frames of 480 x 832, "720p16" 16 of 720 x 1280, "512p" 16 of 512 x 512, "ci-tiny" 4 of 256 x 256.
-std::vector<std::string> workload_overrides(const std::string& workload) {
-  struct Size {
-    const char *name, *height, *width, *frames;
-  };
-  static constexpr Size sizes[] = {{"ci-tiny", "256", "256", "4"}, {"512p", "512", "512", "16"}};
-  for (const Size& s : sizes) {
-    if (workload == s.name) {
-      std::vector<std::string> out = {fmt::format("workload.height={}", s.height),
-                                      fmt::format("workload.width={}", s.width),
-                                      fmt::format("workload.num_frames={}", s.frames)};
-      if (workload == "ci-tiny") out.emplace_back("workload.text_len=64");
-      return out;
-    }
-  }
-  const size_t p = workload.find('p');
-  if (p == std::string::npos || p + 1 == workload.size()) return {};
-  const std::string frames = workload.substr(p + 1);
-  if (frames.find_first_not_of("0123456789") != std::string::npos) return {};
-  const bool large = starts_with(workload, "720p");
-  if (!large && !starts_with(workload, "480p")) return {};
-  return {fmt::format("workload.height={}", large ? 720 : 480), fmt::format("workload.width={}", large ? 1280 : 832),
-          "workload.num_frames=" + frames};
-}
-
-// What names of measurements say: variant-implementation-workload.
-std::optional<KnownForward> known_forward(const std::string& name) {
-  struct Start {
-    const char *start, *config_name, *stage, *group;
-  };
-  static constexpr Start starts[] = {
-      {"t2v-1.3b-official-", "wan2_1_t2v_1_3b", "diffusion/dit", "DiT"},
-      {"t2v-14b-official-", "wan2_1_t2v_14b", "diffusion/dit", "DiT"},
-      {"t2v-1.3b-diffusers-", "wan2_1_t2v_1_3b", "diffusion/dit", "DiT"},
-      {"t2v-14b-diffusers-", "wan2_1_t2v_14b", "diffusion/dit", "DiT"},
-      {"vae2.1-official-decode-", "wan2_1_t2v_14b_pipeline", "vae/decode", "VAE"},
-      {"vae2.1-official-encode-", "wan2_1_i2v_14b_480p_pipeline", "vae/encode", "VAE"},
-  };
-  for (const Start& s : starts) {
-    if (!starts_with(name, s.start)) continue;
-    KnownForward out{s.config_name, s.stage, s.group, workload_overrides(name.substr(std::string(s.start).size()))};
-    if (out.overrides.empty()) return std::nullopt;
-    if (name.find("-diffusers-") != std::string::npos) out.overrides.emplace_back("runtime=diffusers");
-    return out;
-  }
-  if (name == "umt5-official-512") return KnownForward{"wan2_1_t2v_14b_pipeline", "text_encoder/umt5", "encoder", {}};
-  if (name == "clip-official") return KnownForward{"wan2_1_i2v_14b_480p_pipeline", "image_encoder/clip", "encoder", {}};
-  return std::nullopt;
-}
-
-struct TimedForward {
-  std::unique_ptr<AnalyticModel> model;  // names in the trace are its stages'
-  Evaluation run;
-  RunTime time;
-  size_t stage = 0;
-};
-
-TimedForward timed(const KnownForward& known, const Machine& machine, const ValidationContext& context, bool whole) {
-  const config::Node configuration =
-      config::resolve(config::compose(context.repository, known.config_name, known.overrides));
-  std::unique_ptr<AnalyticModel> model = build_model(config::View(configuration), context.files);
-  Evaluation run = whole ? evaluate(*model) : evaluate_forward(*model);
-  TimedForward out{std::move(model), std::move(run), {}, 0};
-  out.time = time_run(out.run, machine);
-  for (size_t i = 0; i < out.time.stages.size(); ++i) {
-    if (out.time.stages[i].stage == known.stage) out.stage = i;
-  }
-  return out;
-}
+constexpr double ms = 1e-3, microsecond = 1e-6;
 
 // B that a forward of the stage allocates at once, workspaces included, above what was there before it.
 double peak_above_start(const TimedForward& ours, const std::string& stage, const Machine& machine) {
@@ -106,76 +26,6 @@ double peak_above_start(const TimedForward& ours, const std::string& stage, cons
   const StageMemory& s = report.stages.front();
   return s.held.empty() ? 0 : static_cast<double>(s.with_workspace_bytes - s.held.front());
 }
-
-// The op of a profile that one of ours is.
-std::string profiled_name(Kernel kernel) {
-  switch (kernel) {
-    case Kernel::to_copy:
-    case Kernel::clone:
-    case Kernel::copy_: return "copy_";
-    case Kernel::zeros:
-    case Kernel::zeros_like:
-    case Kernel::new_zeros:
-    case Kernel::new_ones:
-    case Kernel::ones:
-    case Kernel::ones_like:
-    case Kernel::full:
-    case Kernel::full_like:
-    case Kernel::scalar_tensor:
-    case Kernel::zero_:
-    case Kernel::fill_: return "fill_";
-    case Kernel::stack: return "cat";
-    case Kernel::convolution: return "cudnn_convolution";
-    case Kernel::embedding: return "gather";
-    case Kernel::sdpa_flash: return "_cudnn_attention_forward";
-    case Kernel::sdpa_efficient: return "_efficient_attention_forward";
-    case Kernel::silu_: return "silu";
-    default: return std::string(info(kernel).name);
-  }
-}
-
-// The ops of a stage in the order in which they run, repetitions written out.
-class ExecutionOrder {
- public:
-  ExecutionOrder(const Trace& trace, int32_t stage) : trace_(trace), writing_(trace.scopes.size(), false) {
-    size_t first = 0, end = trace.ops.size();
-    while (first < end && !trace.is_within(trace.ops[first].scope, stage)) ++first;
-    while (end > first && !trace.is_within(trace.ops[end - 1].scope, stage)) --end;
-    emit(first, end);
-  }
-  const std::vector<size_t>& ops() const { return out_; }
-
- private:
-  void emit(size_t first, size_t last) {
-    for (size_t i = first; i < last;) {
-      const int32_t repetition = outermost(trace_.ops[i].scope);
-      if (repetition < 0) {
-        if (launches(trace_, trace_.ops[i])) out_.push_back(i);
-        ++i;
-        continue;
-      }
-      size_t end = i;
-      while (end < last && outermost(trace_.ops[end].scope) == repetition) ++end;
-      const auto at = static_cast<size_t>(repetition);
-      writing_[at] = true;
-      for (int64_t k = 0; k < trace_.scopes[at].count; ++k) emit(i, end);
-      writing_[at] = false;
-      i = end;
-    }
-  }
-  int32_t outermost(int32_t scope) const {
-    int32_t found = -1;
-    for (; scope >= 0; scope = trace_.scopes[static_cast<size_t>(scope)].parent) {
-      const auto at = static_cast<size_t>(scope);
-      if (trace_.scopes[at].count > 1 && !writing_[at]) found = scope;
-    }
-    return found;
-  }
-
-  const Trace& trace_;
-  std::vector<bool> writing_;
-  std::vector<size_t> out_;
-};
 
 // Sums by op.
 class OpSums {
@@ -207,37 +57,20 @@ class OpSums {
 
 // Lines the launches up with ours and fills the row.
 void compare_launches(const std::vector<MeasuredLaunch>& measured, const TimedForward& ours, ValidationRow& row) {
-  constexpr size_t window = 24;  // how far a launch that one side lacks is looked past
   const Trace& trace = ours.run.trace();
-  int32_t scope = 0;
-  for (const Residence& r : trace.residences) {
-    if (trace.scopes[static_cast<size_t>(r.scope)].name == ours.time.stages[ours.stage].stage) scope = r.scope;
-  }
-  const ExecutionOrder order(trace, scope);
-  const std::vector<size_t>& ops = order.ops();
-  const auto same = [&](size_t i, size_t j) {
-    return i < ops.size() && j < measured.size() && profiled_name(trace.ops[ops[i]].kernel) == measured[j].op;
-  };
+  const std::vector<size_t> order =
+      execution_order(trace, std::max(0, scope_of_stage(trace, ours.time.stages[ours.stage].stage)));
+  const LinedUp lined_up = line_up(trace, order, measured);
   double total = 0, alone = 0;
   OpSums sums;
-  int64_t in_place = 0;
-  size_t i = 0;
   for (size_t j = 0; j < measured.size(); ++j) {
+    const size_t op = lined_up.ops[j];
     total += measured[j].us;
-    size_t skip = 0;
-    while (skip < window && !same(i + skip, j)) ++skip;
-    if (skip == window || (skip > 0 && same(i, j + 1))) {
-      alone += measured[j].us;
-      sums.add(measured[j].op, 0, measured[j].us);
-      continue;
-    }
-    i += skip;
-    sums.add(measured[j].op, ours.time.ops[ops[i]] * 1e6, measured[j].us);
-    in_place += skip == 0 ? 1 : 0;
-    ++i;
+    if (op == LinedUp::none) alone += measured[j].us;
+    sums.add(measured[j].op, op == LinedUp::none ? 0 : ours.time.ops[op] / microsecond, measured[j].us);
   }
   row.launches = static_cast<int64_t>(measured.size());
-  row.launches_in_place = in_place;
+  row.launches_in_place = lined_up.in_place;
   row.launch_error = total > 0 ? sums.absolute_ms() / (total * ms) : 0;
   row.by_op = sums.by_time();
   if (alone > 0) row.not_predicted_ms = alone * ms;
@@ -247,7 +80,7 @@ ValidationRow from_trace(const std::vector<MeasuredLaunch>& measured, const Know
                          const ValidationContext& context) {
   ValidationRow row;
   row.group = known.group;
-  const TimedForward ours = timed(known, machine, context, false);
+  const TimedForward ours = timed_forward(known, machine, context, false);
   row.predicted_device_ms = ours.time.stages[ours.stage].part.device / ms;
   double sum = 0;
   for (const MeasuredLaunch& launch : measured) sum += launch.us;
@@ -352,7 +185,7 @@ std::vector<ValidationRow> validate_forwards(const std::string& path, const Vali
     const std::optional<KnownForward> known = known_forward(table.text(i, "name"));
     const std::optional<Machine> machine = machine_named(table.text(i, "device"), context);
     if (!known || !machine) continue;
-    const TimedForward ours = timed(*known, *machine, context, false);
+    const TimedForward ours = timed_forward(*known, *machine, context, false);
     const StageTime& stage = ours.time.stages[ours.stage];
     ValidationRow row;
     row.file = path;
@@ -405,7 +238,7 @@ std::vector<ValidationRow> validate_published(const std::string& path, const Val
                                       std::pair{"frames", "num_frames"}, std::pair{"steps", "num_inference_steps"}}) {
       known.overrides.push_back(fmt::format("workload.{}={:.0f}", key, table.number(i, column)));
     }
-    const TimedForward run = timed(known, *machine, context, true);
+    const TimedForward run = timed_forward(known, *machine, context, true);
     const StageTime total = run.time.total();
     ValidationRow row;
     row.file = path;

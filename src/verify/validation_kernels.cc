@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "base/json.h"
 #include "timing/clock.h"
@@ -28,19 +29,6 @@ double spread_of(const std::vector<DeviceKernel>& kernels, double seconds) {
   const bool memory = std::all_of(kernels.begin(), kernels.end(),
                                   [](const DeviceKernel& kernel) { return kernel.shape == KernelShape::memory; });
   return seconds * (memory ? memory_spread : tensor_spread) + start_spread;
-}
-
-// A kernel in such a loop.
-double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
-  std::vector<TimedKernel> loop;
-  double once = 0;
-  for (const DeviceKernel& kernel : kernels) {
-    loop.push_back({time_of(kernel, machine), 1});
-    once += loop.back().time.seconds(1);
-  }
-  const double times = std::max(least_runs, loop_seconds / once);
-  for (TimedKernel& k : loop) k.times = times;
-  return solve_clock(loop, machine.device()).seconds / times;
 }
 
 std::string short_dtype(const std::string& name) {
@@ -208,18 +196,17 @@ std::string group_of(const CsvTable& table, size_t row) {
                      table.text(row, "dtype"));
 }
 
-ValidationRow kernel_row(const std::string& path, const Machine& machine, std::string group, std::string name,
-                         const std::vector<DeviceKernel>& kernels, double measured) {
-  ValidationRow row;
-  row.file = path;
-  row.device = machine.device().id;
-  row.group = std::move(group);
-  row.name = std::move(name);
-  const double predicted = looped_seconds(kernels, machine);
-  row.predicted_device_ms = predicted / millisecond;
-  row.measured_device_ms = measured / millisecond;
-  row.inside = std::abs(measured - predicted) <= spread_of(kernels, predicted);
-  return row;
+ValidationRow kernel_row(const std::string& path, const MeasuredKernels& row, const Machine& machine) {
+  ValidationRow out;
+  out.file = path;
+  out.device = machine.device().id;
+  out.group = row.group;
+  out.name = row.name;
+  const double predicted = looped_seconds(row.kernels, machine);
+  out.predicted_device_ms = predicted / millisecond;
+  out.measured_device_ms = row.seconds / millisecond;
+  out.inside = std::abs(row.seconds - predicted) <= spread_of(row.kernels, predicted);
+  return out;
 }
 
 // Machines are made once for each name.
@@ -238,56 +225,52 @@ class Machines {
   std::vector<std::pair<std::string, std::optional<Machine>>> made_;
 };
 
-}  // namespace
-
-std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context) {
-  const CsvTable table(path);
+std::vector<MeasuredKernels> micro_rows(const CsvTable& table, Machines& machines) {
   table.expect_columns({"device", "kind", "us", "dtype"}, "micro.csv");
-  Machines machines(context);
-  std::vector<ValidationRow> out;
+  std::vector<MeasuredKernels> out;
   for (size_t i = 0; i < table.rows(); ++i) {
     const Machine* machine = machines.named(table.text(i, "device"));
     if (machine == nullptr || table.text(i, "us").empty()) continue;
-    const std::vector<DeviceKernel> kernels = kernels_of_row(table, i, *machine);
+    std::vector<DeviceKernel> kernels = kernels_of_row(table, i, *machine);
     if (kernels.empty()) continue;
     std::string name;
     for (const char* column : {"op", "note", "b", "h", "m", "n", "k", "sq", "sk", "d", "cin", "cout", "size"}) {
       if (!table.text(i, column).empty())
         name += fmt::format("{}{} {}", name.empty() ? "" : " ", column, table.text(i, column));
     }
-    out.push_back(kernel_row(path, *machine, group_of(table, i), std::move(name), kernels, table.number(i, "us") * us));
+    out.push_back(
+        {table.text(i, "device"), group_of(table, i), std::move(name), std::move(kernels), table.number(i, "us") * us});
   }
   return out;
 }
 
-std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context) {
-  const CsvTable table(path);
+std::vector<MeasuredKernels> gemm_rows(const CsvTable& table, Machines& machines) {
   table.expect_columns({"sys", "gemm_dtype", "m", "n", "k", "us"}, "gemm.csv");
-  Machines machines(context);
-  std::vector<ValidationRow> out;
+  std::vector<MeasuredKernels> out;
   for (size_t i = 0; i < table.rows(); ++i) {
-    const Machine* machine = machines.named(table.text(i, "sys"));
     const auto kernel =
         gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), table.text(i, "gemm_dtype"));
     // Rows of fp8 include the kernel that quantises the activations.
-    if (machine == nullptr || !kernel || table.text(i, "gemm_dtype") != "bfloat16") continue;
+    if (machines.named(table.text(i, "sys")) == nullptr || !kernel || table.text(i, "gemm_dtype") != "bfloat16") {
+      continue;
+    }
     constexpr double large = 1024;
     const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
-    out.push_back(kernel_row(path, *machine, big ? "gemm bf16, 1024 and more" : "gemm bf16, small",
-                             fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k), {*kernel},
-                             table.number(i, "us") * us));
+    out.push_back({table.text(i, "sys"),
+                   big ? "gemm bf16, 1024 and more" : "gemm bf16, small",
+                   fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k),
+                   {*kernel},
+                   table.number(i, "us") * us});
   }
   return out;
 }
 
-std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context) {
-  const CsvTable table(path);
+std::vector<MeasuredKernels> attention_rows(const CsvTable& table, Machines& machines) {
   table.expect_columns({"sys", "kernel_source", "batch_size", "isl", "num_heads", "head_dim", "us"}, "attention.csv");
-  Machines machines(context);
-  std::vector<ValidationRow> out;
+  std::vector<MeasuredKernels> out;
   for (size_t i = 0; i < table.rows(); ++i) {
-    const Machine* machine = machines.named(table.text(i, "sys"));
-    if (machine == nullptr || table.text(i, "kernel_source").find("fa2") == std::string::npos) continue;
+    const bool known = machines.named(table.text(i, "sys")) != nullptr;
+    if (!known || table.text(i, "kernel_source").find("fa2") == std::string::npos) continue;
     DeviceKernel k;
     k.shape = KernelShape::attention;
     k.attention = "flash";
@@ -297,10 +280,61 @@ std::vector<ValidationRow> validate_attention_table(const std::string& path, con
     k.k = table.number(i, "head_dim");
     k.read = 3 * k.batch * k.m * k.k * 2;
     k.written = k.batch * k.m * k.k * 2;
-    out.push_back(kernel_row(path, *machine, "attention FA2", fmt::format("{} x {} x {}", k.batch, k.m, k.k), {k},
-                             table.number(i, "us") * us));
+    out.push_back({table.text(i, "sys"),
+                   "attention FA2",
+                   fmt::format("{} x {} x {}", k.batch, k.m, k.k),
+                   {k},
+                   table.number(i, "us") * us});
   }
   return out;
+}
+
+using RowsOf = std::vector<MeasuredKernels> (*)(const CsvTable&, Machines&);
+
+std::vector<ValidationRow> validated(const std::string& path, const ValidationContext& context, RowsOf rows) {
+  Machines machines(context);
+  std::vector<ValidationRow> out;
+  for (const MeasuredKernels& row : rows(CsvTable(path), machines)) {
+    out.push_back(kernel_row(path, row, *machines.named(row.device)));
+  }
+  return out;
+}
+
+}  // namespace
+
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
+  std::vector<TimedKernel> loop;
+  double once = 0;
+  for (const DeviceKernel& kernel : kernels) {
+    loop.push_back({time_of(kernel, machine), 1});
+    once += loop.back().time.seconds(1);
+  }
+  const double times = std::max(least_runs, loop_seconds / once);
+  for (TimedKernel& k : loop) k.times = times;
+  return solve_clock(loop, machine.device()).seconds / times;
+}
+
+std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, micro_rows);
+}
+
+std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, gemm_rows);
+}
+
+std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, attention_rows);
+}
+
+std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context) {
+  const std::string name = std::filesystem::path(path).filename().string();
+  Machines machines(context);
+  for (const auto& [file, rows] : {std::pair<const char*, RowsOf>{"micro.csv", micro_rows},
+                                   {"gemm.csv", gemm_rows},
+                                   {"attention.csv", attention_rows}}) {
+    if (name == file) return rows(CsvTable(path), machines);
+  }
+  return {};
 }
 
 }  // namespace modelmeter

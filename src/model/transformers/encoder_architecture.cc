@@ -80,6 +80,9 @@ void read_architecture(const config::View& view, ImageEncoderArchitecture& a) {
 }
 
 void check_architecture(const config::View& view, const TextEncoderArchitecture& a) {
+  if (a.num_buckets < 4) {  // a half looks back, and half of that is exact: 0 divides
+    throw place_of(view, "num_buckets", "relative_attention_num_buckets").expected("at least 4 buckets");
+  }
   check_heads(view, "num_heads", a.num_heads, a.dim_attn);
 }
 

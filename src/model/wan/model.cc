@@ -108,7 +108,7 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
   throw config.at(config.has("transformer") ? "transformer" : "hf")
       .error(fmt::format("of {} blocks number {} is to have a VACE block beside it", architecture_.num_layers,
                          architecture_.vace_layers.back()),
-             {"+transformer.vace_layers=[0,...] says which have one"});
+             {"transformer.vace_layers=[0,...] says which have one"});
 }
 
 bool Wan2_1Model::runs(const char* stage) const {

@@ -202,6 +202,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{{"vae_decode", "official", "vae.patch_size", "2"}, "12 channels"},
         Refused{{"vae_decode", "diffusers", "vae.in_channels", "4"}, "in_channels is 4"},
         Refused{{"vae_decode", "official", "vae.is_residual", "true"}, "patches of 2"},
+        Refused{{"text_encoder", "diffusers", "text_encoder.num_buckets", "3"}, "at least 4"},
         Refused{{"vae_decode", "official", "vae.num_res_blocks", "257"}, "at most 256"},
         Refused{{"vae_decode", "official", "vae.dim_mult", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]"}, "at most 16"},
         Refused{{"vae_decode", "official", "vae.temperal_downsample", "[true]"}, "each of the 4 levels"},
@@ -506,6 +507,21 @@ TEST(Stages, TheAutoencoderIsOneForBothDirections) {
   const auto model = settings.build();  // of the published sizes
   EXPECT_EQ(&model->stages()[0]->layer(), &model->stages()[1]->layer());
   EXPECT_EQ(model->parameter_count(), 126'892'531);
+}
+
+// With five levels wan/modules/vae.py raises "Invalid channel dimensions"; diffusers' autoencoder has 166,787,827
+// parameters on the meta device.
+TEST(Settings, LevelsOfAnAutoencoderAreThoseThatItsCodeCanHave) {
+  for (const auto& [implementation, works] : {std::pair("official", false), std::pair("diffusers", true)}) {
+    Settings settings("vae_decode", implementation);
+    settings.set("workload.width", "64").set("vae.dim_mult", "[1, 2, 4, 4, 4]");
+    settings.set("vae.temperal_downsample", "[false, true, true, false]");
+    if (!works) {
+      EXPECT_THAT(settings.error(), HasSubstr("vae.dim_mult: vae.py's decoder fits four levels"));
+      continue;
+    }
+    EXPECT_EQ(settings.build()->parameter_count(), 166'787'827);
+  }
 }
 
 // A group that no stage runs may be missing; the latent is then that of the published autoencoder.

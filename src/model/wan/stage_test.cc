@@ -130,7 +130,7 @@ TEST(SamplingStage, HeldTensorsAreResidentWithTheTransformer) {
 // Of all calls of a model the one counts that finds most held: the texts are encoded one after the other.
 TEST(SamplingStage, TheCallThatFindsMostCounts) {
   TextEncoderOptions options;
-  options.architecture = {100, 8, 8, 16, 2, 1, 4};
+  options.architecture = {100, 8, 8, 16, 2, 1, 4, false};
   const WanStage encoder({Role::text_encoder, "text_encoder/umt5"}, official::code_base().text_encoder(options), {});
   SamplingInputs o = small(Task::t2v, 5);
   const int64_t two = sampling(official::code_base(), o).held_while(encoder);

@@ -53,13 +53,11 @@ TEST(Variants, HaveTheSizesOfTheOfficialConfigs) {
 // vae_stride of wan/configs: (4, 8, 8), and (4, 16, 16) of ti2v-5B, whose latents have 48 channels.
 TEST(Variants, HaveTheAutoencoderOfTheirConfig) {
   for (const char* name : {"t2v-14B", "t2v-1.3B", "vace-14B", "t2v-A14B", "i2v-A14B"}) {
-    EXPECT_EQ(named(name).vae().z_dim, 16) << name;
-    EXPECT_EQ(named(name).vae().spatial_compression(), 8) << name;
-    EXPECT_EQ(named(name).vae().temporal_compression(), 4) << name;
+    EXPECT_EQ(named(name).latent_channels(), 16) << name;
+    EXPECT_EQ(named(name).vae_stride(), (Shape{4, 8, 8})) << name;
   }
-  EXPECT_EQ(named("ti2v-5B").vae().z_dim, 48);
-  EXPECT_EQ(named("ti2v-5B").vae().spatial_compression(), 16);
-  EXPECT_EQ(named("ti2v-5B").vae().temporal_compression(), 4);
+  EXPECT_EQ(named("ti2v-5B").latent_channels(), 48);
+  EXPECT_EQ(named("ti2v-5B").vae_stride(), (Shape{4, 16, 16}));
 }
 
 TEST(Variants, AnUnknownOneGetsASuggestion) {
@@ -140,7 +138,7 @@ Architecture sizes_of(const Variant& v) {
   a.ffn_dim = v.ffn_dim;
   a.num_heads = v.num_heads;
   a.num_layers = v.num_layers;
-  a.out_dim = v.vae().z_dim;
+  a.out_dim = v.latent_channels();
   return a;
 }
 

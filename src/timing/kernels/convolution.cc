@@ -18,19 +18,19 @@ namespace {
 // Filters of few channels smaller than 8 x 8 have a kernel of their own (ResNet on the H200, 2026-11).
 constexpr double patch_k = 512, small_filter = 2.9;
 constexpr double tiles_apart = 0.75, wide_tiles_share = 0.75;
-constexpr double step_bytes = 128, full_tile = 256, narrow_channels = 128, few_outputs = 16;
+constexpr double tap_bytes = 128, full_tile = 256, narrow_channels = 128, few_outputs = 16;
 // Gathering operands tap by tap takes a third more than a GEMM of the same operations (decoder and encoder of Wan on
 // the H100 and the H200, 2026-11).
 constexpr double gathering = 1.3;
 constexpr double most_padding = 2;  // in energy: where there are few channels, tiles are narrower
 
 // Tiles that cuDNN 9.19 has on Hopper, read off the names of its kernels and their times.
-struct Tile {
+struct ConvolutionTile {
   double m = 128, n = 128;
 };
 
-Tile tile_of(const DeviceKernel& kernel, double element, double sms) {
-  Tile out;
+ConvolutionTile tile_of(const DeviceKernel& kernel, double element, double sms) {
+  ConvolutionTile out;
   if (kernel.n <= 64) {
     out.n = kernel.n <= 32 ? 32 : 64;
   } else if (std::fmod(kernel.n, 192) == 0 && std::fmod(kernel.n, narrow_channels) != 0) {
@@ -45,8 +45,8 @@ bool is_tf32(const DeviceKernel& kernel) { return std::string_view(kernel.precis
 
 double tiled_seconds(const DeviceKernel& kernel, const ConvolutionConstants& c, const Machine& machine) {
   const ConvolutionConstants::Shares& shares = is_tf32(kernel) ? c.tf32 : c.half;
-  const double element = is_tf32(kernel) ? 4 : 2, step = step_bytes / element;
-  const Tile tile = tile_of(kernel, element, machine.sms());
+  const double element = is_tf32(kernel) ? 4 : 2, step = tap_bytes / element;
+  const ConvolutionTile tile = tile_of(kernel, element, machine.sms());
   const double k = kernel.k / kernel.channels * std::ceil(kernel.channels / step) * step;
   const double blocks = std::ceil(kernel.m / tile.m) * std::ceil(kernel.n / tile.n);
   const double rate = machine.tensor_rate(kernel.precision) * shares.tiles / machine.sms();
@@ -67,7 +67,7 @@ double compute_seconds(const DeviceKernel& kernel, const ConvolutionConstants& c
   if (std::fmod(kernel.n, full_tile) != 0 || (!is_tf32(kernel) && !kernel.three_d)) {
     return tiled_seconds(kernel, c, machine);
   }
-  const double blocks = std::ceil(kernel.m / Tile().m) * kernel.n / Tile().n;
+  const double blocks = std::ceil(kernel.m / ConvolutionTile().m) * kernel.n / ConvolutionTile().n;
   return std::max(1.0, machine.sms() / blocks) * flops / (rate * shares.full);
 }
 

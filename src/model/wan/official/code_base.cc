@@ -144,6 +144,9 @@ void check_groups(const GroupViews& views, const transformers::TextEncoderArchit
   if (!vae.is_residual && vae.decoder_dim != vae.dim) {
     throw place({"dec_dim", "decoder_base_dim"}).error("Wan2.1's autoencoder has one width, dim");
   }
+  if (!vae.is_residual && vae.dim_mult.size() > 4) {
+    throw place({"dim_mult"}).error("vae.py's decoder fits four levels: it halves the width of three");
+  }
   const int64_t patch = vae.is_residual ? 2 : 1;
   if (vae.patch_size == patch) return;
   throw place({"patch_size", "is_residual"})

@@ -1,0 +1,21 @@
+// One function for each kind of profile that profile.h lists.
+#pragma once
+
+#include "verify/profile.h"
+
+namespace modelmeter {
+
+Profile read_chrome_trace(const std::string& path, const std::string& text);
+Profile read_nsight_csv(const std::string& path, const std::string& text);
+Profile read_nsight_database(const std::string& path);  // Error in a build without SQLite
+
+// A kernel that ran, without the op that launched it.
+struct KernelEvent {
+  std::string name;
+  double us = 0;
+};
+
+// Each with what goes with it: conversions of layout, sums of a split k, memset.
+std::vector<MeasuredLaunch> launches_of_kernels(const std::vector<KernelEvent>& kernels);
+
+}  // namespace modelmeter
