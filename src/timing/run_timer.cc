@@ -108,10 +108,12 @@ const std::vector<StageTime>& RunTimer::operator()(const Trace& trace, const std
     signature.add(word(executions[static_cast<size_t>(op.scope)]), 0);
     signature.fold();
   }
-  stages_.clear();
   for (size_t i = 0; i < residences_.size(); ++i) {
     signatures[i].add(static_cast<uint64_t>(trace.execution), residences_[i].on_device ? 1 : 0);
     signatures[i].fold();
+  }
+  stages_.clear();
+  for (size_t i = 0; i < residences_.size(); ++i) {
     const auto found = known_.find(signatures[i].value());
     if (found == known_.end()) break;
     stages_.push_back(found->second);
