@@ -27,6 +27,16 @@ TEST(Allocator, UpTo10MiBTheyShareSegmentsOf20MiB) {
   EXPECT_EQ(reserved({9 * mib, 9 * mib, 3 * mib}), 40 * mib);
 }
 
+// c10/cuda/CUDACachingAllocator.cpp: kSmallSize = 1 MiB and below, kMinLargeAlloc = 10 MiB and above; 0 bytes are none.
+TEST(Allocator, BoundsBelongToOneOfTheirSides) {
+  EXPECT_EQ(reserved({mib}), 2 * mib);
+  EXPECT_EQ(reserved({10 * mib - 512}), 20 * mib);
+  EXPECT_EQ(reserved({10 * mib - 511}), 10 * mib);
+  EXPECT_EQ(reserved({2 * mib, 3 * mib, 10 * mib, 1}), 20 * mib + 10 * mib + 2 * mib);
+  EXPECT_EQ(reserved({}), 0);
+  EXPECT_EQ(allocated(0), 0);
+}
+
 TEST(Allocator, LargeOnesHaveSegmentsOfTheirOwn) {
   EXPECT_EQ(reserved({10 * mib}), 10 * mib);
   EXPECT_EQ(reserved({11 * mib}), 12 * mib);
