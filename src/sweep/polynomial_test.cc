@@ -40,6 +40,60 @@ TEST(Polynomial, IsExactEverywhereOnItsLattice) {
   }
 }
 
+// 1, u, u (u - 1) / 2, and each times v: u and v are places counted from 0.
+TEST(Lattice, ItsBasisIsProductsOfBinomials) {
+  const auto lattice = Lattice::of(two);
+  std::vector<int64_t> basis;
+  for (const int64_t u : {0, 1, 2, 3, 10}) {
+    for (const int64_t v : {0, 1, 7}) {
+      lattice->basis({3 + 2 * u, 1 + v}, basis);
+      const int64_t pairs = u * (u - 1) / 2;
+      EXPECT_EQ(basis, (std::vector<int64_t>{1, u, pairs, v, u * v, pairs * v})) << u << ", " << v;
+    }
+  }
+}
+
+TEST(Lattice, ItsNodesAreTheFirstPlacesOfEachNumber) {
+  const auto lattice = Lattice::of(two);
+  const std::vector<std::pair<int64_t, int64_t>> nodes = {{3, 1}, {5, 1}, {7, 1}, {3, 2}, {5, 2}, {7, 2}};
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    RunValues run{};
+    run[4] = 9;
+    lattice->move_to(i, run);
+    EXPECT_EQ(std::pair(run[0], run[1]), nodes[i]) << i;
+    EXPECT_EQ(run[4], 9);  // of no known form
+  }
+}
+
+// Of 499 steps of each: 3 + 2 x 249, 1 + 49; one share is that of all.
+TEST(Lattice, SharesOfTheWayAreRoundedDownToPlaces) {
+  const auto lattice = Lattice::of(two);
+  RunValues run{};
+  lattice->move_to({0.5, 0.1}, run);
+  EXPECT_EQ(run[0], 501);
+  EXPECT_EQ(run[1], 50);
+  lattice->move_to({0.5}, run);
+  EXPECT_EQ(run[0], 501);
+  EXPECT_EQ(run[1], 250);
+}
+
+TEST(Lattice, EndsAtItsLastPlace) {
+  const auto lattice = Lattice::of(std::vector<Dependence>{{0, 1, 0, 4, 10}});
+  RunValues run{};
+  lattice->move_to_last(run);
+  EXPECT_EQ(run[0], 8);
+  EXPECT_TRUE(lattice->covers({8}));
+  EXPECT_FALSE(lattice->covers({10}));
+  EXPECT_FALSE(lattice->covers({12}));
+}
+
+// As many places as a degree asks for are enough.
+TEST(Lattice, HasAPlaceForEachNode) {
+  EXPECT_TRUE(Lattice::of(std::vector<Dependence>{{0, 2, 1, 1, 3}}));
+  EXPECT_FALSE(Lattice::of(std::vector<Dependence>{{0, 2, 1, 2, 4}}));
+  EXPECT_TRUE(Lattice::of(std::vector<Dependence>{{0, 0, 7, 1, 7}}));
+}
+
 TEST(Polynomial, KnowsWhatItCovers) {
   const auto lattice = Lattice::of(two);
   for (const RunValues& v :

@@ -76,6 +76,29 @@ TEST(StageMemo, ManyRunsBecomeAPolynomial) {
   EXPECT_EQ(stats.evaluated, 97);
 }
 
+// 12 floats are given; x x^T is n x n, and times x again n x width: the first stays until the second is there.
+TEST(StageTracer, ReadsOffWhatAForwardAdds) {
+  const MadeUp stage(Odd::nothing, square);
+  const StageResult r = traced(stage, run_of(4, 3));
+  EXPECT_EQ(r.input_bytes, 4 * 3 * 4);
+  EXPECT_EQ(r.cost.flops_tensor, 2 * (2 * 4 * 4 * 3));
+  EXPECT_EQ(r.cost.kernels, 2);
+  EXPECT_EQ(r.peak_live, 4 * (4 * 4 + 4 * 3));
+  EXPECT_EQ(r.peak_with_streamed, 0);
+  EXPECT_TRUE(r.held.empty());
+}
+
+// Streamed and not are kept apart.
+TEST(StageMemo, StreamedWeightsAreAnotherResult) {
+  const MadeUp stage(Odd::nothing, {{0}, {1}});
+  StageMemo memo(stage, {&stage});
+  EXPECT_EQ(memo.at(run_of(4, 3), false).peak_with_streamed, 0);
+  EXPECT_EQ(memo.at(run_of(4, 3), true).peak_with_streamed, 4 * (4 * 4 + 4 * 3));
+  EXPECT_EQ(memo.at(run_of(4, 3), false).peak_with_streamed, 0);
+  EXPECT_EQ(memo.stats().traced, 2);
+  EXPECT_EQ(memo.stats().known, 1);
+}
+
 // Beyond its range a polynomial is not asked.
 TEST(StageMemo, OutsideOfTheRangeRunsAreTraced) {
   const MadeUp stage(Odd::nothing, {{0, 2, 10, 5, 50}, {1}});
