@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/error.h"
 #include "cost/rollup.h"
 #include "trace/functional.h"
 #include "trace/repeat.h"
@@ -30,6 +31,14 @@ class LiveMemory : public testing::Test {
   Tracer::Guard guard_{tracer_};
   const Trace& trace() const { return tracer_.trace(); }
 };
+
+// Where calls were shared not every kernel is there to be asked about.
+TEST_F(LiveMemory, OfATraceWithSharedCallsIsAnError) {
+  torch::silu(tracer_.input({100}, DType::float32));
+  EXPECT_NO_THROW(alive_at(trace(), 0));
+  tracer_.trace().shared_calls.push_back({0, 0, 0});
+  EXPECT_THROW(alive_at(trace(), 0), Error);
+}
 
 TEST_F(LiveMemory, ListsEachStorageOnceWithItsMaker) {
   const Tensor x = tracer_.input({100}, DType::float32);

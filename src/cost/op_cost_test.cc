@@ -12,8 +12,17 @@ namespace {
 class OpCostTest : public testing::Test {
  protected:
   Tensor make(const Shape& sizes, DType dtype = DType::float32) { return tracer.allocate(sizes, dtype); }
-  OpCost cost(size_t op) const { return cost_of(tracer.trace(), tracer.trace().ops[op]); }
-  OpCost last() const { return cost_of(tracer.trace(), tracer.trace().ops.back()); }
+  // As it was recorded, and as the same launch by itself would be counted.
+  OpCost cost(const Op& op) const {
+    const OpCost recorded = cost_of(tracer.trace(), op), launch = cost_of(launch_of(tracer.trace(), op));
+    for (const auto member : {&OpCost::kernels, &OpCost::flops_tensor, &OpCost::flops_vector, &OpCost::bytes_read,
+                              &OpCost::bytes_written, &OpCost::flops_unknown}) {
+      EXPECT_EQ(recorded.*member, launch.*member) << info(op.kernel).name;
+    }
+    return recorded;
+  }
+  OpCost cost(size_t op) const { return cost(tracer.trace().ops[op]); }
+  OpCost last() const { return cost(tracer.trace().ops.back()); }
 
   void expect(const OpCost& c, int64_t tensor, int64_t vector, int64_t read, int64_t written) {
     EXPECT_EQ(c.flops_tensor, tensor);

@@ -79,6 +79,24 @@ TEST_F(RepeatTest, MemoryThatNoStateAccountsForIsAnError) {
   EXPECT_THROW(repeat_steadily(7, {}, [&](int64_t) { results.push_back(torch::silu(x)); }), Error);
 }
 
+// Whether it is folded or not: what comes after it is traced as what came before.
+TEST_F(RepeatTest, AGrowingLoopLeavesSharingAsItWas) {
+  tracer.share_calls(true);
+  for (const int64_t iterations : {1, 2, 10}) {
+    Tensor cache = make({2, 1});
+    const LoopState state{{}, {&cache}};
+    bool shared_within = true;
+    repeat_steadily(iterations, state, [&](int64_t) {
+      shared_within = shared_within && tracer.shares_calls();
+      EXPECT_NE(tracer.parts, nullptr);
+      cache = torch::cat({cache, make({2, 1})}, 1);
+    });
+    EXPECT_FALSE(shared_within) << iterations;
+    EXPECT_TRUE(tracer.shares_calls()) << iterations;
+    EXPECT_EQ(tracer.parts, nullptr) << iterations;
+  }
+}
+
 TEST_F(RepeatTest, WhatGrowsAlongTwoDimensionsIsAnError) {
   const Tensor row = make({1, 4});
   Tensor rows = make({1, 4});

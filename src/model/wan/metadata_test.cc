@@ -10,6 +10,9 @@
 #include <fstream>
 
 #include "config/yaml.h"
+#include "cost/rollup.h"
+#include "model/registry.h"
+#include "testing/wan_groups.h"
 
 namespace modelmeter::wan {
 namespace {
@@ -177,6 +180,28 @@ TEST_F(PipelineTest, ItsSchedulerSaysSolverAndShift) {
   EXPECT_EQ(read_folder().shift, 3.0);
   scheduler("FlowMatchEulerDiscreteScheduler", R"(, "shift": 8.0)");
   EXPECT_EQ(read_folder().shift, 8.0);
+}
+
+// A run of one step with a file's scheduler is that with runtime.scheduler; the official code has its own.
+TEST_F(PipelineTest, ItsSchedulerIsThatOfDiffusersRuns) {
+  scheduler("FlowMatchEulerDiscreteScheduler");
+  const auto kernels = [&](const std::string& runtime) {
+    const config::Node node = config::parse_yaml(
+        "hf: {model_id: id, model_variant: entry, variant: t2v-14B, config_path: " + root_.string() + "}\nruntime: {" +
+            runtime +
+            ", attention: flash, allow_unsupported: true}\n"
+            "workload: {profile_id: test, batch_size: 1, num_frames: 5, height: 32, width: 48, num_inference_steps: 2, "
+            "text_len: 16, prompt_tokens: 5}\ntransformer: {block: {}}\nimage_encoder: {}\n" +
+            testing_models::umt5_xxl + testing_models::wan2_1_vae +
+            "model: {_target_: modelmeter.wan2_1.Wan2_1Model, stages: [diffusion, sampling]}\n",
+        "test.yaml");
+    Tracer tracer;
+    build_model(config::View(node), {})->trace(tracer);
+    return roll_up(tracer.trace()).total().kernels;
+  };
+  EXPECT_EQ(kernels("implementation: diffusers"), kernels("implementation: diffusers, scheduler: euler"));
+  EXPECT_NE(kernels("implementation: diffusers"), kernels("implementation: diffusers, scheduler: unipc"));
+  EXPECT_EQ(kernels("implementation: official"), kernels("implementation: official, scheduler: unipc"));
 }
 
 TEST_F(PipelineTest, SchedulersThatAreNotModelledAreErrors) {
