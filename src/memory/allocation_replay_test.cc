@@ -113,6 +113,20 @@ TEST(AllocationReplay, SaysForWhatThereIsNoRoom) {
   EXPECT_EQ(small.allocated(), 0);
 }
 
+TEST(AllocationReplay, AConvolutionWithoutRoomForItsWorkspaceDoesWithout) {
+  Tracer tracer;
+  Tracer::Guard guard(tracer);
+  torch::conv2d(tracer.input({1, 64, 512, 512}, DType::float32), tracer.parameter({4, 64, 3, 3}, DType::float32),
+                tracer.parameter({4}, DType::float32), {1, 1});
+  const AllocationProgram program = program_of(tracer);
+  for (const int64_t capacity : {80 * mib, 40 * mib}) {  // the workspace is above 64 MiB, the output 4
+    CachingAllocator allocator(default_stack().allocator, {.capacity = capacity});
+    AllocationReplay replay(program, allocator);
+    EXPECT_TRUE(replay.run()) << capacity;
+    EXPECT_LE(allocator.peak_allocated(), capacity);
+  }
+}
+
 TEST(AllocationReplay, SaysWhereItsPeaksAre) {
   CachingAllocator allocator(default_stack().allocator);
   Tracer tracer;
