@@ -8,9 +8,9 @@ namespace {
 
 using Kind = AllocationEvent::Kind;
 
-constexpr size_t longest_period = 16;     // of the allocator's states, in repetitions
-constexpr int64_t most_alike = 64;        // repetitions that are replayed where no state comes back
-constexpr int64_t most_of_growing = 256;  // of a growing loop, evenly over all
+constexpr size_t longest_period = 16;    // of the allocator's states, in repetitions
+constexpr int64_t most_alike = 64;       // repetitions that are replayed where no state comes back
+constexpr int64_t most_of_growing = 64;  // of a growing loop, evenly over all
 
 }  // namespace
 
