@@ -105,6 +105,7 @@ int analyze(const CommandLine& line) {
   const RunFolder asked = RunFolder::of(session.view().child("report"), *model, arguments.rest());
   const std::optional<Machine> machine = session.machine();
   Report report = build_report(*model, run, asked.run_id, {options.expand_blocks}, machine ? &*machine : nullptr);
+  if (tree && tree->by != nullptr && tree->by->by_time) expect_times(report);
   report.profile_run_id = options.profile_run_id;
   report.measured_total_time_ms = options.measured_total_time_ms;
   const RunFolder where = settle(asked, report, options, model->report_folder());

@@ -25,8 +25,9 @@ const std::string source = MODELMETER_SOURCE_DIR;
 // A pipeline of three blocks on a small video.
 std::unique_ptr<AnalyticModel> small(const std::vector<std::string>& overrides) {
   static const config::Repository repository(source + "/configs");
-  std::vector<std::string> all = {"workload.height=256", "workload.width=256", "workload.num_frames=5",
-                                  "workload.num_inference_steps=2", "transformer.num_layers=3"};
+  std::vector<std::string> all = {"workload.height=256",      "workload.width=256",
+                                  "workload.num_frames=5",    "workload.num_inference_steps=2",
+                                  "transformer.num_layers=3", "runtime.allow_unsupported=true"};
   all.insert(all.end(), overrides.begin(), overrides.end());
   const config::Node node = config::resolve(config::compose(repository, "wan2_1_t2v_1_3b_pipeline", all));
   return build_model(config::View(node), {source});

@@ -141,7 +141,7 @@ class ProgramBuilder {
 
   void allocate(const Storage* storage, int32_t op) {
     const auto last = last_bytes_.find(storage);
-    out_.events.push_back({Kind::allocate, ids_.at(storage), op, storage->bytes,
+    out_.events.push_back({Kind::allocate, ids_.at(storage), op, false, storage->bytes,
                            last == last_bytes_.end() ? storage->bytes : last->second});
   }
 
@@ -165,14 +165,14 @@ class ProgramBuilder {
     for (size_t i = path.size() - weights_.size(); i-- > 0;) {
       const int64_t bytes = trace_.scopes[static_cast<size_t>(path[i])].own_weights;
       weights_.emplace_back(path[i], out_.storages);
-      out_.events.push_back({Kind::allocate, out_.storages++, op, bytes, bytes});
+      out_.events.push_back({Kind::allocate, out_.storages++, op, false, bytes, bytes});
     }
   }
 
   void add_workspace(int32_t op) {
     const int64_t bytes = workspace_bytes(trace_, trace_.ops[static_cast<size_t>(op)], stack_);
     if (bytes == 0) return;
-    out_.events.push_back({Kind::allocate, out_.storages, op, bytes, bytes});
+    out_.events.push_back({Kind::allocate, out_.storages, op, true, bytes, bytes});
     out_.events.push_back({Kind::free, out_.storages++, op});
   }
 

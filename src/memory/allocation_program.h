@@ -20,6 +20,7 @@ struct AllocationEvent {
   Kind kind;
   int32_t id;                         // of the storage; of a loop its index
   int32_t op;                         // that comes next, or that it is for
+  bool workspace = false;             // of an allocation: where there is no room the op does without
   int64_t bytes = 0, last_bytes = 0;  // of an allocation: in the first repetition of a growing loop, and in its last
 };
 

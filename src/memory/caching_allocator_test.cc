@@ -14,8 +14,9 @@ CachingAllocator allocator(const AllocatorSettings& settings = {}) {
 // Sizes of the blocks of the only segment, free ones negative.
 std::vector<int64_t> blocks_of(const CachingAllocator& a) {
   std::vector<int64_t> out;
-  EXPECT_EQ(a.segments().size(), 1u);
-  for (const auto& block : a.segments().front().blocks) out.push_back(block.allocated ? block.size : -block.size);
+  const std::vector<CachingAllocator::SegmentView> segments = a.segments();
+  EXPECT_EQ(segments.size(), 1u);
+  for (const auto& block : segments.front().blocks) out.push_back(block.allocated ? block.size : -block.size);
   return out;
 }
 

@@ -71,8 +71,8 @@ TEST(MemoryReport, ListsWhatIsAliveAtThePeak) {
                                                   "f32[3, 8] 96 aten.silu"));
   EXPECT_EQ(sum, r.peak().live_bytes());
   EXPECT_EQ(r.device.live, 1272);
-  EXPECT_EQ(r.device.allocator[0].bytes, (16 + 1 + 3) * 512 - 1272);
-  EXPECT_EQ(r.device.allocator[2].bytes, 0);
+  EXPECT_EQ(r.device.allocated[1].bytes, 0);
+  EXPECT_EQ(r.device.allocated[2].bytes, (16 + 1 + 3) * 512 - 1272);
 }
 
 TEST(MemoryReport, OfOneStageHasItAlone) {

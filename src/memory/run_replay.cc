@@ -131,6 +131,14 @@ OpRange ops_within(const Trace& trace, int32_t scope) {
   return out;
 }
 
+// Of the stage with that id; what runs between the stages has those of the first.
+Residents residents_of(const AnalyticModel& model, const std::string& id) {
+  for (const auto& stage : model.stages()) {
+    if (stage->id() == id) return model.residents(*stage);
+  }
+  return model.residents(*model.stages().front());
+}
+
 }  // namespace
 
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,
@@ -139,20 +147,22 @@ RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const Alloc
   tracer.unrolls = unrolled;
   model.trace(tracer);
   const Trace& trace = tracer.trace();
+  std::vector<Residence> residences = trace.residences;
+  std::sort(residences.begin(), residences.end(),
+            [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
   Runner runner(trace, stack, settings);
-  bool fits = true;
-  for (size_t i = 0; fits && i < model.stages().size(); ++i) {
-    const Stage& stage = *model.stages()[i];
-    if (!only.empty() && stage.id() != only) continue;
-    const Residence& residence = trace.residences[i];
-    const Residents there = model.residents(stage);
+  for (const Residence& residence : residences) {
+    const std::string id(trace.scopes[static_cast<size_t>(residence.scope)].name);
+    if (!only.empty() && id != only) continue;
+    const Residents there = residents_of(model, id);
     runner.begin_stage();
-    fits = runner.move_weights(there, stage.id());
+    bool fits = runner.move_weights(there, id);
     if (fits && residence.on_device) {
       const OpRange ops = ops_within(trace, residence.scope);
-      fits = runner.run(stage.id(), ops.first, ops.end, residence.given_bytes - there.bytes(), residence.streamed);
+      fits = runner.run(id, ops.first, ops.end, residence.given_bytes - there.bytes(), residence.streamed);
     }
-    runner.end_stage(stage.id());
+    runner.end_stage(id);
+    if (!fits) break;
   }
   return runner.finish();
 }

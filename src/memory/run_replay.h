@@ -31,7 +31,7 @@ struct OutOfMemory {
 struct RunReplay {
   std::vector<ReplayedStage> stages;
   int64_t peak_allocated = 0, peak_reserved = 0;
-  int64_t allocated_before = 0;  // of replay_forward(): weights, inputs and workspaces that are there when it begins
+  int64_t allocated_before = 0;     // of replay_forward(): weights, inputs and workspaces that are there when it begins
   int64_t cublas_workspace = 0;     // bytes that a handle of cuBLAS keeps; 0 where no matrix product runs
   int64_t retries = 0;              // how often the device was full and freed segments went back to it
   std::vector<OutOfMemory> failed;  // none, or the one at which the run ends

@@ -98,7 +98,7 @@ TEST(Difference, SetsTheTimesOfTwoDevicesSideBySide) {
   const std::string text = difference_markdown(d, 3);
   EXPECT_THAT(text, HasSubstr("## Times"));
   EXPECT_THAT(text, HasSubstr("| A: h100_sxm "));
-  EXPECT_THAT(text, HasSubstr("| Time A "));
+  EXPECT_THAT(text, HasSubstr(" Time A | "));
   const auto json = nlohmann::json::parse(difference_json(d));
   EXPECT_EQ(json["device_b"], "l4");
   EXPECT_TRUE(json["layers"][0]["total_time_ms_b"].is_number());

@@ -135,7 +135,8 @@ std::pair<int64_t, int64_t> Rewriting::live_before(size_t region) const {
   int64_t live = op.live;
   int64_t last_live = op.last < 0 ? op.live + growth_of(region) : last_of(trace_, op).live;
   std::vector<const Storage*> seen;
-  for (int k = 0; k < op.outputs; ++k) {
+  // What it works on in place was there before, also where a loop's last repetition left it and no op is between.
+  for (int k = 0; k < op.outputs && !op.in_place; ++k) {
     const Storage* storage = trace_.output(op, k).storage;
     const bool counted = std::find(seen.begin(), seen.end(), storage) != seen.end();
     if (counted || storage->place != Place::device || storage->born != index) continue;

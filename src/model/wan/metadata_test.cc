@@ -75,7 +75,7 @@ TEST(Metadata, AFileOfTheEntrysModelKeepsItsLabels) {
   EXPECT_EQ(m.architecture.dim, 5120);
   EXPECT_EQ(m.architecture.num_layers, 40);
   EXPECT_EQ(m.model_variant, "entry");
-  EXPECT_THAT(m.notes, IsEmpty());
+  EXPECT_THAT(m.notes, ElementsAre(HasSubstr("may as well be of wan2.2-t2v-a14b: the sizes are the same")));
 }
 
 TEST(Metadata, AFileOfAnotherPublishedModelIsNamedAsThat) {
@@ -219,7 +219,8 @@ TEST_F(PipelineTest, SchedulersThatAreNotModelledAreErrors) {
 TEST_F(PipelineTest, FilesThatAreNotThereAreNoted) {
   const Metadata m = read_folder();
   EXPECT_FALSE(m.scheduler);
-  EXPECT_THAT(m.notes, ElementsAre(HasSubstr("is named by model_index.json and is not there: taken as published")));
+  EXPECT_THAT(m.notes, ElementsAre(HasSubstr("is named by model_index.json and is not there: taken as published"),
+                                   HasSubstr("may as well be of wan2.2-t2v-a14b")));
 }
 
 TEST_F(PipelineTest, AnotherPipelineIsAnError) {
