@@ -74,6 +74,8 @@ TEST(Sweep, StepsAndResidencyTraceNextToNothing) {
   EXPECT_EQ(stats.whole, 0);
   EXPECT_EQ(stats.stages.failed_fits, 0);
   EXPECT_LT(stats.stages.traced, 3 + 2 * 40);
+  EXPECT_GE(stats.stages.traced, 3);  // encoder, transformer and autoencoder
+  EXPECT_GT(stats.stages.known, 2 * 398);
   for (const int64_t steps : {1, 2, 3, 4, 5, 6, 7, 50, 1000}) {
     expect_equal(sweep, s, {steps, 0});
     expect_equal(sweep, s, {steps, 1});

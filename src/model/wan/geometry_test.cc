@@ -92,6 +92,9 @@ TEST(Geometry, CountsThatOverflowAreNamed) {
   EXPECT_EQ(error_of(huge, 256, 256), "the number of tokens overflows 64 bits");
   EXPECT_EQ(error_of(5, huge, 256), "the number of tokens overflows 64 bits");
   EXPECT_EQ(error_of(5, 256, 1'600'000'000'000'000), "the number of attention scores overflows 64 bits");
+  // One row of tokens, 16 pixels each: 4 n^2 bytes of scores are below 2^63 up to n = 1,518,500,249.
+  EXPECT_THAT(error_of(1, 16, 16 * 1'518'500'249LL), HasSubstr("1024 positions"));
+  EXPECT_EQ(error_of(1, 16, 16 * 1'518'500'250LL), "the number of attention scores overflows 64 bits");
 }
 
 TEST(Geometry, NeverShrinksWhenAVideoGrows) {

@@ -85,6 +85,20 @@ TEST(Reading, IsMonotoneInContextAndBatch) {
   EXPECT_LT(two.bytes_read, 2 * before.bytes_read);  // weights are read once
 }
 
+TEST(Reading, StartsAgainWithAnotherPage) {
+  const auto model = ocr_model({});
+  Reading reading(*model);
+  const Cost vision = reading.get_forward_cost().cost;
+  reading.start_prefill(model->workload().seq_len);
+  reading.start_decode();
+  reading.decode_one_token();
+  reading.start_vision();
+  EXPECT_TRUE(reading.get_forward_cost().cost == vision);
+  EXPECT_EQ(reading.kv_cache_bytes(), 0);
+  EXPECT_THROW(reading.cache(), Error);
+  EXPECT_THROW(reading.decode_one_token(), Error);
+}
+
 TEST(Reading, RefusesWhatCannotRun) {
   const auto model = ocr_model({});
   Reading reading(*model);
