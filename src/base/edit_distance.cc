@@ -39,11 +39,11 @@ bool misspelt(const std::vector<std::string>& words, const std::vector<std::stri
 }
 
 // The names without those that go on from another of them; none where that leaves too many to choose from.
-std::vector<std::string> first_of_those_that_go_on(const std::vector<std::string>& names) {
+std::vector<std::string> first_of_those_that_go_on(const std::vector<std::string>& begun) {
   std::vector<std::string> out;
-  for (const std::string& name : names) {
-    const bool goes_on = std::any_of(names.begin(), names.end(), [&](const std::string& other) {
-      return other.size() < name.size() && name.compare(0, other.size(), other) == 0;
+  for (const std::string& name : begun) {
+    const bool goes_on = std::any_of(begun.begin(), begun.end(), [&](const std::string& start) {
+      return start.size() < name.size() && name.compare(0, start.size(), start) == 0;
     });
     if (!goes_on) out.push_back(name);
   }

@@ -2,8 +2,9 @@
 //
 // Known for convolutions only. cuDNN runs a channels-first convolution on tensor cores channels-last: it copies input
 // and weight into a workspace, and where its kernel does not write channels-first also the output (hardware/stack.cc
-// has the measurements); where there is no room for that, PyTorch takes a kernel that needs none. Which kernel runs is cuDNN's choice, by device and version; without TF32 there may be no copy.
-// Not modelled: what some of its kernels take beside the copies (up to 8 MiB), attention's running sums.
+// has the measurements); where there is no room for that, PyTorch takes a kernel that needs none. Which kernel runs is
+// cuDNN's choice, by device and version; without TF32 there may be no copy. Not modelled: what some of its kernels take
+// beside the copies (up to 8 MiB), attention's running sums.
 #pragma once
 
 #include <cstdint>

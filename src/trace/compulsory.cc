@@ -86,8 +86,11 @@ class CompulsoryRegion {
   }
 
   void drop(NewOp& n, int k) {
-    trace_.operands[static_cast<size_t>(n.op.operands + k)] = without_bytes(trace_.operand(n.op, k));
-    if (n.grows) trace_.operands[static_cast<size_t>(n.last.operands + k)] = without_bytes(trace_.operand(n.last, k));
+    const auto drop_of = [&](const Op& op) {
+      trace_.operands[static_cast<size_t>(op.operands) + static_cast<size_t>(k)] = without_bytes(trace_.operand(op, k));
+    };
+    drop_of(n.op);
+    if (n.grows) drop_of(n.last);
   }
 
   const TensorMeta* without_bytes(const TensorMeta& meta) {

@@ -74,7 +74,7 @@ Profile read_systems(const std::string& path, const CsvTable& table) {
   for (size_t i = 0; i < table.rows(); ++i) {
     std::string name = without_quotes(table.text(i, "Name"));
     if (name.rfind("[CUDA memset", 0) == 0) name = "gpu_memset:memset";
-    if (name.rfind("[CUDA memcpy", 0) == 0) name = "gpu_memcpy:" + name;
+    if (name.rfind("[CUDA memcpy", 0) == 0) name.insert(0, "gpu_memcpy:");
     rows.push_back({std::move(name), grouped_number(table.text(i, *duration)) * *factor});
     if (out.device_name.empty()) out.device_name = table.text(i, "Device");
   }

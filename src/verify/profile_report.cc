@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <map>
 
 #include "base/edit_distance.h"
@@ -55,7 +56,7 @@ class ProfileParts {
       part.measured_ms /= forwards;
       part.tensor_flops /= forwards;
       part.predicted_ms /= forwards;
-      part.launches = static_cast<int64_t>(static_cast<double>(part.launches) / forwards + 0.5);
+      part.launches = std::llround(static_cast<double>(part.launches) / forwards);
       if (part.measured_ms > 0 && rate > 0) part.mfu = part.tensor_flops / (part.measured_ms * report_ms * rate);
       out.push_back(std::move(part));
     }

@@ -203,7 +203,7 @@ Json batched(const Shape& sizes, int64_t batch) {
   return list_of(out);
 }
 
-Json prompt_tokens(const std::vector<int64_t>& prompts, const RunSizes& run) {
+Json tokens_of_prompts(const std::vector<int64_t>& prompts, const RunSizes& run) {
   return prompts.empty() ? Json(run.prompt_tokens) : Json(prompts);
 }
 
@@ -216,7 +216,7 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, con
   if (code.pads_sequence) {
     workload.update({{"latent", list_of(latent)},
                      {"text_len", a.text_len},
-                     {"prompt_tokens", prompt_tokens(o.prompts, run)},
+                     {"prompt_tokens", tokens_of_prompts(o.prompts, run)},
                      {"seq_len", run.seq_len > 0 ? run.seq_len : tokens}});
   } else {
     workload["latent"] = batched({a.in_dim, latent[1], latent[2], latent[3]}, run.batch);
@@ -253,7 +253,7 @@ void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording&
       {"width", o.width()},
       {"latent", list_of(o.latent)},
       {"text_len", o.text_len},
-      {"prompt_tokens", prompt_tokens(o.prompts, o)},
+      {"prompt_tokens", tokens_of_prompts(o.prompts, o)},
       {"num_inference_steps",
        o.steps}}.dump();
 }

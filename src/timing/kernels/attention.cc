@@ -41,7 +41,8 @@ double flash_splits(const DeviceKernel& kernel, double sms) {
   const double most = std::min({most_splits, slots, steps});
   std::vector<double> busy;
   double best = 0;
-  for (double s = 1; s <= most; ++s) {
+  for (int64_t parts = 1; static_cast<double>(parts) <= most; ++parts) {
+    const auto s = static_cast<double>(parts);
     const bool changes = s == 1 || std::ceil(steps / s) != std::ceil(steps / (s - 1));
     const double waves = blocks * s / slots;
     busy.push_back(changes ? waves / std::ceil(waves) : 0);
