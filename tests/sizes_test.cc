@@ -96,14 +96,21 @@ void add_paths(const Node& node, const Path& path, std::vector<Path>& out) {
   }
 }
 
+constexpr int64_t most = std::numeric_limits<int64_t>::max();
+#ifdef __SANITIZE_ADDRESS__  // fewer, for its time
+constexpr int64_t numbers[] = {1, -1, int64_t{1} << 31, (int64_t{1} << 62) + 128, most};
+#else
+constexpr int64_t numbers[] = {
+    1,    -1,       2, 3, 10'000, int64_t{1} << 31, (int64_t{1} << 31) - 1, int64_t{1} << 32, (int64_t{1} << 62) + 128,
+    most, -most - 1};
+#endif
+
 std::vector<Node> wrong_values(const Node& value) {
-  constexpr int64_t most = std::numeric_limits<int64_t>::max();
   std::vector<Node> out = {Node::null(), Node::string("x"), Node::list(),
                            Node::map(),  Node::integer(0),  Node::boolean(true)};
   const bool number = value.is(Kind::integer) || value.is(Kind::floating) || value.is(Kind::null);
   if (number) {
-    for (const int64_t n : {int64_t{1}, int64_t{-1}, int64_t{2}, int64_t{3}, int64_t{10'000}, int64_t{1} << 31,
-                            (int64_t{1} << 31) - 1, int64_t{1} << 32, (int64_t{1} << 62) + 128, most, -most - 1}) {
+    for (const int64_t n : numbers) {
       out.push_back(Node::integer(n));
     }
     out.push_back(Node::floating(0.5));

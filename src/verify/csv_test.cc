@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include <filesystem>
@@ -15,7 +16,8 @@ namespace {
 using testing::HasSubstr;
 
 std::string path_of(const std::string& name) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "modelmeter-csv";
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / ("modelmeter-csv-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   return (folder / name).string();
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -55,7 +56,8 @@ const std::vector<std::string>& profiled() {
 }
 
 ValidationRow row_of(const std::vector<std::string>& ops, double us = 10) {
-  const std::filesystem::path folder = std::filesystem::path(testing::TempDir()) / "modelmeter-lined-up";
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / ("modelmeter-lined-up-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = (folder / "launches-h100-t2v-1.3b-official-ci-tiny.csv").string();
   std::ofstream file(path);

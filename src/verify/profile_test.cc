@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #ifdef MODELMETER_SQLITE
 #include <sqlite3.h>
@@ -26,7 +27,8 @@ using ::testing::HasSubstr;
 constexpr const char* tree = MODELMETER_SOURCE_DIR;
 
 std::string profile_file(const std::string& name, const std::string& content) {
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "profiles";
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / ("modelmeter-profiles-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = (folder / name).string();
   std::ofstream(path) << content;

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -21,7 +22,8 @@ using ::testing::HasSubstr;
 constexpr const char* root = MODELMETER_SOURCE_DIR;
 
 std::string written(const std::string& name, const std::string& content) {
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "validation";
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / ("modelmeter-validation-" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   const std::string path = (folder / name).string();
   std::ofstream(path) << content;
