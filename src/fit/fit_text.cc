@@ -70,7 +70,7 @@ std::string ways_table(const FitReport& r) {
 }
 
 std::string largest(const char* what, const std::optional<FitWay>& way) {
-  if (!way) return fmt::format("{}: none fits as it is.\n", what);
+  if (!way) return fmt::format("{}: none that the code takes fits as it is.\n", what);
   return fmt::format("{}: {} ({} reserved, {})\n", what, fmt::join(way->overrides, " "), gib(way->reserved),
                      time_of(*way));
 }
@@ -105,7 +105,8 @@ std::string fit_text(const FitReport& r) {
   const std::string where =
       r.device.empty() ? gib(r.question.memory) : fmt::format("{} ({})", r.device, gib(r.question.memory));
   std::string out = fmt::format("# Does it fit: {}, {}, on {}\n\n{}", r.model, r.workload, where, verdict(r));
-  out += "\n## Ways that fit, fastest first\n\n" + ways_table(r);
+  const char* order = r.question.machine != nullptr ? "fastest first" : "those that copy least first";
+  out += fmt::format("\n## Ways that fit, {}\n\n{}", order, ways_table(r));
   if (r.asked_frames || r.asked_size) out += "\n## The largest that fits, otherwise as it is\n\n";
   if (r.asked_frames) out += largest("frames", r.max_frames);
   if (r.asked_size) out += largest("size", r.max_size);

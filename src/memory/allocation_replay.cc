@@ -60,7 +60,6 @@ bool AllocationReplay::run_loop(const AllocationLoop& loop, int64_t iteration, i
 
 bool AllocationReplay::allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations) {
   const int64_t grown = iterations < 2 ? 0 : (event.last_bytes - event.bytes) / (iterations - 1) * iteration;
-  const int64_t allocated = allocator_.peak_allocated(), reserved = allocator_.peak_reserved();
   const CachingAllocator::Block block = allocator_.allocate(event.bytes + grown);
   if (block == CachingAllocator::none && event.workspace) return true;
   if (block == CachingAllocator::none) {
@@ -68,8 +67,6 @@ bool AllocationReplay::allocate(const AllocationEvent& event, int64_t iteration,
     failed_bytes_ = event.bytes + grown;
     return false;
   }
-  if (allocator_.peak_allocated() > allocated) peak_allocated_op_ = event.op;
-  if (allocator_.peak_reserved() > reserved) peak_reserved_op_ = event.op;
   instances_[static_cast<size_t>(event.id)].push_back(block);
   return true;
 }

@@ -24,10 +24,6 @@ class AllocationReplay {
 
   int32_t failed_op() const { return failed_op_; }
   int64_t failed_bytes() const { return failed_bytes_; }
-  // The ops before or for which allocated and reserved memory rose to the highest of this run; -1: none rose above what
-  // it found as the allocator's peak.
-  int32_t peak_allocated_op() const { return peak_allocated_op_; }
-  int32_t peak_reserved_op() const { return peak_reserved_op_; }
   int64_t replayed() const { return replayed_; }  // events
 
  private:
@@ -42,7 +38,7 @@ class AllocationReplay {
   const AllocationProgram& program_;
   CachingAllocator& allocator_;
   std::vector<Blocks> instances_;  // by storage: those alive, of several repetitions where nothing lets them go
-  int32_t failed_op_ = -1, peak_allocated_op_ = -1, peak_reserved_op_ = -1;
+  int32_t failed_op_ = -1;
   int64_t failed_bytes_ = 0, replayed_ = 0;
 };
 

@@ -127,24 +127,6 @@ TEST(AllocationReplay, AConvolutionWithoutRoomForItsWorkspaceDoesWithout) {
   }
 }
 
-TEST(AllocationReplay, SaysWhereItsPeaksAre) {
-  CachingAllocator allocator(default_stack().allocator);
-  Tracer tracer;
-  Tracer::Guard guard(tracer);
-  {
-    Tensor x = torch::silu(tracer.input({mib}, DType::float32));
-    Tensor y = torch::cat({x, x, x, x}, 0);
-    x.reset();
-    y = torch::cat({y, y}, 0);
-    y = torch::silu(tracer.input({2}, DType::float32));
-  }
-  const AllocationProgram program = program_of(tracer);
-  AllocationReplay replay(program, allocator);
-  EXPECT_TRUE(replay.run());
-  EXPECT_EQ(replay.peak_allocated_op(), 2);
-  EXPECT_EQ(replay.peak_reserved_op(), 3);  // a segment of the small pool
-}
-
 // A loop that grows: a cache of k + 1 rows in iteration k. Sizes lie on a line.
 TEST(AllocationReplay, GrowingLoopsGrow) {
   for (const int64_t unrolls : {0, 1000}) {

@@ -59,13 +59,6 @@ class MemoryBuilder {
     throw Error(fmt::format("there is no stage '{}'", id), {}, name_notes(id, known, "stages"));
   }
 
-  Residents residents_of(const std::string& id) const {
-    for (const auto& stage : model_.stages()) {
-      if (stage->id() == id) return model_.residents(*stage);
-    }
-    return model_.residents(*model_.stages().front());  // what runs between the stages
-  }
-
   // How often what runs in it is run: the repetitions directly in its scope.
   int64_t forwards(int32_t scope) const {
     int64_t times = 0;
@@ -87,7 +80,7 @@ class MemoryBuilder {
     StageMemory s;
     s.id = name_of(residence);
     s.forwards = forwards(residence.scope);
-    s.residents = residents_of(s.id);
+    s.residents = residents_of(model_, s.id);
     s.transfers = weight_transfers(trace(), residence);
     s.input_bytes = residence.given_bytes - s.residents.bytes();
     const auto& ops = trace().ops;

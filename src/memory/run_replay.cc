@@ -63,24 +63,19 @@ class Runner {
       out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(),
                       "aten." + std::string(info(op.kernel).name), trace_.path(op.scope)}};
     }
-    peak_op_ = replay.peak_reserved_op();
     replay.free_rest();
     free(inputs);
     return fits;
   }
 
-  void begin_stage() {
-    allocator_.reset_peaks();
-    peak_op_ = -1;
-  }
+  void begin_stage() { allocator_.reset_peaks(); }
   void end_stage(const std::string& id) {
-    out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved(), peak_op_});
+    out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved()});
     out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
     out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
   }
   RunReplay finish() {
     out_.retries = allocator_.retries();
-    out_.segments = allocator_.segments();
     return std::move(out_);
   }
 
@@ -114,7 +109,6 @@ class Runner {
   CachingAllocator allocator_;
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
-  int32_t peak_op_ = -1;
   RunReplay out_;
 };
 
@@ -131,15 +125,14 @@ OpRange ops_within(const Trace& trace, int32_t scope) {
   return out;
 }
 
-// Of the stage with that id; what runs between the stages has those of the first.
+}  // namespace
+
 Residents residents_of(const AnalyticModel& model, const std::string& id) {
   for (const auto& stage : model.stages()) {
     if (stage->id() == id) return model.residents(*stage);
   }
   return model.residents(*model.stages().front());
 }
-
-}  // namespace
 
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,
                      const std::string& only) {

@@ -18,7 +18,6 @@ namespace modelmeter {
 struct ReplayedStage {
   std::string id;
   int64_t peak_allocated = 0, peak_reserved = 0;  // while it ran, in bytes
-  int32_t peak_reserved_op = -1;                  // the op of the trace for which reserved memory rose to its highest
 };
 
 // An allocation that the device had no room for.
@@ -35,8 +34,10 @@ struct RunReplay {
   int64_t cublas_workspace = 0;     // bytes that a handle of cuBLAS keeps; 0 where no matrix product runs
   int64_t retries = 0;              // how often the device was full and freed segments went back to it
   std::vector<OutOfMemory> failed;  // none, or the one at which the run ends
-  std::vector<CachingAllocator::SegmentView> segments;  // at the end
 };
+
+// What is on the device while the stage with that id runs; what runs between the stages has what the first has.
+Residents residents_of(const AnalyticModel& model, const std::string& id);
 
 // The run of the configuration, stage by stage; `only`: one stage of it by itself, by its id.
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings = {},
