@@ -127,9 +127,9 @@ Segments segments_of(const nlohmann::json& log) {
 
 Segments segments_of(const CachingAllocator& allocator) {
   Segments out;
-  for (const CachingAllocator::SegmentView& segment : allocator.segments()) {
+  for (const AllocatorSegment& segment : allocator.segments()) {
     std::vector<std::pair<int64_t, int64_t>> blocks;
-    for (const CachingAllocator::BlockView& block : segment.blocks) blocks.emplace_back(block.size, block.requested);
+    for (const AllocatorBlock& block : segment.blocks) blocks.emplace_back(block.size, block.requested);
     out.emplace(segment.size, std::move(blocks));
   }
   return out;
