@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "memory/segment_map.h"
 #include "report/memory_chart.h"
 #include "report/table.h"
 
@@ -12,6 +13,8 @@ namespace modelmeter {
 namespace {
 
 constexpr size_t most_tensors = 20;
+constexpr size_t most_segments = 12;
+constexpr int segment_columns = 32;
 constexpr int chart_labels = 14;        // columns beside the chart
 constexpr int64_t enough_percent = 95;  // of the activations at the peak
 
@@ -114,6 +117,44 @@ std::string device_table(const MemoryReport& r, const Scale& scale) {
   return table.markdown() + workspace_line(r);
 }
 
+// What lies between allocated and reserved, and the segments in which most of it is.
+std::string segments_text(const AllocationRecord& record, const Scale& scale) {
+  const SegmentSums sums = sums_of(record.log.segments);
+  Table parts({"", "Bytes", "", "Segments"}, {Align::left, Align::right, Align::right, Align::right});
+  const auto part = [&](const char* name, int64_t bytes, int64_t segments) {
+    parts.add({name, grouped(bytes), scale.text(bytes), segments < 0 ? "" : grouped(segments)});
+  };
+  part("allocated", sums.allocated, -1);
+  part("of it rounding, rests not split off", sums.rounding, -1);
+  part("free beside what is alive", sums.free_beside, sums.held);
+  part("free segments, which go back if need be", sums.free_segments, sums.whole);
+  part("reserved", sums.reserved, sums.segments);
+  Table table({"Segment", "Free", "", "Largest alive in it", "", "in"},
+              {Align::right, Align::right, Align::left, Align::right, Align::left, Align::left});
+  const std::vector<size_t> order = by_free_bytes(record.log.segments);
+  int64_t rest = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const AllocatorSegment& segment = record.log.segments[order[i]];
+    if (i >= most_segments) {
+      rest += free_bytes(segment);
+      continue;
+    }
+    const AllocatorBlock* block = largest_block(segment);
+    const bool named = block != nullptr && block->maker.of >= 0;
+    const Allocated made = named ? record.makers[static_cast<size_t>(block->maker.of)] : Allocated();
+    table.add({scale.text(segment.size), scale.text(free_bytes(segment)), drawn(segment, segment_columns),
+               block == nullptr ? "nothing" : scale.text(block->size), made.what, made.scope});
+  }
+  std::string out = parts.markdown();
+  if (order.empty()) return out;
+  out += "\n" + table.markdown();
+  if (order.size() > most_segments) {
+    out += fmt::format("\n{} more with {} free. #: allocated, +: in part, .: free.\n", order.size() - most_segments,
+                       scale.text(rest));
+  }
+  return out;
+}
+
 std::string runtime_line(const MemoryReport& r) {
   std::string out;
   for (const auto& [name, value] : r.runtime) {
@@ -140,6 +181,7 @@ std::string memory_text(const MemoryReport& r, int width) {
   out += "\n## Over the ops\n\n" + memory_chart(r, chart);
   out += "\n## Alive at the peak\n\n" + alive_table(r, scale);
   out += "\n## On a real device\n\n" + device_table(r, scale);
+  if (r.record) out += "\n## Where most is reserved\n\n" + segments_text(*r.record, scale);
   return out;
 }
 
