@@ -67,17 +67,12 @@ Overrides overrides_of(const std::vector<const Lever*>& choice) {
 
 void time_way(const AnalyticModel& model, const FitQuestion& question, FitWay& way) {
   const Evaluation run = evaluate(model);
-  Count copied = 0;
   for (const Residence& residence : run.trace().residences) {
     const WeightTransfers moved = weight_transfers(run.trace(), residence);
-    copied += moved.to_device + moved.to_host;
+    way.copied += moved.to_device + moved.to_host;
     way.on_host |= !residence.on_device;
   }
-  way.copied = copied;
-  if (question.machine == nullptr) return;
-  const double bus = question.machine->device().pcie_bandwidth.value;
-  const double copies = bus > 0 ? static_cast<double>(copied) / bus : 0;
-  way.seconds = time_run(run, *question.machine).total().wall + copies;
+  if (question.machine != nullptr) way.seconds = time_run(run, *question.machine).total().wall;
 }
 
 bool contains(const Overrides& all, const Overrides& part) {

@@ -12,8 +12,8 @@ using Kind = AllocationEvent::Kind;
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, bool streamed, const Stack& stack)
-      : trace_(trace), first_(first), end_(end), streamed_(streamed), stack_(stack) {}
+  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, const Stack& stack)
+      : trace_(trace), first_(first), end_(end), stack_(stack) {}
 
   AllocationProgram build() {
     find_loops();
@@ -108,7 +108,6 @@ class ProgramBuilder {
 
   // What happens between two ops, and for the second of them.
   void add_boundary(int32_t op) {
-    if (streamed_) let_weights_go(op);
     std::vector<const Storage*>& dying = died_[static_cast<size_t>(op - first_)];
     for (size_t i = ranges_.size(); i-- > 0;) {
       if (ranges_[i].end != op) continue;
@@ -127,7 +126,6 @@ class ProgramBuilder {
     }
     free_those(dying, op, [](const Storage*) { return true; });
     if (op == end_) return;
-    if (streamed_) let_weights_come(op);
     for (const Storage* storage : born_[static_cast<size_t>(op - first_)]) allocate(storage, op);
     add_workspace(op);
   }
@@ -145,30 +143,6 @@ class ProgramBuilder {
                            last == last_bytes_.end() ? storage->bytes : last->second});
   }
 
-  // Of modules that the op is not in.
-  void let_weights_go(int32_t op) {
-    while (!weights_.empty()) {
-      const auto [scope, id] = weights_.back();
-      if (op != end_ && trace_.is_within(trace_.ops[static_cast<size_t>(op)].scope, scope)) return;
-      out_.events.push_back({Kind::free, id, op});
-      weights_.pop_back();
-    }
-  }
-
-  // Of the modules that the op is in, outer ones first.
-  void let_weights_come(int32_t op) {
-    std::vector<int32_t> path;
-    for (int32_t s = trace_.ops[static_cast<size_t>(op)].scope; s >= 0;
-         s = trace_.scopes[static_cast<size_t>(s)].parent) {
-      if (trace_.scopes[static_cast<size_t>(s)].own_weights > 0) path.push_back(s);
-    }
-    for (size_t i = path.size() - weights_.size(); i-- > 0;) {
-      const int64_t bytes = trace_.scopes[static_cast<size_t>(path[i])].own_weights;
-      weights_.emplace_back(path[i], out_.storages);
-      out_.events.push_back({Kind::allocate, out_.storages++, op, false, bytes, bytes});
-    }
-  }
-
   void add_workspace(int32_t op) {
     const int64_t bytes = workspace_bytes(trace_, trace_.ops[static_cast<size_t>(op)], stack_);
     if (bytes == 0) return;
@@ -178,7 +152,6 @@ class ProgramBuilder {
 
   const Trace& trace_;
   const int32_t first_, end_;
-  const bool streamed_;
   const Stack& stack_;
   AllocationProgram out_;
   std::vector<Range> ranges_;                     // of out_.loops
@@ -186,14 +159,12 @@ class ProgramBuilder {
   std::unordered_map<const Storage*, int32_t> ids_;
   std::unordered_map<const Storage*, int64_t> last_bytes_;
   std::vector<std::vector<const Storage*>> born_, died_;
-  std::vector<std::pair<int32_t, int32_t>> weights_;  // that are there: scope, id
 };
 
 }  // namespace
 
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, bool streamed,
-                                     const Stack& stack) {
-  return ProgramBuilder(trace, first, end, streamed, stack).build();
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack) {
+  return ProgramBuilder(trace, first, end, stack).build();
 }
 
 }  // namespace modelmeter
