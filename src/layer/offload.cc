@@ -188,7 +188,7 @@ bool OffloadHooks::closed_by(const void* module, int64_t index) const {
 // ------------------------------------------------------------------------------------------------------------
 
 void OffloadHooks::copy_in(const BaseLayer::Parameter& p, Held& held) {
-  const bool stored = p.spec.stored_bits != 0;  // as bytes
+  const bool stored = p.spec.bytes() != p.bytes;  // in another format: as bytes
   const Shape sizes = stored ? Shape{p.spec.bytes()} : p.spec.sizes;
   const DType dtype = stored ? DType::uint8 : p.spec.dtype;
   const Tensor host = tracer_.host(sizes, dtype);
