@@ -169,8 +169,7 @@ FitSearch::Candidate FitSearch::candidate(const Overrides& overrides) {
   if (!timer_) return out;
   RunTime time;
   time.stages = (*timer_)(trace, rollup_.executions);
-  const double bus = timer_->machine().device().pcie_bandwidth.value;
-  out.way.seconds = time.total().wall + (bus > 0 ? static_cast<double>(out.way.copied) / bus : 0);
+  out.way.seconds = time.total().wall;
   return out;
 }
 

@@ -144,20 +144,33 @@ class BaseLayer {
   int64_t own_bytes_ = 0;
 };
 
-// One call of a module: a scope of the trace, named as the parent registered the layer.
+// One call of a module: a scope of the trace, named as the parent registered the layer, with what hooks run around it.
 class ModuleCall {
  public:
   explicit ModuleCall(const BaseLayer& layer, int64_t index = -1)
       : scope_([&](Tracer& tracer) {
           const int32_t scope = tracer.enter_module(layer.name(), layer.class_name(), &layer, index);
           tracer.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
-        }) {}
+        }),
+        hooks_(Tracer::current().hooks),
+        layer_(&layer),
+        index_(index) {
+    if (hooks_ != nullptr) hooks_->before_forward(layer_, index_);
+  }
   // Of a layer further down, past its parents: `path` is its name here ("language_model.embed_tokens").
   ModuleCall(const BaseLayer& layer, std::string_view path)
       : scope_([&](Tracer& tracer) { tracer.enter_module(path, layer.class_name(), &layer); }) {}
+  ~ModuleCall() {
+    if (hooks_ != nullptr) hooks_->after_forward(layer_, index_);
+  }
+  ModuleCall(const ModuleCall&) = delete;
+  ModuleCall& operator=(const ModuleCall&) = delete;
 
  private:
-  NamedScope scope_;
+  NamedScope scope_;  // left after the hooks ran
+  ModuleHooks* hooks_ = nullptr;
+  const BaseLayer* layer_ = nullptr;
+  int64_t index_ = -1;
 };
 
 // Gives a layer class its call: `Self::forward(args...)` in a scope of its own. As in nn.Module, the arguments stay

@@ -34,8 +34,8 @@ class Buckets {
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, bool streamed, const Stack& stack)
-      : trace_(trace), first_(first), end_(end), streamed_(streamed), stack_(stack) {}
+  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, const Stack& stack)
+      : trace_(trace), first_(first), end_(end), stack_(stack) {}
 
   AllocationProgram build() {
     find_loops();
@@ -153,14 +153,12 @@ class ProgramBuilder {
 
   // What happens between two ops, and for the second of them.
   void add_boundary(int32_t op) {
-    if (streamed_) let_weights_go(op);
     if (bounds_loop_[static_cast<size_t>(op - first_)]) {
       add_loop_boundary(op);
     } else {
       for (const int32_t id : (*died_)[op - first_]) out_.events.push_back({Kind::free, id, op});
     }
     if (op == end_) return;
-    if (streamed_) let_weights_come(op);
     for (const int32_t id : (*born_)[op - first_]) allocate(id, op);
     add_workspace(op);
   }
@@ -198,30 +196,6 @@ class ProgramBuilder {
     out_.events.push_back({Kind::allocate, id, op, stream_of(op), false, bytes, last < 0 ? bytes : last});
   }
 
-  // Of modules that the op is not in.
-  void let_weights_go(int32_t op) {
-    while (!weights_.empty()) {
-      const auto [scope, id] = weights_.back();
-      if (op != end_ && trace_.is_within(trace_.ops[static_cast<size_t>(op)].scope, scope)) return;
-      out_.events.push_back({Kind::free, id, op});
-      weights_.pop_back();
-    }
-  }
-
-  // Of the modules that the op is in, outer ones first.
-  void let_weights_come(int32_t op) {
-    std::vector<int32_t> path;
-    for (int32_t s = trace_.ops[static_cast<size_t>(op)].scope; s >= 0;
-         s = trace_.scopes[static_cast<size_t>(s)].parent) {
-      if (trace_.scopes[static_cast<size_t>(s)].own_weights > 0) path.push_back(s);
-    }
-    for (size_t i = path.size() - weights_.size(); i-- > 0;) {
-      const int64_t bytes = trace_.scopes[static_cast<size_t>(path[i])].own_weights;
-      weights_.emplace_back(path[i], out_.storages);
-      out_.events.push_back({Kind::allocate, out_.storages++, op, stream_of(op), false, bytes, bytes});
-    }
-  }
-
   void add_workspace(int32_t op) {
     const int64_t bytes = workspace_bytes(trace_, trace_.ops[static_cast<size_t>(op)], stack_);
     if (bytes == 0) return;
@@ -231,23 +205,20 @@ class ProgramBuilder {
 
   const Trace& trace_;
   const int32_t first_, end_;
-  const bool streamed_;
   const Stack& stack_;
   AllocationProgram out_;
-  std::vector<Range> ranges_;                         // of out_.loops
-  std::vector<int32_t> loop_around_, loop_of_;        // by scope: a scope; an index of out_.loops
-  std::vector<bool> bounds_loop_;                     // by op: one begins or ends before it
-  std::vector<const Storage*> storages_;              // by id
-  std::vector<int64_t> last_bytes_;                   // by id: -1 where it does not grow
-  std::optional<Buckets> born_, died_;                // ids
-  std::vector<std::pair<int32_t, int32_t>> weights_;  // that are there: scope, id
+  std::vector<Range> ranges_;                   // of out_.loops
+  std::vector<int32_t> loop_around_, loop_of_;  // by scope: a scope; an index of out_.loops
+  std::vector<bool> bounds_loop_;               // by op: one begins or ends before it
+  std::vector<const Storage*> storages_;        // by id
+  std::vector<int64_t> last_bytes_;             // by id: -1 where it does not grow
+  std::optional<Buckets> born_, died_;          // ids
 };
 
 }  // namespace
 
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, bool streamed,
-                                     const Stack& stack) {
-  AllocationProgram out = ProgramBuilder(trace, first, end, streamed, stack).build();
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack) {
+  AllocationProgram out = ProgramBuilder(trace, first, end, stack).build();
   const Op* const ops = trace.ops.data();
   out.multiplies =
       std::any_of(ops + first, ops + end, [](const Op& op) { return info(op.kernel).kind == OpKind::matmul; });

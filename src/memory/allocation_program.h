@@ -40,8 +40,7 @@ struct AllocationProgram {
 };
 
 // Of the ops [first, end) of a trace with every kernel; loops that grow should be unrolled where they are short
-// (Tracer::unrolls). What is alive before the first op and dies within is not of it. `streamed`: a module's own weights
-// are allocated while it runs.
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, bool streamed, const Stack& stack);
+// (Tracer::unrolls). What is alive before the first op and dies within is not of it.
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack);
 
 }  // namespace modelmeter

@@ -1,9 +1,12 @@
 #include "memory/run_replay.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <utility>
 
+#include "base/checked.h"
 #include "memory/allocation_replay.h"
 
 namespace modelmeter {
@@ -12,15 +15,24 @@ namespace {
 // Tensors of a module on the device.
 std::vector<int64_t> tensors_of(const Resident& r) {
   std::vector<int64_t> out;
-  int64_t rest = r.bytes;
-  if (r.layer != nullptr) {
-    r.layer->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
-      out.push_back(spec.bytes());
-      rest -= spec.bytes();
-    });
-  }
-  if (rest > 0) out.push_back(rest);  // buffers
+  if (r.layer != nullptr) out = resident_tensors(*r.layer, r.offload);
+  const int64_t rest = std::accumulate(out.begin(), out.end(), r.bytes, std::minus<>());
+  if (rest > 0) out.push_back(rest);
   return out;
+}
+
+// A model's tensors as module.to() goes through them, those of its children first: bytes in float32, and as they are.
+struct Cast {
+  int64_t from, to;
+};
+void add_casts(const BaseLayer& layer, std::vector<Cast>& out) {
+  for (const BaseLayer::Child& child : layer.children()) {
+    for (int64_t i = 0; i < child.count; ++i) add_casts(*child.layer, out);
+  }
+  for (const BaseLayer::Parameter& p : layer.parameters()) {
+    const int64_t to = p.spec.bytes(), element = size_of(DType::float32);
+    out.push_back({is_floating_point(p.spec.dtype) ? checked_mul(p.numel, element, "the weights in float32") : to, to});
+  }
 }
 
 class Runner {
@@ -28,6 +40,20 @@ class Runner {
   Runner(const Stack& stack, const AllocatorSettings& settings, AllocationRecord* record = nullptr)
       : stack_(stack), allocator_(stack.allocator, settings), record_(record) {
     if (record != nullptr) allocator_.log_to(&record->log);
+  }
+
+  // Models come in float32 and are cast, tensor by tensor. False: no room.
+  bool load(const std::vector<LoadedModel>& models) {
+    for (const LoadedModel& model : models) {
+      if (!model.cast_on_device) continue;
+      begin_stage();
+      set_maker("weights: " + model.what);
+      const bool fits = load_and_cast(model);
+      out_.loading = {{"loading " + model.what, allocator_.peak_allocated(), allocator_.peak_reserved()}};
+      keep_peaks();
+      if (!fits) return false;
+    }
+    return true;
   }
 
   // What `there` lists and is not there comes, what is there and it does not list goes. False: no room.
@@ -71,8 +97,7 @@ class Runner {
   void begin_stage() { allocator_.reset_peaks(); }
   void end_stage(const std::string& id) {
     out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved()});
-    out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
-    out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
+    keep_peaks();
   }
   RunReplay finish() {
     out_.retries = allocator_.retries();
@@ -88,6 +113,42 @@ class Runner {
 
  private:
   using Blocks = std::vector<CachingAllocator::Block>;
+
+  bool load_and_cast(const LoadedModel& model) {
+    const std::string stage = "loading " + model.what;
+    set_maker(stage);
+    std::vector<Cast> casts;
+    add_casts(*model.layer, casts);
+    Blocks first, last;
+    int64_t live = 0;
+    bool fits = true;
+    for (const Cast& cast : casts) {
+      fits = fits && allocate(cast.from, first, stage);
+      live = checked_add(live, cast.from, "the weights in float32");
+    }
+    size_t next = 0;
+    for (const Cast& cast : casts) {
+      if (!fits || cast.from == 0) continue;
+      if (cast.from != cast.to) {
+        out_.loading_live = std::max(out_.loading_live, live + cast.to);
+        fits = allocate(cast.to, last, stage);
+        allocator_.free(first[next]);
+        live += cast.to - cast.from;
+      } else {
+        last.push_back(first[next]);
+      }
+      first[next++] = CachingAllocator::none;
+    }
+    first.erase(std::remove(first.begin(), first.end(), CachingAllocator::none), first.end());
+    last.insert(last.end(), first.begin(), first.end());
+    held_[model.what] = std::move(last);
+    return fits;
+  }
+
+  void keep_peaks() {
+    out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
+    out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
+  }
 
   bool allocate(int64_t bytes, Blocks& blocks, const std::string& stage) {
     if (bytes == 0) return true;
@@ -129,6 +190,7 @@ RunReplay replay(const AnalyticModel& model, const Trace& trace, StagePrograms& 
   const std::vector<Residence> residences = residences_in_order(trace);
   const std::vector<const AllocationProgram*> stages = programs(model, trace);
   Runner runner(programs.stack(), settings, record);
+  if (only.empty() && !runner.load(model.loading())) return runner.finish();
   for (size_t i = 0; i < residences.size(); ++i) {
     const Residence& residence = residences[i];
     const std::string id(trace.scopes[static_cast<size_t>(residence.scope)].name);
@@ -228,11 +290,11 @@ RunReplay replay_forward(const Stage& stage, const Stack& stack, const Allocator
   tracer.unrolls = unrolled_loops;
   stage.trace_forward(tracer);
   const Trace& trace = tracer.trace();
-  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), false, stack);
+  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack);
   Runner runner(stack, settings);
   const int64_t weights = stage.weight_and_buffer_bytes();
   Residents there;
-  there.list = {{stage.id(), weights, &stage.layer()}};
+  there.list = {{stage.id(), weights, &stage.layer(), {}}};
   bool fits = runner.move_weights(there, stage.id());
   for (int forward = 0; fits && forward < 2; ++forward) {
     runner.begin_stage();

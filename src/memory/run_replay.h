@@ -2,8 +2,9 @@
 // order, workspaces of libraries. What torch.cuda.max_memory_allocated() and max_memory_reserved() then say.
 //
 // Weights are allocated tensor by tensor in the order in which their modules declare them, before the stage that needs
-// them; a stage's inputs, and what is held beside it, as one block. Not modelled: what loading and moving weights takes
-// beside them, and what the stages hand on is not where the stage before left it.
+// them; a stage's inputs, and what is held beside it, as one block. Models that are cast on the device come first, in
+// float32. Not modelled: what moving weights takes beside them, and what the stages hand on is not where the stage
+// before left it.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,8 @@ struct OutOfMemory {
 
 struct RunReplay {
   std::vector<ReplayedStage> stages;
+  std::vector<ReplayedStage> loading;  // none, or one: where models are cast on the device
+  int64_t loading_live = 0;            // bytes of weights at its peak
   int64_t peak_allocated = 0, peak_reserved = 0;
   int64_t allocated_before = 0;     // of replay_forward(): weights, inputs and workspaces that are there when it begins
   int64_t cublas_workspace = 0;     // bytes that a handle of cuBLAS keeps; 0 where no matrix product runs

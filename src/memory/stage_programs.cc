@@ -54,18 +54,15 @@ void trace_unrolled(const StageCostMixin& run, Tracer& tracer) {
 
 uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residence& residence) const {
   Hash out;
-  out.add(residence.streamed ? 1 : 0);
   out.add(ops.end - ops.first);
   const std::vector<int64_t> executions = executions_of_scopes(trace);
   for (int32_t i = ops.first; i < ops.end; ++i) {
     const Op& op = trace.ops[static_cast<size_t>(i)];
-    const Scope& scope = trace.scopes[static_cast<size_t>(op.scope)];
     out.add(static_cast<int64_t>(op.kernel) << 16 | op.outputs << 8 | op.stream);
     out.add(op.scope - residence.scope);
     out.add(executions[static_cast<size_t>(op.scope)]);
     out.add(op.live);
     out.add(workspace_bytes(trace, op, stack_));
-    if (residence.streamed) out.add(scope.own_weights);
     for (int k = 0; k < op.outputs; ++k) add_storage(*trace.output(op, k).storage, ops.first, out);
     if (op.last < 0) continue;
     const Op& last = trace.last_ops[static_cast<size_t>(op.last)];
@@ -75,8 +72,8 @@ uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residen
   return out.value();
 }
 
-AllocationProgram StagePrograms::program(const Trace& trace, OpRange ops, bool streamed) const {
-  AllocationProgram out = allocation_program(trace, ops.first, ops.end, streamed, stack_);
+AllocationProgram StagePrograms::program(const Trace& trace, OpRange ops) const {
+  AllocationProgram out = allocation_program(trace, ops.first, ops.end, stack_);
   for (AllocationEvent& event : out.events) event.op -= ops.first;
   return out;
 }
@@ -93,7 +90,7 @@ std::unique_ptr<AllocationProgram> StagePrograms::of_stage_alone(const AnalyticM
     stage->trace(folded);
     if (signature(folded.trace(), all(folded), alone) != expected) return nullptr;
     trace_unrolled(*stage, tracer);
-    return std::make_unique<AllocationProgram>(program(tracer.trace(), all(tracer), residence.streamed));
+    return std::make_unique<AllocationProgram>(program(tracer.trace(), all(tracer)));
   }
   return nullptr;
 }
@@ -117,7 +114,7 @@ std::vector<const AllocationProgram*> StagePrograms::operator()(const AnalyticMo
     if (known == nullptr) {
       if (!whole) trace_unrolled(model, whole.emplace());
       const OpRange ops = ops_within(whole->trace(), residences_in_order(whole->trace())[i].scope);
-      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops, residence.streamed));
+      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops));
     }
     out.push_back(known.get());
   }

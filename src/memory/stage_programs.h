@@ -43,7 +43,7 @@ class StagePrograms {
 
  private:
   uint64_t signature(const Trace& trace, OpRange ops, const Residence& residence) const;
-  AllocationProgram program(const Trace& trace, OpRange ops, bool streamed) const;
+  AllocationProgram program(const Trace& trace, OpRange ops) const;
   std::unique_ptr<AllocationProgram> of_stage_alone(const AnalyticModel& model, const std::string& id,
                                                     const Residence& residence, uint64_t expected) const;
 

@@ -86,6 +86,22 @@ Json json(const AllocationRecord& record) {
           {"free_segment_bytes", sums.free_segments}, {"segments", segments}};
 }
 
+Json json(const LoadingMemory& l) {
+  if (l.what.empty()) return nullptr;
+  return {{"what", l.what},
+          {"live_bytes", l.live_bytes},
+          {"max_memory_allocated_bytes", l.allocated_bytes},
+          {"max_memory_reserved_bytes", l.reserved_bytes}};
+}
+
+Json json(const HostMemory& h) {
+  if (!h.known) return nullptr;
+  return {{"loading_weight_bytes", h.loading},
+          {"loading_what", h.loading_what},
+          {"running_weight_bytes", h.running},
+          {"pinned_weight_bytes", h.pinned}};
+}
+
 }  // namespace
 
 std::string memory_json(const MemoryReport& r) {
@@ -112,6 +128,8 @@ std::string memory_json(const MemoryReport& r) {
         {"max_memory_reserved_bytes", r.device.max_memory_reserved()},
         {"outside_the_allocator", json(r.device.driver)},
         {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
+      {"loading", json(r.loading)},
+      {"host", json(r.host)},
       {"notes", r.notes}};
   if (r.record) out["reserved_at_peak"] = json(*r.record);
   return out.dump(2);

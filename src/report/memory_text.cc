@@ -155,6 +155,25 @@ std::string segments_text(const AllocationRecord& record, const Scale& scale) {
   return out;
 }
 
+// Of weights, on the host: while they are loaded and while the run has them wait there; what moves over the bus.
+std::string host_section(const MemoryReport& r, const Scale& scale) {
+  if (!r.host.known) return "";
+  std::string out =
+      fmt::format("\n## Weights on the host\n\nAt most {} while the models are loaded{}, {} while they run",
+                  scale.text(r.host.loading), r.host.loading == 0 ? "" : " (" + r.host.loading_what + ")",
+                  scale.text(r.host.running));
+  if (r.host.pinned > 0) out += fmt::format("; {} of it pinned", scale.text(r.host.pinned));
+  out += ".\n";
+  Table table({"Copied for", "To the device", "To the host"}, {Align::left, Align::right, Align::right});
+  bool any = false;
+  for (const StageMemory& s : r.stages) {
+    if (s.transfers.to_device == Count(0) && s.transfers.to_host == Count(0)) continue;
+    any = true;
+    table.add({s.id, scale.text(s.transfers.to_device), scale.text(s.transfers.to_host)});
+  }
+  return any ? out + "\n" + table.markdown() : out;
+}
+
 std::string runtime_line(const MemoryReport& r) {
   std::string out;
   for (const auto& [name, value] : r.runtime) {
@@ -172,7 +191,13 @@ std::string memory_text(const MemoryReport& r, int width) {
   if (width > 0) chart.width = std::clamp(width - chart_labels, 10, chart.width);
   const StageMemory& peak = r.peak();
   std::string out = fmt::format("# Memory: {}, {}{}\n\n", r.model, r.workload, runtime_line(r));
-  out += fmt::format("The peak is {} in {}", scale.text(peak.live_bytes()), peak.id);
+  if (r.peaks_while_loading()) {
+    out += fmt::format(
+        "The peak is {} while {}: weights come in float32 and are cast on the device.\nIn the run it is {} in {}",
+        scale.text(r.loading.live_bytes), r.loading.what, scale.text(peak.live_bytes()), peak.id);
+  } else {
+    out += fmt::format("The peak is {} in {}", scale.text(peak.live_bytes()), peak.id);
+  }
   if (peak.peak.index >= 0) {
     out +=
         fmt::format(", right after {}{}", op_text(peak.peak), peak.peak.scope.empty() ? "" : " in " + peak.peak.scope);
@@ -181,6 +206,7 @@ std::string memory_text(const MemoryReport& r, int width) {
   out += "\n## Over the ops\n\n" + memory_chart(r, chart);
   out += "\n## Alive at the peak\n\n" + alive_table(r, scale);
   out += "\n## On a real device\n\n" + device_table(r, scale);
+  out += host_section(r, scale);
   if (r.record) out += "\n## Where most is reserved\n\n" + segments_text(*r.record, scale);
   return out;
 }

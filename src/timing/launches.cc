@@ -108,6 +108,12 @@ class Launcher {
     DeviceKernel& k = out_.emplace_back();
     k.shape = KernelShape::transfer;
     k.written = count(op_.output(0).bytes);
+    const Storage *source = op_.input(op_.inputs - 1).storage, *target = op_.output(0).storage;
+    if (source == nullptr || target == nullptr) return;
+    if (source->role == streamed_role) k.host_memory = HostMemory::pageable_target;
+    if (target->role != streamed_role) return;
+    const bool pinned = source->role == pinned_role || source->role == pinned_anew_role;
+    k.host_memory = pinned ? HostMemory::pinned : HostMemory::pageable_source;
   }
 
   // Elements read out of order cost as much as a strided copy's.

@@ -130,8 +130,13 @@ struct CodeBase {
   // Whether a step runs the model a second time without the prompt at this scale of guidance.
   bool (*guides)(double scale);
 
+  // How a model's weights come while it runs.
+  Offload (*offload)(Role role, Residency residency, const Runtime& runtime);
   // What is on the device while each stage runs, in the order of the stages.
   std::vector<Residents> (*residents)(const Stages& stages, const ResidencyRules& rules);
+
+  // The models in the order in which they are loaded.
+  std::vector<LoadedModel> (*loading)(const Stages& stages, const ResidencyRules& rules);
 
   // Class names in reports, of a model with this autoencoder: what ReportNames says of classes.
   void (*name_classes)(const VaeArchitecture& vae, ReportNames& names);

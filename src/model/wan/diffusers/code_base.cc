@@ -214,7 +214,7 @@ const CodeBase& code_base() {
       .autoencoder_in_float32 = false,
       .lists_samples = false,
       .one_video_at_a_time = false,
-      .residencies = {Residency::all, Residency::offload, Residency::sequential},
+      .residencies = {Residency::all, Residency::offload, Residency::sequential, Residency::group},
       .reference_images = "reference_images",
       .gives_real_tokens = false,
       .transformer = transformer,
@@ -229,7 +229,9 @@ const CodeBase& code_base() {
       .shift = shift,
       .timesteps = noise_timesteps,
       .guides = [](double scale) { return scale > 1.0; },  // do_classifier_free_guidance
+      .offload = offload,
       .residents = residents,
+      .loading = loading,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
       .check_groups = check_groups,

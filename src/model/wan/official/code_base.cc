@@ -121,9 +121,10 @@ void check_runtime(const config::View& view, const Runtime& r) {
     throw view.at("attention")
         .error("the official code runs flash attention only", {"runtime.implementation=diffusers has both kernels"});
   }
-  if (r.residency == Residency::sequential) {
+  if (r.residency == Residency::sequential || r.residency == Residency::group) {
     throw view.at("residency")
-        .error("the official code has no sequential offload", {"residency=offload is its --offload_model"});
+        .error(fmt::format("the official code has no {} offload", name_of(r.residency)),
+               {"residency=offload is its --offload_model"});
   }
   for (const auto& [key, set] : {std::pair("vae_tiling", r.vae_tiling), std::pair("vae_slicing", r.vae_slicing)}) {
     if (!set) continue;
@@ -266,7 +267,9 @@ const CodeBase& code_base() {
       .shift = shift,
       .timesteps = noise_timesteps,
       .guides = [](double) { return true; },
+      .offload = [](Role role, Residency, const Runtime& r) { return block_swap(role, r); },
       .residents = residents,
+      .loading = loading,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
       .check_groups = check_groups,
