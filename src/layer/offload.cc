@@ -204,10 +204,12 @@ void OffloadHooks::copy_in(const BaseLayer::Parameter& p, Held& held) {
 OffloadHooks::Held OffloadHooks::load(const Group& group) {
   Held held{group, {}};
   const auto add = [&](const BaseLayer::Parameter& p) { copy_in(p, held); };
+  for (const BaseLayer* layer : group.whole) {
+    for (const bool buffers : {false, true}) visit_all(*layer, buffers, add);
+  }
+  if (group.own == nullptr) return held;
   for (const bool buffers : {false, true}) {
     if (buffers && !group.buffers) continue;
-    for (const BaseLayer* layer : group.whole) visit_all(*layer, buffers, add);
-    if (group.own == nullptr) continue;
     for (const BaseLayer::Parameter& p : group.own->parameters()) {
       if (p.persistent != buffers) add(p);
     }

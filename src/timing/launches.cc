@@ -110,10 +110,10 @@ class Launcher {
     k.written = count(op_.output(0).bytes);
     const Storage *source = op_.input(op_.inputs - 1).storage, *target = op_.output(0).storage;
     if (source == nullptr || target == nullptr) return;
-    if (source->role == streamed_role) k.host_memory = HostMemory::pageable_target;
+    if (source->role == streamed_role) k.host_memory = BusMemory::pageable_target;
     if (target->role != streamed_role) return;
     const bool pinned = source->role == pinned_role || source->role == pinned_anew_role;
-    k.host_memory = pinned ? HostMemory::pinned : HostMemory::pageable_source;
+    k.host_memory = pinned ? BusMemory::pinned : BusMemory::pageable_source;
   }
 
   // Elements read out of order cost as much as a strided copy's.

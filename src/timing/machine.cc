@@ -43,13 +43,13 @@ double Machine::memory_latency(double bytes, double cold) const {
   return latency * std::min(1.0, moved / latency_bytes) + drain * share;
 }
 
-double Machine::bus(HostMemory memory) const {
+double Machine::bus(BusMemory memory) const {
   const double link = device_.pcie_bandwidth.value, pinned = link * host_.pinned_share;
   switch (memory) {
-    case HostMemory::any: return link;
-    case HostMemory::pinned: return pinned;
-    case HostMemory::pageable_source: return std::min(pinned, host_.pageable_to_device);
-    case HostMemory::pageable_target: return std::min(pinned, host_.pageable_to_host);
+    case BusMemory::any: return link;
+    case BusMemory::pinned: return pinned;
+    case BusMemory::pageable_source: return std::min(pinned, host_.pageable_to_device);
+    case BusMemory::pageable_target: return std::min(pinned, host_.pageable_to_host);
   }
   return link;
 }

@@ -33,7 +33,7 @@ class Machine {
   double memory_latency(double bytes, double cold) const;
 
   // B/s of copies between host and device; 0 where the device's file does not give the link.
-  double bus(HostMemory memory) const;
+  double bus(BusMemory memory) const;
 
   double sms() const { return device_.sm_count.value; }
   double clock() const { return device_.boost_clock.value; }

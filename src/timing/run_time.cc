@@ -112,7 +112,7 @@ class StageTimer {
 
   // What moves before the stage runs, tensor by tensor from and to pageable memory.
   void move_weights(const Residence& residence, StageTime& stage) {
-    const double in = machine_.bus(HostMemory::pageable_source), out = machine_.bus(HostMemory::pageable_target);
+    const double in = machine_.bus(BusMemory::pageable_source), out = machine_.bus(BusMemory::pageable_target);
     if (in == 0 || ideal()) return;
     stage.copied = Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
     stage.moves =
