@@ -180,18 +180,18 @@ class PointJobs : public JobRunner {
     for (const CanonicalLine& line : setting.base) base_.emplace(line.key, line.text);
   }
 
-  void run(JobRow& row, const std::function<bool(JobHash)>& stored) override {
+  void run(JobRow& row, const FindResult& find) override {
     setting_.product.choose(row.number, chosen_);
     Known& known = known_space();
-    if (!known.space) return one_by_one_->run(row, stored);
+    if (!known.space) return one_by_one_->run(row, find);
     const std::vector<ProductAxis>& axes = setting_.product.axes();
     for (const size_t axis : setting_.swept) row.axes.push_back(stored_value(axes[axis].values[chosen_[axis]]));
     point_.clear();
     for (const size_t axis : spaces_->axes()) point_.push_back(static_cast<int64_t>(chosen_[axis]));
     try {
       set_key(row, known);
-      if (known.space->machine) row.known = stored(row.key);
-      if (!row.known) row.figures = evaluate_point(known);
+      row.result = find(row.key);
+      if (!row.result) row.figures = evaluate_point(known);
     } catch (const Error& error) {
       if (row.key == 0) row.key = key_of_words(setting_, row.number);
       row.error = error.what();
