@@ -158,10 +158,12 @@ StoredValue stored_value(const config::Node& value) {
 }
 
 JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const Machine* machine) {
-  JobFigures out;
-  out.totals = totals_of(model, model.cost_of(run));
-  if (machine != nullptr) out.time = job_time(time_run(run, *machine), *machine);
-  return out;
+  if (machine != nullptr) return job_figures(model, run, time_run(run, *machine), *machine);
+  return {totals_of(model, model.cost_of(run)), std::nullopt};
+}
+
+JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const RunTime& time, const Machine& machine) {
+  return {totals_of(model, model.cost_of(run)), job_time(time, machine)};
 }
 
 }  // namespace modelmeter::cli

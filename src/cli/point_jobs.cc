@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/sweep_jobs.h"
 #include "config/yaml.h"
+#include "timing/run_timer.h"
 
 namespace modelmeter::cli {
 namespace {
@@ -203,6 +204,7 @@ class PointJobs : public JobRunner {
   struct Known {
     std::shared_ptr<const Space> space;
     std::optional<Sweep> sweep;
+    std::optional<RunTimer> timer;
     std::map<std::vector<int64_t>, KeyPart> models;   // by the values of axes that ask for another model
     std::vector<std::pair<int64_t, KeyPart>> values;  // of each axis that sets keys, its last value
   };
@@ -214,8 +216,11 @@ class PointJobs : public JobRunner {
     auto found = known_.find(key_);
     if (found == known_.end()) {
       if (known_.size() >= most_sweeps) known_.clear();
-      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}}).first;
-      if (found->second.space) found->second.sweep.emplace(found->second.space->space);
+      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}, {}}).first;
+      if (const Space* space = found->second.space.get()) {
+        found->second.sweep.emplace(space->space);
+        if (space->machine) found->second.timer.emplace(*space->machine);
+      }
       found->second.values.assign(spaces_->axes().size(), {-1, {}});
     }
     last_key_ = key_;
@@ -224,9 +229,12 @@ class PointJobs : public JobRunner {
   }
 
   JobFigures evaluate_point(Known& known) {
-    if (!known.space->machine) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
+    if (!known.timer) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
     const std::unique_ptr<AnalyticModel> model = known.space->space.model(point_);
-    return job_figures(*model, evaluate(*model), &*known.space->machine);
+    const Evaluation run = evaluate(*model);
+    RunTime time;  // stages that were timed before are not again
+    time.stages = (*known.timer)(run.trace(), run.rollup().executions);
+    return job_figures(*model, run, time, known.timer->machine());
   }
 
   void set_key(JobRow& row, Known& known) {
