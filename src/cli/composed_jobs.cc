@@ -158,12 +158,13 @@ StoredValue stored_value(const config::Node& value) {
 }
 
 JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const Machine* machine) {
-  if (machine != nullptr) return job_figures(model, run, time_run(run, *machine), *machine);
-  return {totals_of(model, model.cost_of(run)), std::nullopt};
+  const Totals totals = totals_of(model, model.cost_of(run));
+  if (machine != nullptr) return job_figures(totals, time_run(run, *machine), *machine);
+  return {totals, std::nullopt};
 }
 
-JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const RunTime& time, const Machine& machine) {
-  return {totals_of(model, model.cost_of(run)), job_time(time, machine)};
+JobFigures job_figures(const Totals& totals, const RunTime& time, const Machine& machine) {
+  return {totals, job_time(time, machine)};
 }
 
 }  // namespace modelmeter::cli

@@ -231,10 +231,13 @@ class PointJobs : public JobRunner {
   JobFigures evaluate_point(Known& known) {
     if (!known.timer) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
     const std::unique_ptr<AnalyticModel> model = known.space->space.model(point_);
-    const Evaluation run = evaluate(*model);
+    tracer_.clear();
+    model->trace(tracer_);
+    roll_up(tracer_.trace(), rollup_);
     RunTime time;  // stages that were timed before are not again
-    time.stages = (*known.timer)(run.trace(), run.rollup().executions);
-    return job_figures(*model, run, time, known.timer->machine());
+    time.stages = (*known.timer)(tracer_.trace(), rollup_.executions);
+    const Totals totals = totals_of(*model, model->cost_of(tracer_.trace(), rollup_));
+    return job_figures(totals, time, known.timer->machine());
   }
 
   void set_key(JobRow& row, Known& known) {
@@ -293,6 +296,8 @@ class PointJobs : public JobRunner {
   Known* last_ = nullptr;
   std::vector<size_t> chosen_, key_, last_key_;
   std::vector<int64_t> point_, values_;
+  Tracer tracer_;  // of jobs on a device; its memory is used again
+  Rollup rollup_;
 };
 
 }  // namespace
