@@ -64,7 +64,7 @@ ValidationRow row_of(const std::vector<std::string>& ops, double us = 10) {
   file << "op,module,shapes,dtypes,us,kernels\n";
   for (const std::string& op : ops) file << fmt::format("aten.{},m,[],,{},k\n", op, us);
   file.close();
-  return validate_file(path, {configs(), {MODELMETER_SOURCE_DIR}, "", "", {}}).at(0);
+  return validate_file(path, {configs(), {MODELMETER_SOURCE_DIR}, "", "", {}}).rows.at(0);
 }
 
 TEST(LinedUp, AProfileOfTheSameLaunchesIsInPlace) {
