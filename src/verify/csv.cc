@@ -38,7 +38,8 @@ std::vector<CsvRow> parse_csv(const std::string& text) {
     } else if (c == ',') {
       rows.back().emplace_back();
     } else if (c == '\n') {
-      rows.emplace_back(1);
+      const bool blank = rows.back().size() == 1 && cell.empty();
+      if (!blank) rows.emplace_back(1);
     } else if (c != '\r') {
       cell += c;
     }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
 #include "config/compose.h"
@@ -298,29 +299,27 @@ LinedUp line_up_ops(const Trace& trace, const std::vector<size_t>& order, const 
 constexpr int32_t memory_gain = 1, family_gain = 4;
 constexpr size_t most_cells = size_t{400} << 20;  // B, one each
 
-// Kernels without ops, as many forwards of ours as fit best.
+// The alignment of two lists of names that has most in common, ours repeated as often as there are forwards.
 class Alignment {
  public:
-  Alignment(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured)
-      : order_(order), measured_(measured) {
-    for (const size_t op : order) ours_.push_back(family_of(trace.ops[op].kernel));
-    const auto anchors = [](const std::string& family) { return family != "(memory)" ? 1.0 : 0.0; };
-    double own = 0, seen = 0;
-    for (const std::string& family : ours_) own += anchors(family);
-    for (const MeasuredLaunch& launch : measured) seen += anchors(launch.op);
-    if (own == 0) own = static_cast<double>(ours_.size()), seen = static_cast<double>(measured.size());
-    forwards_ = std::max<int64_t>(1, std::llround(seen / std::max(own, 1.0)));
+  Alignment(const std::vector<size_t>& order, const std::vector<std::string>& ours,
+            const std::vector<std::string>& measured, int64_t forwards)
+      : order_(order), forwards_(forwards) {
+    for (const std::string& name : ours) ours_.push_back(number_of(name));
+    for (const std::string& name : measured) measured_.push_back(number_of(name));
+    memory_ = number_of("(memory)");
   }
 
-  LinedUp align() {
+  static bool fits(size_t ours, size_t measured, int64_t forwards, size_t cells) {
+    const size_t columns = ours * static_cast<size_t>(forwards);
+    return columns > 0 && measured > 0 && measured <= cells / columns;
+  }
+
+  LinedUp align() const {
     LinedUp out;
     out.forwards = forwards_;
     out.ops.assign(measured_.size(), LinedUp::none);
     const size_t rows = measured_.size(), columns = order_.size() * static_cast<size_t>(forwards_);
-    if (rows == 0 || columns == 0 || rows > most_cells / columns) {
-      out.missing = order_;
-      return out;
-    }
     const std::vector<uint8_t> steps = fill(rows, columns);
     bool gap = false;
     size_t i = rows, j = columns;
@@ -346,15 +345,19 @@ class Alignment {
  private:
   static constexpr uint8_t diagonal = 0, up = 1, left = 2;
 
+  int32_t number_of(const std::string& name) {
+    return numbers_.emplace(name, static_cast<int32_t>(numbers_.size())).first->second;
+  }
+
   std::vector<uint8_t> fill(size_t rows, size_t columns) const {
     std::vector<uint8_t> steps(rows * columns);
     std::vector<int32_t> last(columns + 1, 0), now(columns + 1, 0);
     for (size_t i = 0; i < rows; ++i) {
-      const std::string& family = measured_[i].op;
-      const int32_t gain = family == "(memory)" ? memory_gain : family_gain;
+      const int32_t gain = measured_[i] == memory_ ? memory_gain : family_gain;
+      size_t own = 0;  // of ours, which the columns repeat
       for (size_t j = 0; j < columns; ++j) {
-        const bool same = ours_[j % ours_.size()] == family;
-        const int32_t matched = same ? last[j] + gain : -1;
+        const int32_t matched = ours_[own] == measured_[i] ? last[j] + gain : -1;
+        own = own + 1 == ours_.size() ? 0 : own + 1;
         const uint8_t otherwise = last[j + 1] >= now[j] ? up : left;
         const int32_t best = std::max(last[j + 1], now[j]);
         now[j + 1] = std::max(best, matched);
@@ -366,17 +369,57 @@ class Alignment {
   }
 
   const std::vector<size_t>& order_;
-  const std::vector<MeasuredLaunch>& measured_;
-  std::vector<std::string> ours_;
+  std::map<std::string, int32_t> numbers_;
+  std::vector<int32_t> ours_, measured_;
+  int32_t memory_ = 0;
   int64_t forwards_ = 1;
 };
+
+// Kernels without ops: as many forwards of ours as fit best.
+LinedUp line_up_families(const Trace& trace, const std::vector<size_t>& order,
+                         const std::vector<MeasuredLaunch>& measured) {
+  std::vector<std::string> ours, names;
+  for (const size_t op : order) ours.push_back(family_of(trace.ops[op].kernel));
+  for (const MeasuredLaunch& launch : measured) names.push_back(launch.op);
+  const auto anchors = [](const std::vector<std::string>& families) {
+    return static_cast<double>(families.size() -
+                               static_cast<size_t>(std::count(families.begin(), families.end(), "(memory)")));
+  };
+  double own = anchors(ours), seen = anchors(names);
+  if (own == 0) own = static_cast<double>(ours.size()), seen = static_cast<double>(names.size());
+  const int64_t forwards = std::max<int64_t>(1, std::llround(seen / std::max(own, 1.0)));
+  if (!Alignment::fits(order.size(), measured.size(), forwards, most_cells)) {
+    LinedUp out;
+    out.forwards = forwards;
+    out.ops.assign(measured.size(), LinedUp::none);
+    out.missing = order;
+    return out;
+  }
+  return Alignment(order, ours, names, forwards).align();
+}
+
+// Where one side lacks some that others look like, going through both can lose its way: then by the best alignment.
+LinedUp line_up_named(const Trace& trace, const std::vector<size_t>& order,
+                      const std::vector<MeasuredLaunch>& measured) {
+  constexpr size_t quick_cells = size_t{64} << 20;
+  LinedUp through = line_up_ops(trace, order, measured);
+  const bool all = through.matched == static_cast<int64_t>(measured.size());
+  const double share = static_cast<double>(measured.size()) / static_cast<double>(std::max<size_t>(1, order.size()));
+  const int64_t forwards = std::max<int64_t>(1, std::llround(share));
+  if (all || !Alignment::fits(order.size(), measured.size(), forwards, quick_cells)) return through;
+  std::vector<std::string> ours, names;
+  for (const size_t op : order) ours.push_back(plain_op(profiled_name(trace.ops[op].kernel)));
+  for (const MeasuredLaunch& launch : measured) names.push_back(plain_op(launch.op));
+  LinedUp best = Alignment(order, ours, names, forwards).align();
+  return best.matched > through.matched ? best : through;
+}
 
 }  // namespace
 
 LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
   const bool kernels_only =
       std::all_of(measured.begin(), measured.end(), [](const MeasuredLaunch& l) { return l.op.rfind('(', 0) == 0; });
-  return kernels_only ? Alignment(trace, order, measured).align() : line_up_ops(trace, order, measured);
+  return kernels_only ? line_up_families(trace, order, measured) : line_up_named(trace, order, measured);
 }
 
 }  // namespace modelmeter

@@ -129,10 +129,9 @@ std::vector<int64_t> integers(const std::string& text) {
 // `size` is the input's, padding included.
 std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t row) {
   const std::vector<int64_t> size = integers(table.text(row, "size")), filter = integers(table.text(row, "k"));
-  for (const int64_t stride : integers(table.text(row, "stride"))) {
-    if (stride != 1) return std::nullopt;
-  }
+  std::vector<int64_t> stride = integers(table.text(row, "stride"));
   if (size.size() != filter.size() || size.empty()) return std::nullopt;
+  stride.resize(size.size(), 1);
   MeasuredLaunch out;
   out.op = "cudnn_convolution";
   const auto in = static_cast<int64_t>(table.number(row, "cin")), to = static_cast<int64_t>(table.number(row, "cout"));
@@ -140,6 +139,11 @@ std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t r
   out.shapes[0].insert(out.shapes[0].end(), size.begin(), size.end());
   out.shapes[1].insert(out.shapes[1].end(), filter.begin(), filter.end());
   out.dtypes = {short_dtype(table.text(row, "dtype"))};
+  out.output = {out.shapes[0][0], to};
+  for (size_t d = 0; d < size.size(); ++d) {
+    if (stride[d] < 1 || filter[d] < 1 || filter[d] > size[d]) return std::nullopt;
+    out.output.push_back((size[d] - filter[d]) / stride[d] + 1);
+  }
   return out;
 }
 
