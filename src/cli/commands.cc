@@ -33,7 +33,7 @@ const std::vector<Command>& commands() {
       {"validate", "predicted times against measured ones: profiles, forwards, kernels, published runs",
        "modelmeter validate FILE ... [--device NAME] [--config-name NAME [overrides]]", validate},
       {"profile", "a profile of a real run, lined up with the trace: what matches, predicted against measured by layer",
-       "modelmeter profile import FILE [--config-name NAME [overrides]] [--stage ID] [--device NAME] [--out FILE]",
+       "modelmeter profile import FILE [--config-name NAME [overrides]] [--stage ID] [--device NAME] [--out FILE] [--report FILE]",
        profile},
       {"calibrate", "a device's constants from profiles and tables of kernels: fit error, what the data cannot tell",
        "modelmeter calibrate FILE ... --device NAME [--out FILE]", calibrate},
