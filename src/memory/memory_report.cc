@@ -19,7 +19,7 @@ constexpr char live_memory[] = "live memory";
 class MemoryBuilder {
  public:
   MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only, const Stack& stack,
-                const AllocatorSettings& settings)
+                const AllocatorSettings& settings, bool records)
       : model_(model), stack_(stack), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
@@ -34,7 +34,7 @@ class MemoryBuilder {
     for (const Residence& residence : residences) {
       if (only.empty() || only == name_of(residence)) add(residence);
     }
-    replay(settings, only);
+    replay(settings, only, records);
   }
 
   MemoryReport finish() {
@@ -121,12 +121,14 @@ class MemoryBuilder {
     s.workspace_peak.index = index;
   }
 
-  void replay(const AllocatorSettings& settings, const std::string& only) {
-    replay_ = replay_run(model_, stack_, settings, only);
+  void replay(const AllocatorSettings& settings, const std::string& only, bool records) {
+    StagePrograms programs(stack_);
+    replay_ = replay_run(model_, trace(), programs, settings, only);
     out_.host = host_memory(model_);
     for (const ReplayedStage& r : replay_.loading) {
       out_.loading = {r.id, replay_.loading_live, r.peak_allocated, r.peak_reserved};
     }
+    if (records) out_.record = record_run(model_, trace(), programs, settings, replay_, only);
     for (StageMemory& s : out_.stages) {
       for (const ReplayedStage& r : replay_.stages) {
         if (r.id != s.id || !s.residents.on_device) continue;
@@ -206,8 +208,8 @@ int64_t StageMemory::live_bytes() const {
 }
 
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage,
-                                 const Stack& stack, const AllocatorSettings& settings) {
-  return MemoryBuilder(model, run, stage, stack, settings).finish();
+                                 const Stack& stack, const AllocatorSettings& settings, bool records) {
+  return MemoryBuilder(model, run, stage, stack, settings, records).finish();
 }
 
 }  // namespace modelmeter

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,6 +75,7 @@ struct MemoryReport {
   DeviceMemory device;
   LoadingMemory loading;
   HostMemory host;
+  std::optional<AllocationRecord> record;  // where it was asked for
   std::vector<std::string> notes;
 
   const StageMemory& peak() const { return stages[peak_stage]; }
@@ -81,7 +83,9 @@ struct MemoryReport {
 };
 
 // Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
+// `records`: also what the allocator holds where it is fullest, and how it came to that.
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "",
-                                 const Stack& stack = default_stack(), const AllocatorSettings& settings = {});
+                                 const Stack& stack = default_stack(), const AllocatorSettings& settings = {},
+                                 bool records = false);
 
 }  // namespace modelmeter
