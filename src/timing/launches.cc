@@ -344,9 +344,9 @@ class Launcher {
   }
 
   void add_gemm() {
-    const TensorMeta &a = op_.input(op_.inputs - 2), &b = op_.input(op_.inputs - 1);
+    const TensorMeta& a = op_.input(op_.inputs - 2);
     const int rank = a.sizes.rank();
-    add_gemm_of(rank == 3 ? count(a.sizes[0]) : 1, count(a.sizes[rank - 2]), count(b.sizes[rank - 1]),
+    add_gemm_of(rank == 3 ? count(a.sizes[0]) : 1, count(a.sizes[rank - 2]), count(op_.output(0).sizes[rank - 1]),
                 count(a.sizes[rank - 1]), a.dtype);
   }
 
@@ -457,7 +457,8 @@ const char* precision_of(DType dtype, bool tf32) {
   switch (dtype) {
     case DType::bfloat16: return "bf16";
     case DType::float16: return "fp16";
-    case DType::float8_e4m3fn: return "fp8";
+    case DType::float8_e4m3fn:
+    case DType::float8_e5m2: return "fp8";
     case DType::int8: return "int8";
     case DType::float32: return tf32 ? "tf32" : "";
     default: return "";
