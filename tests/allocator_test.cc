@@ -53,9 +53,9 @@ Segments segments_of(const nlohmann::json& log) {
 
 Segments segments_of(const CachingAllocator& allocator) {
   Segments out;
-  for (const CachingAllocator::SegmentView& segment : allocator.segments()) {
+  for (const AllocatorSegment& segment : allocator.segments()) {
     std::vector<std::pair<int64_t, int64_t>> blocks;
-    for (const CachingAllocator::BlockView& block : segment.blocks) blocks.emplace_back(block.size, block.requested);
+    for (const AllocatorBlock& block : segment.blocks) blocks.emplace_back(block.size, block.requested);
     out.emplace(segment.size, std::move(blocks));
   }
   return out;
@@ -142,7 +142,7 @@ TEST(Allocations, OfAForwardAreThoseOfThePyTorchRun) {
   model->stages().front()->trace_forward(tracer);
   const Trace& trace = tracer.trace();
   const AllocationProgram program =
-      allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), false, stack_of("sm90"));
+      allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack_of("sm90"));
   const WrittenOut written(program);
   std::vector<int64_t> ours;
   for (const int64_t bytes : written.list()) {
@@ -241,7 +241,7 @@ TEST(Allocations, OfFoldedBlocksHaveThePeaksOfAllOfThem) {
     for (const auto& [tracer, allocator] : {std::pair{&folded, &one}, std::pair{&written_out, &other}}) {
       const Trace& trace = tracer->trace();
       const AllocationProgram program =
-          allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), false, default_stack());
+          allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), default_stack());
       AllocationReplay replay(program, *allocator);
       EXPECT_TRUE(replay.run());
       replay.free_rest();

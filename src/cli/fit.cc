@@ -1,8 +1,8 @@
 // modelmeter fit: whether a run fits the memory of a device, and what makes it fit.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
-#include <cmath>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -36,11 +36,6 @@ int64_t bytes_of(const std::string& text) {
               {"for example --memory 24GiB; units: GiB, MiB, TiB, GB, MB, B"});
 }
 
-// What sheets call GB of device memory are GiB.
-int64_t memory_of(const Device& device) {
-  return static_cast<int64_t>(std::llround(device.memory_size.value / 1e9 * static_cast<double>(gibibyte)));
-}
-
 std::optional<int64_t> workload_number(const AnalyticModel& model, const std::string& field) {
   for (const auto& [name, value] : model.workload_fields()) {
     if (name == field && std::holds_alternative<int64_t>(value)) return std::get<int64_t>(value);
@@ -69,24 +64,57 @@ std::vector<std::vector<std::string>> workloads_by_size(const AnalyticModel& mod
   return out;
 }
 
-FitReport report_of(const Arguments& arguments, const Session& session, const std::optional<Machine>& machine) {
-  const ModelOf model_of = [&](const std::vector<std::string>& overrides) { return session.model_with(overrides); };
-  FitReport out;
-  out.question.memory =
-      arguments.has("--memory") ? bytes_of(arguments.value("--memory")) : memory_of(machine->device());
+// Of the configuration's own, the largest first: fewer frames, or less on each side.
+std::vector<std::vector<std::string>> smaller_workloads(const AnalyticModel& model) {
+  std::vector<std::vector<std::string>> out;
+  const std::optional<int64_t> frames = workload_number(model, "num_frames");
+  const std::optional<int64_t> height = workload_number(model, "height"), width = workload_number(model, "width");
+  for (const int64_t quarters : {3, 2, 1}) {
+    const int64_t fewer = frames ? (*frames - 1) * quarters / 4 / 4 * 4 + 1 : 0;
+    if (frames && fewer < *frames) out.push_back({fmt::format("workload.num_frames={}", fewer)});
+    if (!height || !width || quarters == 1) continue;
+    const auto side = [&](int64_t now) { return std::max<int64_t>(now * quarters / 4 / 32 * 32, 32); };
+    out.push_back({fmt::format("workload.height={}", side(*height)), fmt::format("workload.width={}", side(*width))});
+  }
+  return out;
+}
+
+void set_memory(const Arguments& arguments, const std::optional<Machine>& machine, FitReport& out) {
   out.question.stack = machine ? &stack_of(machine->device().architecture) : &default_stack();
+  if (arguments.has("--memory")) {
+    out.question.memory = bytes_of(arguments.value("--memory"));
+    return;
+  }
+  const Device& device = machine->device();
+  out.question.memory = usable_memory(device);
+  if (device.usable_memory.known()) return;
+  out.memory_note = fmt::format("The sheet's {:g} GB are taken as GiB: what the driver keeps of them is not known.",
+                                device.memory_size.value / 1e9);
+}
+
+FitReport report_of(const Arguments& arguments, const Session& session, const std::optional<Machine>& machine) {
+  FitReport out;
+  set_memory(arguments, machine, out);
   out.question.machine = machine ? &*machine : nullptr;
   out.question.settings = parse_alloc_conf(arguments.value("--alloc-conf"));
+  out.question.settings.memory = out.question.memory;
   out.asked_frames = arguments.has("--max-frames");
   out.asked_size = arguments.has("--max-size");
   const std::unique_ptr<AnalyticModel> model = session.model();
   out.model = model->class_name();
   out.workload = model->profile_id();
   out.device = machine ? machine->device().name : "";
-  out.given = evaluate_way(model_of, {}, out.question);
-  out.ways = ways_that_fit(model_of, out.question);
-  if (out.asked_frames) out.max_frames = largest_that_fits(model_of, workloads_by_frames(*model), out.question);
-  if (out.asked_size) out.max_size = largest_that_fits(model_of, workloads_by_size(*model), out.question);
+  FitSearch search([&](const std::vector<std::string>& overrides) { return session.model_with(overrides); },
+                   out.question);
+  out.given = search.way({});
+  if (!out.given.fits) {
+    out.alive = build_memory_report(*model, evaluate(*model), "", *out.question.stack, out.question.settings);
+  }
+  out.ways = search.ways();
+  if (!out.given.fits) out.smaller = search.best_of_each(smaller_workloads(*model));
+  if (out.asked_frames) out.max_frames = search.largest(workloads_by_frames(*model));
+  if (out.asked_size) out.max_size = search.largest(workloads_by_size(*model));
+  out.evaluated = search.evaluated();
   return out;
 }
 

@@ -1,12 +1,14 @@
 // modelmeter memory: what is on the device over a run, where its peak is and what is alive there.
 #include <fmt/format.h>
 
+#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "memory/alloc_conf.h"
+#include "memory/snapshot.h"
 #include "report/memory_json.h"
 #include "report/memory_text.h"
 
@@ -16,6 +18,8 @@ int memory(const CommandLine& line) {
   std::vector<Flag> flags = config_flags();
   flags.push_back({"--stage", "", "ID", "of a model with several stages: only this one"});
   flags.push_back({"--alloc-conf", "", "CONF", "PYTORCH_CUDA_ALLOC_CONF, as expandable_segments:True"});
+  flags.push_back(
+      {"--snapshot", "", "FILE", "write where most is reserved as PyTorch's memory snapshot (.pickle, .json)"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("memory", flags)), 0;
@@ -26,8 +30,12 @@ int memory(const CommandLine& line) {
   const std::unique_ptr<AnalyticModel> model = session.model();
   const std::optional<Machine> machine = session.machine();
   const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
-  const MemoryReport report =
-      build_memory_report(*model, evaluate(*model), stage, stack, parse_alloc_conf(arguments.value("--alloc-conf")));
+  AllocatorSettings settings = parse_alloc_conf(arguments.value("--alloc-conf"));
+  if (machine) settings.memory = usable_memory(machine->device());
+  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack, settings, true);
+  if (const std::string file = arguments.value("--snapshot"); !file.empty()) {
+    write_file(file, snapshot_file(file, *report.record, settings));
+  }
   if (arguments.has("--json")) {
     print(memory_json(report) + "\n");
   } else {

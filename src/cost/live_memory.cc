@@ -78,12 +78,14 @@ std::vector<Rise> rises(const Trace& trace) {
 }
 
 std::vector<int64_t> streamed_weights(const Trace& trace) {
-  std::vector<int64_t> out(trace.scopes.size());
-  for (size_t i = 0; i < trace.scopes.size(); ++i) {
-    const Scope& scope = trace.scopes[i];
-    const int64_t above = scope.parent >= 0 ? out[static_cast<size_t>(scope.parent)] : 0;
-    out[i] = checked_add(above, scope.own_weights, live_memory);
-  }
+  std::vector<int64_t> out(trace.ops.size() + 1);
+  trace.storages.for_each([&](const Storage& storage) {
+    if (storage.role != streamed_role || storage.born < 0) return;
+    out[static_cast<size_t>(storage.born)] += storage.bytes;
+    if (storage.died >= 0) out[static_cast<size_t>(storage.died)] -= storage.bytes;
+  });
+  for (size_t i = 1; i < out.size(); ++i) out[i] += out[i - 1];
+  out.pop_back();
   return out;
 }
 

@@ -29,7 +29,7 @@ inline int64_t highest_live(const Trace& trace, const Op& op, const Rise& rise) 
   return std::max(op.live, trace.last_ops[static_cast<size_t>(op.last)].live) + rise.outside_growing;
 }
 
-// Weights on the device in each scope where they are streamed: those of every module on the way to it.
+// Of live memory right after each op, the weights that came while the model ran (layer/offload.h).
 std::vector<int64_t> streamed_weights(const Trace& trace);
 
 // One allocation. Views of it are not listed again.

@@ -76,22 +76,6 @@ TEST_F(LiveMemory, RolesStayWithTheStorage) {
   EXPECT_STREQ(alive.tensors[0].tensor->storage->role, "feature cache");
 }
 
-TEST_F(LiveMemory, StreamedWeightsAreThoseOnTheWayToTheScope) {
-  int model = 0, block = 0, linear = 0;
-  const auto enter = [&](const char* name, const void* module, int64_t own) {
-    const int32_t scope = tracer_.enter_module(name, "M", module);
-    tracer_.trace().scopes[static_cast<size_t>(scope)].own_weights = own;
-    return static_cast<size_t>(scope);
-  };
-  const size_t outer = enter("model", &model, 5);
-  const size_t middle = enter("block", &block, 7);
-  const size_t inner = enter("linear", &linear, 100);
-  const std::vector<int64_t> weights = streamed_weights(trace());
-  EXPECT_EQ(weights[outer], 5);
-  EXPECT_EQ(weights[middle], 12);
-  EXPECT_EQ(weights[inner], 112);
-}
-
 // A decoder with a cache that grows by a step with each token: what is alive in the last repetition of the folded loop
 // is what is alive there when every repetition is written out.
 struct Decode {

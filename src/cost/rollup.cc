@@ -38,20 +38,6 @@ bool operator==(const Cost& a, const Cost& b) {
 
 namespace {
 
-// The highest live memory of what a residence is about, with the weights that are streamed through.
-int64_t highest_streamed(const Trace& trace, int32_t scope) {
-  expect_every_kernel(trace);  // each has weights of its own
-  const std::vector<int64_t> weights = streamed_weights(trace);
-  const std::vector<Rise> rise = rises(trace);
-  int64_t highest = 0;
-  for (const Op& op : trace.ops) {
-    if (!trace.is_within(op.scope, scope)) continue;
-    const auto at = static_cast<size_t>(op.scope);
-    highest = std::max(highest, checked_add(highest_live(trace, op, rise[at]), weights[at], "live memory"));
-  }
-  return highest;
-}
-
 // Adds each op to its scope, as one execution of that: repetition is multiplied in once per scope. Of ops that grow, a
 // mean execution is half of the first and the last.
 void add_ops(const Trace& trace, const std::vector<Rise>& rises, std::vector<Cost>& first_and_last, Rollup& out) {
@@ -212,9 +198,7 @@ int64_t Rollup::peak_live_bytes(const Trace& trace) const {
   if (trace.residences.empty()) return checked_add(trace.given_bytes, peak_live, "live memory");
   int64_t highest = 0;
   for (const Residence& r : trace.residences) {
-    const int64_t own = !r.on_device ? 0
-                        : r.streamed ? highest_streamed(trace, r.scope)
-                                     : scopes[static_cast<size_t>(r.scope)].peak_live;
+    const int64_t own = r.on_device ? scopes[static_cast<size_t>(r.scope)].peak_live : 0;
     highest = std::max(highest, checked_add(r.given_bytes, own, "live memory"));
   }
   return highest;

@@ -4,17 +4,25 @@
 
 namespace modelmeter {
 
+bool is_weight_transfer(const Trace& trace, const Op& op) {
+  switch (trace.transfer_of(op)) {
+    case Transfer::none: return false;
+    case Transfer::to_device: return trace.output(op, 0).storage->role == streamed_role;
+    case Transfer::to_host: return trace.input(op, 0).storage->role == streamed_role;
+  }
+  return false;
+}
+
 WeightTransfers weight_transfers(const Trace& trace, const Residence& residence) {
   WeightTransfers out;
-  out.to_device = residence.arriving_bytes;
+  out.to_device = Count(residence.loaded_bytes) + Count(residence.arriving_bytes);
   out.to_host = residence.leaving_bytes;
-  if (!residence.streamed || !residence.on_device) return out;
-  expect_every_kernel(trace);
+  if (!residence.on_device) return out;
   const std::vector<int64_t> executions = executions_of_scopes(trace);
-  for (size_t i = 0; i < trace.scopes.size(); ++i) {
-    const Scope& scope = trace.scopes[i];
-    if (scope.own_weights == 0 || !trace.is_within(static_cast<int32_t>(i), residence.scope)) continue;
-    out.to_device += Count(scope.own_weights) * scope.calls * executions[i];
+  for (const Op& op : trace.ops) {
+    if (!trace.is_within(op.scope, residence.scope) || !is_weight_transfer(trace, op)) continue;
+    const Count bytes = Count(trace.output(op, 0).bytes) * executions[static_cast<size_t>(op.scope)];
+    (trace.transfer_of(op) == Transfer::to_device ? out.to_device : out.to_host) += bytes;
   }
   return out;
 }

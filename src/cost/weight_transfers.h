@@ -1,5 +1,5 @@
-// What offloading moves over the bus: copies of weights, which no op of a forward is, since hooks around the modules
-// make them (accelerate) or the pipeline between its stages (`.to(device)`, `.cpu()`).
+// What offloading moves over the bus: weights that come while a model runs and go again are ops of the trace
+// (layer/offload.h); those that move between the stages (`.to(device)`, `.cpu()`) are figures of its residences.
 #pragma once
 
 #include "base/count.h"
@@ -7,14 +7,16 @@
 
 namespace modelmeter {
 
-// Bytes, in the whole run. Loading a model from files is not told apart from moving it: the first stage's has both.
+// Bytes, in the whole run. What loading the models brought to the device is among the first stage's.
 struct WeightTransfers {
   Count to_device = 0;
   Count to_host = 0;
 };
 
-// Of one stage: what came before it began, what left then, and where its weights are streamed those of each module
-// every time that it runs; the copies that are dropped after it are not copied back.
+// Whether an op copies weights that are offloaded.
+bool is_weight_transfer(const Trace& trace, const Op& op);
+
+// Of one stage: what came before it began, what left then, and what is copied while it runs.
 WeightTransfers weight_transfers(const Trace& trace, const Residence& residence);
 
 }  // namespace modelmeter

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/error.h"
+#include "cost/live_memory.h"
 #include "cost/rollup.h"
 #include "trace/functional.h"
 #include "trace/tracer.h"
@@ -10,72 +10,65 @@
 namespace modelmeter {
 namespace {
 
-// A model of weights 5 with a block of 7, run in 3 repetitions, that calls a linear of 100 twice; and one beside it.
+// In 3 repetitions 100 bytes of weights come, a kernel makes 32 bytes beside them, and they go back to the host; then a
+// kernel runs in a stage beside it. A tensor that is no weight comes from the host, too.
 class StreamedModel : public testing::Test {
  protected:
   StreamedModel() {
     Tracer::Guard guard(tracer);
-    stage = enter("model", &model, 5);
+    stage = tracer.enter_function("model");
     tracer.enter_repetition(3);
-    enter("block", &block, 7);
-    for (int i = 0; i < 2; ++i) {
-      enter("linear", &linear, 100);
-      torch::neg(tracer.input({8}, DType::float32));  // 32 bytes of activations
-      tracer.leave();
-    }
+    Tensor weight = copied(100);
+    weight.set_role(streamed_role);
+    torch::neg(tracer.input({8}, DType::float32));
+    const Tensor back = tracer.host({100}, DType::uint8);
+    tracer.record(Kernel::to_copy, {&weight}, {&back});
+    weight.reset();
+    copied(7);
     tracer.leave();
     tracer.leave();
-    tracer.leave();
-    enter("other", &other, 1000);
+    tracer.enter_function("other");
     torch::neg(tracer.input({8}, DType::float32));
     tracer.leave();
   }
-  int32_t enter(const char* name, const void* module, int64_t own) {
-    const int32_t scope = tracer.enter_module(name, "M", module);
-    tracer.trace().scopes[static_cast<size_t>(scope)].own_weights = own;
-    return scope;
+  Tensor copied(int64_t bytes) {
+    const Tensor host = tracer.host({bytes}, DType::uint8);
+    Tensor device = tracer.allocate({bytes}, DType::uint8);
+    tracer.record(Kernel::to_copy, {&host}, {&device});
+    return device;
   }
-  Residence residence(bool on_device, bool streamed) const { return {stage, 50, on_device, streamed, 11, 13}; }
+  Residence residence(bool on_device) const {
+    Residence out{stage, 50};
+    out.on_device = on_device;
+    out.arriving_bytes = 11;
+    out.leaving_bytes = 13;
+    out.loaded_bytes = 17;
+    return out;
+  }
 
-  int model = 0, block = 0, linear = 0, other = 0;
   Tracer tracer;
   int32_t stage = 0;
 };
 
-// The model's own once, the block's in each repetition, the linear's in each of its two calls there.
-TEST_F(StreamedModel, WeightsComeEachTimeThatTheirModuleRuns) {
-  const WeightTransfers moved = weight_transfers(tracer.trace(), residence(true, true));
-  EXPECT_EQ(moved.to_device, 11 + 5 + 3 * 7 + 3 * 2 * 100);
+TEST_F(StreamedModel, WeightsComeAndGoInEachRepetition) {
+  const WeightTransfers moved = weight_transfers(tracer.trace(), residence(true));
+  EXPECT_EQ(moved.to_device, 17 + 11 + 3 * 100);
+  EXPECT_EQ(moved.to_host, 13 + 3 * 100);
+}
+
+TEST_F(StreamedModel, OnTheHostNothingMovesWhileItRuns) {
+  const WeightTransfers moved = weight_transfers(tracer.trace(), residence(false));
+  EXPECT_EQ(moved.to_device, 17 + 11);
   EXPECT_EQ(moved.to_host, 13);
 }
 
-TEST_F(StreamedModel, OthersMoveBeforeTheStageOnly) {
-  for (const Residence& r : {residence(true, false), residence(false, true), residence(false, false)}) {
-    const WeightTransfers moved = weight_transfers(tracer.trace(), r);
-    EXPECT_EQ(moved.to_device, 11);
-    EXPECT_EQ(moved.to_host, 13);
-  }
-}
-
-// At the linear's kernel its weights and those around it are there: 5 + 7 + 100.
-TEST_F(StreamedModel, ThePeakHasTheRunningModulesWeights) {
+TEST_F(StreamedModel, TheyAreLiveMemoryWhileTheyAreThere) {
   Trace& trace = tracer.trace();
-  trace.residences = {residence(true, true)};
-  const Rollup rollup = roll_up(trace);
-  EXPECT_EQ(rollup.peak_live_bytes(trace), 50 + 112 + 32);
-  trace.residences = {residence(true, false)};
-  EXPECT_EQ(rollup.peak_live_bytes(trace), 50 + 32);
-  trace.residences = {residence(false, false)};  // its activations are on the host
-  EXPECT_EQ(rollup.peak_live_bytes(trace), 50);
-  trace.residences = {residence(true, false), residence(true, true)};
-  EXPECT_EQ(rollup.peak_live_bytes(trace), 50 + 112 + 32);
-}
-
-TEST_F(StreamedModel, WhatIsSharedIsNotToldApart) {
-  Trace& trace = tracer.trace();
-  *trace.shared_calls.add() = {};
-  EXPECT_THROW(weight_transfers(trace, residence(true, true)), Error);
-  EXPECT_NO_THROW(weight_transfers(trace, residence(true, false)));
+  trace.residences = {residence(true)};
+  EXPECT_EQ(roll_up(trace).peak_live_bytes(trace), 50 + 100 + 32);
+  trace.residences = {residence(false)};
+  EXPECT_EQ(roll_up(trace).peak_live_bytes(trace), 50);
+  EXPECT_EQ(streamed_weights(trace), (std::vector<int64_t>{100, 100, 100, 0, 0}));
 }
 
 }  // namespace

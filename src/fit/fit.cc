@@ -3,82 +3,118 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "base/format.h"
 #include "cost/weight_transfers.h"
-#include "timing/run_time.h"
 
 namespace modelmeter {
 namespace {
 
+using Overrides = FitSearch::Overrides;
+
 // A setting that gives up something for memory.
 struct Lever {
-  const char *field, *key, *value, *note;  // of AnalyticModel::runtime_fields(); the override
-};
+  std::string key, value, note;  // of the configuration
 
-constexpr Lever levers[] = {
-    {"implementation", "runtime.implementation", "diffusers", "diffusers' code in place of the official one"},
-    {"implementation", "runtime.implementation", "official", "the official code in place of diffusers'"},
-    {"weight_dtype", "runtime.weight_dtype", "bfloat16", "weights are rounded to bfloat16"},
-    {"residency", "runtime.residency", "offload", "models wait on the host and come when they run"},
-    {"residency", "runtime.residency", "sequential", "each module's weights come when it runs"},
-    {"t5_cpu", "runtime.t5_cpu", "true", "the text encoder runs on the CPU"},
-    {"vae_tiling", "runtime.vae_tiling", "true", "the autoencoder works in tiles, which are blended"},
+  std::string text() const { return key + "=" + value; }
 };
+// Values of one key, of which one can be chosen.
+using Levers = std::vector<Lever>;
 
-std::string value_of(const AnalyticModel& model, const std::string& field) {
-  for (const auto& [name, value] : model.runtime_fields()) {
-    if (name != field) continue;
-    if (const auto* text = std::get_if<std::string>(&value)) return *text;
-    if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+std::string value_of(const Fields& fields, const std::string& name) {
+  for (const auto& [field, value] : fields) {
+    if (field == name) return text_of(value);
   }
   return "";
 }
 
-using Overrides = std::vector<std::string>;
+// All that are known, also those that this model has not.
+std::vector<Levers> known_levers(const AnalyticModel& model) {
+  const auto format = [](const char* component) {
+    const std::string key = std::string(component) + ".weight_format", what = component;
+    return Levers{{key, "fp8_e4m3", what + ": weights in float8, cast before each layer"},
+                  {key, "bnb_nf4", what + ": weights in 4 bits (NF4)"},
+                  {key, "gguf_q4_k", what + ": weights in 4.5 bits (Q4_K)"}};
+  };
+  std::vector<Levers> out = {
+      {{"runtime.implementation", "diffusers", "diffusers' code in place of the official one"},
+       {"runtime.implementation", "official", "the official code in place of diffusers'"}},
+      {{"runtime.weight_dtype", "bfloat16", "weights are rounded to bfloat16"}},
+      {{"runtime.residency", "offload", "models wait on the host and come when they run"},
+       {"runtime.residency", "group", "groups of blocks come when they run"},
+       {"runtime.residency", "sequential", "each module's weights come when it runs"}},
+      {{"runtime.t5_cpu", "true", "the text encoder runs on the CPU"}},
+      {{"runtime.vae_tiling", "true", "the autoencoder works in tiles, which are blended"}},
+  };
+  const int64_t blocks = std::atoll(value_of(model.model_fields(), "num_layers").c_str());
+  if (blocks > 1) {
+    const char* note = "so many blocks of the transformer wait on the host";
+    out.push_back({{"runtime.block_swap", std::to_string(blocks / 2), note},
+                   {"runtime.block_swap", std::to_string(blocks), note}});
+  }
+  for (const char* component : {"transformer", "text_encoder", "decoder"}) out.push_back(format(component));
+  return out;
+}
 
-// Every choice of one value, or none, for each field that the model has, fewest changes first.
-std::vector<std::vector<const Lever*>> choices_for(const AnalyticModel& model) {
-  std::vector<std::vector<const Lever*>> out = {{}};
-  for (size_t first = 0; first < std::size(levers);) {
-    size_t end = first;
-    while (end < std::size(levers) && std::string(levers[end].field) == levers[first].field) ++end;
-    const std::string now = value_of(model, levers[first].field);
+// An Error that says that a code base or a model has not all of them.
+template <class F>
+bool is_taken(const F& f) {
+  try {
+    f();
+    return true;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::internal) throw;
+    return false;
+  }
+}
+
+// Those that change something and that the configuration takes, by themselves or with the other code base.
+std::vector<Levers> levers_of(const ModelOf& model_of) {
+  const std::unique_ptr<AnalyticModel> model = model_of({});
+  std::vector<Levers> out;
+  for (const Levers& known : known_levers(*model)) {
+    Levers taken;
+    for (const Lever& lever : known) {
+      const std::string field = lever.key.substr(lever.key.rfind("runtime.", 0) == 0 ? 8 : 0);
+      if (value_of(model->runtime_fields(), field) == lever.value) continue;
+      bool takes = is_taken([&] { model_of({lever.text()}); });
+      if (!out.empty() && out.front().front().key == "runtime.implementation") {
+        for (const Lever& code_base : out.front()) {
+          takes = takes || is_taken([&] { model_of({code_base.text(), lever.text()}); });
+        }
+      }
+      if (takes) taken.push_back(lever);
+    }
+    if (!taken.empty()) out.push_back(std::move(taken));
+  }
+  return out;
+}
+
+using Choice = std::vector<const Lever*>;
+
+// Every choice of one value, or none, of each key, fewest changes first and no more than so many.
+std::vector<Choice> choices_of(const std::vector<Levers>& levers, size_t most) {
+  std::vector<Choice> out = {{}};
+  for (const Levers& values : levers) {
     const size_t before = out.size();
-    for (size_t i = first; i < end && !now.empty(); ++i) {
-      if (now == levers[i].value) continue;
+    for (const Lever& lever : values) {
       for (size_t k = 0; k < before; ++k) {
+        if (out[k].size() == most) continue;
         out.push_back(out[k]);
-        out.back().push_back(&levers[i]);
+        out.back().push_back(&lever);
       }
     }
-    first = end;
   }
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  std::stable_sort(out.begin(), out.end(), [](const Choice& a, const Choice& b) { return a.size() < b.size(); });
   return out;
 }
 
-Overrides overrides_of(const std::vector<const Lever*>& choice) {
-  Overrides out;
-  for (const Lever* lever : choice) out.push_back(fmt::format("{}={}", lever->key, lever->value));
-  return out;
-}
-
-void time_way(const AnalyticModel& model, const FitQuestion& question, FitWay& way) {
-  const Evaluation run = evaluate(model);
-  Count copied = 0;
-  for (const Residence& residence : run.trace().residences) {
-    const WeightTransfers moved = weight_transfers(run.trace(), residence);
-    copied += moved.to_device + moved.to_host;
-    way.on_host |= !residence.on_device;
-  }
-  way.copied = copied;
-  if (question.machine == nullptr) return;
-  const double bus = question.machine->device().pcie_bandwidth.value;
-  const double copies = bus > 0 ? static_cast<double>(copied) / bus : 0;
-  way.seconds = time_run(run, *question.machine).total().wall + copies;
-}
+constexpr size_t most_changes = 4, most_changes_beside_others = 3;
+constexpr char expandable[] = "expandable_segments:True";
+constexpr char expandable_note[] = "segments grow, so that less lies free between blocks";
 
 bool contains(const Overrides& all, const Overrides& part) {
   return std::all_of(part.begin(), part.end(),
@@ -88,8 +124,11 @@ bool contains(const Overrides& all, const Overrides& part) {
 bool goes_before(const FitWay& a, const FitWay& b) {
   if (a.seconds && b.seconds && *a.seconds != *b.seconds) return *a.seconds < *b.seconds;
   if (a.copied != b.copied) return a.copied < b.copied;
-  return a.overrides.size() < b.overrides.size();
+  return a.typed().size() < b.typed().size();
 }
+
+// What tensors take alone is below what is allocated for them but for what loops that grow are sampled at.
+bool may_fit(const FitWay& way, int64_t capacity) { return way.live - capacity <= capacity / 1000; }
 
 }  // namespace
 
@@ -102,71 +141,125 @@ int64_t FitQuestion::capacity() const {
   return memory - context;
 }
 
-FitWay evaluate_way(const ModelOf& model_of, const Overrides& overrides, const FitQuestion& question) {
-  const std::unique_ptr<AnalyticModel> model = model_of(overrides);
-  FitWay way;
-  way.overrides = overrides;
-  AllocatorSettings settings = question.settings;
-  settings.capacity = 0;
-  const RunReplay with_room = replay_run(*model, *question.stack, settings);
-  way.allocated = with_room.peak_allocated;
-  way.reserved = with_room.peak_reserved;
-  way.fits = way.reserved <= question.capacity();
-  if (!way.fits && way.allocated <= question.capacity()) {  // it may after freed segments went back
-    settings.capacity = question.capacity();
-    const RunReplay bounded = replay_run(*model, *question.stack, settings);
-    way.failed = bounded.failed;
-    way.retries = bounded.retries;
-    way.fits = bounded.failed.empty();
-    if (way.fits) way.reserved = bounded.peak_reserved;
-  } else if (!way.fits) {
-    settings.capacity = question.capacity();
-    way.failed = replay_run(*model, *question.stack, settings).failed;
-  }
-  time_way(*model, question, way);
-  return way;
+std::vector<std::string> FitWay::typed() const {
+  std::vector<std::string> out = overrides;
+  if (!alloc_conf.empty()) out.push_back("PYTORCH_CUDA_ALLOC_CONF=" + alloc_conf);
+  return out;
 }
 
-std::vector<FitWay> ways_that_fit(const ModelOf& model_of, const FitQuestion& question) {
+FitSearch::FitSearch(ModelOf model_of, const FitQuestion& question)
+    : model_of_(std::move(model_of)), question_(question), programs_(*question.stack) {
+  if (question.machine != nullptr) timer_.emplace(*question.machine);
+}
+
+FitSearch::Candidate FitSearch::candidate(const Overrides& overrides) {
+  tracer_.clear();  // before the model that its scopes are named by is gone
+  Candidate out{model_of_(overrides), {}};
+  ++evaluated_;
+  out.way.overrides = overrides;
+  out.model->trace(tracer_);
+  const Trace& trace = tracer_.trace();
+  roll_up(trace, rollup_);
+  out.way.live = rollup_.peak_live_bytes(trace);
+  for (const Residence& residence : trace.residences) {
+    const WeightTransfers moved = weight_transfers(trace, residence);
+    out.way.copied += moved.to_device + moved.to_host;
+    out.way.on_host |= !residence.on_device;
+  }
+  if (!timer_) return out;
+  RunTime time;
+  time.stages = (*timer_)(trace, rollup_.executions);
+  out.way.seconds = time.total().wall;
+  return out;
+}
+
+bool FitSearch::replay_with(Candidate& candidate, AllocatorSettings settings) {
+  settings.memory = question_.memory;
+  const RunReplay result = replay_run(*candidate.model, tracer_.trace(), programs_, settings);
+  candidate.way.allocated = result.peak_allocated;
+  candidate.way.reserved = result.peak_reserved;
+  candidate.way.retries = result.retries;
+  candidate.way.failed = result.failed;
+  candidate.way.fits = result.failed.empty();
+  return candidate.way.fits;
+}
+
+// Where it does not fit, what it would need is asked for, and where it ends.
+void FitSearch::replay(Candidate& candidate, bool describes_failure) {
+  AllocatorSettings settings = question_.settings;
+  settings.capacity = question_.capacity();
+  if (replay_with(candidate, settings) || !describes_failure) return;
+  std::vector<OutOfMemory> failed = std::move(candidate.way.failed);
+  const int64_t retries = candidate.way.retries;
+  settings.capacity = 0;
+  settings.memory_fraction = 0;
+  replay_with(candidate, settings);
+  candidate.way.failed = std::move(failed);
+  candidate.way.retries = retries;
+  candidate.way.fits = false;
+}
+
+FitWay FitSearch::way(const Overrides& overrides) {
+  Candidate out = candidate(overrides);
+  replay(out, true);
+  return std::move(out.way);
+}
+
+std::vector<FitWay> FitSearch::ways(const Overrides& given) {
+  const std::vector<Levers> levers = levers_of(model_of_);
   std::vector<FitWay> fitting;
-  for (const std::vector<const Lever*>& choice : choices_for(*model_of({}))) {
-    FitWay way;
-    try {
-      way = evaluate_way(model_of, overrides_of(choice), question);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::internal) throw;
-      continue;  // a code base has not all of them
+  const int64_t capacity = question_.capacity();
+  for (const Choice& choice : choices_of(levers, given.empty() ? most_changes : most_changes_beside_others)) {
+    Overrides overrides = given;
+    for (const Lever* lever : choice) overrides.push_back(lever->text());
+    Candidate found;
+    if (!is_taken([&] { found = candidate(overrides); }) || !may_fit(found.way, capacity)) continue;
+    const auto is_needless = [&] {
+      return std::any_of(fitting.begin(), fitting.end(), [&](const FitWay& other) {
+        return contains(found.way.typed(), other.typed()) && !goes_before(found.way, other);
+      });
+    };
+    if (is_needless()) continue;
+    for (size_t i = 0; i < given.size(); ++i) found.way.notes.emplace_back();
+    for (const Lever* lever : choice) found.way.notes.emplace_back(lever->note);
+    replay(found, false);
+    if (!found.way.fits && !question_.settings.expandable_segments) {
+      AllocatorSettings settings = question_.settings;
+      settings.capacity = capacity;
+      settings.expandable_segments = true;
+      found.way.alloc_conf = expandable;
+      if (is_needless()) continue;
+      found.way.notes.emplace_back(expandable_note);
+      replay_with(found, settings);
     }
-    if (!way.fits) continue;
-    const bool needless = std::any_of(fitting.begin(), fitting.end(), [&](const FitWay& other) {
-      return contains(way.overrides, other.overrides) && !goes_before(way, other);
-    });
-    if (needless) continue;
-    for (const Lever* lever : choice) way.notes.emplace_back(lever->note);
-    fitting.push_back(std::move(way));
+    if (found.way.fits) fitting.push_back(std::move(found.way));
   }
   std::stable_sort(fitting.begin(), fitting.end(), goes_before);
   return fitting;
 }
 
-std::optional<FitWay> largest_that_fits(const ModelOf& model_of, const std::vector<Overrides>& workloads,
-                                        const FitQuestion& question) {
+std::vector<FitWay> FitSearch::best_of_each(const std::vector<Overrides>& workloads) {
+  std::vector<FitWay> out;
+  for (const Overrides& workload : workloads) {
+    std::vector<FitWay> fitting;
+    if (is_taken([&] { fitting = ways(workload); }) && !fitting.empty()) out.push_back(std::move(fitting.front()));
+  }
+  return out;
+}
+
+std::optional<FitWay> FitSearch::largest(const std::vector<Overrides>& workloads) {
   std::vector<Overrides> accepted;
   for (const Overrides& workload : workloads) {
-    try {
-      model_of(workload);
-      accepted.push_back(workload);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::internal) throw;
-    }
+    if (is_taken([&] { model_of_(workload); })) accepted.push_back(workload);
   }
   std::optional<FitWay> best;
   size_t low = 0, high = accepted.size();  // all below `low` fit
   while (low < high) {
     const size_t middle = (low + high) / 2;
-    FitWay way = evaluate_way(model_of, accepted[middle], question);
-    if (way.fits) {
-      best = std::move(way);
+    Candidate at = candidate(accepted[middle]);
+    if (may_fit(at.way, question_.capacity())) replay(at, false);
+    if (at.way.fits) {
+      best = std::move(at.way);
       low = middle + 1;
     } else {
       high = middle;

@@ -1,5 +1,5 @@
 // Does a run fit the memory of a device, and which of its settings make it fit at what price: each way is evaluated,
-// its allocations replayed on the device's allocator (memory/run_replay.h) and its kernels timed (timing/run_time.h).
+// its allocations replayed on the device's allocator (memory/run_replay.h) and its kernels timed (timing/run_timer.h).
 //
 // A run fits where every allocation finds room, be it after the allocator has given freed segments back. What loading
 // the weights takes beside them is not in it. Predicted peaks are within 1 % of measured ones (docs/memory.md): a
@@ -12,8 +12,10 @@
 #include <string>
 #include <vector>
 
+#include "cost/rollup.h"
 #include "memory/run_replay.h"
 #include "timing/machine.h"
+#include "timing/run_timer.h"
 
 namespace modelmeter {
 
@@ -21,7 +23,7 @@ namespace modelmeter {
 using ModelOf = std::function<std::unique_ptr<AnalyticModel>(const std::vector<std::string>& overrides)>;
 
 struct FitQuestion {
-  int64_t memory = 0;  // of the device, bytes
+  int64_t memory = 0;  // of the device that programs can have, bytes
   const Stack* stack = nullptr;
   const Machine* machine = nullptr;  // null: nothing is timed
   AllocatorSettings settings;        // but for its capacity
@@ -33,8 +35,10 @@ struct FitQuestion {
 // One way to run.
 struct FitWay {
   std::vector<std::string> overrides;  // beside those of the configuration
-  std::vector<std::string> notes;      // what each changes beside memory
+  std::string alloc_conf;              // of PYTORCH_CUDA_ALLOC_CONF, where that is not as in the question
+  std::vector<std::string> notes;      // what each of typed() changes beside memory
   bool fits = false;
+  int64_t live = 0;                     // tensors at their highest
   int64_t allocated = 0, reserved = 0;  // the allocator's peaks; where it does not fit, on a device with room enough
   int64_t retries = 0;                  // how often segments had to go back to the device first
   std::vector<OutOfMemory> failed;      // none, or where it ends
@@ -43,18 +47,50 @@ struct FitWay {
   bool on_host = false;                 // a stage runs on the host, which is not timed
 
   int64_t nvidia_smi(const Stack& stack) const { return reserved + stack.cuda_context.value; }
+  // The overrides, and the allocator's setting as one sets it.
+  std::vector<std::string> typed() const;
 };
 
-FitWay evaluate_way(const ModelOf& model_of, const std::vector<std::string>& overrides, const FitQuestion& question);
+// Evaluates ways to run, one after another; what stages have in common is worked out once. Keeps references.
+class FitSearch {
+ public:
+  using Overrides = std::vector<std::string>;
 
-// Ways that fit by what can be set (residency, the text encoder on the CPU, 16-bit weights, tiles, the other code
-// base), fastest first, without a machine those that copy least first. Not listed: a way of which a part fits and is no
-// slower.
-std::vector<FitWay> ways_that_fit(const ModelOf& model_of, const FitQuestion& question);
+  FitSearch(ModelOf model_of, const FitQuestion& question);
 
-// The largest workload of those with the given override values that fits; nothing where none does. The values ascend in
-// what they need; those that the configuration refuses are passed over.
-std::optional<FitWay> largest_that_fits(const ModelOf& model_of, const std::vector<std::vector<std::string>>& workloads,
-                                        const FitQuestion& question);
+  FitWay way(const Overrides& overrides);
+
+  // Ways that fit by what can be set (residency, swapped blocks, the text encoder on the CPU, 16-bit weights, formats
+  // below 16 bits, tiles, the other code base, expandable segments), up to four of them at once, fastest first, without
+  // a machine those that copy least first. Not listed: a way of which a part fits and is no slower. `given`: overrides
+  // that all of them have.
+  std::vector<FitWay> ways(const Overrides& given = {});
+
+  // Of each workload with the given override values the first of its ways(), where one fits.
+  std::vector<FitWay> best_of_each(const std::vector<Overrides>& workloads);
+
+  // The largest workload of those with the given override values that fits; nothing where none does. The values ascend
+  // in what they need; those that the configuration refuses are passed over.
+  std::optional<FitWay> largest(const std::vector<Overrides>& workloads);
+
+  int64_t evaluated() const { return evaluated_; }  // ways, also those that need no replay to be left out
+
+ private:
+  struct Candidate {
+    std::unique_ptr<AnalyticModel> model;
+    FitWay way;
+  };
+  Candidate candidate(const Overrides& overrides);  // traced and timed, until the next
+  void replay(Candidate& candidate, bool describes_failure);
+  bool replay_with(Candidate& candidate, AllocatorSettings settings);
+
+  ModelOf model_of_;
+  const FitQuestion& question_;
+  StagePrograms programs_;
+  std::optional<RunTimer> timer_;
+  Tracer tracer_;
+  Rollup rollup_;
+  int64_t evaluated_ = 0;
+};
 
 }  // namespace modelmeter

@@ -40,6 +40,11 @@ FitQuestion with_memory(int64_t memory) {
   return out;
 }
 
+FitWay way_of(const std::vector<std::string>& overrides, const FitQuestion& question) {
+  return FitSearch(small, question).way(overrides);
+}
+std::vector<FitWay> ways_of(const FitQuestion& question) { return FitSearch(small, question).ways(); }
+
 const Machine& rtx_4090() {
   static const config::Repository repository(source + "/configs");
   static const Machine machine(load_device(repository, "rtx_4090"), load_kernel_stack(repository, "torch_2_11"),
@@ -53,18 +58,18 @@ TEST(Fit, TheContextIsNotForSegments) {
 }
 
 TEST(Fit, AWayFitsToTheByteOfWhatItNeeds) {
-  const FitWay roomy = evaluate_way(small, {}, with_memory(64 * gib));
+  const FitWay roomy = way_of({}, with_memory(64 * gib));
   EXPECT_TRUE(roomy.fits);
   EXPECT_THAT(roomy.failed, IsEmpty());
   EXPECT_EQ(roomy.nvidia_smi(default_stack()), roomy.reserved + (int64_t{426} << 20));
   EXPECT_FALSE(roomy.seconds.has_value());
-  const FitWay exact = evaluate_way(small, {}, with_memory(roomy.nvidia_smi(default_stack())));
+  const FitWay exact = way_of({}, with_memory(roomy.nvidia_smi(default_stack())));
   EXPECT_TRUE(exact.fits);
   EXPECT_EQ(exact.retries, 0);
   // With less, freed segments go back first; with less than is allocated at once it ends.
-  const FitWay tight = evaluate_way(small, {}, with_memory(roomy.nvidia_smi(default_stack()) - 1));
+  const FitWay tight = way_of({}, with_memory(roomy.nvidia_smi(default_stack()) - 1));
   EXPECT_TRUE(!tight.fits || tight.retries > 0);
-  const FitWay over = evaluate_way(small, {}, with_memory(roomy.allocated));
+  const FitWay over = way_of({}, with_memory(roomy.allocated));
   EXPECT_FALSE(over.fits);
   ASSERT_EQ(over.failed.size(), 1u);
   EXPECT_EQ(over.allocated, roomy.allocated);  // what it would need
@@ -73,26 +78,26 @@ TEST(Fit, AWayFitsToTheByteOfWhatItNeeds) {
 
 TEST(Fit, WaysAreThoseOfWhichNoPartIsEnough) {
   // With room for all, as it is: other ways are listed only where they are faster, or copy less.
-  const std::vector<FitWay> all = ways_that_fit(small, with_memory(64 * gib));
+  const std::vector<FitWay> all = ways_of(with_memory(64 * gib));
   EXPECT_THAT(all, Contains(testing::Field(&FitWay::overrides, IsEmpty())));
   for (size_t i = 1; i < all.size(); ++i) EXPECT_LE(all[i - 1].copied, all[i].copied);
   for (const FitWay& way : all) {
     EXPECT_TRUE(way.fits);
-    EXPECT_EQ(way.notes.size(), way.overrides.size());
+    EXPECT_EQ(way.notes.size(), way.typed().size());
     EXPECT_THAT(way.overrides, Not(Contains("runtime.residency=offload")));  // copies more and is not needed
   }
   // T5 alone has 10.6 GiB in bfloat16: in 8 GiB it cannot be on the device.
-  for (const FitWay& way : ways_that_fit(small, with_memory(8 * gib))) {
+  for (const FitWay& way : ways_of(with_memory(8 * gib))) {
     EXPECT_THAT(way.overrides,
                 testing::AnyOf(Contains("runtime.t5_cpu=true"), Contains("runtime.residency=sequential")));
   }
-  EXPECT_THAT(ways_that_fit(small, with_memory(gib / 2)), IsEmpty());
+  EXPECT_THAT(ways_of(with_memory(gib / 2)), IsEmpty());
 }
 
 TEST(Fit, AMachineSaysWhatTheWaysCost) {
   FitQuestion question = with_memory(12 * gib);
   question.machine = &rtx_4090();
-  const std::vector<FitWay> ways = ways_that_fit(small, question);
+  const std::vector<FitWay> ways = ways_of(question);
   ASSERT_GE(ways.size(), 2u);
   for (size_t i = 1; i < ways.size(); ++i) EXPECT_LE(*ways[i - 1].seconds, *ways[i].seconds);
   for (const FitWay& way : ways) {
@@ -108,14 +113,45 @@ TEST(Fit, TheLargestWorkloadIsFoundBetweenThoseThatFitAndThoseThatDoNot) {
   for (int frames = 1; frames <= 41; frames += 4)
     workloads.push_back({"workload.num_frames=" + std::to_string(frames)});
   workloads.push_back({"workload.num_frames=-3"});  // refused: passed over
-  const FitWay at_21 = evaluate_way(small, {"workload.num_frames=21"}, with_memory(64 * gib));
-  const auto found = largest_that_fits(small, workloads, with_memory(at_21.nvidia_smi(default_stack())));
+  const FitWay at_21 = way_of({"workload.num_frames=21"}, with_memory(64 * gib));
+  const FitQuestion enough = with_memory(at_21.nvidia_smi(default_stack()));
+  const auto found = FitSearch(small, enough).largest(workloads);
   ASSERT_TRUE(found.has_value());
-  const FitWay next = evaluate_way(small, {"workload.num_frames=25"}, with_memory(64 * gib));
+  const FitWay next = way_of({"workload.num_frames=25"}, with_memory(64 * gib));
   if (next.reserved > at_21.reserved) {
     EXPECT_THAT(found->overrides, ElementsAre("workload.num_frames=21"));
   }
-  EXPECT_FALSE(largest_that_fits(small, workloads, with_memory(gib)).has_value());
+  const FitQuestion least = with_memory(gib);
+  EXPECT_FALSE(FitSearch(small, least).largest(workloads).has_value());
+}
+
+// What stages have in common is kept: each way is as if it were the only one.
+TEST(Fit, WaysThatShareTheirStagesAreAsThoseByThemselves) {
+  FitQuestion question = with_memory(12 * gib);
+  question.machine = &rtx_4090();
+  FitSearch search(small, question);
+  for (const FitWay& way : search.ways()) {
+    if (!way.alloc_conf.empty()) continue;
+    const FitWay alone = way_of(way.overrides, question);
+    EXPECT_EQ(way.allocated, alone.allocated);
+    EXPECT_EQ(way.reserved, alone.reserved);
+    EXPECT_EQ(way.copied, alone.copied);
+    EXPECT_EQ(way.seconds, alone.seconds);
+    const RunReplay apart = replay_run(*small(way.overrides), default_stack());
+    EXPECT_EQ(way.allocated, apart.peak_allocated);
+    EXPECT_EQ(way.reserved, apart.peak_reserved);
+  }
+  EXPECT_GE(search.evaluated(), 20);
+}
+
+TEST(Fit, OfEachSmallerWorkloadTheFastestWayIsFound) {
+  const FitQuestion question = with_memory(8 * gib);
+  FitSearch search(small, question);
+  const std::vector<FitWay> found = search.best_of_each({{"workload.num_frames=1"}, {"workload.num_frames=-3"}});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].overrides[0], "workload.num_frames=1");
+  EXPECT_EQ(found[0].typed().size(), found[0].notes.size());
+  EXPECT_TRUE(found[0].fits);
 }
 
 FitReport report_with(int64_t memory) {
@@ -123,8 +159,8 @@ FitReport report_with(int64_t memory) {
   r.model = "Wan2_1Model";
   r.workload = "small";
   r.question = with_memory(memory);
-  r.given = evaluate_way(small, {}, r.question);
-  r.ways = ways_that_fit(small, r.question);
+  r.given = way_of({}, r.question);
+  r.ways = ways_of(r.question);
   return r;
 }
 
@@ -139,7 +175,7 @@ TEST(FitText, SaysYesOrNoAndWhatToType) {
 }
 
 TEST(FitText, SaysWhereItIsClose) {
-  const int64_t needs = evaluate_way(small, {}, with_memory(64 * gib)).nvidia_smi(default_stack());
+  const int64_t needs = way_of({}, with_memory(64 * gib)).nvidia_smi(default_stack());
   EXPECT_THAT(fit_text(report_with(needs + 1)), HasSubstr("within the 1 % of the prediction"));
   EXPECT_THAT(fit_text(report_with(needs + gib)), Not(HasSubstr("within the 1 %")));
 }

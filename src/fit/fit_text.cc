@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/format.h"
 #include "base/json.h"
@@ -14,6 +16,7 @@ namespace modelmeter {
 namespace {
 
 constexpr double accuracy = 0.01;  // of predicted peaks
+constexpr size_t most_alive = 6;   // rows
 
 std::string gib(int64_t bytes) { return fmt::format("{:.3f} GiB", static_cast<double>(bytes) / 1073741824); }
 
@@ -28,6 +31,13 @@ bool is_close(const FitWay& way, const FitReport& r) {
 std::string time_of(const FitWay& way) {
   if (!way.seconds) return "-";
   return seconds_text(*way.seconds) + (way.on_host ? " + CPU" : "");
+}
+
+// What the device shows, within the accuracy of what is reserved.
+std::pair<int64_t, int64_t> interval_of(const FitWay& way, const FitReport& r) {
+  const auto off = static_cast<int64_t>(accuracy * static_cast<double>(way.reserved));
+  const int64_t shown = way.nvidia_smi(*r.question.stack);
+  return {shown - off, shown + off};
 }
 
 std::string verdict(const FitReport& r) {
@@ -46,27 +56,56 @@ std::string verdict(const FitReport& r) {
                        o.kernel.empty() ? "a weight or an input" : fmt::format("{} in {}", o.kernel, o.scope),
                        gib(o.requested), gib(o.allocated), gib(o.reserved));
   }
+  if (!r.memory_note.empty()) out += r.memory_note + "\n";
   return out;
 }
 
-std::string ways_table(const FitReport& r) {
-  if (r.ways.empty()) return "No setting makes it fit; --max-frames and --max-size say how far it must shrink.\n";
+std::string alive_text(const FitReport& r) {
+  if (!r.alive) return "";
+  const MemoryReport& m = *r.alive;
+  std::string out = fmt::format("\n## Alive at the peak, {} in {}\n\n", gib(m.peak().live_bytes()), m.peak().id);
+  Table table({"", "What", "Made by", "in"}, {Align::right, Align::left, Align::left, Align::left});
+  int64_t rest = 0;
+  for (size_t i = 0; i < m.alive.size(); ++i) {
+    const AliveRow& row = m.alive[i];
+    if (i >= most_alive) {
+      rest += row.bytes;
+      continue;
+    }
+    std::string what = row.kind == AliveRow::Kind::weights ? "weights: " + row.what : row.what;
+    if (row.kind == AliveRow::Kind::tensor) {
+      what = fmt::format("{} {} {}", row.role.empty() ? "tensor" : row.role, row.dtype, row.shape);
+    }
+    table.add({gib(row.bytes), what, row.made_by.kernel, row.made_by.scope});
+  }
+  if (rest > 0) table.add({gib(rest), fmt::format("{} more", m.alive.size() - most_alive), "", ""});
+  return out + table.markdown();
+}
+
+std::string table_of(const std::vector<FitWay>& ways, const FitReport& r) {
   Table table({"Allocated", "Reserved", "nvidia-smi", "To spare", "Time", "Weights copied", "Overrides"},
               {Align::right, Align::right, Align::right, Align::right, Align::right, Align::right, Align::left});
   std::vector<std::string> notes;
-  for (const FitWay& way : r.ways) {
+  for (const FitWay& way : ways) {
+    const std::vector<std::string> typed = way.typed();
     table.add({gib(way.allocated), gib(way.reserved), gib(way.nvidia_smi(*r.question.stack)),
                gib(margin_of(way, r)) + (is_close(way, r) ? " ?" : ""), time_of(way),
                decimal_scale(way.copied, "B").text(way.copied),
-               way.overrides.empty() ? "(as it is)" : fmt::format("{}", fmt::join(way.overrides, " "))});
-    for (size_t i = 0; i < way.overrides.size(); ++i) {
-      std::string note = fmt::format("{}: {}", way.overrides[i], way.notes[i]);
+               typed.empty() ? "(as it is)" : fmt::format("{}", fmt::join(typed, " "))});
+    for (size_t i = 0; i < typed.size(); ++i) {
+      if (way.notes[i].empty()) continue;
+      std::string note = fmt::format("{}: {}", typed[i], way.notes[i]);
       if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(std::move(note));
     }
   }
   std::string out = table.markdown() + "\n";
   for (const std::string& note : notes) out += fmt::format("- {}\n", note);
   return out;
+}
+
+std::string ways_table(const FitReport& r) {
+  if (r.ways.empty()) return "No setting makes it fit; --max-frames and --max-size say how far it must shrink.\n";
+  return table_of(r.ways, r);
 }
 
 std::string largest(const char* what, const std::optional<FitWay>& way) {
@@ -76,11 +115,15 @@ std::string largest(const char* what, const std::optional<FitWay>& way) {
 }
 
 Json json_of(const FitWay& way, const FitReport& r) {
+  const auto [low, high] = interval_of(way, r);
   Json out = {{"overrides", way.overrides},
+              {"alloc_conf", way.alloc_conf.empty() ? Json(nullptr) : Json(way.alloc_conf)},
               {"fits", way.fits},
+              {"live_bytes", way.live},
               {"max_memory_allocated_bytes", way.allocated},
               {"max_memory_reserved_bytes", way.reserved},
               {"nvidia_smi_bytes", way.nvidia_smi(*r.question.stack)},
+              {"nvidia_smi_interval_bytes", {low, high}},
               {"margin_bytes", margin_of(way, r)},
               {"close", is_close(way, r)},
               {"allocator_retries", way.retries},
@@ -104,9 +147,13 @@ Json json_of(const FitWay& way, const FitReport& r) {
 std::string fit_text(const FitReport& r) {
   const std::string where =
       r.device.empty() ? gib(r.question.memory) : fmt::format("{} ({})", r.device, gib(r.question.memory));
-  std::string out = fmt::format("# Does it fit: {}, {}, on {}\n\n{}", r.model, r.workload, where, verdict(r));
+  std::string out =
+      fmt::format("# Does it fit: {}, {}, on {}\n\n{}{}", r.model, r.workload, where, verdict(r), alive_text(r));
   const char* order = r.question.machine != nullptr ? "fastest first" : "those that copy least first";
   out += fmt::format("\n## Ways that fit, {}\n\n{}", order, ways_table(r));
+  if (!r.smaller.empty()) {
+    out += "\n## Smaller ones that fit, the fastest way of each\n\n" + table_of(r.smaller, r);
+  }
   if (r.asked_frames || r.asked_size) out += "\n## The largest that fits, otherwise as it is\n\n";
   if (r.asked_frames) out += largest("frames", r.max_frames);
   if (r.asked_size) out += largest("size", r.max_size);
@@ -116,6 +163,16 @@ std::string fit_text(const FitReport& r) {
 std::string fit_json(const FitReport& r) {
   Json ways = Json::array();
   for (const FitWay& way : r.ways) ways.push_back(json_of(way, r));
+  Json smaller = Json::array(), alive = Json::array();
+  for (const FitWay& way : r.smaller) smaller.push_back(json_of(way, r));
+  if (r.alive) {
+    for (const AliveRow& row : r.alive->alive) {
+      alive.push_back({{"what", row.what.empty() ? row.shape : row.what},
+                       {"bytes", row.bytes},
+                       {"made_by", row.made_by.index < 0 ? Json(nullptr) : Json(row.made_by.kernel)},
+                       {"scope", row.made_by.index < 0 ? Json(nullptr) : Json(row.made_by.scope)}});
+    }
+  }
   Json out = {{"model", r.model},
               {"workload", r.workload},
               {"device", r.device.empty() ? Json(nullptr) : Json(r.device)},
@@ -124,7 +181,10 @@ std::string fit_json(const FitReport& r) {
               {"stack", r.question.stack->name},
               {"fits", r.given.fits},
               {"given", json_of(r.given, r)},
-              {"ways", ways}};
+              {"alive_at_peak", alive},
+              {"ways", ways},
+              {"smaller", smaller},
+              {"evaluated", r.evaluated}};
   if (r.asked_frames) out["max_frames"] = r.max_frames ? json_of(*r.max_frames, r) : Json(nullptr);
   if (r.asked_size) out["max_size"] = r.max_size ? json_of(*r.max_size, r) : Json(nullptr);
   return dump_json(out, 2);

@@ -6,15 +6,20 @@
 #include <vector>
 
 #include "fit/fit.h"
+#include "memory/memory_report.h"
 
 namespace modelmeter {
 
 struct FitReport {
   std::string model, workload, device;  // device: its name, or "" where only its memory was given
   FitQuestion question;
+  std::string memory_note;  // where its memory is not known as programs see it
   FitWay given;
-  std::vector<FitWay> ways;  // that fit
+  std::optional<MemoryReport> alive;  // of the way that was given, and what is alive at its peak
+  std::vector<FitWay> ways;           // that fit
+  std::vector<FitWay> smaller;        // of smaller workloads the fastest each, the largest first
   std::optional<FitWay> max_frames, max_size;
+  int64_t evaluated = 0;  // ways
   bool asked_frames = false, asked_size = false;
 };
 

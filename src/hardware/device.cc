@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/edit_distance.h"
 
@@ -76,6 +77,7 @@ PowerModel read_power(const config::View& power, const std::vector<Source>& sour
 const std::vector<DeviceField>& device_fields() {
   static const std::vector<DeviceField> fields = {
       {"memory_size", Dimension::bytes, &Device::memory_size, true, "memory", 1e9, "GB"},
+      {"usable_memory", Dimension::bytes, &Device::usable_memory, false, "of it usable", 1073741824, "GiB"},
       {"memory_bandwidth", Dimension::bandwidth, &Device::memory_bandwidth, true, "bandwidth", 1e9, "GB/s"},
       {"memory_fraction", Dimension::number, &Device::memory_fraction, false, "of it reached", 1, ""},
       {"l2_size", Dimension::bytes, &Device::l2_size, false, "L2", 1048576, "MiB"},
@@ -112,6 +114,11 @@ const Source& Device::source(const std::string& key) const {
   return *found;
 }
 
+int64_t usable_memory(const Device& device) {
+  if (device.usable_memory.known()) return std::llround(device.usable_memory.value);
+  return std::llround(device.memory_size.value / 1e9 * 1073741824);
+}
+
 Device read_device(const config::View& file, const std::string& id) {
   file.require_known_keys(known_keys());
   Device out;
@@ -125,6 +132,9 @@ Device read_device(const config::View& file, const std::string& id) {
   for (const DeviceField& field : device_fields()) {
     out.*field.member = field.required ? read_quantity(file, field.key, field.dimension, out.sources)
                                        : read_optional_quantity(file, field.key, field.dimension, out.sources);
+  }
+  if (out.usable_memory.known() && out.usable_memory.value > out.memory_size.value / 1e9 * 1073741824) {
+    throw file.at("usable_memory").expected("no more than memory_size");
   }
   if (out.memory_fraction.value > 1) throw file.at("memory_fraction").expected("a share of 1");
   read_tensor_rates(file, out);

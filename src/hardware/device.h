@@ -34,6 +34,7 @@ struct Device {
   std::vector<Source> sources;
 
   Quantity memory_size, memory_bandwidth;
+  Quantity usable_memory;  // what cudaMemGetInfo() says there is: the driver keeps some
   Quantity l2_size;
   Quantity sm_count;      // streaming multiprocessors, or compute units
   Quantity boost_clock;   // the highest
@@ -63,6 +64,9 @@ struct DeviceField {
   const char* unit_name;
 };
 const std::vector<DeviceField>& device_fields();
+
+// Bytes that programs can have. Where the file does not say, those of the sheet, whose GB are GiB.
+int64_t usable_memory(const Device& device);
 
 // Error at the line of what is wrong: a missing figure, source or unit, an unknown key, a rate that no unit of the
 // architecture reaches (sparse rates are twice the dense ones).

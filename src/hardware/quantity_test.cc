@@ -172,7 +172,11 @@ constexpr const char* host =
     "attention_us: 4\n"
     "convolution_us: 5\n"
     "python_us: 0\n"
-    "spread: 0.25\n";
+    "spread: 0.25\n"
+    "copies_source: run\n"
+    "pinned_share: 0.5\n"
+    "pageable_to_device_gb_s: 6\n"
+    "pageable_to_host_gb_s: 7\n";
 
 Host host_of(const std::string& text) {
   const config::Node node = config::parse_yaml(text, "host.yaml");
@@ -190,12 +194,16 @@ TEST(Host, HasATimeForEachKindOfCall) {
   EXPECT_DOUBLE_EQ(h.convolution, 5e-6);
   EXPECT_DOUBLE_EQ(h.python, 0);
   EXPECT_DOUBLE_EQ(h.spread, 0.25);
+  EXPECT_DOUBLE_EQ(h.pinned_share, 0.5);
+  EXPECT_DOUBLE_EQ(h.pageable_to_device, 6e9);
+  EXPECT_DOUBLE_EQ(h.pageable_to_host, 7e9);
 }
 
 TEST(Host, EveryKeyIsNeeded) {
   const std::string text = host;
-  for (const char* key : {"name", "sources", "elementwise_us", "matmul_us", "norm_us", "attention_us", "convolution_us",
-                          "python_us", "spread"}) {
+  for (const char* key :
+       {"name", "sources", "elementwise_us", "matmul_us", "norm_us", "attention_us", "convolution_us", "python_us",
+        "spread", "copies_source", "pinned_share", "pageable_to_device_gb_s", "pageable_to_host_gb_s"}) {
     std::string without = text;
     const size_t at = without.find(std::string(key) + ":");
     without.replace(at, std::string(key).size(), "_args_");  // a key that every node may have

@@ -1,5 +1,7 @@
 #include "hardware/stack.h"
 
+#include <map>
+
 namespace modelmeter {
 namespace {
 
@@ -43,13 +45,38 @@ Stack hopper() {
   return out;
 }
 
+// What is used and not reserved, by architecture: "memory in use" of PyTorch's OutOfMemoryError less what it says is
+// allocated and reserved, of processes with one device and no other libraries. Ada: 420 to 450 MiB on L40S
+// (Step-Video-T2V#8), RTX 6000 Ada (MTVCrafter#21) and RTX 4090 (SoulX-FlashTalk#5), as above.
+struct Context {
+  const char* architecture;
+  int64_t mebibytes;
+  const char* source;
+};
+constexpr Context contexts[] = {
+    {"sm80", 409, "used less reserved, A100: HiDream-ai/VAREdit#6"},
+    {"sm86", 348, "used less reserved, RTX 3090: Wan-Video/Wan2.2#90"},
+    {"sm120", 606, "used less reserved, RTX 5090: Wan2.1#465, TrajectoryCrafter#20"},
+};
+
+Stack with_context(const Context& context) {
+  Stack out = pytorch_2_15;
+  out.cuda_context = {context.mebibytes * mebibyte, "B", context.source, "2026-11"};
+  return out;
+}
+
 }  // namespace
 
 const Stack& default_stack() { return pytorch_2_15; }
 
 const Stack& stack_of(const std::string& architecture) {
-  static const Stack on_hopper = hopper();
-  return architecture == "sm90" ? on_hopper : pytorch_2_15;
+  static const std::map<std::string, Stack> known = [] {
+    std::map<std::string, Stack> out = {{"sm90", hopper()}};
+    for (const Context& context : contexts) out.emplace(context.architecture, with_context(context));
+    return out;
+  }();
+  const auto found = known.find(architecture);
+  return found == known.end() ? pytorch_2_15 : found->second;
 }
 
 }  // namespace modelmeter

@@ -20,6 +20,7 @@ struct AllocationEvent {
   Kind kind;
   int32_t id;                         // of the storage; of a loop its index
   int32_t op;                         // that comes next, or that it is for
+  uint8_t stream = 0;                 // of an allocation: on which its op runs
   bool workspace = false;             // of an allocation: where there is no room the op does without
   int64_t bytes = 0, last_bytes = 0;  // of an allocation: in the first repetition of a growing loop, and in its last
 };
@@ -35,11 +36,11 @@ struct AllocationProgram {
   std::vector<AllocationEvent> events;
   std::vector<AllocationLoop> loops;
   int32_t storages = 0;
+  bool multiplies = false;  // a matrix product is among the ops
 };
 
 // Of the ops [first, end) of a trace with every kernel; loops that grow should be unrolled where they are short
-// (Tracer::unrolls). What is alive before the first op and dies within is not of it. `streamed`: a module's own weights
-// are allocated while it runs.
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, bool streamed, const Stack& stack);
+// (Tracer::unrolls). What is alive before the first op and dies within is not of it.
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack);
 
 }  // namespace modelmeter

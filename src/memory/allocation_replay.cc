@@ -21,9 +21,7 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
     if (event.kind == Kind::allocate) {
       if (!allocate(event, iteration, iterations)) return false;
     } else if (event.kind == Kind::free) {
-      Blocks& blocks = instances_[static_cast<size_t>(event.id)];
-      for (const CachingAllocator::Block block : blocks) allocator_.free(block);
-      blocks.clear();
+      free(event.id);
     } else if (event.kind == Kind::begin) {
       const AllocationLoop& loop = program_.loops[static_cast<size_t>(event.id)];
       if (!run_loop(loop, iteration, iterations)) return false;
@@ -60,42 +58,71 @@ bool AllocationReplay::run_loop(const AllocationLoop& loop, int64_t iteration, i
 
 bool AllocationReplay::allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations) {
   const int64_t grown = iterations < 2 ? 0 : (event.last_bytes - event.bytes) / (iterations - 1) * iteration;
-  const CachingAllocator::Block block = allocator_.allocate(event.bytes + grown);
+  allocator_.set_maker({of_, event.op});
+  const Block block = allocator_.allocate(event.bytes + grown, event.stream);
   if (block == CachingAllocator::none && event.workspace) return true;
   if (block == CachingAllocator::none) {
     failed_op_ = event.op;
     failed_bytes_ = event.bytes + grown;
     return false;
   }
-  instances_[static_cast<size_t>(event.id)].push_back(block);
+  add(event.id, block);
   return true;
+}
+
+void AllocationReplay::add(int32_t storage, Block block) {
+  Block& first = instances_[static_cast<size_t>(storage)];
+  if (first == CachingAllocator::none) {
+    first = block;
+  } else {
+    others_[storage].push_back(block);
+  }
+}
+
+void AllocationReplay::free(int32_t storage) {
+  Block& first = instances_[static_cast<size_t>(storage)];
+  if (first == CachingAllocator::none) return;
+  allocator_.free(first);
+  first = CachingAllocator::none;
+  const auto others = others_.empty() ? others_.end() : others_.find(storage);
+  if (others == others_.end()) return;
+  for (const Block block : others->second) allocator_.free(block);
+  others_.erase(others);
 }
 
 // What the repetition left is what the next one finds.
 void AllocationReplay::carry_on(const AllocationLoop& loop) {
   for (const auto& [found, left] : loop.carried) {
-    Blocks& into = instances_[static_cast<size_t>(found)];
-    Blocks& from = instances_[static_cast<size_t>(left)];
-    into.insert(into.end(), from.begin(), from.end());
-    from.clear();
+    Block& from = instances_[static_cast<size_t>(left)];
+    if (from == CachingAllocator::none) continue;
+    add(found, from);
+    from = CachingAllocator::none;
+    const auto others = others_.empty() ? others_.end() : others_.find(left);
+    if (others == others_.end()) continue;
+    const std::vector<Block> moved = std::move(others->second);
+    others_.erase(others);
+    for (const Block block : moved) add(found, block);
   }
 }
 
 uint64_t AllocationReplay::state(const AllocationLoop& loop) const {
   uint64_t out = allocator_.state();
+  const auto mix = [&](Block block) {
+    out = out * 0x9e3779b97f4a7c15U + static_cast<uint64_t>(allocator_.address(block));
+  };
   for (const auto& [found, left] : loop.carried) {
-    for (const CachingAllocator::Block block : instances_[static_cast<size_t>(left)]) {
-      out = out * 0x9e3779b97f4a7c15U + static_cast<uint64_t>(allocator_.address(block));
-    }
+    const Block first = instances_[static_cast<size_t>(left)];
+    if (first == CachingAllocator::none) continue;
+    mix(first);
+    const auto others = others_.find(left);
+    if (others == others_.end()) continue;
+    for (const Block block : others->second) mix(block);
   }
   return out;
 }
 
 void AllocationReplay::free_rest() {
-  for (Blocks& blocks : instances_) {
-    for (const CachingAllocator::Block block : blocks) allocator_.free(block);
-    blocks.clear();
-  }
+  for (int32_t storage = 0; storage < program_.storages; ++storage) free(storage);
 }
 
 }  // namespace modelmeter

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "memory/allocation_program.h"
@@ -13,9 +14,12 @@ namespace modelmeter {
 
 class AllocationReplay {
  public:
-  // Keeps references to both.
-  AllocationReplay(const AllocationProgram& program, CachingAllocator& allocator)
-      : program_(program), allocator_(allocator), instances_(static_cast<size_t>(program.storages)) {}
+  // Keeps references to both. `of`: AllocationMaker::of, where the allocator keeps a log.
+  AllocationReplay(const AllocationProgram& program, CachingAllocator& allocator, int32_t of = -1)
+      : program_(program),
+        allocator_(allocator),
+        of_(of),
+        instances_(static_cast<size_t>(program.storages), CachingAllocator::none) {}
 
   // False where the device has no room for an allocation: failed_op() and failed_bytes() say for which. What the
   // program leaves allocated stays so until free_rest().
@@ -27,17 +31,21 @@ class AllocationReplay {
   int64_t replayed() const { return replayed_; }  // events
 
  private:
-  using Blocks = std::vector<CachingAllocator::Block>;
+  using Block = CachingAllocator::Block;
 
   bool run(size_t first, size_t end, int64_t iteration, int64_t iterations);
   bool run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
   bool allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations);
+  void add(int32_t storage, Block block);
+  void free(int32_t storage);
   void carry_on(const AllocationLoop& loop);
   uint64_t state(const AllocationLoop& loop) const;
 
   const AllocationProgram& program_;
   CachingAllocator& allocator_;
-  std::vector<Blocks> instances_;  // by storage: those alive, of several repetitions where nothing lets them go
+  const int32_t of_;
+  std::vector<Block> instances_;                            // by storage: the one alive
+  std::unordered_map<int32_t, std::vector<Block>> others_;  // of several repetitions where nothing lets them go
   int32_t failed_op_ = -1;
   int64_t failed_bytes_ = 0, replayed_ = 0;
 };

@@ -12,9 +12,9 @@ using Kind = AllocationEvent::Kind;
 
 constexpr int64_t mib = int64_t{1} << 20;
 
-AllocationProgram program_of(const Tracer& tracer, bool streamed = false) {
+AllocationProgram program_of(const Tracer& tracer) {
   const Trace& trace = tracer.trace();
-  return allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), streamed, default_stack());
+  return allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), default_stack());
 }
 
 // "+4 +8 -4": bytes that are allocated and freed, loops as ( and )x3.

@@ -12,8 +12,8 @@ namespace modelmeter {
 namespace {
 
 constexpr char reserved_memory[] = "the memory of the device";
-constexpr int64_t expandable_begin[2] = {int64_t{1} << 60, int64_t{1} << 61};  // beyond all other addresses
-constexpr int64_t expandable_bytes = int64_t{1} << 59;
+constexpr int64_t expandable_begin = int64_t{1} << 46;  // above all other addresses
+constexpr int64_t expandable_bytes = int64_t{1} << 44;
 constexpr int64_t driver_step = int64_t{32} << 20;
 
 int64_t round_up(int64_t bytes, int64_t unit) { return checked_mul((bytes + unit - 1) / unit, unit, reserved_memory); }
@@ -28,14 +28,22 @@ uint64_t mixed(uint64_t x) {
 }  // namespace
 
 CachingAllocator::CachingAllocator(const AllocatorRules& rules, const AllocatorSettings& settings)
-    : rules_(rules), settings_(settings) {}
+    : rules_(rules), settings_(settings) {
+  if (settings.memory_fraction <= 0) return;
+  if (settings.memory <= 0) throw Error("per_process_memory_fraction: of which device? device=NAME is missing");
+  allowed_ = static_cast<int64_t>(settings.memory_fraction * static_cast<double>(settings.memory));
+}
 
 // A request in blocks. With divisions, of a power of two between which it lies.
 int64_t CachingAllocator::rounded(int64_t bytes) const {
-  const int64_t block = rules_.block.value, divisions = settings_.roundup_power2_divisions;
+  const int64_t block = rules_.block.value;
   if (bytes <= block) return block;
+  const auto& by_power = settings_.roundup_power2_divisions;
+  const int log2 = static_cast<int>(std::bit_width(static_cast<uint64_t>(bytes))) - 1;
+  const int64_t divisions =
+      by_power[static_cast<size_t>(std::clamp(log2 - 20, 0, static_cast<int>(by_power.size()) - 1))];
   if (divisions <= 1 || bytes <= block * divisions) return round_up(bytes, block);
-  const auto power = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes)));
+  const int64_t power = int64_t{1} << log2;
   if (power == bytes) return bytes;
   return power + round_up(bytes - power, std::max<int64_t>(power / divisions, 1));
 }
@@ -52,42 +60,107 @@ bool CachingAllocator::worth_splitting(const Segment& segment, int64_t size, int
   return may && rest > rules_.small_allocation.value;
 }
 
-CachingAllocator::Block CachingAllocator::allocate(int64_t bytes) {
+CachingAllocator::Block CachingAllocator::allocate(int64_t bytes, int32_t stream) {
   const int64_t size = rounded(std::max<int64_t>(bytes, 1));
-  const bool small = size <= rules_.small_allocation.value;
-  for (const bool again : {false, true}) {
-    if (again) {
-      ++retries_;
-      empty_cache();
-    }
-    Block block = find(pools_[small ? 0 : 1], size);
-    if (block == none) block = settings_.expandable_segments ? expand(small, size) : new_segment(size);
-    if (block != none) return take(block, size, bytes);
+  const Request request{size, size <= rules_.small_allocation.value, stream};
+  ++allocations_;
+  ++requests_[request.small ? 0 : 1];
+  Block block = find(request);
+  if (block == none && allowed_ > 0 && settings_.garbage_collection_threshold > 0) collect_garbage();
+  if (block == none) block = from_device(request);
+  if (block == none && release_larger(request)) block = from_device(request);
+  if (block == none) {
+    ++retries_;
+    empty_cache();
+    block = find(request);
+    if (block == none) block = from_device(request);
   }
-  return none;
+  return block == none ? none : take(block, size, bytes);
+}
+
+CachingAllocator::Block CachingAllocator::from_device(const Request& request) {
+  return settings_.expandable_segments ? expand(request) : new_segment(request);
 }
 
 // The smallest free block that holds it. One too large to be split is no place for what is small, nor for what is much
 // smaller than it.
-CachingAllocator::Block CachingAllocator::find(Pool& pool, int64_t size) {
-  const auto found = pool.lower_bound({size, std::numeric_limits<int64_t>::min()});
-  if (found == pool.end()) return none;
-  const int64_t most = settings_.max_split_size, has = found->first.first;
-  if (most > 0 && size < most && has >= most) return none;
-  if (most > 0 && size >= most && has >= size + rules_.large_segment.value) return none;
-  return found->second;
+CachingAllocator::Block CachingAllocator::find(const Request& request) {
+  const Pool& pool = pools_[request.small ? 0 : 1];
+  const auto found = std::lower_bound(
+      pool.begin(), pool.end(), FreeBlock{request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
+  if (found == pool.end() || found->stream != request.stream) return none;
+  const int64_t most = settings_.max_split_size, has = found->size;
+  if (most == 0) return found->block;
+  const int64_t rounding =
+      settings_.max_non_split_rounding > 0 ? settings_.max_non_split_rounding : rules_.large_segment.value;
+  if (request.size < most && has >= most) return none;
+  if (request.size >= most && has >= request.size + rounding) return none;
+  return found->block;
+}
+
+bool CachingAllocator::has_room(int64_t reserved) const {
+  return (settings_.capacity == 0 || reserved <= settings_.capacity) && (allowed_ == 0 || reserved <= allowed_);
 }
 
 bool CachingAllocator::reserve(int64_t bytes) {
   const int64_t sum = checked_add(reserved_, bytes, reserved_memory);
-  if (settings_.capacity > 0 && sum > settings_.capacity) return false;
+  if (!has_room(sum)) return false;
   reserved_ = sum;
   peak_reserved_ = std::max(peak_reserved_, reserved_);
   return true;
 }
 
-CachingAllocator::Block CachingAllocator::new_segment(int64_t size) {
-  const int64_t bytes = segment_bytes(size);
+bool CachingAllocator::is_whole(Block block) const {
+  const BlockData& b = blocks_[static_cast<size_t>(block)];
+  return b.previous == none && b.next == none && !segments_[static_cast<size_t>(b.segment)].expandable;
+}
+
+// With max_split_size: one free segment that is large enough, or the largest of those that are not split until they
+// are. Whether that may be enough.
+bool CachingAllocator::release_larger(const Request& request) {
+  const int64_t most = settings_.max_split_size;
+  if (most == 0) return false;
+  const int64_t wanted = std::max(request.size, most);
+  Pool& pool = pools_[request.small ? 0 : 1];
+  const auto of_stream = [&](const FreeBlock& b) { return b.stream == request.stream && is_whole(b.block); };
+  int64_t released = 0;
+  const auto enough =
+      std::find_if(pool.begin(), pool.end(), [&](const FreeBlock& b) { return of_stream(b) && b.size >= wanted; });
+  if (enough != pool.end()) {
+    remove_segment(at(enough->block).segment);
+    return true;
+  }
+  while (released < wanted) {
+    const auto largest = std::find_if(pool.rbegin(), pool.rend(), of_stream);
+    if (largest == pool.rend() || largest->size < most) break;
+    released += largest->size;
+    remove_segment(at(largest->block).segment);
+  }
+  return released >= wanted;
+}
+
+// Free segments of the large pool that have waited no less than all do on average, again and again until no more than
+// the threshold is taken.
+void CachingAllocator::collect_garbage() {
+  const double threshold = settings_.garbage_collection_threshold * static_cast<double>(allowed_);
+  while (static_cast<double>(reserved_) > threshold) {
+    std::vector<Block> free_segments;
+    int64_t waited = 0;
+    for (const FreeBlock& b : pools_[1]) {
+      if (!is_whole(b.block)) continue;
+      free_segments.push_back(b.block);
+      waited += requests_[1] - at(b.block).free_since;
+    }
+    if (free_segments.empty()) return;
+    const double average = static_cast<double>(waited) / static_cast<double>(free_segments.size());
+    for (const Block block : free_segments) {
+      if (static_cast<double>(requests_[1] - at(block).free_since) >= average) remove_segment(at(block).segment);
+    }
+  }
+}
+
+CachingAllocator::Block CachingAllocator::new_segment(const Request& request) {
+  const int64_t bytes = segment_bytes(request.size);
   if (!reserve(bytes)) return none;
   lowest_ -= round_up(bytes, driver_step);
   const int64_t address = placed_ > 0 ? std::exchange(placed_, 0) : lowest_;
@@ -97,24 +170,33 @@ CachingAllocator::Block CachingAllocator::new_segment(int64_t size) {
   } else {
     unused_segments_.pop_back();
   }
-  segments_[static_cast<size_t>(index)] = {address, bytes, none, size <= rules_.small_allocation.value, false};
-  const Block block = add_block({address, bytes, 0, none, none, index, Use::unused});
-  segments_[static_cast<size_t>(index)].first = block;
-  set_use(block, Use::free);
-  return block;
+  Segment& segment = segments_[static_cast<size_t>(index)];
+  segment = {address, bytes, none, request.small, false, request.stream};
+  segment.first = add_block({address, bytes, 0, none, none, index, Use::unused, 0, {}});
+  set_use(segment.first, Use::free);
+  record(AllocationLog::Action::segment_alloc, address, bytes, segment);
+  return segment.first;
+}
+
+int32_t CachingAllocator::expandable_segment(const Request& request) {
+  for (const int32_t index : expandable_) {
+    const Segment& known = segments_[static_cast<size_t>(index)];
+    if (known.small == request.small && known.stream == request.stream) return index;
+  }
+  const auto index = static_cast<int32_t>(segments_.size());
+  const int64_t begin = expandable_begin + static_cast<int64_t>(expandable_.size()) * expandable_bytes;
+  segments_.push_back({begin, 0, none, request.small, true, request.stream});
+  const Block all = add_block({begin, expandable_bytes, 0, none, none, index, Use::unused, 0, {}});
+  segments_[static_cast<size_t>(index)].first = all;
+  set_use(all, Use::unmapped);
+  expandable_.push_back(index);
+  return index;
 }
 
 // Maps pages behind the lowest free place of the pool's expandable segment that has room for so much.
-CachingAllocator::Block CachingAllocator::expand(bool small, int64_t size) {
-  int32_t& index = expandable_[small ? 0 : 1];
-  if (index < 0) {
-    index = static_cast<int32_t>(segments_.size());
-    const int64_t begin = expandable_begin[small ? 0 : 1];
-    segments_.push_back({begin, 0, none, small, true});
-    const Block all = add_block({begin, expandable_bytes, 0, none, none, index, Use::unused});
-    segments_[static_cast<size_t>(index)].first = all;
-    set_use(all, Use::unmapped);
-  }
+CachingAllocator::Block CachingAllocator::expand(const Request& request) {
+  const int32_t index = expandable_segment(request);
+  const int64_t size = request.size;
   Block from = segments_[static_cast<size_t>(index)].first;
   for (int64_t room = 0; room < size;) {  // from the block `from` on
     room = 0;
@@ -123,14 +205,16 @@ CachingAllocator::Block CachingAllocator::expand(bool small, int64_t size) {
     for (; end != none && at(end).use != Use::allocated && room < size; end = at(end).next) room += at(end).size;
     if (room < size) from = at(end).next;
   }
-  const int64_t page = small ? rules_.small_segment.value : rules_.large_segment.value;
+  const int64_t page = request.small ? rules_.small_segment.value : rules_.large_segment.value;
   while (at(from).use == Use::unmapped || at(from).size < size) {
     const Block next = at(from).use == Use::unmapped ? from : at(from).next;
     const int64_t missing = size - (next == from ? 0 : at(from).size);
     if (at(next).use == Use::unmapped) {
       const int64_t bytes = std::min(round_up(missing, page), at(next).size);
       if (!reserve(bytes)) return none;
-      segments_[static_cast<size_t>(index)].size += bytes;
+      Segment& segment = segments_[static_cast<size_t>(index)];
+      segment.size += bytes;
+      record(AllocationLog::Action::segment_map, at(next).address, bytes, segment);
       if (bytes < at(next).size) split_off(next, bytes, Use::unmapped);
       set_use(next, Use::free);
     }
@@ -145,10 +229,27 @@ CachingAllocator::Block CachingAllocator::take(Block block, int64_t size, int64_
   at(block).requested = requested;
   allocated_ += at(block).size;
   peak_allocated_ = std::max(peak_allocated_, allocated_);
+  if (std::pair(reserved_, allocated_) > std::pair(fullest_.reserved, fullest_.allocated)) {
+    fullest_ = {reserved_, allocated_, allocations_};
+  }
+  if (log_ != nullptr) {
+    at(block).maker = log_->maker;
+    record(AllocationLog::Action::alloc, at(block).address, requested, segment_of(block), log_->maker);
+    if (allocations_ == log_->last) log_->segments = segments();
+  }
   return block;
 }
 
+void CachingAllocator::record(AllocationLog::Action action, int64_t address, int64_t size, const Segment& segment,
+                              AllocationMaker maker) {
+  if (log_ == nullptr || allocations_ > log_->last) return;
+  if (allocations_ == log_->last && !log_->segments.empty()) return;
+  log_->events.push_back({action, segment.stream, address, size, maker});
+}
+
 void CachingAllocator::free(Block block) {
+  if (log_ != nullptr)
+    record(AllocationLog::Action::free, at(block).address, at(block).requested, segment_of(block), at(block).maker);
   allocated_ -= at(block).size;
   at(block).requested = 0;
   set_use(block, Use::free);
@@ -171,6 +272,7 @@ void CachingAllocator::empty_cache() {
 
 void CachingAllocator::remove_segment(int32_t index) {
   Segment& s = segments_[static_cast<size_t>(index)];
+  record(AllocationLog::Action::segment_free, s.address, s.size, s);
   set_use(s.first, Use::unused);
   unused_blocks_.push_back(s.first);
   reserved_ -= s.size;
@@ -192,6 +294,7 @@ void CachingAllocator::unmap_free_pages(int32_t index) {
       split_off(block, begin - offset, Use::free);
       block = at(block).next;
     }
+    record(AllocationLog::Action::segment_unmap, at(block).address, end - begin, s);
     reserved_ -= end - begin;
     s.size -= end - begin;
     set_use(block, Use::unmapped);
@@ -221,11 +324,18 @@ uint64_t CachingAllocator::hash(const BlockData& block) const {
 
 void CachingAllocator::set_use(Block block, Use use) {
   BlockData& b = at(block);
-  if (b.use == Use::free) pool_of(block).erase({b.size, b.address});
+  const FreeBlock entry{b.size, b.address, block, segments_[static_cast<size_t>(b.segment)].stream};
+  if (b.use == Use::free) {
+    Pool& pool = pool_of(block);
+    pool.erase(std::lower_bound(pool.begin(), pool.end(), entry));
+  }
   state_ ^= hash(b);
   b.use = use;
   state_ ^= hash(b);
-  if (use == Use::free) pool_of(block).emplace(std::pair{b.size, b.address}, block);
+  if (use != Use::free) return;
+  b.free_since = requests_[segment_of(block).small ? 0 : 1];
+  Pool& pool = pool_of(block);
+  pool.insert(std::lower_bound(pool.begin(), pool.end(), entry), entry);
 }
 
 void CachingAllocator::resize(Block block, int64_t size) {
@@ -237,7 +347,7 @@ void CachingAllocator::resize(Block block, int64_t size) {
 
 void CachingAllocator::split_off(Block block, int64_t size, Use use) {
   const BlockData b = at(block);
-  const Block rest = add_block({b.address + size, b.size - size, 0, block, b.next, b.segment, Use::unused});
+  const Block rest = add_block({b.address + size, b.size - size, 0, block, b.next, b.segment, Use::unused, 0, {}});
   if (b.next != none) at(b.next).previous = rest;
   at(block).next = rest;
   resize(block, size);
@@ -255,19 +365,22 @@ CachingAllocator::Block CachingAllocator::merge(Block low, Block high) {
   return low;
 }
 
-std::vector<CachingAllocator::SegmentView> CachingAllocator::segments() const {
-  std::vector<SegmentView> out;
+std::vector<AllocatorSegment> CachingAllocator::segments() const {
+  std::vector<AllocatorSegment> out;
   for (const Segment& s : segments_) {
-    if (s.first == none) continue;
-    SegmentView view{s.address, s.size, s.small, s.expandable, {}};
+    bool follows = false;  // of an expandable one, each run of mapped pages is one
     for (Block block = s.first; block != none; block = blocks_[static_cast<size_t>(block)].next) {
       const BlockData& b = blocks_[static_cast<size_t>(block)];
-      if (b.use == Use::unmapped) continue;
-      view.blocks.push_back({b.size, b.requested, b.use == Use::allocated});
+      if (b.use != Use::unmapped && !follows) out.push_back({b.address, 0, s.small, s.expandable, s.stream, {}});
+      follows = b.use != Use::unmapped;
+      if (!follows) continue;
+      const bool allocated = b.use == Use::allocated;
+      out.back().size += b.size;
+      out.back().blocks.push_back({b.address, b.size, b.requested, allocated, allocated ? b.maker : AllocationMaker()});
     }
-    out.push_back(std::move(view));
   }
-  std::sort(out.begin(), out.end(), [](const SegmentView& a, const SegmentView& b) { return a.address < b.address; });
+  std::sort(out.begin(), out.end(),
+            [](const AllocatorSegment& a, const AllocatorSegment& b) { return a.address < b.address; });
   return out;
 }
 

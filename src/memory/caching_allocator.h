@@ -1,32 +1,40 @@
-// PyTorch's caching allocator for one device and one stream, replayed: which block each allocation gets, which segments
-// are taken from the device for them, and what stays reserved when tensors go.
+// PyTorch's caching allocator for one device, replayed: which block each allocation gets, which segments are taken from
+// the device for them, and what stays reserved when tensors go.
 //
-// A request is rounded to blocks; it takes the smallest free block of its pool that is large enough (the lowest address
-// of equal ones), and gives back the rest of it where the rest is worth a block. Where there is none, a segment is
-// taken from the device; where that has no room, free segments go back to it and it is asked once more. Freed blocks
+// A request is rounded to blocks; it takes the smallest free block of its pool and stream that is large enough (the
+// lowest address of equal ones), and gives back the rest of it where the rest is worth a block. Where there is none, a
+// segment is taken from the device; where that has no room, free segments go back to it and it is asked once more: with
+// max_split_size first the larger ones of the same pool alone, then all. Freed blocks
 // merge with free neighbours of their segment and stay. The rules are those of c10/cuda/CUDACachingAllocator.cpp as
 // PyTorch 2.11 documents and shows them (its memory snapshots replayed: tests/allocator_test.cc); their sizes are data
 // (hardware/stack.h).
 //
-// Not modelled: several streams, garbage_collection_threshold (it acts only where a memory fraction is set). Addresses,
-// which decide between free blocks of one size, are the driver's: here each segment lies below all others, in steps of
-// 32 MiB, as those of a process on an H200 mostly do (CUDA 13.0).
+// Not modelled: record_stream(), which keeps a block of another stream until that has come by. Addresses, which decide
+// between free blocks of one size, are the driver's: here each segment lies below all others, in steps of 32 MiB, as
+// those of a process on an H200 mostly do (CUDA 13.0).
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
 #include <vector>
 
 #include "hardware/stack.h"
+#include "memory/allocation_log.h"
 
 namespace modelmeter {
 
 // PYTORCH_CUDA_ALLOC_CONF, and the device.
 struct AllocatorSettings {
   bool expandable_segments = false;
-  int64_t max_split_size = 0;  // bytes; larger blocks are not split. 0: no bound
-  int64_t roundup_power2_divisions =
-      0;                 // requests are rounded to so many steps between powers of two. 0, 1: they are not
+  int64_t max_split_size = 0;          // bytes; larger blocks are not split. 0: no bound
+  int64_t max_non_split_rounding = 0;  // bytes; by how much such a block may be larger than what it is for. 0: 20 MiB
+  // Requests are rounded to so many steps between powers of two: from 2^i to 2^(i+1) MiB, the first also of what is
+  // smaller, the last of what is larger. 0, 1: they are not.
+  std::array<int64_t, 16> roundup_power2_divisions{};
+  // Shares; 0: not set. memory_fraction, of the device's memory, bounds what segments take; then, before
+  // garbage_collection_threshold of that is passed, unused segments go back, those first that have waited longest.
+  double memory_fraction = 0, garbage_collection_threshold = 0;
+  int64_t memory = 0;    // of the device, where memory_fraction is set
   int64_t capacity = 0;  // bytes that segments may take. 0: no bound
 };
 
@@ -35,11 +43,12 @@ class CachingAllocator {
   using Block = int32_t;
   static constexpr Block none = -1;
 
+  // Error where a share of the device's memory is asked for and that is not known.
   explicit CachingAllocator(const AllocatorRules& rules, const AllocatorSettings& settings = {});
 
   // The block that holds so many bytes, at least one; `none` where the device has no room for it even after
-  // empty_cache().
-  Block allocate(int64_t bytes);
+  // empty_cache(). `stream`: the one that it is for; a freed block is used again on it alone.
+  Block allocate(int64_t bytes, int32_t stream = 0);
   void free(Block block);
   // Where the driver puts the next segment, for replays of logs that tell it. Above 0.
   void place_next_segment(int64_t address) { placed_ = address; }
@@ -57,16 +66,16 @@ class CachingAllocator {
   int64_t address(Block block) const { return blocks_[static_cast<size_t>(block)].address; }
 
   // The segments in order of their addresses, with their blocks; for people and for snapshots.
-  struct BlockView {
-    int64_t size, requested;  // requested: 0 of a free block
-    bool allocated;
-  };
-  struct SegmentView {
-    int64_t address, size;
-    bool small, expandable;
-    std::vector<BlockView> blocks;
-  };
-  std::vector<SegmentView> segments() const;
+  std::vector<AllocatorSegment> segments() const;
+
+  // Of all allocations the one after which most was reserved, and of those most allocated: its number, from 1.
+  int64_t fullest() const { return fullest_.number; }
+  // Records what follows until log->last; null: no more.
+  void log_to(AllocationLog* log) { log_ = log; }
+  // Whose what is allocated next is, where it is recorded.
+  void set_maker(AllocationMaker maker) {
+    if (log_ != nullptr) log_->maker = maker;
+  }
 
  private:
   enum class Use : uint8_t { unused, free, allocated, unmapped };  // unmapped: of an expandable segment
@@ -75,13 +84,35 @@ class CachingAllocator {
     Block previous, next;  // in its segment, by address
     int32_t segment;
     Use use;
+    int64_t free_since = 0;  // of a free block: requests of its pool before
+    AllocationMaker maker;
   };
   struct Segment {
     int64_t address, size;  // size: what is mapped of it
     Block first;
     bool small, expandable;
+    int32_t stream;
   };
-  using Pool = std::map<std::pair<int64_t, int64_t>, Block>;  // free blocks by size and address
+  struct FreeBlock {
+    int64_t size, address;
+    Block block;
+    int32_t stream;
+
+    friend bool operator<(const FreeBlock& a, const FreeBlock& b) {
+      if (a.stream != b.stream) return a.stream < b.stream;
+      return a.size != b.size ? a.size < b.size : a.address < b.address;
+    }
+  };
+  struct Fullest {
+    int64_t reserved = 0, allocated = 0, number = 0;
+  };
+  // What is asked for.
+  struct Request {
+    int64_t size;  // rounded
+    bool small;
+    int32_t stream;
+  };
+  using Pool = std::vector<FreeBlock>;  // in order; they are few
 
   BlockData& at(Block block) { return blocks_[static_cast<size_t>(block)]; }
   Segment& segment_of(Block block) { return segments_[static_cast<size_t>(at(block).segment)]; }
@@ -91,11 +122,17 @@ class CachingAllocator {
   int64_t segment_bytes(int64_t size) const;
   bool worth_splitting(const Segment& segment, int64_t size, int64_t rest) const;
 
-  Block find(Pool& pool, int64_t size);
-  Block new_segment(int64_t size);
-  Block expand(bool small, int64_t size);
+  Block find(const Request& request);
+  Block from_device(const Request& request);
+  Block new_segment(const Request& request);
+  int32_t expandable_segment(const Request& request);
+  Block expand(const Request& request);
   Block take(Block block, int64_t size, int64_t requested);
   bool reserve(int64_t bytes);
+  bool has_room(int64_t reserved) const;
+  bool is_whole(Block block) const;  // a free segment
+  bool release_larger(const Request& request);
+  void collect_garbage();
 
   Block add_block(const BlockData& block);
   void set_use(Block block, Use use);
@@ -105,6 +142,8 @@ class CachingAllocator {
   void remove_segment(int32_t segment);
   void unmap_free_pages(int32_t segment);
   uint64_t hash(const BlockData& block) const;
+  void record(AllocationLog::Action action, int64_t address, int64_t size, const Segment& segment,
+              AllocationMaker maker = {});
 
   const AllocatorRules rules_;
   const AllocatorSettings settings_;
@@ -112,10 +151,14 @@ class CachingAllocator {
   std::vector<Block> unused_blocks_;
   std::vector<Segment> segments_;
   std::vector<int32_t> unused_segments_;
-  int32_t expandable_[2] = {-1, -1};  // of the small and of the large pool
-  Pool pools_[2];                     // small, large
-  int64_t lowest_ = 0, placed_ = 0;   // addresses
+  std::vector<int32_t> expandable_;  // segments: one for each pool and stream
+  Pool pools_[2];                    // small, large
+  int64_t lowest_ = 0, placed_ = 0;  // addresses
   int64_t allocated_ = 0, reserved_ = 0, peak_allocated_ = 0, peak_reserved_ = 0, retries_ = 0;
+  int64_t allocations_ = 0, requests_[2] = {};  // by pool
+  int64_t allowed_ = 0;                         // of memory_fraction; 0: no bound
+  Fullest fullest_;
+  AllocationLog* log_ = nullptr;
   uint64_t state_ = 0;
 };
 

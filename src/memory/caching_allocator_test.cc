@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+#include "memory/alloc_conf.h"
+
 namespace modelmeter {
 namespace {
 
@@ -14,7 +17,7 @@ CachingAllocator allocator(const AllocatorSettings& settings = {}) {
 // Sizes of the blocks of the only segment, free ones negative.
 std::vector<int64_t> blocks_of(const CachingAllocator& a) {
   std::vector<int64_t> out;
-  const std::vector<CachingAllocator::SegmentView> segments = a.segments();
+  const std::vector<AllocatorSegment> segments = a.segments();
   EXPECT_EQ(segments.size(), 1u);
   for (const auto& block : segments.front().blocks) out.push_back(block.allocated ? block.size : -block.size);
   return out;
@@ -121,7 +124,7 @@ TEST(CachingAllocator, RoundsToDivisionsOfAPowerOfTwo) {
   };
   for (const Case& c : {Case{1200 * mib, 1280 * mib}, Case{1280 * mib, 1280 * mib}, Case{1281 * mib, 1536 * mib},
                         Case{1024 * mib, 1024 * mib}, Case{2000 * mib, 2048 * mib}, Case{2048, 2048}}) {
-    CachingAllocator a = allocator({.roundup_power2_divisions = 4});
+    CachingAllocator a = allocator(parse_alloc_conf("roundup_power2_divisions:4"));
     a.allocate(c.bytes);
     EXPECT_EQ(a.allocated(), c.rounded) << c.bytes;
   }
@@ -175,6 +178,102 @@ TEST(CachingAllocator, IsInTheSameStateWhereTheSameBlocksLie) {
   EXPECT_EQ(a.state(), two);
   a.free(x);
   EXPECT_NE(a.state(), two);
+}
+
+// roundup_power2_divisions:[1:2,4:8,>:0]: up to 2 MiB halves of a power of two, from 4 to 8 MiB eighths, else blocks.
+TEST(CachingAllocator, RoundsBySizeWhereDivisionsAreGivenBySize) {
+  const AllocatorSettings settings = parse_alloc_conf("roundup_power2_divisions:[1:2,4:8,>:0]");
+  const auto rounded = [&](int64_t bytes) {
+    CachingAllocator a = allocator(settings);
+    a.allocate(bytes);
+    return a.segments().front().blocks.front().size;
+  };
+  EXPECT_EQ(rounded(1280 * 1024), 1536 * 1024);
+  EXPECT_EQ(rounded(4 * mib + 1), 4 * mib + mib / 2);
+  EXPECT_EQ(rounded(9 * mib + 1), 9 * mib + 512);
+}
+
+TEST(CachingAllocator, WhatOneStreamFreesIsNotForAnother) {
+  CachingAllocator a = allocator();
+  a.free(a.allocate(30 * mib));
+  const auto other = a.allocate(30 * mib, 1);
+  EXPECT_EQ(a.reserved(), 60 * mib);
+  a.free(other);
+  a.allocate(30 * mib, 1);
+  a.allocate(30 * mib);
+  EXPECT_EQ(a.reserved(), 60 * mib);
+  a.allocate(512, 1);
+  a.allocate(512, 2);
+  EXPECT_EQ(a.reserved(), 64 * mib);
+}
+
+TEST(CachingAllocator, LogsWhatItDoesUpToWhereItIsFullest) {
+  AllocationLog log;
+  CachingAllocator first = allocator(), again = allocator();
+  again.log_to(&log);
+  for (CachingAllocator* a : {&first, &again}) {
+    a->set_maker({7, 3});
+    const auto x = a->allocate(30 * mib);
+    a->allocate(12 * mib - 100);
+    a->free(x);
+    a->allocate(8 * mib);
+    a->empty_cache();
+    log.last = first.fullest();
+  }
+  EXPECT_EQ(first.fullest(), 2);
+  using Action = AllocationLog::Action;
+  std::vector<Action> actions;
+  for (const AllocationLog::Event& e : log.events) actions.push_back(e.action);
+  EXPECT_EQ(actions, (std::vector<Action>{Action::segment_alloc, Action::alloc, Action::segment_alloc, Action::alloc}));
+  EXPECT_EQ(log.events[3].size, 12 * mib - 100);
+  EXPECT_EQ(log.events[3].maker, (AllocationMaker{7, 3}));
+  ASSERT_EQ(log.segments.size(), 2u);
+  EXPECT_EQ(log.segments[0].size, 12 * mib);
+  EXPECT_EQ(log.segments[0].blocks[0].requested, 12 * mib - 100);
+  EXPECT_EQ(log.segments[0].blocks[0].maker, (AllocationMaker{7, 3}));
+}
+
+TEST(CachingAllocator, AShareOfTheDeviceBoundsWhatItTakes) {
+  AllocatorSettings settings = parse_alloc_conf("per_process_memory_fraction:0.5");
+  EXPECT_THROW(allocator(settings), Error);  // of which device?
+  settings.memory = 100 * mib;
+  CachingAllocator a = allocator(settings);
+  EXPECT_NE(a.allocate(50 * mib), CachingAllocator::none);
+  EXPECT_EQ(a.allocate(1), CachingAllocator::none);
+}
+
+// 50 MiB are allowed, 0.5 of them are 25. Of free segments of 12 and 14 MiB, 26 in all, the one that has waited longer
+// goes when a third is needed: that is enough.
+TEST(CachingAllocator, UnusedSegmentsGoBackBeforeTheThresholdIsPassed) {
+  for (const double threshold : {0.5, 0.0}) {
+    AllocatorSettings settings = parse_alloc_conf("per_process_memory_fraction:0.5");
+    settings.memory = 100 * mib;
+    settings.garbage_collection_threshold = threshold;
+    CachingAllocator a = allocator(settings);
+    const auto older = a.allocate(12 * mib), newer = a.allocate(14 * mib);
+    a.free(older);
+    a.free(a.allocate(5 * mib));  // lies in the older one: it has waited since
+    a.free(newer);
+    a.free(a.allocate(13 * mib));
+    a.allocate(20 * mib);
+    EXPECT_EQ(a.reserved(), (threshold > 0 ? 14 : 12 + 14) * mib + 20 * mib);
+    EXPECT_EQ(a.retries(), 0);
+  }
+}
+
+// With max_split_size a full device gives back one segment that is large enough, not all of them.
+TEST(CachingAllocator, LargerSegmentsGoBackFirstWhereTheyAreNotSplit) {
+  AllocatorSettings settings = parse_alloc_conf("max_split_size_mb:20");
+  settings.capacity = 160 * mib;
+  CachingAllocator a = allocator(settings);
+  const auto small = a.allocate(12 * mib), middle = a.allocate(40 * mib), large = a.allocate(100 * mib);
+  for (const auto block : {small, middle, large}) a.free(block);
+  EXPECT_NE(a.allocate(65 * mib), CachingAllocator::none);  // 100 is too much larger
+  EXPECT_EQ(a.retries(), 0);
+  EXPECT_EQ(a.reserved(), (12 + 40 + 66) * mib);
+  // No single one is large enough: the largest go until they are.
+  EXPECT_NE(a.allocate(90 * mib), CachingAllocator::none);
+  EXPECT_EQ(a.retries(), 1);
 }
 
 }  // namespace

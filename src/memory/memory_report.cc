@@ -19,7 +19,7 @@ constexpr char live_memory[] = "live memory";
 class MemoryBuilder {
  public:
   MemoryBuilder(const AnalyticModel& model, const Evaluation& run, const std::string& only, const Stack& stack,
-                const AllocatorSettings& settings)
+                const AllocatorSettings& settings, bool records)
       : model_(model), stack_(stack), run_(run) {
     rises_ = rises(trace());
     streamed_ = streamed_weights(trace());
@@ -34,7 +34,7 @@ class MemoryBuilder {
     for (const Residence& residence : residences) {
       if (only.empty() || only == name_of(residence)) add(residence);
     }
-    replay(settings, only);
+    replay(settings, only, records);
   }
 
   MemoryReport finish() {
@@ -91,8 +91,9 @@ class MemoryBuilder {
     for (; next_op_ < ops.size() && trace().is_within(ops[next_op_].scope, residence.scope); ++next_op_) {
       const Op& op = ops[next_op_];
       const auto scope = static_cast<size_t>(op.scope);
-      const int64_t held = checked_add(residence.given_bytes, residence.streamed ? streamed_[scope] : 0, live_memory);
-      const int64_t activations = residence.on_device ? highest_live(trace(), op, rises_[scope]) : 0;
+      const int64_t streamed = residence.on_device ? streamed_[next_op_] : 0;
+      const int64_t held = checked_add(residence.given_bytes, streamed, live_memory);
+      const int64_t activations = residence.on_device ? highest_live(trace(), op, rises_[scope]) - streamed : 0;
       s.held.push_back(held);
       s.live.push_back(checked_add(held, activations, live_memory));
       out_.ops_run = checked_add(out_.ops_run, run_.rollup().executions[scope], "the number of kernels");
@@ -101,7 +102,7 @@ class MemoryBuilder {
       highest = s.live.back();
       peak = static_cast<int32_t>(next_op_);
       s.activation_bytes = activations;
-      s.streamed_bytes = held - residence.given_bytes;
+      s.streamed_bytes = streamed;
     }
     out_.ops_recorded += static_cast<int64_t>(s.live.size());
     if (residence.on_device && peak >= 0) {
@@ -120,8 +121,14 @@ class MemoryBuilder {
     s.workspace_peak.index = index;
   }
 
-  void replay(const AllocatorSettings& settings, const std::string& only) {
-    replay_ = replay_run(model_, stack_, settings, only);
+  void replay(const AllocatorSettings& settings, const std::string& only, bool records) {
+    StagePrograms programs(stack_);
+    replay_ = replay_run(model_, trace(), programs, settings, only);
+    out_.host = host_memory(model_);
+    for (const ReplayedStage& r : replay_.loading) {
+      out_.loading = {r.id, replay_.loading_live, r.peak_allocated, r.peak_reserved};
+    }
+    if (records) out_.record = record_run(model_, trace(), programs, settings, replay_, only);
     for (StageMemory& s : out_.stages) {
       for (const ReplayedStage& r : replay_.stages) {
         if (r.id != s.id || !s.residents.on_device) continue;
@@ -134,7 +141,8 @@ class MemoryBuilder {
   static void add_roles(StageMemory& s, const Alive& alive) {
     std::map<std::string, int64_t> roles;
     for (const AliveTensor& t : alive.tensors) {
-      if (t.tensor->storage->role != nullptr) roles[t.tensor->storage->role] += t.bytes;
+      if (t.tensor->storage->role != nullptr && t.tensor->storage->role != streamed_role)
+        roles[t.tensor->storage->role] += t.bytes;
     }
     for (const auto& [name, bytes] : roles) s.roles.push_back({name, bytes});
   }
@@ -149,7 +157,9 @@ class MemoryBuilder {
     add_plain(AliveRow::Kind::inputs, "inputs, what is held", s.input_bytes);
     if (s.peak.index >= 0) {
       const Alive alive = alive_at(trace(), s.peak.index);
-      for (const AliveTensor& t : alive.tensors) out_.alive.push_back(tensor_row(t));
+      for (const AliveTensor& t : alive.tensors) {
+        if (t.tensor->storage->role != streamed_role) out_.alive.push_back(tensor_row(t));
+      }
       add_plain(AliveRow::Kind::other, "grown with repetitions", alive.other);
     }
     int64_t with_workspace = 0, live = 0;
@@ -159,7 +169,12 @@ class MemoryBuilder {
       throw Error(ErrorCode::internal,
                   fmt::format("what is alive at the peak adds up to {} bytes, not to its {}", live, s.live_bytes()));
     }
-    out_.device = device_memory(live, with_workspace, replay_, stack_);
+    RunReplay replay = replay_;
+    if (out_.peaks_while_loading()) {  // before a kernel of a library ran
+      live = with_workspace = out_.loading.live_bytes;
+      replay.cublas_workspace = 0;
+    }
+    out_.device = device_memory(live, with_workspace, replay, stack_);
   }
 
   AliveRow tensor_row(const AliveTensor& t) const {
@@ -178,7 +193,7 @@ class MemoryBuilder {
   const Stack& stack_;
   const Evaluation& run_;
   std::vector<Rise> rises_;
-  std::vector<int64_t> streamed_;
+  std::vector<int64_t> streamed_;  // by op
   size_t next_op_ = 0;
   RunReplay replay_;
   MemoryReport out_;
@@ -193,8 +208,8 @@ int64_t StageMemory::live_bytes() const {
 }
 
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage,
-                                 const Stack& stack, const AllocatorSettings& settings) {
-  return MemoryBuilder(model, run, stage, stack, settings).finish();
+                                 const Stack& stack, const AllocatorSettings& settings, bool records) {
+  return MemoryBuilder(model, run, stage, stack, settings, records).finish();
 }
 
 }  // namespace modelmeter

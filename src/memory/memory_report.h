@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cost/weight_transfers.h"
 #include "hardware/stack.h"
 #include "memory/device_memory.h"
+#include "memory/host_memory.h"
 #include "model/analytic_model.h"
 
 namespace modelmeter {
@@ -31,7 +33,7 @@ struct StageMemory {
   int32_t first_op = 0;             // index of the first of its ops
   std::vector<int64_t> live, held;  // over its ops: everything on the device, and the weights and inputs of it
   Residents residents;
-  int64_t streamed_bytes = 0;  // of its own weights, where they are streamed: those on the device at the peak
+  int64_t streamed_bytes = 0;  // of its own weights those that came while it ran and are there at the peak
   WeightTransfers transfers;   // over the bus, in the whole run
   int64_t input_bytes = 0;     // inputs, and what is handed on from stage to stage
   int64_t activation_bytes = 0;
@@ -56,6 +58,12 @@ struct AliveRow {
   MemoryOp made_by;
 };
 
+// While models are loaded that are cast on the device: more is there than in the run.
+struct LoadingMemory {
+  std::string what;  // "loading the model"; "" where none is
+  int64_t live_bytes = 0, allocated_bytes = 0, reserved_bytes = 0;
+};
+
 struct MemoryReport {
   std::string model, workload;
   Fields runtime;
@@ -65,13 +73,19 @@ struct MemoryReport {
   int64_t ops_run = 0;          // with all repetitions
   std::vector<AliveRow> alive;  // adds up to the peak
   DeviceMemory device;
+  LoadingMemory loading;
+  HostMemory host;
+  std::optional<AllocationRecord> record;  // where it was asked for
   std::vector<std::string> notes;
 
   const StageMemory& peak() const { return stages[peak_stage]; }
+  bool peaks_while_loading() const { return loading.live_bytes > peak().live_bytes(); }
 };
 
 // Of the whole run, or of one of its stages where an id is given. Error with a did-you-mean for a stage there is not.
+// `records`: also what the allocator holds where it is fullest, and how it came to that.
 MemoryReport build_memory_report(const AnalyticModel& model, const Evaluation& run, const std::string& stage = "",
-                                 const Stack& stack = default_stack(), const AllocatorSettings& settings = {});
+                                 const Stack& stack = default_stack(), const AllocatorSettings& settings = {},
+                                 bool records = false);
 
 }  // namespace modelmeter

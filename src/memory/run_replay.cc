@@ -1,34 +1,59 @@
 #include "memory/run_replay.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <numeric>
+#include <utility>
 
+#include "base/checked.h"
 #include "memory/allocation_replay.h"
 
 namespace modelmeter {
 namespace {
 
-// Loops as short as those over chunks of a video are traced in full; tokens are not.
-constexpr int64_t unrolled = 256;
-
 // Tensors of a module on the device.
 std::vector<int64_t> tensors_of(const Resident& r) {
   std::vector<int64_t> out;
-  int64_t rest = r.bytes;
-  if (r.layer != nullptr) {
-    r.layer->for_each_parameter([&](const std::string&, const TensorSpec& spec) {
-      out.push_back(spec.bytes());
-      rest -= spec.bytes();
-    });
-  }
-  if (rest > 0) out.push_back(rest);  // buffers
+  if (r.layer != nullptr) out = resident_tensors(*r.layer, r.offload);
+  const int64_t rest = std::accumulate(out.begin(), out.end(), r.bytes, std::minus<>());
+  if (rest > 0) out.push_back(rest);
   return out;
+}
+
+// A model's tensors as module.to() goes through them, those of its children first: bytes in float32, and as they are.
+struct Cast {
+  int64_t from, to;
+};
+void add_casts(const BaseLayer& layer, std::vector<Cast>& out) {
+  for (const BaseLayer::Child& child : layer.children()) {
+    for (int64_t i = 0; i < child.count; ++i) add_casts(*child.layer, out);
+  }
+  for (const BaseLayer::Parameter& p : layer.parameters()) {
+    const int64_t to = p.spec.bytes(), element = size_of(DType::float32);
+    out.push_back({is_floating_point(p.spec.dtype) ? checked_mul(p.numel, element, "the weights in float32") : to, to});
+  }
 }
 
 class Runner {
  public:
-  Runner(const Trace& trace, const Stack& stack, const AllocatorSettings& settings)
-      : trace_(trace), stack_(stack), allocator_(stack.allocator, settings) {}
+  Runner(const Stack& stack, const AllocatorSettings& settings, AllocationRecord* record = nullptr)
+      : stack_(stack), allocator_(stack.allocator, settings), record_(record) {
+    if (record != nullptr) allocator_.log_to(&record->log);
+  }
+
+  // Models come in float32 and are cast, tensor by tensor. False: no room.
+  bool load(const std::vector<LoadedModel>& models) {
+    for (const LoadedModel& model : models) {
+      if (!model.cast_on_device) continue;
+      begin_stage();
+      const bool fits = load_and_cast(model);
+      out_.loading = {{"loading " + model.what, allocator_.peak_allocated(), allocator_.peak_reserved()}};
+      keep_peaks();
+      if (!fits) return false;
+    }
+    return true;
+  }
 
   // What `there` lists and is not there comes, what is there and it does not list goes. False: no room.
   bool move_weights(const Residents& there, const std::string& stage) {
@@ -42,6 +67,7 @@ class Runner {
     for (const Resident& r : there.list) {
       if (held_.count(r.what) != 0) continue;
       Blocks& blocks = held_[r.what];
+      set_maker("weights: " + r.what);
       for (const int64_t bytes : tensors_of(r)) {
         if (!allocate(bytes, blocks, stage)) return false;
       }
@@ -49,19 +75,18 @@ class Runner {
     return true;
   }
 
-  // Ops [first, end), so often; what they leave goes with the stage. False: no room.
-  bool run(const std::string& stage, int32_t first, int32_t end, int64_t input_bytes, bool streamed = false) {
+  // What the program leaves goes with the stage. False: no room. `number`: AllocationMaker::of of its ops.
+  bool run(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, int32_t number = -1) {
     Blocks inputs;
+    set_maker("inputs of " + stage);
     if (input_bytes > 0 && !allocate(input_bytes, inputs, stage)) return false;
-    const AllocationProgram program = allocation_program(trace_, first, end, streamed, stack_);
-    if (!take_cublas_workspace(stage, first, end)) return false;
+    if (!take_cublas_workspace(stage, program)) return false;
     out_.allocated_before = allocator_.allocated();
-    AllocationReplay replay(program, allocator_);
+    AllocationReplay replay(program, allocator_, number);
     const bool fits = replay.run();
     if (!fits) {
-      const Op& op = trace_.ops[static_cast<size_t>(replay.failed_op())];
-      out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(),
-                      "aten." + std::string(info(op.kernel).name), trace_.path(op.scope)}};
+      out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(), "", ""}};
+      failed_op_ = replay.failed_op();
     }
     replay.free_rest();
     free(inputs);
@@ -71,16 +96,58 @@ class Runner {
   void begin_stage() { allocator_.reset_peaks(); }
   void end_stage(const std::string& id) {
     out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved()});
-    out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
-    out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
+    keep_peaks();
   }
   RunReplay finish() {
     out_.retries = allocator_.retries();
+    out_.fullest = allocator_.fullest();
     return std::move(out_);
+  }
+  // Of the stage at which it ended, the op that had no room; -1: none, weights or inputs.
+  int32_t failed_op() const { return failed_op_; }
+  void set_failed(const std::string& kernel, const std::string& scope) {
+    out_.failed.front().kernel = kernel;
+    out_.failed.front().scope = scope;
   }
 
  private:
   using Blocks = std::vector<CachingAllocator::Block>;
+
+  bool load_and_cast(const LoadedModel& model) {
+    const std::string stage = "loading " + model.what;
+    set_maker(stage);
+    std::vector<Cast> casts;
+    add_casts(*model.layer, casts);
+    Blocks first, last;
+    int64_t live = 0;
+    bool fits = true;
+    for (const Cast& cast : casts) {
+      fits = fits && allocate(cast.from, first, stage);
+      live = checked_add(live, cast.from, "the weights in float32");
+    }
+    size_t next = 0;
+    for (const Cast& cast : casts) {
+      if (!fits || cast.from == 0) continue;
+      if (cast.from != cast.to) {
+        out_.loading_live = std::max(out_.loading_live, live + cast.to);
+        fits = allocate(cast.to, last, stage);
+        allocator_.free(first[next]);
+        live += cast.to - cast.from;
+      } else {
+        last.push_back(first[next]);
+      }
+      first[next++] = CachingAllocator::none;
+    }
+    first.erase(std::remove(first.begin(), first.end(), CachingAllocator::none), first.end());
+    last.insert(last.end(), first.begin(), first.end());
+    held_[model.what] = std::move(last);
+    return fits;
+  }
+
+  void keep_peaks() {
+    out_.peak_allocated = std::max(out_.peak_allocated, allocator_.peak_allocated());
+    out_.peak_reserved = std::max(out_.peak_reserved, allocator_.peak_reserved());
+  }
 
   bool allocate(int64_t bytes, Blocks& blocks, const std::string& stage) {
     if (bytes == 0) return true;
@@ -93,39 +160,100 @@ class Runner {
     for (const CachingAllocator::Block block : blocks) allocator_.free(block);
     blocks.clear();
   }
+  void set_maker(std::string what) {
+    if (record_ == nullptr) return;
+    allocator_.set_maker({static_cast<int32_t>(record_->makers.size()), -1});
+    record_->makers.push_back({std::move(what), "", -1});
+  }
 
   // The first matrix product makes a handle of cuBLAS, which keeps its workspace.
-  bool take_cublas_workspace(const std::string& stage, int32_t first, int32_t end) {
-    if (!cublas_.empty()) return true;
-    const auto product = [&](const Op& op) { return info(op.kernel).kind == OpKind::matmul; };
-    const auto* const ops = trace_.ops.data();
-    if (std::none_of(ops + first, ops + end, product)) return true;
+  bool take_cublas_workspace(const std::string& stage, const AllocationProgram& program) {
+    if (!cublas_.empty() || !program.multiplies) return true;
     out_.cublas_workspace = stack_.cublas_workspace.value;
+    set_maker("workspace of cuBLAS");
     return allocate(out_.cublas_workspace, cublas_, stage);
   }
 
-  const Trace& trace_;
   const Stack& stack_;
   CachingAllocator allocator_;
+  AllocationRecord* record_;
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
+  int32_t failed_op_ = -1;
   RunReplay out_;
 };
 
-struct OpRange {
-  int32_t first = 0, end = 0;
-};
+// The run, stage by stage; ops of the stage number i are those of the maker (i, op).
+RunReplay replay(const AnalyticModel& model, const Trace& trace, StagePrograms& programs,
+                 const AllocatorSettings& settings, const std::string& only, AllocationRecord* record) {
+  const std::vector<Residence> residences = residences_in_order(trace);
+  const std::vector<const AllocationProgram*> stages = programs(model, trace);
+  Runner runner(programs.stack(), settings, record);
+  if (only.empty() && !runner.load(model.loading())) return runner.finish();
+  for (size_t i = 0; i < residences.size(); ++i) {
+    const Residence& residence = residences[i];
+    const std::string id(trace.scopes[static_cast<size_t>(residence.scope)].name);
+    if (!only.empty() && id != only) continue;
+    const Residents there = residents_of(model, id);
+    runner.begin_stage();
+    bool fits = runner.move_weights(there, id);
+    if (fits && residence.on_device) {
+      fits = runner.run(id, *stages[i], residence.given_bytes - there.bytes(), static_cast<int32_t>(i));
+    }
+    runner.end_stage(id);
+    if (fits) continue;
+    if (runner.failed_op() >= 0) {
+      Tracer unrolled;
+      trace_unrolled(model, unrolled);
+      const Trace& t = unrolled.trace();
+      const int32_t op = ops_within(t, residences_in_order(t)[i].scope).first + runner.failed_op();
+      const Op& failed = t.ops[static_cast<size_t>(op)];
+      runner.set_failed("aten." + std::string(info(failed.kernel).name), t.path(failed.scope));
+    }
+    break;
+  }
+  return runner.finish();
+}
 
-OpRange ops_within(const Trace& trace, int32_t scope) {
-  OpRange out;
-  const auto within = [&](const Op& op) { return trace.is_within(op.scope, scope); };
-  const Op* const first = std::find_if(trace.ops.begin(), trace.ops.end(), within);
-  out.first = static_cast<int32_t>(first - trace.ops.begin());
-  out.end = static_cast<int32_t>(std::find_if_not(first, trace.ops.end(), within) - trace.ops.begin());
-  return out;
+// Ops among the makers of a log become makers by their own number.
+void name_ops(const AnalyticModel& model, AllocationRecord& record) {
+  Tracer unrolled;
+  trace_unrolled(model, unrolled);
+  const Trace& t = unrolled.trace();
+  const std::vector<Residence> residences = residences_in_order(t);
+  std::vector<int32_t> first;
+  for (const Residence& residence : residences) first.push_back(ops_within(t, residence.scope).first);
+  std::map<std::pair<int32_t, int32_t>, int32_t> known;
+  const auto name = [&](AllocationMaker& maker) {
+    if (maker.op < 0) return;
+    const auto [at, is_new] = known.try_emplace({maker.of, maker.op}, static_cast<int32_t>(record.makers.size()));
+    if (is_new) {
+      const Op& op = t.ops[static_cast<size_t>(first[static_cast<size_t>(maker.of)] + maker.op)];
+      record.makers.push_back({"aten." + std::string(info(op.kernel).name), t.path(op.scope), maker.op});
+    }
+    maker = {at->second, -1};
+  };
+  for (AllocationLog::Event& event : record.log.events) name(event.maker);
+  for (AllocatorSegment& segment : record.log.segments) {
+    for (AllocatorBlock& block : segment.blocks) name(block.maker);
+  }
 }
 
 }  // namespace
+
+int64_t AllocationRecord::reserved() const {
+  int64_t out = 0;
+  for (const AllocatorSegment& segment : log.segments) out += segment.size;
+  return out;
+}
+
+int64_t AllocationRecord::allocated() const {
+  int64_t out = 0;
+  for (const AllocatorSegment& segment : log.segments) {
+    for (const AllocatorBlock& block : segment.blocks) out += block.allocated ? block.size : 0;
+  }
+  return out;
+}
 
 Residents residents_of(const AnalyticModel& model, const std::string& id) {
   for (const auto& stage : model.stages()) {
@@ -134,45 +262,42 @@ Residents residents_of(const AnalyticModel& model, const std::string& id) {
   return model.residents(*model.stages().front());
 }
 
+RunReplay replay_run(const AnalyticModel& model, const Trace& trace, StagePrograms& programs,
+                     const AllocatorSettings& settings, const std::string& only) {
+  return replay(model, trace, programs, settings, only, nullptr);
+}
+
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,
                      const std::string& only) {
   Tracer tracer;
-  tracer.unrolls = unrolled;
   model.trace(tracer);
-  const Trace& trace = tracer.trace();
-  std::vector<Residence> residences = trace.residences;
-  std::sort(residences.begin(), residences.end(),
-            [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
-  Runner runner(trace, stack, settings);
-  for (const Residence& residence : residences) {
-    const std::string id(trace.scopes[static_cast<size_t>(residence.scope)].name);
-    if (!only.empty() && id != only) continue;
-    const Residents there = residents_of(model, id);
-    runner.begin_stage();
-    bool fits = runner.move_weights(there, id);
-    if (fits && residence.on_device) {
-      const OpRange ops = ops_within(trace, residence.scope);
-      fits = runner.run(id, ops.first, ops.end, residence.given_bytes - there.bytes(), residence.streamed);
-    }
-    runner.end_stage(id);
-    if (!fits) break;
-  }
-  return runner.finish();
+  StagePrograms programs(stack);
+  return replay_run(model, tracer.trace(), programs, settings, only);
+}
+
+AllocationRecord record_run(const AnalyticModel& model, const Trace& trace, StagePrograms& programs,
+                            const AllocatorSettings& settings, const RunReplay& result, const std::string& only) {
+  AllocationRecord out;
+  out.log.last = result.fullest;
+  replay(model, trace, programs, settings, only, &out);
+  name_ops(model, out);
+  return out;
 }
 
 RunReplay replay_forward(const Stage& stage, const Stack& stack, const AllocatorSettings& settings) {
   Tracer tracer;
-  tracer.unrolls = unrolled;
+  tracer.unrolls = unrolled_loops;
   stage.trace_forward(tracer);
   const Trace& trace = tracer.trace();
-  Runner runner(trace, stack, settings);
+  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack);
+  Runner runner(stack, settings);
   const int64_t weights = stage.weight_and_buffer_bytes();
   Residents there;
-  there.list = {{stage.id(), weights, &stage.layer()}};
+  there.list = {{stage.id(), weights, &stage.layer(), {}}};
   bool fits = runner.move_weights(there, stage.id());
   for (int forward = 0; fits && forward < 2; ++forward) {
     runner.begin_stage();
-    fits = runner.run(stage.id(), 0, static_cast<int32_t>(trace.ops.size()), trace.given_bytes - weights);
+    fits = runner.run(stage.id(), program, trace.given_bytes - weights);
     if (forward == 1 || !fits) runner.end_stage(stage.id());
   }
   return runner.finish();

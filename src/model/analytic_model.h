@@ -13,6 +13,7 @@
 
 #include "base/fields.h"
 #include "layer/base_layer.h"
+#include "layer/offload.h"
 #include "layer/stage_cost.h"
 #include "model/report_vocabulary.h"
 #include "model/run_values.h"
@@ -41,6 +42,9 @@ class Stage : public StageCostMixin {
   // What the run adds to the KV cache.
   virtual int64_t kv_cache_bytes(const RunValues&) const { return 0; }
   int64_t kv_cache_bytes() const override { return kv_cache_bytes(run_); }
+
+  // How its weights come to the device while it runs; by default they are there.
+  virtual Offload offload(const RunValues&) const { return {}; }
 
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer, const RunValues& run) const = 0;
@@ -78,19 +82,30 @@ struct Resident {
   std::string what;  // "diffusion/dit"
   int64_t bytes = 0;
   const BaseLayer* layer = nullptr;  // whose; null where no twin of it is held
+  Offload offload = {};              // what of it is not there all the time
 };
 
 // What is on the device while a stage runs, beside its inputs and activations.
 struct Residents {
   std::vector<Resident> list;
   bool on_device = true;  // false: the stage runs on the host
-  bool streamed = false;  // of the stage's own weights a module's are there only while it runs
+  bool streamed = false;  // weights of the stage's own come and go while it runs (Stage::offload)
   // Weights that came onto the device, and that were copied back to the host, since the stage before; of the first one,
-  // what loading the models brought there is among it.
-  int64_t arriving_bytes = 0, leaving_bytes = 0;
+  // apart, what was there once the models were loaded.
+  int64_t arriving_bytes = 0, leaving_bytes = 0, loaded_bytes = 0;
   bool empties_cache = false;  // the code calls torch.cuda.empty_cache() after they left, before others come
 
   int64_t bytes() const;
+};
+
+// A model as it is loaded before the run.
+struct LoadedModel {
+  std::string what;  // as Resident::what
+  const BaseLayer* layer = nullptr;
+  // Of host memory: the most at once, with what is read of its files, and what of it stays until it is moved.
+  int64_t host_peak_bytes = 0, host_bytes = 0;
+  // It comes to the device in float32 and is cast there, tensor by tensor: `.cuda().to(torch.bfloat16)`.
+  bool cast_on_device = false;
 };
 
 class AnalyticModel : public StageCostMixin {
@@ -127,6 +142,8 @@ class AnalyticModel : public StageCostMixin {
   // What a run is the sum of: its cost that of all their forwards, its peak the highest beside what is resident then.
   virtual std::vector<const Stage*> parts() const;
 
+  // The models in the order in which they are loaded; empty where that is not known.
+  virtual std::vector<LoadedModel> loading() const { return {}; }
   // Weights and buffers on the device while a stage of a run runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running, const RunValues& run) const;
   Residents residents(const Stage& running) const { return residents(running, running.run()); }
@@ -148,8 +165,8 @@ class AnalyticModel : public StageCostMixin {
  private:
   // What trace() needs of residents(), which follows from the model alone: worked out once.
   struct Held {
-    int64_t bytes, arriving, leaving;
-    bool on_device, streamed;
+    int64_t bytes, arriving, leaving, loaded;
+    bool on_device, records_stream;
   };
   const std::vector<Held>& held_by_stage() const;  // as stages()
 

@@ -81,6 +81,9 @@ void write(const char* name, const TimeFigures& t, double unit, const char* suff
     out.field("clock_share", t.clock_share);
     out.field("tensor_tflops_per_s", t.flops_per_s / 1e12);
     out.field("mfu", t.mfu);
+    if (!t.copies_s || !t.copied_bytes) return;
+    out.field(key("weight_copies"), *t.copies_s * unit);
+    out.field("weight_copied_bytes", *t.copied_bytes);
   });
 }
 
@@ -326,6 +329,9 @@ class Reader {
     out.clock_share = number(t, "clock_share");
     out.flops_per_s = number(t, "tensor_tflops_per_s") * 1e12;
     out.mfu = number_or_null(t, "mfu");
+    if (!t.contains("weight_copied_bytes")) return out;
+    out.copies_s = seconds("weight_copies");
+    out.copied_bytes = count(t, "weight_copied_bytes");
     return out;
   }
 

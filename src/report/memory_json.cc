@@ -1,6 +1,7 @@
 #include "report/memory_json.h"
 
 #include "base/json.h"
+#include "memory/segment_map.h"
 
 namespace modelmeter {
 namespace {
@@ -54,6 +55,53 @@ Json json(const std::vector<DevicePart>& parts) {
   return out;
 }
 
+Json json(const LoadingMemory& l) {
+  if (l.what.empty()) return nullptr;
+  return {{"what", l.what},
+          {"live_bytes", l.live_bytes},
+          {"max_memory_allocated_bytes", l.allocated_bytes},
+          {"max_memory_reserved_bytes", l.reserved_bytes}};
+}
+
+Json json(const HostMemory& h) {
+  if (!h.known) return nullptr;
+  return {{"loading_weight_bytes", h.loading},
+          {"loading_what", h.loading_what},
+          {"running_weight_bytes", h.running},
+          {"pinned_weight_bytes", h.pinned}};
+}
+
+Json json_of_maker(const AllocationRecord& record, const AllocatorBlock& block) {
+  if (block.maker.of < 0) return nullptr;
+  const Allocated& made = record.makers[static_cast<size_t>(block.maker.of)];
+  Json out = {{"what", made.what}};
+  if (!made.scope.empty()) out["scope"] = made.scope;
+  return out;
+}
+
+// What the allocator holds where it is fullest.
+Json json(const AllocationRecord& record) {
+  const SegmentSums sums = sums_of(record.log.segments);
+  Json segments = Json::array();
+  for (const AllocatorSegment& segment : record.log.segments) {
+    Json blocks = Json::array();
+    for (const AllocatorBlock& block : segment.blocks) {
+      blocks.push_back({{"size", block.size},
+                        {"requested_size", block.requested},
+                        {"state", block.allocated ? "active_allocated" : "inactive"},
+                        {"made_by", json_of_maker(record, block)}});
+    }
+    segments.push_back({{"total_size", segment.size},
+                        {"segment_type", segment.small ? "small" : "large"},
+                        {"is_expandable", segment.expandable},
+                        {"stream", segment.stream},
+                        {"blocks", blocks}});
+  }
+  return {{"reserved_bytes", sums.reserved},          {"allocated_bytes", sums.allocated},
+          {"rounding_bytes", sums.rounding},          {"free_beside_allocated_bytes", sums.free_beside},
+          {"free_segment_bytes", sums.free_segments}, {"segments", segments}};
+}
+
 }  // namespace
 
 std::string memory_json(const MemoryReport& r) {
@@ -63,7 +111,7 @@ std::string memory_json(const MemoryReport& r) {
   for (const auto& [name, value] : r.runtime) {
     std::visit([&, &key = name](const auto& v) { runtime[key] = v; }, value);
   }
-  const Json out = {
+  Json out = {
       {"model", r.model},
       {"workload", r.workload},
       {"runtime", runtime},
@@ -80,7 +128,10 @@ std::string memory_json(const MemoryReport& r) {
         {"max_memory_reserved_bytes", r.device.max_memory_reserved()},
         {"outside_the_allocator", json(r.device.driver)},
         {"nvidia_smi_bytes", r.device.nvidia_smi()}}},
+      {"loading", json(r.loading)},
+      {"host", json(r.host)},
       {"notes", r.notes}};
+  if (r.record) out["reserved_at_peak"] = json(*r.record);
   return out.dump(2);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/format.h"
+#include "memory/segment_map.h"
 #include "report/memory_chart.h"
 #include "report/table.h"
 
@@ -12,6 +13,8 @@ namespace modelmeter {
 namespace {
 
 constexpr size_t most_tensors = 20;
+constexpr size_t most_segments = 12;
+constexpr int segment_columns = 32;
 constexpr int chart_labels = 14;        // columns beside the chart
 constexpr int64_t enough_percent = 95;  // of the activations at the peak
 
@@ -114,6 +117,63 @@ std::string device_table(const MemoryReport& r, const Scale& scale) {
   return table.markdown() + workspace_line(r);
 }
 
+// Of weights, on the host: while they are loaded and while the run has them wait there; what moves over the bus.
+std::string host_section(const MemoryReport& r, const Scale& scale) {
+  if (!r.host.known) return "";
+  std::string out =
+      fmt::format("\n## Weights on the host\n\nAt most {} while the models are loaded{}, {} while they run",
+                  scale.text(r.host.loading), r.host.loading == 0 ? "" : " (" + r.host.loading_what + ")",
+                  scale.text(r.host.running));
+  if (r.host.pinned > 0) out += fmt::format("; {} of it pinned", scale.text(r.host.pinned));
+  out += ".\n";
+  Table table({"Copied for", "To the device", "To the host"}, {Align::left, Align::right, Align::right});
+  bool any = false;
+  for (const StageMemory& s : r.stages) {
+    if (s.transfers.to_device == Count(0) && s.transfers.to_host == Count(0)) continue;
+    any = true;
+    table.add({s.id, scale.text(s.transfers.to_device), scale.text(s.transfers.to_host)});
+  }
+  return any ? out + "\n" + table.markdown() : out;
+}
+
+// What lies between allocated and reserved, and the segments in which most of it is.
+std::string segments_text(const AllocationRecord& record, const Scale& scale) {
+  const SegmentSums sums = sums_of(record.log.segments);
+  Table parts({"", "Bytes", "", "Segments"}, {Align::left, Align::right, Align::right, Align::right});
+  const auto part = [&](const char* name, int64_t bytes, int64_t segments) {
+    parts.add({name, grouped(bytes), scale.text(bytes), segments < 0 ? "" : grouped(segments)});
+  };
+  part("allocated", sums.allocated, -1);
+  part("of it rounding, rests not split off", sums.rounding, -1);
+  part("free beside what is alive", sums.free_beside, sums.held);
+  part("free segments, which go back if need be", sums.free_segments, sums.whole);
+  part("reserved", sums.reserved, sums.segments);
+  Table table({"Segment", "Free", "", "Largest alive in it", "", "in"},
+              {Align::right, Align::right, Align::left, Align::right, Align::left, Align::left});
+  const std::vector<size_t> order = by_free_bytes(record.log.segments);
+  int64_t rest = 0;
+  for (size_t i = 0; i < order.size(); ++i) {
+    const AllocatorSegment& segment = record.log.segments[order[i]];
+    if (i >= most_segments) {
+      rest += free_bytes(segment);
+      continue;
+    }
+    const AllocatorBlock* block = largest_block(segment);
+    const bool named = block != nullptr && block->maker.of >= 0;
+    const Allocated made = named ? record.makers[static_cast<size_t>(block->maker.of)] : Allocated();
+    table.add({scale.text(segment.size), scale.text(free_bytes(segment)), drawn(segment, segment_columns),
+               block == nullptr ? "nothing" : scale.text(block->size), made.what, made.scope});
+  }
+  std::string out = parts.markdown();
+  if (order.empty()) return out;
+  out += "\n" + table.markdown();
+  if (order.size() > most_segments) {
+    out += fmt::format("\n{} more with {} free. #: allocated, +: in part, .: free.\n", order.size() - most_segments,
+                       scale.text(rest));
+  }
+  return out;
+}
+
 std::string runtime_line(const MemoryReport& r) {
   std::string out;
   for (const auto& [name, value] : r.runtime) {
@@ -131,7 +191,13 @@ std::string memory_text(const MemoryReport& r, int width) {
   if (width > 0) chart.width = std::clamp(width - chart_labels, 10, chart.width);
   const StageMemory& peak = r.peak();
   std::string out = fmt::format("# Memory: {}, {}{}\n\n", r.model, r.workload, runtime_line(r));
-  out += fmt::format("The peak is {} in {}", scale.text(peak.live_bytes()), peak.id);
+  if (r.peaks_while_loading()) {
+    out += fmt::format(
+        "The peak is {} while {}: weights come in float32 and are cast on the device.\nIn the run it is {} in {}",
+        scale.text(r.loading.live_bytes), r.loading.what, scale.text(peak.live_bytes()), peak.id);
+  } else {
+    out += fmt::format("The peak is {} in {}", scale.text(peak.live_bytes()), peak.id);
+  }
   if (peak.peak.index >= 0) {
     out +=
         fmt::format(", right after {}{}", op_text(peak.peak), peak.peak.scope.empty() ? "" : " in " + peak.peak.scope);
@@ -140,6 +206,8 @@ std::string memory_text(const MemoryReport& r, int width) {
   out += "\n## Over the ops\n\n" + memory_chart(r, chart);
   out += "\n## Alive at the peak\n\n" + alive_table(r, scale);
   out += "\n## On a real device\n\n" + device_table(r, scale);
+  out += host_section(r, scale);
+  if (r.record) out += "\n## Where most is reserved\n\n" + segments_text(*r.record, scale);
   return out;
 }
 

@@ -64,7 +64,10 @@ struct TimeFigures {
   double launches = 0, clock_share = 1, host_s = 0;
   double flops_per_s = 0;     // of matrix units, over device_s
   std::optional<double> mfu;  // of the rate of bf16 at the sheet's clock, over wall_s
-  std::string bound;          // tensor, vector, memory, launch, or host where the host is what it waits for
+  // Of weights over the bus, loading apart; none where none are copied. What kernels hide of it is not in wall_s.
+  std::optional<double> copies_s;
+  std::optional<Count> copied_bytes;
+  std::string bound;  // tensor, vector, memory, launch, or host where the host is what it waits for
 };
 
 struct TimingStage {

@@ -33,6 +33,10 @@ TimeFigures time_figures(const StageTime& stage, const Machine& machine) {
   out.launches = stage.launches;
   out.clock_share = stage.clock;
   out.host_s = stage.host;
+  if (stage.copies > 0) {
+    out.copies_s = stage.copies;
+    out.copied_bytes = stage.copied;
+  }
   if (stage.part.device > 0) out.flops_per_s = stage.flops / stage.part.device;
   const TensorRate* rate = machine.device().find_rate("bf16");
   if (rate != nullptr && stage.wall > 0) out.mfu = stage.flops / stage.wall / rate->rate.value;

@@ -31,6 +31,23 @@ std::vector<std::string> row(const std::string& name, const TimeFigures& t) {
           maybe(t.usd, "{:.4f}")};
 }
 
+// Of offloading, where anything moves.
+std::string copies_table(const Timing& t) {
+  if (!t.total.copied_bytes) return "";
+  Table table({"Weights over the bus", "Bytes", "Time", "of Wall"},
+              {Align::left, Align::right, Align::right, Align::right});
+  const auto add = [&](const std::string& name, const TimeFigures& figures) {
+    if (!figures.copied_bytes) return;
+    const Scale scale = decimal_scale(*figures.copied_bytes, "B");
+    table.add({name, scale.text(*figures.copied_bytes), seconds_text(*figures.copies_s),
+               percent_text(figures.wall_s > 0 ? *figures.copies_s / figures.wall_s : 0)});
+  };
+  for (const TimingStage& s : t.stages) add(s.stage, s.total);
+  add("whole run", t.total);
+  return "\n" + table.markdown() +
+         "\nCopies beside kernels are hidden where those take longer; loading the models is not among them.\n";
+}
+
 std::string runs_table(const Timing& t) {
   Table table({"", "Wall", "nine in ten", "Device", "Host", "Bound", "TFLOP/s", "MFU", "Clock", "J", "USD"},
               {Align::left, Align::right, Align::right, Align::right, Align::right, Align::left, Align::right,
@@ -79,6 +96,7 @@ std::string timing_section(const Report& r) {
   const Timing& t = *r.timing;
   std::string out = fmt::format("## Time on {}\n\n", t.device);
   out += runs_table(t);
+  out += copies_table(t);
   out += fmt::format(
       "\nHost: {}; stack: {}. A time on the device is that of its kernels, one after another. `Bound` is what most of it "
       "waits for;\nspeed of light is the larger of FLOPs at the peak and compulsory bytes at the bandwidth of the sheet. "

@@ -34,11 +34,11 @@ class StageMemo {
 
   const Stage& stage() const { return tracer_.stage(); }
   // What one forward adds; valid until the next call. Errors as of a trace.
-  const StageResult& at(const RunValues& run, bool streamed);
+  const StageResult& at(const RunValues& run, Offload::Kind offload);
   const MemoStats& stats() const { return stats_; }
 
  private:
-  // The numbers that the stage depends on, in order, and whether its weights are streamed.
+  // The numbers that the stage depends on, in order, and how its weights are offloaded.
   struct Key {
     static constexpr size_t most = std::tuple_size_v<RunValues> + 1;
     std::array<int64_t, most> values{};
@@ -57,12 +57,12 @@ class StageMemo {
     std::optional<StagePolynomials> polynomials;
   };
 
-  Key key_of(const RunValues& run, bool streamed, bool without_lattice) const;
-  const StageResult& find(const Key& key, const RunValues& run, bool streamed);
+  Key key_of(const RunValues& run, Offload::Kind offload, bool without_lattice) const;
+  const StageResult& find(const Key& key, const RunValues& run, Offload::Kind offload);
   const StageResult& evaluate(Family& family, const RunValues& run);
-  Family& family_of(const RunValues& run, bool streamed);
+  Family& family_of(const RunValues& run, Offload::Kind offload);
   bool wants_fit(const Family& family) const;
-  bool fit(Family& family, const RunValues& run, bool streamed);
+  bool fit(Family& family, const RunValues& run);
 
   StageTracer tracer_;
   std::vector<Dependence> dependences_;

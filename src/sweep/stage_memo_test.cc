@@ -48,23 +48,25 @@ RunValues run_of(int64_t n, int64_t width) { return {n, width}; }
 
 StageResult traced(const Stage& stage, const RunValues& run) {
   StageTracer tracer(stage, {&stage});
-  return tracer.trace(run, false);
+  return tracer.trace(run);
 }
 
 // Of 100 runs, each compared with its trace.
 MemoStats stats_of(const MadeUp& stage) {
   StageMemo memo(stage, {&stage});
-  for (int64_t n = 100; n > 0; --n) EXPECT_EQ(memo.at(run_of(n, 8), false), traced(stage, run_of(n, 8))) << n;
+  for (int64_t n = 100; n > 0; --n)
+    EXPECT_EQ(memo.at(run_of(n, 8), Offload::Kind::none), traced(stage, run_of(n, 8))) << n;
   return memo.stats();
 }
 
 TEST(StageMemo, EqualNumbersAreTracedOnce) {
   const MadeUp stage(Odd::nothing, {{0}, {1}});
   StageMemo memo(stage, {&stage});
-  for (const int64_t n : {3, 3, 4, 3, 4}) EXPECT_EQ(memo.at(run_of(n, 8), false), traced(stage, run_of(n, 8)));
+  for (const int64_t n : {3, 3, 4, 3, 4})
+    EXPECT_EQ(memo.at(run_of(n, 8), Offload::Kind::none), traced(stage, run_of(n, 8)));
   EXPECT_EQ(memo.stats().traced, 2);
   EXPECT_EQ(memo.stats().known, 3);
-  EXPECT_EQ(memo.at(run_of(3, 9), false), traced(stage, run_of(3, 9)));
+  EXPECT_EQ(memo.at(run_of(3, 9), Offload::Kind::none), traced(stage, run_of(3, 9)));
   EXPECT_EQ(memo.stats().traced, 3);
 }
 
@@ -84,17 +86,16 @@ TEST(StageTracer, ReadsOffWhatAForwardAdds) {
   EXPECT_EQ(r.cost.flops_tensor, 2 * (2 * 4 * 4 * 3));
   EXPECT_EQ(r.cost.kernels, 2);
   EXPECT_EQ(r.peak_live, 4 * (4 * 4 + 4 * 3));
-  EXPECT_EQ(r.peak_with_streamed, 0);
   EXPECT_TRUE(r.held.empty());
 }
 
-// Streamed and not are kept apart.
-TEST(StageMemo, StreamedWeightsAreAnotherResult) {
+// Offloaded in one way and in another are kept apart.
+TEST(StageMemo, OffloadedIsAnotherResult) {
   const MadeUp stage(Odd::nothing, {{0}, {1}});
   StageMemo memo(stage, {&stage});
-  EXPECT_EQ(memo.at(run_of(4, 3), false).peak_with_streamed, 0);
-  EXPECT_EQ(memo.at(run_of(4, 3), true).peak_with_streamed, 4 * (4 * 4 + 4 * 3));
-  EXPECT_EQ(memo.at(run_of(4, 3), false).peak_with_streamed, 0);
+  for (const Offload::Kind kind : {Offload::Kind::none, Offload::Kind::modules, Offload::Kind::none}) {
+    memo.at(run_of(4, 3), kind);
+  }
   EXPECT_EQ(memo.stats().traced, 2);
   EXPECT_EQ(memo.stats().known, 1);
 }
@@ -103,7 +104,8 @@ TEST(StageMemo, StreamedWeightsAreAnotherResult) {
 TEST(StageMemo, OutsideOfTheRangeRunsAreTraced) {
   const MadeUp stage(Odd::nothing, {{0, 2, 10, 5, 50}, {1}});
   StageMemo memo(stage, {&stage});
-  for (int64_t n = 1; n <= 60; ++n) EXPECT_EQ(memo.at(run_of(n, 8), false), traced(stage, run_of(n, 8))) << n;
+  for (int64_t n = 1; n <= 60; ++n)
+    EXPECT_EQ(memo.at(run_of(n, 8), Offload::Kind::none), traced(stage, run_of(n, 8))) << n;
   EXPECT_EQ(memo.stats().evaluated, 9 - 3);  // 10, 15 … 50
 }
 
@@ -112,7 +114,8 @@ TEST(StageMemo, NumbersOfNoKnownFormMakeFamilies) {
   const MadeUp stage(Odd::nothing, square);
   StageMemo memo(stage, {&stage});
   for (int64_t n = 1; n <= 100; ++n) {
-    for (const int64_t width : {8, 16}) EXPECT_EQ(memo.at(run_of(n, width), false), traced(stage, run_of(n, width)));
+    for (const int64_t width : {8, 16})
+      EXPECT_EQ(memo.at(run_of(n, width), Offload::Kind::none), traced(stage, run_of(n, width)));
   }
   EXPECT_EQ(memo.stats().fits, 2);
   EXPECT_EQ(memo.stats().failed_fits, 0);
@@ -134,21 +137,21 @@ TEST(StageMemo, APeakOfAnotherFormIsNoticed) {
 TEST(StageMemo, SizesThatOverflowLeaveTheOthers) {
   const MadeUp stage(Odd::nothing, {{0, 2, 1, 1, 2'000'000'000}, {1}});
   StageMemo memo(stage, {&stage});
-  for (int64_t n = 1; n <= 10; ++n) EXPECT_EQ(memo.at(run_of(n, 8), false), traced(stage, run_of(n, 8)));
+  for (int64_t n = 1; n <= 10; ++n) EXPECT_EQ(memo.at(run_of(n, 8), Offload::Kind::none), traced(stage, run_of(n, 8)));
   EXPECT_EQ(memo.stats().failed_fits, 1);
-  EXPECT_THROW(memo.at(run_of(2'000'000'000, 8), false), Error);
-  EXPECT_EQ(memo.at(run_of(5, 8), false), traced(stage, run_of(5, 8)));
+  EXPECT_THROW(memo.at(run_of(2'000'000'000, 8), Offload::Kind::none), Error);
+  EXPECT_EQ(memo.at(run_of(5, 8), Offload::Kind::none), traced(stage, run_of(5, 8)));
 }
 
 TEST(StageMemo, MemoryIsBounded) {
   const MadeUp stage(Odd::nothing, {{0}, {1}});
   StageMemo memo(stage, {&stage});
   const auto runs = static_cast<int64_t>(StageMemo::most_results) + 10;
-  for (int64_t n = 1; n <= runs; ++n) memo.at(run_of(n, 1), false);
+  for (int64_t n = 1; n <= runs; ++n) memo.at(run_of(n, 1), Offload::Kind::none);
   EXPECT_EQ(memo.stats().traced, runs);
-  memo.at(run_of(1, 1), false);  // forgotten
+  memo.at(run_of(1, 1), Offload::Kind::none);  // forgotten
   EXPECT_EQ(memo.stats().traced, runs + 1);
-  memo.at(run_of(runs, 1), false);
+  memo.at(run_of(runs, 1), Offload::Kind::none);
   EXPECT_EQ(memo.stats().traced, runs + 1);
 }
 

@@ -8,8 +8,8 @@
 namespace modelmeter {
 namespace {
 
-constexpr size_t live_peak = 0, streamed_peak = 1, first_held = 2;  // places in Outline::peaks
-constexpr size_t input_sum = std::size(cost_sums);                  // in Outline::sums, behind those of Cost
+constexpr size_t live_peak = 0, first_held = 1;     // places in Outline::peaks
+constexpr size_t input_sum = std::size(cost_sums);  // in Outline::sums, behind those of Cost
 
 // Of the sequence of kernels and of the scopes around them, not of sizes and counts (FNV-1a).
 uint64_t hash_of_kernels(const Trace& trace) {
@@ -30,14 +30,14 @@ uint64_t hash_of_kernels(const Trace& trace) {
 }
 
 // Live memory right after an op is highest in its first execution or in its last.
-void add_live(const Trace& trace, const Op& op, const Rise& rise, int64_t weights, std::vector<Int128>& out) {
+void add_live(const Trace& trace, const Op& op, const Rise& rise, std::vector<Int128>& out) {
   if (op.last < 0) {
-    out.push_back(Int128{op.live} + rise.all + weights);
+    out.push_back(Int128{op.live} + rise.all);
     return;
   }
   const int64_t last = trace.last_ops[static_cast<size_t>(op.last)].live;
-  out.push_back(Int128{op.live} + rise.outside_growing + weights);
-  out.push_back(Int128{last} + rise.outside_growing + weights);
+  out.push_back(Int128{op.live} + rise.outside_growing);
+  out.push_back(Int128{last} + rise.outside_growing);
 }
 
 }  // namespace
@@ -55,20 +55,16 @@ void StageTracer::for_each_held(const std::function<void(size_t part, int64_t by
   }
 }
 
-StageResult StageTracer::trace(const RunValues& run, bool streamed) {
+StageResult StageTracer::trace(const RunValues& run) {
   tracer_->clear();
-  tracer_->share_calls(!streamed);  // streamed weights are counted kernel by kernel
+  tracer_->share_calls(true);
   stage_.trace_forward(*tracer_, run);
-  Trace& trace = tracer_->trace();
+  const Trace& trace = tracer_->trace();
   roll_up(trace, rollup_);
   StageResult out;
   out.cost = rollup_.total();
   out.peak_live = rollup_.peak_live;
   out.input_bytes = trace.given_bytes - stage_.weight_and_buffer_bytes();
-  if (streamed) {
-    trace.residences = {{0, 0, true, true}};
-    out.peak_with_streamed = rollup_.peak_live_bytes(trace);
-  }
   for_each_held([&](size_t part, int64_t bytes) {
     out.held.resize(part_ids_.size());
     out.held[part] = std::max(out.held[part], bytes);
@@ -76,7 +72,7 @@ StageResult StageTracer::trace(const RunValues& run, bool streamed) {
   return out;
 }
 
-StageTracer::Outline StageTracer::outline(const RunValues& run, bool streamed) {
+StageTracer::Outline StageTracer::outline(const RunValues& run) {
   tracer_->clear();
   tracer_->share_calls(false);
   stage_.trace_forward(*tracer_, run);
@@ -88,12 +84,9 @@ StageTracer::Outline StageTracer::outline(const RunValues& run, bool streamed) {
   out.sums.push_back(Int128{trace.given_bytes - stage_.weight_and_buffer_bytes()});
   out.peaks.resize(first_held);
   const std::vector<Rise> rise = rises(trace);
-  const std::vector<int64_t> weights = streamed ? streamed_weights(trace) : std::vector<int64_t>();
   for (size_t i = 0; i < trace.ops.size(); ++i) {
     const Op& op = trace.ops[i];
-    const auto scope = static_cast<size_t>(op.scope);
-    add_live(trace, op, rise[scope], 0, out.peaks[live_peak]);
-    if (streamed) add_live(trace, op, rise[scope], weights[scope], out.peaks[streamed_peak]);
+    add_live(trace, op, rise[static_cast<size_t>(op.scope)], out.peaks[live_peak]);
   }
   for_each_held([&](size_t part, int64_t bytes) {
     out.peaks.resize(first_held + part_ids_.size());
@@ -143,12 +136,11 @@ std::optional<std::vector<Polynomial>> fit_each(const Lattice& lattice, const st
 
 }  // namespace
 
-std::optional<StagePolynomials> StagePolynomials::fit(StageTracer& tracer, const Lattice& lattice, RunValues run,
-                                                      bool streamed) {
+std::optional<StagePolynomials> StagePolynomials::fit(StageTracer& tracer, const Lattice& lattice, RunValues run) {
   std::vector<StageTracer::Outline> nodes;
   for (size_t i = 0; i < lattice.nodes(); ++i) {
     lattice.move_to(i, run);
-    nodes.push_back(tracer.outline(run, streamed));
+    nodes.push_back(tracer.outline(run));
     if (!alike(nodes.front(), nodes.back())) return std::nullopt;
   }
   StagePolynomials out(lattice);
@@ -160,18 +152,18 @@ std::optional<StagePolynomials> StagePolynomials::fit(StageTracer& tracer, const
     if (!peaks) return std::nullopt;
     out.peaks_.push_back(highest_of(std::move(*peaks)));
   }
-  if (!out.holds(tracer, nodes.front(), run, streamed)) return std::nullopt;
+  if (!out.holds(tracer, nodes.front(), run)) return std::nullopt;
   return out;
 }
 
-bool StagePolynomials::holds(StageTracer& tracer, const StageTracer::Outline& node, RunValues run, bool streamed) {
+bool StagePolynomials::holds(StageTracer& tracer, const StageTracer::Outline& node, RunValues run) {
   StageResult fitted;
   static constexpr std::initializer_list<double> places[] = {{0.03, 0.2, 0.1}, {0.3, 0.02, 0.15, 0.01}, {1.0}};
   for (const std::initializer_list<double> shares : places) {
     lattice_.move_to(shares, run);
-    if (!alike(node, tracer.outline(run, streamed))) return false;
+    if (!alike(node, tracer.outline(run))) return false;
     evaluate(run, fitted);
-    if (!(fitted == tracer.trace(run, streamed))) return false;
+    if (!(fitted == tracer.trace(run))) return false;
   }
   return true;
 }
@@ -186,7 +178,6 @@ void StagePolynomials::evaluate(const RunValues& run, StageResult& out) {
     return static_cast<int64_t>(most);
   };
   out.peak_live = highest(live_peak);
-  out.peak_with_streamed = highest(streamed_peak);
   out.held.resize(peaks_.size() - first_held);
   for (size_t i = 0; i < out.held.size(); ++i) out.held[i] = highest(first_held + i);
 }

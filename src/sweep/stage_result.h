@@ -17,8 +17,7 @@ namespace modelmeter {
 
 struct StageResult {
   Cost cost;
-  int64_t peak_live = 0;           // above weights, buffers and inputs
-  int64_t peak_with_streamed = 0;  // the same with the weights that are streamed through, where they are
+  int64_t peak_live = 0;  // above inputs and the weights and buffers that are there all the time
   int64_t input_bytes = 0;
   std::vector<int64_t> held;  // while each part of the run runs (AnalyticModel::parts); empty where it calls none
 
@@ -32,18 +31,17 @@ class StageTracer {
   StageTracer(const Stage& stage, const std::vector<const Stage*>& all);
 
   const Stage& stage() const { return stage_; }
-  // streamed: its weights are on the device only while their module runs.
-  StageResult trace(const RunValues& run, bool streamed);
+  StageResult trace(const RunValues& run);
 
   // The same kernel by kernel: sums, and every candidate for each of the peaks.
   struct Outline {
     uint64_t kernels = 0;  // equal for runs of the same kernels in the same scopes
     std::vector<Int128> sums;
-    // Live memory by what it is a candidate for: the peak, the peak with streamed weights, what is held while each part
-    // runs (nothing where the stage calls none).
+    // Live memory by what it is a candidate for: the peak, what is held while each part runs (nothing where the stage
+    // calls none).
     std::vector<std::vector<Int128>> peaks;
   };
-  Outline outline(const RunValues& run, bool streamed);
+  Outline outline(const RunValues& run);
 
  private:
   // Of the last trace, call by call: what is held while the part runs.
@@ -61,7 +59,7 @@ class StagePolynomials {
   // Fits and checks: the same kernels at every node, at the last place and at two between, and there the figures that a
   // trace gives. Nothing where that does not hold; Error where a trace there is one, as for sizes that overflow.
   // Numbers outside of the lattice are those of `run`.
-  static std::optional<StagePolynomials> fit(StageTracer& tracer, const Lattice& lattice, RunValues run, bool streamed);
+  static std::optional<StagePolynomials> fit(StageTracer& tracer, const Lattice& lattice, RunValues run);
 
   // run: covered by the lattice.
   void evaluate(const RunValues& run, StageResult& out);
@@ -69,7 +67,7 @@ class StagePolynomials {
  private:
   explicit StagePolynomials(const Lattice& lattice) : lattice_(lattice) {}
   // Whether it gives what traces give, at places that it was not made from.
-  bool holds(StageTracer& tracer, const StageTracer::Outline& node, RunValues run, bool streamed);
+  bool holds(StageTracer& tracer, const StageTracer::Outline& node, RunValues run);
 
   Lattice lattice_;
   std::vector<Polynomial> sums_;

@@ -98,7 +98,7 @@ const SweepModel::Residence& SweepModel::residence(const RunValues& run) {
   for (const size_t value : values) out.values.push_back(run[value]);
   for (const Stage* part : parts_) {
     const Residents there = model_->residents(*part, run);
-    out.parts.push_back({there.bytes(), there.on_device, there.streamed});
+    out.parts.push_back({there.bytes(), there.on_device, part->offload(run).kind});
     out.most_bytes = std::max(out.most_bytes, out.parts.back().bytes);
   }
   return residences_.emplace_back(std::move(out));
@@ -113,8 +113,7 @@ Totals SweepModel::add_up(const RunValues& run) {
   results_.clear();
   forwards_.clear();
   for (size_t i = 0; i < parts_.size(); ++i) {
-    const Resident& resident = there.parts[i];
-    const StageResult& result = memos_[i].at(run, resident.on_device && resident.streamed);
+    const StageResult& result = memos_[i].at(run, there.parts[i].offload);
     forwards_.push_back(parts_[i]->forwards(run));
     cost.add(result.cost.times(forwards_.back()));
     activation_peak = std::max(activation_peak, result.peak_live);
@@ -149,7 +148,7 @@ int64_t SweepModel::highest_live(const Residence& there) const {
     const StageResult& result = *results_[i];
     const int64_t held = held_while(i);
     const int64_t beside = resident.on_device ? std::max(result.input_bytes, held) : held;
-    const int64_t own = !resident.on_device ? 0 : resident.streamed ? result.peak_with_streamed : result.peak_live;
+    const int64_t own = resident.on_device ? result.peak_live : 0;
     const int64_t given = checked_add(resident.bytes, beside, live_memory);
     highest = std::max(highest, checked_add(given, own, live_memory));
   }

@@ -27,7 +27,8 @@ class SweepModel {
   // What is on the device while a part runs, beside its inputs and activations.
   struct Resident {
     int64_t bytes;
-    bool on_device, streamed;
+    bool on_device;
+    Offload::Kind offload;
   };
   // By the numbers of the run that it follows from.
   struct Residence {

@@ -12,6 +12,9 @@ enum class KernelShape : uint8_t { memory, gemm, attention, convolution, small, 
 
 enum class Sorts : uint8_t { none, all, top_k };
 
+// Host memory that a copy is from or to. Small ones of a forward's inputs and results are not told apart.
+enum class BusMemory : uint8_t { any, pinned, pageable_source, pageable_target };
+
 struct DeviceKernel {
   KernelShape shape = KernelShape::small;
   MemoryClass memory = MemoryClass::vectorized;
@@ -28,9 +31,10 @@ struct DeviceKernel {
   bool three_d = false, pointwise = false;
   bool patches = false;  // few input channels, padded for matrix units
   bool causal = false, masked = false;
-  bool splits = true;          // whether FlashAttention may split the keys: not where sequences are packed (varlen)
-  Sorts sorts = Sorts::none;   // of a small kernel, rows of `width`
-  const char* attention = "";  // "flash", "cudnn", "efficient"
+  bool splits = true;         // whether FlashAttention may split the keys: not where sequences are packed (varlen)
+  Sorts sorts = Sorts::none;  // of a small kernel, rows of `width`
+  BusMemory host_memory = BusMemory::any;  // of a transfer
+  const char* attention = "";              // "flash", "cudnn", "efficient"
 
   double bytes() const { return read + written; }
 };

@@ -28,7 +28,8 @@ KernelTime small_time(const DeviceKernel& kernel, const Machine& machine) {
 KernelTime transfer_time(const DeviceKernel& kernel, const Machine& machine) {
   KernelTime t;
   t.fixed = transfer_fixed;
-  if (machine.device().pcie_bandwidth.known()) t.memory = kernel.written / machine.device().pcie_bandwidth.value;
+  const double rate = machine.bus(kernel.host_memory);
+  if (rate > 0) t.memory = kernel.written / rate;
   t.light = t.memory;
   return t;
 }

@@ -108,6 +108,12 @@ class Launcher {
     DeviceKernel& k = out_.emplace_back();
     k.shape = KernelShape::transfer;
     k.written = count(op_.output(0).bytes);
+    const Storage *source = op_.input(op_.inputs - 1).storage, *target = op_.output(0).storage;
+    if (source == nullptr || target == nullptr) return;
+    if (source->role == streamed_role) k.host_memory = BusMemory::pageable_target;
+    if (target->role != streamed_role) return;
+    const bool pinned = source->role == pinned_role || source->role == pinned_anew_role;
+    k.host_memory = pinned ? BusMemory::pinned : BusMemory::pageable_source;
   }
 
   // Elements read out of order cost as much as a strided copy's.
@@ -338,9 +344,9 @@ class Launcher {
   }
 
   void add_gemm() {
-    const TensorMeta &a = op_.input(op_.inputs - 2), &b = op_.input(op_.inputs - 1);
+    const TensorMeta& a = op_.input(op_.inputs - 2);
     const int rank = a.sizes.rank();
-    add_gemm_of(rank == 3 ? count(a.sizes[0]) : 1, count(a.sizes[rank - 2]), count(b.sizes[rank - 1]),
+    add_gemm_of(rank == 3 ? count(a.sizes[0]) : 1, count(a.sizes[rank - 2]), count(op_.output(0).sizes[rank - 1]),
                 count(a.sizes[rank - 1]), a.dtype);
   }
 
@@ -451,7 +457,8 @@ const char* precision_of(DType dtype, bool tf32) {
   switch (dtype) {
     case DType::bfloat16: return "bf16";
     case DType::float16: return "fp16";
-    case DType::float8_e4m3fn: return "fp8";
+    case DType::float8_e4m3fn:
+    case DType::float8_e5m2: return "fp8";
     case DType::int8: return "int8";
     case DType::float32: return tf32 ? "tf32" : "";
     default: return "";

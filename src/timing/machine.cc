@@ -43,6 +43,17 @@ double Machine::memory_latency(double bytes, double cold) const {
   return latency * std::min(1.0, moved / latency_bytes) + drain * share;
 }
 
+double Machine::bus(BusMemory memory) const {
+  const double link = device_.pcie_bandwidth.value, pinned = link * host_.pinned_share;
+  switch (memory) {
+    case BusMemory::any: return link;
+    case BusMemory::pinned: return pinned;
+    case BusMemory::pageable_source: return std::min(pinned, host_.pageable_to_device);
+    case BusMemory::pageable_target: return std::min(pinned, host_.pageable_to_host);
+  }
+  return link;
+}
+
 double Machine::tensor_rate(const std::string& precision) const {
   const double clock_of_rate = device_.tensor_clock.known() ? device_.tensor_clock.value : clock();
   return device_.rate(precision).rate.value * clock() / clock_of_rate;

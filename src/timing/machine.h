@@ -6,6 +6,7 @@
 #include "hardware/device.h"
 #include "hardware/host.h"
 #include "hardware/kernel_stack.h"
+#include "timing/device_kernel.h"
 
 namespace modelmeter {
 
@@ -30,6 +31,9 @@ class Machine {
   double memory_seconds(double bytes, double cold) const;
   // s until the first of them come from device memory and the last have gone there.
   double memory_latency(double bytes, double cold) const;
+
+  // B/s of copies between host and device; 0 where the device's file does not give the link.
+  double bus(BusMemory memory) const;
 
   double sms() const { return device_.sm_count.value; }
   double clock() const { return device_.boost_clock.value; }

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "cost/executions.h"
+#include "cost/weight_transfers.h"
 #include "timing/launches.h"
 #include "timing/roofline.h"
 
@@ -80,7 +82,8 @@ struct TimedOp {
   int32_t scope;
   double times;        // executions
   double host;         // s, of one execution
-  bool waits = false;  // the host reads what it gives
+  bool waits = false;  // the host reads what it gives, or waits for its copy
+  double beside = 0;   // s of all its executions, of a copy on a stream of its own
 };
 
 class StageTimer {
@@ -94,7 +97,10 @@ class StageTimer {
     StageTime stage;
     stage.stage = trace().scopes[static_cast<size_t>(residence.scope)].name;
     stage.on_device = residence.on_device;
+    records_stream_ = residence.records_stream;
     if (residence.on_device) {
+      move_weights(residence, stage);
+      find_groups(first, end);
       for (size_t i = first; i < end; ++i) add(i, stage);
       finish(stage);
     }
@@ -103,6 +109,26 @@ class StageTimer {
 
  private:
   const Trace& trace() const { return trace_; }
+
+  // What moves before the stage runs, tensor by tensor from and to pageable memory.
+  void move_weights(const Residence& residence, StageTime& stage) {
+    const double in = machine_.bus(BusMemory::pageable_source), out = machine_.bus(BusMemory::pageable_target);
+    if (in == 0 || ideal()) return;
+    stage.copied = Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
+    stage.moves =
+        static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
+    stage.copies = stage.moves;
+  }
+
+  // The ops before which a group of weights that came on a stream goes.
+  void find_groups(size_t first, size_t end) {
+    goes_.clear();
+    for (size_t i = first; i < end; ++i) {
+      const Op& op = trace().ops[i];
+      if (op.stream == copy_stream && is_weight_transfer(trace(), op))
+        goes_.insert(trace().output(op, 0).storage->died);
+    }
+  }
 
   void add(size_t index, StageTime& stage) {
     const Op& op = trace().ops[index];
@@ -126,9 +152,27 @@ class StageTimer {
       stage.launches += times;
     }
     timed.waits = transfer == Transfer::to_host || op.kernel == Kernel::nonzero;
+    if (is_weight_transfer(trace(), op)) add_copy(op, timed, stage);
     const OpCost cost = cost_of(trace(), op);
     stage.flops += static_cast<double>(cost.flops_tensor) * times;
     ops_.push_back(timed);
+  }
+
+  // Its time is that of the copy alone where that is beside the kernels; else the host waits for it. Where memory is
+  // pinned for each copy the host copies the weights there first.
+  void add_copy(const Op& op, TimedOp& timed, StageTime& stage) {
+    double seconds = 0;
+    for (size_t i = timed.first; i < timed.end; ++i) seconds += kernels_[i].time.seconds(1) * kernels_[i].times;
+    stage.copied += Count(trace().output(op, 0).bytes) * executions_[static_cast<size_t>(op.scope)];
+    stage.copies += seconds;
+    if (!ideal() && trace().input(op, 0).storage->role == pinned_anew_role) {
+      timed.host += static_cast<double>(trace().output(op, 0).bytes) / machine_.host().pageable_to_device;
+    }
+    timed.waits = op.stream != copy_stream;
+    if (timed.waits) return;
+    timed.beside = seconds;
+    kernels_.resize(timed.first);
+    timed.end = timed.first;
   }
 
   bool ideal() const { return trace().execution == Execution::ideal; }
@@ -159,28 +203,43 @@ class StageTimer {
         part.by_bound[static_cast<size_t>(bound_of(t, clock))] += seconds;
       }
       out_.scopes[static_cast<size_t>(op.scope)].add(part);
-      out_.ops[op.index] = op.times > 0 ? part.device / op.times : 0;
+      out_.ops[op.index] = op.times > 0 ? (part.device + op.beside) / op.times : 0;
       stage.part.add(part);
       queue(op, part.device, stage);
     }
     flush(stage);
-    stage.wall = std::max(host_end_, device_end_);
+    stage.wall = std::max({host_end_, device_end_, copies_end_}) + stage.moves;
     add_interval(stage);
     if (device.power) stage.joules = stage.part.joules + device.power->idle.value * stage.wall;
-    host_end_ = device_end_ = 0;
+    host_end_ = device_end_ = copies_end_ = 0;
+    copying_ = false;
   }
 
-  // --- the two queues ---
+  // --- the queues ---
 
   void queue(const TimedOp& op, double device, StageTime& stage) {
+    const bool copies = op.beside > 0;
+    if ((copies && !copying_) || goes_.count(static_cast<int32_t>(op.index)) != 0) wait_for_group(stage);
+    copying_ = copies;
     if (op.times != group_times_) flush(stage);
     group_times_ = op.times;
     group_host_ += op.host * op.times;
+    if (copies) {
+      copies_end_ = std::max(copies_end_, host_end_) + op.beside;
+      return;
+    }
     group_device_ += device;
     last_ = op.times > 0 ? device / op.times : 0;
     if (!op.waits) return;
     flush(stage);
     host_end_ = std::max(host_end_, device_end_);
+  }
+
+  // Before the kernels of the next group are launched: its weights are there, and those of the group before have gone.
+  void wait_for_group(StageTime& stage) {
+    flush(stage);
+    host_end_ = std::max(host_end_, copies_end_);
+    if (!records_stream_) host_end_ = std::max(host_end_, device_end_);
   }
 
   void flush(StageTime& stage) {
@@ -215,7 +274,9 @@ class StageTimer {
   std::vector<TimedKernel> kernels_;
   std::vector<TimedOp> ops_;
   std::vector<DeviceKernel> scratch_;
-  double host_end_ = 0, device_end_ = 0;
+  std::unordered_set<int32_t> goes_;
+  bool records_stream_ = false, copying_ = false;
+  double host_end_ = 0, device_end_ = 0, copies_end_ = 0;
   double group_times_ = 0, group_host_ = 0, group_device_ = 0, last_ = 0;
 };
 
@@ -257,6 +318,9 @@ StageTime RunTime::total() const {
     out.joules += s.joules;
     out.launches += s.launches;
     out.flops += s.flops;
+    out.copied += s.copied;
+    out.copies += s.copies;
+    out.moves += s.moves;
     out.clock += s.clock * s.part.device;
     seconds += s.part.device;
   }

@@ -7,8 +7,11 @@
 // Kernels that run one after another equally often (a block's, times 40) are taken together: the host is through after
 // times x its time for them, the device after times x its own or when the last launch has come, whichever is later.
 // Where something grows with the iteration (a KV cache), kernels are timed at up to 33 iterations and joined by
-// Simpson's rule. A stage has one clock. Stages on the host's CPU are not timed; nor are first calls (loading kernels,
-// cuBLAS and cuDNN handles), nor the allocator.
+// Simpson's rule. Weights that come while a model runs are copied either in their turn, and the host waits for each, or
+// on a stream beside the kernels: the host waits for a group's copies before it launches its kernels, and for the
+// kernels before it lets go of the weights (unless record_stream). Weights that move between stages come first: the
+// stage's wall time has them. A stage has one clock. Stages on the host's CPU are not timed; nor are first calls
+// (loading kernels, cuBLAS and cuDNN handles), nor the allocator.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +49,10 @@ struct StageTime {
   double joules = 0;          // with the idle device while it runs
   double clock = 1;           // share of the highest
   double launches = 0;
-  double flops = 0;  // of matrix units
+  double flops = 0;   // of matrix units
+  Count copied = 0;   // bytes of weights over the bus, but for loading
+  double copies = 0;  // s that they take, some of it beside kernels
+  double moves = 0;   // s of it before the stage runs
 
   bool host_bound() const { return host > part.device; }
 };

@@ -57,7 +57,10 @@ void add_sizes(const Shape& sizes, Signature& out) {
 }
 
 void add_operand(const TensorMeta& t, Signature& out) {
-  const uint64_t cold = t.storage->born < 0 ? 1 : 0, place = static_cast<uint64_t>(t.storage->place);
+  const uint64_t place = static_cast<uint64_t>(t.storage->place);
+  const char* const role = t.storage->role;
+  const uint64_t cold = (t.storage->born < 0 ? 1 : 0) + (role == streamed_role ? 2 : 0) +
+                        (role == pinned_role ? 4 : 0) + (role == pinned_anew_role ? 8 : 0);
   const uint64_t kind = static_cast<uint64_t>(t.dtype) | word(t.sizes.rank()) << 8 | cold << 16 | place << 24 |
                         (t.contiguous() ? 0 : uint64_t{1} << 32);
   out.add(kind, word(t.bytes));
@@ -67,7 +70,7 @@ void add_operand(const TensorMeta& t, Signature& out) {
 
 // What its time follows from, but for how often it runs.
 void add_op(const Trace& trace, const Op& op, Signature& out) {
-  const uint64_t flags = (op.causal ? 1 : 0) + (op.tf32 ? 2 : 0);
+  const uint64_t flags = (op.causal ? 1 : 0) + (op.tf32 ? 2 : 0) + (op.stream == copy_stream ? 4 : 0);
   const uint64_t head =
       static_cast<uint64_t>(op.kernel) | uint64_t{op.inputs} << 8 | uint64_t{op.outputs} << 16 | flags << 24;
   out.add(head, word(op.input_bytes));  // an input that stands there twice is read once
@@ -109,7 +112,9 @@ const std::vector<StageTime>& RunTimer::operator()(const Trace& trace, const std
     signature.fold();
   }
   for (size_t i = 0; i < residences_.size(); ++i) {
-    signatures[i].add(static_cast<uint64_t>(trace.execution), residences_[i].on_device ? 1 : 0);
+    signatures[i].add(static_cast<uint64_t>(trace.execution),
+                      (residences_[i].on_device ? 1 : 0) + (residences_[i].records_stream ? 2 : 0));
+    signatures[i].add(word(residences_[i].arriving_bytes), word(residences_[i].leaving_bytes));
     signatures[i].fold();
   }
   stages_.clear();

@@ -28,7 +28,7 @@ Tensor repeat(int64_t n, Tensor state, Body body) {
     tracer.leave();
     const bool steady = same_layout(state, next);
     state = std::move(next);
-    if (tracer.folds && steady && tracer.live() == live) {
+    if (tracer.folds && !tracer.unrolls_layers && steady && tracer.live() == live) {
       tracer.trace().scopes[static_cast<size_t>(scope)].count = n - i;
       tracer.trace().carried.push_back({scope, found, state.meta().storage});
       break;
@@ -65,7 +65,9 @@ class Loop {
 
   void begin();
   bool end();  // whether the iteration was steady
-  bool folds(int64_t n) const { return tracer_.folds && n > tracer_.unrolls; }
+  bool folds(int64_t n) const {
+    return tracer_.folds && n > tracer_.unrolls && !(tracer_.unrolls_layers && state_.growing.empty());
+  }
   void fold(int64_t times);  // counts it so often
   void begin_last();         // makes `growing` what the last iteration finds
   void end_last();

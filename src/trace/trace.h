@@ -71,9 +71,10 @@ struct Residence {
   int32_t scope;
   int64_t given_bytes;    // weights, buffers and inputs on the device
   bool on_device = true;  // false: it runs on the host, and its activations are there
-  bool streamed = false;  // weights of a module are on the device only while it runs (Scope::own_weights)
-  // Weights copied to the device and back to the host before it runs; cost/weight_transfers.h has all of its copies.
-  int64_t arriving_bytes = 0, leaving_bytes = 0;
+  // Weights copied to the device and back to the host before it runs, from and to pageable memory; of the first, also
+  // those that loading the models brought there. Copies while it runs are ops (cost/weight_transfers.h).
+  int64_t arriving_bytes = 0, leaving_bytes = 0, loaded_bytes = 0;
+  bool records_stream = false;  // the host does not wait for kernels before it lets go of the weights that they read
 };
 
 // What a growing repetition carries on: its size in the last one.
@@ -107,6 +108,11 @@ struct SharedCall {
 
 // Which memories a copy is between.
 enum class Transfer : uint8_t { none, to_device, to_host };
+
+// Of weights that come while a model runs (layer/offload.h): the role of their storages on the device, and of those on
+// the host that are pinned, all the time or for each copy anew. Copies that run beside the kernels are on a stream.
+inline constexpr char streamed_role[] = "weights", pinned_role[] = "pinned", pinned_anew_role[] = "pinned anew";
+inline constexpr uint8_t copy_stream = 1;
 
 // What runs `count` times is recorded once, as it runs first. Where something grows with the repetition, it grows by
 // the same amount each time: of an op whose operands grow, the last repetition is recorded too (`Op::last`), sizes and

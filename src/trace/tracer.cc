@@ -47,6 +47,8 @@ void Tracer::clear() {
   context = {};
   folds = true;
   unrolls = 0;
+  unrolls_layers = false;
+  hooks = nullptr;
   parts = nullptr;
   live_ = 0;
   scope_ = 0;

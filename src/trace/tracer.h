@@ -17,6 +17,19 @@
 
 namespace modelmeter {
 
+// What runs around the calls of modules, as hooks of torch.nn.Module do: before the forward, and after it while its
+// arguments are still there. Both are called in the module's scope.
+class ModuleHooks {
+ public:
+  ModuleHooks() = default;
+  virtual ~ModuleHooks() = default;
+  ModuleHooks(const ModuleHooks&) = delete;
+  ModuleHooks& operator=(const ModuleHooks&) = delete;
+
+  virtual void before_forward(const void* module, int64_t index) = 0;
+  virtual void after_forward(const void* module, int64_t index) noexcept = 0;
+};
+
 class Tracer {
  public:
   Tracer() { clear(); }
@@ -53,6 +66,9 @@ class Tracer {
   // Loops of up to so many iterations are traced in full all the same, but for the repetition of what is alike from the
   // first (repeat(), repeat_alike()): for readers that follow each allocation.
   int64_t unrolls = 0;
+  // Whether layers that are alike are traced one by one: what hooks do depends on which of them it is.
+  bool unrolls_layers = false;
+  ModuleHooks* hooks = nullptr;
 
   // Tensors. A new one is contiguous unless strides are given.
   Tensor parameter(const Shape& sizes, DType dtype) { return make(sizes, dtype, Place::given); }

@@ -45,7 +45,8 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   }
   check_images(config.child("workload"));
   if (metadata_.has_transformer && runs("diffusion")) check_blocks(config);
-  read_groups(config);
+  check_block_swap(config.child("runtime"));
+  read_groups(config, files);
   read_rules();
   if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   read_sizes(config);
@@ -109,6 +110,22 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
       .error(fmt::format("of {} blocks number {} is to have a VACE block beside it", architecture_.num_layers,
                          architecture_.vace_layers.back()),
              {"transformer.vace_layers=[0,...] says which have one"});
+}
+
+void Wan2_1Model::check_block_swap(const config::View& runtime) {
+  const int64_t swapped = runtime_.block_swap;
+  if (swapped == 0) return;
+  if (!runs("diffusion")) {
+    throw runtime.at("block_swap").error("blocks of the transformer are swapped, and this run has none");
+  }
+  if (swapped > architecture_.num_layers) {
+    throw runtime.at("block_swap")
+        .error(
+            fmt::format("{} blocks are to be swapped, and the transformer has {}", swapped, architecture_.num_layers));
+  }
+  notes_.push_back(fmt::format(
+      "runtime.block_swap: blocks are swapped as ComfyUI-WanVideoWrapper does it; {} itself has no such setting",
+      runtime_.code_base->name));
 }
 
 bool Wan2_1Model::runs(const char* stage) const {
@@ -296,6 +313,11 @@ void Wan2_1Model::add(Role role, std::string id, BoundModel model, std::function
   WanStageOptions options{role, std::move(id)};
   options.depends_on = dependences(role, *runtime_.code_base, rules_.patch_size, runtime_.vae_tiling);
   options.forwards = std::move(forwards);
+  if (role != Role::text_encoder || !runtime_.t5_cpu) {
+    options.offload = [this, role](Residency residency) {
+      return runtime_.code_base->offload(role, residency, runtime_);
+    };
+  }
   stages_.push_back(std::make_unique<WanStage>(std::move(options), std::move(model), run_));
 }
 
@@ -316,6 +338,7 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
 void Wan2_1Model::add_text_encoder() {
   add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
       [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
+  for (std::string& note : text_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
   }
@@ -323,6 +346,7 @@ void Wan2_1Model::add_text_encoder() {
 
 void Wan2_1Model::add_image_encoder() {
   add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
+  for (std::string& note : image_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
 }
 
 // Of the first forward there is nothing to reuse.
@@ -382,6 +406,7 @@ void Wan2_1Model::add_diffusion() {
       notes_.push_back(fmt::format("{} of {} forwards of {} run without their blocks, by runtime.step_cache",
                                    skipped(run_), all(run_), id));
     }
+    for (std::string& note : o.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
     if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
     metadata_.weights.reset();  // compared once
   };
@@ -537,11 +562,16 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
 
 Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) const {
   const auto residency = static_cast<Residency>(RunSizes::of(run).residency);
-  const std::vector<Residents> all =
-      runtime_.code_base->residents(stages_, {residency, runtime_.t5_cpu, architecture_.generation, variant_->task});
+  const std::vector<Residents> all = runtime_.code_base->residents(
+      stages_, {residency, runtime_.t5_cpu, architecture_.generation, variant_->task, run});
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
   return all[at];
+}
+
+std::vector<LoadedModel> Wan2_1Model::loading() const {
+  return runtime_.code_base->loading(
+      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task, run_.values()});
 }
 
 int64_t Wan2_1Model::held_bytes(const Stage& running) const {

@@ -39,6 +39,7 @@ class Wan2_1Model : public AnalyticModel {
   std::optional<RunValues> run_of(std::span<const int64_t> settings) const override;
   using AnalyticModel::residents;
   Residents residents(const Stage& running, const RunValues& run) const override;
+  std::vector<LoadedModel> loading() const override;
   std::vector<size_t> residents_depend_on() const override { return {run_value::residency}; }
   int64_t held_bytes(const Stage& running) const override;
 
@@ -46,7 +47,9 @@ class Wan2_1Model : public AnalyticModel {
   // In groups.cc.
   void read_transformer(const config::View& transformer);
   void read_block(const config::View& block, std::vector<std::string>& changes);
-  void read_groups(const config::View& config);
+  void read_groups(const config::View& config, const DataFiles& files);
+  void read_storage(const config::View& config, const DataFiles& files);
+  void check_storage(const config::View& group, const WeightStorage& storage) const;
   void read_text_encoder(const config::View& text);
   void read_image_encoder(const config::View& image);
   void read_vae(const config::View& vae);
@@ -55,6 +58,7 @@ class Wan2_1Model : public AnalyticModel {
   void read_sizes(const config::View& config);
   void check_sizes(const config::View& config) const;
   void check_blocks(const config::View& config) const;
+  void check_block_swap(const config::View& runtime);
   void check_channels(const config::View& config) const;
   void note_format(const DataFiles& files);
   void check_supported(const config::View& workload);

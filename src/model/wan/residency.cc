@@ -39,8 +39,21 @@ Residents Device::residents(Beside beside) const {
     const BaseLayer* layer = &stage->layer();
     const auto listed = [&](const Resident& r) { return r.layer == layer; };
     if (!holds(*layer) || std::any_of(out.list.begin(), out.list.end(), listed)) continue;
-    out.list.push_back({stage->id(), stage->weight_and_buffer_bytes(), layer});
+    const Offload offload = stage->offload(run_);
+    const int64_t bytes = offload.active() ? resident_bytes(*layer, offload) : stage->weight_and_buffer_bytes();
+    if (bytes > 0) out.list.push_back({stage->id(), bytes, layer, offload});
     if (beside != nullptr) beside(*stage, out.list);
+  }
+  return out;
+}
+
+std::vector<const Stage*> models_of(const Stages& stages, std::initializer_list<Role> roles) {
+  std::vector<const Stage*> out;
+  for (const Role role : roles) {
+    for (const auto& stage : stages) {
+      const auto same = [&](const Stage* known) { return &known->layer() == &stage->layer(); };
+      if (role_of(*stage) == role && std::none_of(out.begin(), out.end(), same)) out.push_back(stage.get());
+    }
   }
   return out;
 }

@@ -13,6 +13,7 @@ const char* name_of(Residency residency) {
     case Residency::all: return "all";
     case Residency::offload: return "offload";
     case Residency::sequential: return "sequential";
+    case Residency::group: return "group";
   }
   return "";
 }
@@ -123,14 +124,62 @@ void read_tiles(const config::View& view, Runtime& r) {
                          r.tiles.stride[0], r.tiles.stride[1]));
 }
 
+// The arguments of diffusers' apply_group_offloading(). They may stand there unused, as a configuration has them all.
+void read_group_offload(const config::View& view, Runtime& r) {
+  if (!view.has("group_offload")) return;
+  const config::View group = view.at("group_offload");
+  group.require_known_keys(
+      {"offload_type", "num_blocks_per_group", "use_stream", "record_stream", "low_cpu_mem_usage"});
+  if (group.has("offload_type")) {
+    r.group_by_leaves = group.get_choice("offload_type", {"block_level", "leaf_level"}) == "leaf_level";
+  }
+  if (group.has("num_blocks_per_group")) r.blocks_per_group = group.get_positive<int64_t>("num_blocks_per_group");
+  r.use_stream = group.get_or<bool>("use_stream", false);
+  r.record_stream = group.get_or<bool>("record_stream", false);
+  r.low_cpu_mem_usage = group.get_or<bool>("low_cpu_mem_usage", false);
+  const std::pair<const char*, bool> set[] = {{"offload_type", r.group_by_leaves},
+                                              {"num_blocks_per_group", r.blocks_per_group != 1},
+                                              {"use_stream", r.use_stream},
+                                              {"record_stream", r.record_stream},
+                                              {"low_cpu_mem_usage", r.low_cpu_mem_usage}};
+  for (const auto& [key, is_set] : set) {
+    if (is_set && r.residency != Residency::group) {
+      throw group.at(key).error("it says how groups are offloaded, and nothing is", {"runtime.residency=group"});
+    }
+  }
+  if (r.record_stream && !r.use_stream) {
+    throw group.at("record_stream").error("diffusers refuses record_stream without use_stream");
+  }
+  if (r.low_cpu_mem_usage && !r.use_stream) {
+    throw group.at("low_cpu_mem_usage").error("memory is pinned only with use_stream: it changes nothing");
+  }
+  if (r.use_stream && !r.group_by_leaves && r.blocks_per_group > 1) {
+    throw group.at("num_blocks_per_group").error("with use_stream diffusers makes it 1");
+  }
+}
+
+void read_block_swap(const config::View& view, Runtime& r) {
+  if (view.has("block_swap")) r.block_swap = view.get_non_negative<int64_t>("block_swap");
+  if (view.has("prefetch_blocks")) r.prefetch_blocks = view.get_non_negative<int64_t>("prefetch_blocks");
+  if (r.prefetch_blocks > 0 && r.block_swap == 0) {
+    throw view.at("prefetch_blocks").error("no block is swapped", {"runtime.block_swap=N swaps the last N"});
+  }
+  if (r.block_swap > 0 && (r.residency == Residency::sequential || r.residency == Residency::group)) {
+    throw view.at("block_swap")
+        .error(fmt::format("residency={} moves the blocks already", name_of(r.residency)),
+               {"residency=all or offload"});
+  }
+}
+
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
-  view.require_known_keys(
-      {"implementation",  "execution",      "attention",        "cfg",        "scheduler",         "shift",
-       "boundary",        "expert_steps",   "guidance_scale",   "step_cache", "attention_density", "weight_dtype",
-       "autocast",        "autocast_dtype", "residency",        "t5_cpu",     "vae_tiling",        "vae_tile_size",
-       "vae_tile_stride", "vae_slicing",    "allow_unsupported"});
+  view.require_known_keys({"implementation",    "execution",      "attention",         "cfg",
+                           "scheduler",         "shift",          "boundary",          "expert_steps",
+                           "guidance_scale",    "step_cache",     "attention_density", "weight_dtype",
+                           "autocast",          "autocast_dtype", "residency",         "t5_cpu",
+                           "vae_tiling",        "vae_tile_size",  "vae_tile_stride",   "vae_slicing",
+                           "allow_unsupported", "group_offload",  "block_swap",        "prefetch_blocks"});
   Runtime r;
   r.code_base = &code_base_named(view);
   const std::vector<std::pair<std::string, std::string>> sdpa = {{"sdpa", "flash"}, {"flash_attn", "flash"}};
@@ -148,11 +197,13 @@ Runtime Runtime::read(const config::View& view) {
   }
   r.autocast.dtype = dtype_or(view, "autocast_dtype", dtypes, DType::bfloat16);
   if (view.has("residency")) {
-    const std::string name = view.get_choice("residency", {"all", "offload", "sequential"});
-    for (const Residency residency : {Residency::offload, Residency::sequential}) {
+    const std::string name = view.get_choice("residency", {"all", "offload", "sequential", "group"});
+    for (const Residency residency : {Residency::offload, Residency::sequential, Residency::group}) {
       if (name == name_of(residency)) r.residency = residency;
     }
   }
+  read_group_offload(view, r);
+  read_block_swap(view, r);
   r.t5_cpu = view.get_or<bool>("t5_cpu", false);
   r.vae_tiling = view.get_or<bool>("vae_tiling", false);
   read_tiles(view, r);
@@ -162,6 +213,15 @@ Runtime Runtime::read(const config::View& view) {
   return r;
 }
 
+Offload block_swap(Role role, const Runtime& runtime) {
+  Offload out;
+  if (role != Role::transformer || runtime.block_swap == 0) return out;
+  out.kind = Offload::Kind::block_swap;
+  out.blocks = runtime.block_swap;
+  out.prefetch = runtime.prefetch_blocks;
+  return out;
+}
+
 Fields Runtime::fields() const {
   Fields out = {{"implementation", std::string(code_base->name)},
                 {"attention", std::string(name_of(attention))},
@@ -169,6 +229,14 @@ Fields Runtime::fields() const {
                 {"weight_dtype", std::string(torch_name(weight_dtype))}};
   if (autocast.enabled) out.emplace_back("autocast_dtype", std::string(torch_name(autocast.dtype)));
   out.emplace_back("residency", std::string(name_of(residency)));
+  if (residency == Residency::group) {
+    std::string how = group_by_leaves ? "leaf_level" : fmt::format("block_level, {} a group", blocks_per_group);
+    if (use_stream) how += record_stream ? ", stream recorded" : ", stream";
+    if (low_cpu_mem_usage) how += ", pinned for each copy";
+    out.emplace_back("group_offload", std::move(how));
+  }
+  if (block_swap > 0) out.emplace_back("block_swap", block_swap);
+  if (prefetch_blocks > 0) out.emplace_back("prefetch_blocks", prefetch_blocks);
   out.emplace_back("t5_cpu", t5_cpu);
   out.emplace_back("vae_tiling", vae_tiling);
   if (vae_tiling && !(tiles == Tiles())) {

@@ -22,6 +22,11 @@ struct Runtime {
   DType weight_dtype = DType::float32;  // of the transformer
   Autocast autocast;                    // of the transformer
   Residency residency = Residency::all;
+  // Of residency group, as diffusers' apply_group_offloading() has it.
+  bool group_by_leaves = false;
+  int64_t blocks_per_group = 1;
+  bool use_stream = false, record_stream = false, low_cpu_mem_usage = false;
+  int64_t block_swap = 0, prefetch_blocks = 0;  // of the transformer's blocks those that wait on the host, and ahead
   bool t5_cpu = false;
   bool vae_tiling = false, vae_slicing = false;
   Tiles tiles;
@@ -29,12 +34,16 @@ struct Runtime {
 
   // implementation; attention ("flash", "math"); cfg; scheduler ("unipc", "dpm++", "euler", "lcm"); shift; boundary;
   // expert_steps; guidance_scale; step_cache, from 0 to below 1; attention_density, above 0 to 1; weight_dtype (null:
-  // the code base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential");
-  // t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a number or [height, width]), vae_slicing; allow_unsupported.
-  // Errors at the key: what it cannot be, and what the code base lacks.
+  // the code base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential",
+  // "group"); group_offload.{offload_type, num_blocks_per_group, use_stream, record_stream, low_cpu_mem_usage};
+  // block_swap, prefetch_blocks; t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a number or [height, width]),
+  // vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code base lacks.
   static Runtime read(const config::View& runtime);
   Fields fields() const;  // for reports
 };
+
+// Of the transformer, where blocks of it are swapped; none of the other models are.
+Offload block_swap(Role role, const Runtime& runtime);
 
 const char* name_of(Residency residency);
 const char* name_of(Scheduler scheduler);

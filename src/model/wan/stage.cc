@@ -80,6 +80,10 @@ int64_t WanStage::forwards(const RunValues& run) const {
   return options_.forwards ? options_.forwards(RunSizes::of(run)) : 1;
 }
 
+Offload WanStage::offload(const RunValues& run) const {
+  return options_.offload ? options_.offload(static_cast<Residency>(RunSizes::of(run).residency)) : Offload();
+}
+
 SamplingStage::SamplingStage(const CodeBase& code_base, const SamplingOptions& options, const RunSizes& run)
     : WanStage({Role::sampling, "diffusion/sampling", dependences(Role::sampling, code_base, options.patch_size, false),
                 [one = code_base.one_video_at_a_time](const RunSizes& r) { return one ? r.batch : 1; }},

@@ -20,6 +20,7 @@ struct WanStageOptions {
   std::string id;
   std::vector<Dependence> depends_on = {};
   std::function<int64_t(const RunSizes&)> forwards = {};  // of the model in one run; none: one
+  std::function<Offload(Residency)> offload = {};         // of its weights; none: they are there
 };
 
 class WanStage : public Stage {
@@ -32,6 +33,7 @@ class WanStage : public Stage {
   std::vector<Dependence> depends_on() const override { return options_.depends_on; }
   using Stage::forwards;
   int64_t forwards(const RunValues& run) const override;
+  Offload offload(const RunValues& run) const override;
   void forward(Tracer& tracer, const RunValues& run) const override { model_.forward(tracer, RunSizes::of(run)); }
 
  private:

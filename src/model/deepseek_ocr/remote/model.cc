@@ -11,7 +11,7 @@ namespace modelmeter::deepseek_ocr::remote {
 
 Runtime Runtime::read(const config::View& config) {
   const config::View runtime = config.child("runtime"), decoder = config.child("decoder"), head = config.child("head");
-  runtime.require_known_keys({"implementation", "execution", "attention", "precision", "sampling"});
+  runtime.require_known_keys({"implementation", "execution", "attention", "precision", "sampling", "torch_dtype"});
   decoder.require_known_keys({"num_hidden_layers", "routing", "tokens_per_expert"});
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
@@ -21,6 +21,10 @@ Runtime Runtime::read(const config::View& config) {
                     : AttentionImplementation::flash_attention_2;
   r.autocast = choice_or_alias(runtime, "precision", {"autocast", "bf16"},
                                {{"bfloat16", "bf16"}, {"torch.bfloat16", "bf16"}}) == "autocast";
+  if (runtime.has("torch_dtype")) {
+    r.loads_float32 = choice_or_alias(runtime, "torch_dtype", {"float32", "bfloat16"},
+                                      {{"torch.float32", "float32"}, {"torch.bfloat16", "bfloat16"}}) == "float32";
+  }
   r.sampling = runtime.get_or<bool>("sampling", false);
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
   const std::string routing = decoder.get_choice("routing", {"uniform", "worst", "best"});
@@ -197,6 +201,17 @@ int64_t DeepSeekOCR::vision_parameters() const {
   const int64_t newline_and_separator = 2 * architecture().n_embed;
   return body.sam_model().parameter_count() + body.vision_model().parameter_count() +
          body.projector().parameter_count() + newline_and_separator;
+}
+
+// transformers 4.46.3: without low_cpu_mem_usage the model is made first, then its file is read whole beside it.
+std::vector<LoadedModel> DeepSeekOCR::loading() const {
+  if (by_stages()) return {};
+  const std::vector<Resident> there = residents(*stages().front()).list;
+  const int64_t file = model_->parameter_bytes();
+  const int64_t made =
+      runtime_.loads_float32 ? checked_mul(model_->parameter_count(), 4, "the weights in host memory") : file;
+  return {{there.front().what, model_.get(), checked_add(made, file, "the weights in host memory"), 0,
+           runtime_.loads_float32}};
 }
 
 }  // namespace modelmeter::deepseek_ocr::remote

@@ -13,7 +13,9 @@ namespace modelmeter::deepseek_ocr::remote {
 
 struct Runtime {
   AttentionImplementation attention = AttentionImplementation::flash_attention_2;  // of the decoder
-  bool autocast = true;   // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
+  bool autocast = true;  // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
+  // from_pretrained() gives float32 unless it is told a dtype: the README's recipe, which casts on the device.
+  bool loads_float32 = true;
   bool sampling = false;  // with what generate() runs between two forwards
   bool last_logits_only = false;
   Routing routing = Routing::uniform;
@@ -35,6 +37,7 @@ class DeepSeekOCR : public AnalyticOcr {
   std::vector<Setting> settings() const override;
   ReportNames names() const override;
   void describe(const Stage& stage, Recording& header) const override;
+  std::vector<LoadedModel> loading() const override;
 
   const DeepseekOCRForCausalLM& model() const { return *model_; }
   const Architecture& architecture() const { return model_->architecture(); }

@@ -9,6 +9,8 @@ const CodeBase& code_base();
 
 // What is on the device while each stage runs: pipe.to("cuda"), enable_model_cpu_offload or
 // enable_sequential_cpu_offload.
+Offload offload(Role role, Residency residency, const Runtime& runtime);
+std::vector<LoadedModel> loading(const Stages& stages, const ResidencyRules& rules);
 std::vector<Residents> residents(const Stages& stages, const ResidencyRules& rules);
 
 }  // namespace modelmeter::wan::diffusers

@@ -8,6 +8,7 @@ namespace modelmeter::wan::official {
 const CodeBase& code_base();
 
 // What is on the device while each stage runs: the constructors and generate(), for the first video of a process.
+std::vector<LoadedModel> loading(const Stages& stages, const ResidencyRules& rules);
 std::vector<Residents> residents(const Stages& stages, const ResidencyRules& rules);
 
 }  // namespace modelmeter::wan::official
