@@ -21,13 +21,27 @@ constexpr Lever levers[] = {
     {"implementation", "runtime.implementation", "diffusers", "diffusers' code in place of the official one"},
     {"implementation", "runtime.implementation", "official", "the official code in place of diffusers'"},
     {"weight_dtype", "runtime.weight_dtype", "bfloat16", "weights are rounded to bfloat16"},
+    // Weight formats (docs/formats.md): one of 8 bits, one of 4.
+    {"transformer.weight_format", "transformer.weight_format", "fp8_e4m3",
+     "the transformer's weights are kept as float8 and cast when they are used: rounded to 8 bits without a scale"},
+    {"transformer.weight_format", "transformer.weight_format", "gguf_q4_k",
+     "the transformer's weights are kept in 4.5 bits (GGUF Q4_K) and unpacked when they are used: small changes of the "
+     "picture are reported"},
     {"residency", "runtime.residency", "offload", "models wait on the host and come when they run"},
     {"residency", "runtime.residency", "sequential", "each module's weights come when it runs"},
     {"t5_cpu", "runtime.t5_cpu", "true", "the text encoder runs on the CPU"},
     {"vae_tiling", "runtime.vae_tiling", "true", "the autoencoder works in tiles, which are blended"},
 };
 
+// What has no format says nothing of it; "none" where it could have one.
 std::string value_of(const AnalyticModel& model, const std::string& field) {
+  if (field == "transformer.weight_format") {
+    const Fields fields = model.runtime_fields();
+    const auto has = [&](const char* name) {
+      return std::any_of(fields.begin(), fields.end(), [&](const auto& f) { return f.first == name; });
+    };
+    if (!has("transformer.weight_format")) return has("weight_dtype") ? "none" : "";
+  }
   for (const auto& [name, value] : model.runtime_fields()) {
     if (name != field) continue;
     if (const auto* text = std::get_if<std::string>(&value)) return *text;

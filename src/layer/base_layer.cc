@@ -201,8 +201,8 @@ void BaseLayer::add_up() {
   size_ = {};
   own_bytes_ = 0;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Parameter& p = parameters_[i];
-    int64_t bytes = p.bytes;
+    Parameter& p = parameters_[i];
+    int64_t& bytes = p.bytes;
     if (i == 0 && !stored_.empty()) {
       bytes = 0;
       for (const Stored& s : stored_) bytes = checked_add(bytes, s.bytes, "the size of the weights");

@@ -304,7 +304,7 @@ StoredAs WeightStorage::of(const BaseLayer& layer, const std::string& path) cons
   return out;
 }
 
-void WeightStorage::apply(BaseLayer& root, const std::string& inside) const {
+void WeightStorage::apply(BaseLayer& root, const std::vector<std::string>& inside) const {
   if (!any()) return;
   std::set<std::string> unknown(keep_modules.begin(), keep_modules.end());
   unknown.insert(lora_targets.begin(), lora_targets.end());
@@ -322,8 +322,15 @@ void WeightStorage::apply(BaseLayer& root, const std::string& inside) const {
                             root.class_name(), *unknown.begin()),
                 {}, name_notes(*unknown.begin(), names));
   }
-  root.store([&](const BaseLayer& layer, const std::string& path) {
-    const bool there = inside.empty() || path.compare(0, inside.size(), inside) == 0;
+  apply_to_part(root, inside);
+}
+
+void WeightStorage::apply_to_part(BaseLayer& part, const std::vector<std::string>& inside) const {
+  if (!any()) return;
+  part.store([&](const BaseLayer& layer, const std::string& path) {
+    const bool there = inside.empty() || std::any_of(inside.begin(), inside.end(), [&](const std::string& above) {
+                         return path.compare(0, above.size() + 1, above + ".") == 0;
+                       });
     return there ? of(layer, path) : StoredAs();
   });
 }

@@ -41,9 +41,11 @@ struct WeightStorage {
   std::vector<std::string> lora_targets;
 
   bool any() const { return format != nullptr || !by_tensor.empty() || lora_rank > 0; }
-  // Keeps the layer's tree so. `inside`: only modules below this path. Error for a name of the configuration that no
-  // module has.
-  void apply(BaseLayer& root, const std::string& inside = "") const;
+  // Keeps the layer's tree so. `inside`: only modules below these paths; none: all. Error for a name of the
+  // configuration that no module has.
+  void apply(BaseLayer& root, const std::vector<std::string>& inside = {}) const;
+  // The same of a part of a model, which may lack what is named.
+  void apply_to_part(BaseLayer& part, const std::vector<std::string>& inside = {}) const;
   std::string name() const;                                     // "gguf_q4_k", or "" where it is kept as its dtype
   std::vector<std::string> notes(const BaseLayer& root) const;  // for reports, once it is applied
 

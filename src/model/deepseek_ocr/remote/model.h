@@ -13,14 +13,18 @@ namespace modelmeter::deepseek_ocr::remote {
 
 struct Runtime {
   AttentionImplementation attention = AttentionImplementation::flash_attention_2;  // of the decoder
-  bool autocast = true;   // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
-  bool sampling = false;  // with what generate() runs between two forwards
+  bool autocast = true;           // torch.autocast(bfloat16), as infer() runs the model
+  DType dtype = DType::bfloat16;  // of the weights
+  bool sampling = false;          // with what generate() runs between two forwards
   bool last_logits_only = false;
   Routing routing = Routing::uniform;
   std::vector<int64_t> tokens_per_expert;  // of a stage that runs by itself, in place of routing; or empty
 
   // The runtime, decoder and head nodes of the configuration.
   static Runtime read(const config::View& config);
+
+ private:
+  void read_precision(const config::View& runtime);
 };
 
 class DeepSeekOCR : public AnalyticOcr {
@@ -45,6 +49,7 @@ class DeepSeekOCR : public AnalyticOcr {
  private:
   const BaseLayer& layer() const override { return *model_; }
   const DecoderArchitecture& decoder() const override { return architecture().decoder; }
+  DType weight_dtype() const override { return runtime_.dtype; }
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "clip_vit_l"; }
   void read_batch(const RunSizes& run) const override;
@@ -55,6 +60,7 @@ class DeepSeekOCR : public AnalyticOcr {
   void add_routing_note();
 
   Runtime runtime_;
+  Storage storage_;
   std::unique_ptr<DeepseekOCRForCausalLM> model_;
 };
 
