@@ -34,7 +34,7 @@ class BaseLayer {
     std::string name;
     TensorSpec spec;
     bool persistent;       // false: a buffer that the checkpoint does not hold
-    int64_t numel, bytes;  // as it is kept
+    int64_t numel, bytes;  // of the tensor that the forward computes with
   };
   struct Child {
     std::string name;

@@ -97,6 +97,7 @@ std::vector<TensorSpec> four_bit_tensors(const WeightFormat& format, int64_t n) 
 }  // namespace
 
 int64_t TensorSpec::bytes() const {
+  if (kept_bytes != 0) return kept_bytes;
   return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
 }
 

@@ -30,8 +30,9 @@ namespace modelmeter {
 struct TensorSpec {
   Shape sizes;
   DType dtype = DType::float32;
+  int64_t kept_bytes = 0;  // of a parameter that is kept in another format than its dtype; 0: the dtype's
 
-  int64_t bytes() const;
+  int64_t bytes() const;  // as it is kept
 };
 
 enum class WeightFormatKind : uint8_t {

@@ -74,8 +74,8 @@ class Pages {
       for (const BaseLayer::Parameter& p : node.layer->parameters()) {
         out += fmt::format("- {} `{}`: {} {}", p.persistent ? "parameter" : "buffer", p.name, p.spec.sizes.to_string(),
                            short_name(p.spec.dtype));
-        const bool own = p.bytes == p.spec.bytes();
-        out += own ? "\n" : fmt::format(", kept as {} ({} bytes)\n", node.layer->weight_format()->name, p.bytes);
+        const bool own = p.spec.kept_bytes == 0;
+        out += own ? "\n" : fmt::format(", kept as {} ({} bytes)\n", node.layer->weight_format()->name, p.spec.bytes());
       }
     }
     return out;

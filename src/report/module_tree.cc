@@ -356,7 +356,7 @@ class TreeBuilder {
     for (const BaseLayer::Parameter& p : node.layer->parameters()) {
       if (!p.persistent) continue;
       count = checked_add(count, p.spec.sizes.numel(), parameters_overflow);
-      bytes = checked_add(bytes, p.bytes, parameters_overflow);
+      bytes = checked_add(bytes, p.spec.bytes(), parameters_overflow);
     }
     return {checked_mul(count, node.copies, parameters_overflow), checked_mul(bytes, node.copies, parameters_overflow)};
   }
