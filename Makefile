@@ -1,7 +1,7 @@
 # make demo      installs what is missing, builds, analyses Wan2.1-T2V-14B and shows the summary
 # make test      the same up to the whole test suite
-# make check     what CI runs: the format, clang-tidy, the suite built by clang, under sanitizers, and by gcc without a warning;
-#                each also by itself: make format, tidy, clang, asan
+# make check     what CI runs: the format, clang-tidy, the suite built by clang under sanitizers, and by gcc without a warning;
+#                each also by itself: make format, tidy, asan
 # make reference WAN_REPO=DIR WAN22_REPO=DIR DEEPSEEK_CODE=DIR
 #                records tests/reference from PyTorch again and compares; needs a network, python3.11-venv, 8 GB of disk
 #                (16 GB with DEEPSEEK_CODE, which needs another transformers). WAN_REPO and WAN22_REPO are checkouts of Wan,
@@ -13,7 +13,7 @@ PRESET ?= release
 WERROR ?= OFF
 BUILD := build/$(PRESET)
 
-.PHONY: demo test check format tidy clang asan bench reference build deps check-deps install clean
+.PHONY: demo test check format tidy asan bench reference build deps check-deps install clean
 
 demo: build
 	$(BUILD)/modelmeter analyze --config-name wan2_1_t2v_14b workload=wan2-1-720p-81f
@@ -24,7 +24,6 @@ test: build
 check: check-deps
 	$(MAKE) format
 	$(MAKE) tidy
-	$(MAKE) clang
 	$(MAKE) asan
 	$(MAKE) test WERROR=ON
 
@@ -35,10 +34,10 @@ tidy: check-deps
 	cmake --preset tidy
 	cmake --build --preset tidy
 
-clang asan: check-deps
-	cmake --preset $@
-	cmake --build --preset $@
-	ctest --preset $@
+asan: check-deps
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --preset asan
 
 bench: build
 	$(BUILD)/bench/modelmeter_bench

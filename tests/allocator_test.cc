@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <map>
 #include <set>
 #include <string>
 
@@ -16,6 +15,7 @@
 #include "memory/allocation_replay.h"
 #include "memory/caching_allocator.h"
 #include "memory/run_replay.h"
+#include "verify/allocator_log.h"
 
 namespace modelmeter {
 namespace {
@@ -36,80 +36,6 @@ nlohmann::json read_gzipped(const fs::path& path) {
   }
   return nlohmann::json::parse(all);
 }
-
-class Replay {
- public:
-  explicit Replay(const nlohmann::json& log) : log_(log), allocator_(default_stack().allocator) {
-    add_what_was_there();
-  }
-
-  CachingAllocator& allocator() { return allocator_; }
-
-  void play(const nlohmann::json& event) {
-    const std::string& what = event[0];
-    const std::string& address = event[2];
-    if (what == "segment_alloc") allocator_.place_next_segment(std::stoll(address, nullptr, 16));
-    if (what == "alloc") blocks_[address] = allocator_.allocate(event[1].get<int64_t>());
-    if (what != "free_completed") return;
-    allocator_.free(blocks_.at(address));
-    blocks_.erase(address);
-  }
-
- private:
-  // Allocations older than the log (workspaces of cuBLAS that a run before it left): blocks at the end that no event
-  // made, in segments that none took.
-  void add_what_was_there() {
-    std::multiset<int64_t> taken, made;
-    std::map<std::string, int64_t> live;
-    for (const auto& event : log_["events"]) {
-      if (event[0] == "segment_alloc") taken.insert(event[1].get<int64_t>());
-      if (event[0] == "alloc") live[event[2]] = event[1].get<int64_t>();
-      if (event[0] == "free_completed") live.erase(event[2]);
-    }
-    for (const auto& [address, bytes] : live) made.insert(bytes);
-    std::vector<int64_t> older;
-    for (const auto& segment : log_["segments"]) {
-      for (const auto& block : segment["blocks"]) {
-        if (block[2] != "active_allocated") continue;
-        const auto found = made.find(block[1].get<int64_t>());
-        if (found == made.end()) {
-          older.push_back(block[1].get<int64_t>());
-        } else {
-          made.erase(found);
-        }
-      }
-      const auto found = taken.find(segment["size"].get<int64_t>());
-      if (found != taken.end()) {
-        taken.erase(found);
-      } else {
-        const bool small = segment["kind"] == "small";
-        allocator_.place_next_segment(older_address(small));
-        allocator_.free(allocator_.allocate(small ? 1 : segment["size"].get<int64_t>()));
-      }
-    }
-    for (const int64_t bytes : older) allocator_.allocate(bytes);
-  }
-
-  // Of an older segment: what is allocated in it lies in none of those that the log has taken.
-  int64_t older_address(bool small) const {
-    constexpr int64_t mebibyte = int64_t{1} << 20;
-    std::map<int64_t, int64_t> taken;
-    int64_t lowest = std::numeric_limits<int64_t>::max();
-    for (const auto& event : log_["events"]) {
-      const int64_t address = std::stoll(event[2].get<std::string>(), nullptr, 16), bytes = event[1].get<int64_t>();
-      if (event[0] == "segment_alloc") taken[address] = address + bytes;
-      if (event[0] != "alloc" || (bytes <= mebibyte) != small) continue;
-      const auto above = taken.upper_bound(address);
-      if (above != taken.begin() && std::prev(above)->second > address) continue;
-      lowest = std::min(lowest, address);
-    }
-    return lowest / (2 * mebibyte) * (2 * mebibyte);
-  }
-
-  const nlohmann::json& log_;
-  CachingAllocator allocator_;
-  std::map<std::string, CachingAllocator::Block> blocks_;
-};
 
 using Segments = std::multiset<std::pair<int64_t, std::vector<std::pair<int64_t, int64_t>>>>;
 
@@ -140,22 +66,16 @@ class AllocatorLog : public testing::TestWithParam<const char*> {};
 TEST_P(AllocatorLog, ReplayedGivesTheSameBytesAndSegments) {
   const fs::path path = logs() / (std::string(GetParam()) + ".json.gz");
   if (!fs::exists(path)) GTEST_SKIP() << "skipped: no " << path << "; MODELMETER_SHARED can say where";
-  const nlohmann::json log = read_gzipped(path);
-  Replay replay(log);
-  size_t next = 0;
-  for (const auto& mark : log["marks"]) {
-    const auto end = mark[1].get<size_t>();
-    for (; next < end; ++next) replay.play(log["events"][next]);
-    EXPECT_EQ(replay.allocator().allocated(), mark[2].get<int64_t>()) << mark[0];
-    EXPECT_EQ(replay.allocator().reserved(), mark[3].get<int64_t>()) << mark[0];
-    if (mark.size() > 4) {
-      EXPECT_EQ(replay.allocator().peak_allocated(), mark[4].get<int64_t>()) << mark[0];
-      EXPECT_EQ(replay.allocator().peak_reserved(), mark[5].get<int64_t>()) << mark[0];
-    }
-    replay.allocator().reset_peaks();
+  CachingAllocator allocator(default_stack().allocator);
+  const std::vector<AllocatorMark> marks = replay_allocator_log(path.string(), allocator);
+  EXPECT_GE(marks.size(), 2u);
+  for (const AllocatorMark& mark : marks) {
+    EXPECT_EQ(mark.replayed_allocated, mark.allocated) << mark.where;
+    EXPECT_EQ(mark.replayed_reserved, mark.reserved) << mark.where;
+    EXPECT_EQ(mark.replayed_peak_allocated, mark.peak_allocated) << mark.where;
+    EXPECT_EQ(mark.replayed_peak_reserved, mark.peak_reserved) << mark.where;
   }
-  EXPECT_EQ(next, log["marks"].back()[1].get<size_t>());
-  EXPECT_EQ(segments_of(replay.allocator()), segments_of(log));
+  EXPECT_EQ(segments_of(allocator), segments_of(read_gzipped(path)));
 }
 
 INSTANTIATE_TEST_SUITE_P(OfPyTorch, AllocatorLog,

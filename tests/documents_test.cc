@@ -45,7 +45,7 @@ std::string fingerprints_of(const std::string& entry, const entries::Overrides& 
 }
 
 TEST(Documents, OfEveryEntryAreAsPinned) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MODELMETER_SANITIZED
   GTEST_SKIP()
       << "skipped under sanitizers, where it takes minutes: the cases and golden_test make all kinds of documents";
 #endif

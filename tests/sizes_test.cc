@@ -29,7 +29,7 @@ constexpr double most_seconds = 100;  // of processor time: a guard against what
 class Memory : public testing::Environment {
  public:
   void SetUp() override {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+#ifndef MODELMETER_SANITIZED
     constexpr rlim_t most = rlim_t{4} << 30;
     const rlimit limit = {most, most};
     ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
@@ -97,7 +97,7 @@ void add_paths(const Node& node, const Path& path, std::vector<Path>& out) {
 }
 
 constexpr int64_t most = std::numeric_limits<int64_t>::max();
-#ifdef __SANITIZE_ADDRESS__  // fewer, for its time
+#ifdef MODELMETER_SANITIZED  // fewer, for its time
 constexpr int64_t numbers[] = {1, -1, int64_t{1} << 31, (int64_t{1} << 62) + 128, most};
 #else
 constexpr int64_t numbers[] = {

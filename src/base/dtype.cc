@@ -19,7 +19,7 @@ struct Names {
   std::string_view brief;
 };
 
-constexpr std::array<Names, 14> names = {{
+constexpr std::array<Names, 15> names = {{
     {DType::boolean, "bool", "bool"},
     {DType::uint8, "uint8", "u8"},
     {DType::int8, "int8", "i8"},
@@ -28,6 +28,7 @@ constexpr std::array<Names, 14> names = {{
     {DType::int64, "int64", "i64"},
     {DType::uint64, "uint64", "u64"},
     {DType::float8_e4m3fn, "float8_e4m3fn", "f8e4m3"},
+    {DType::float8_e5m2, "float8_e5m2", "f8e5m2"},
     {DType::float16, "float16", "f16"},
     {DType::bfloat16, "bfloat16", "bf16"},
     {DType::float32, "float32", "f32"},

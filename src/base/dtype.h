@@ -15,6 +15,7 @@ enum class DType : uint8_t {
   int64,
   uint64,
   float8_e4m3fn,
+  float8_e5m2,
   float16,
   bfloat16,
   float32,
@@ -29,7 +30,8 @@ constexpr int64_t bits_of(DType dtype) {
     case DType::boolean:
     case DType::uint8:
     case DType::int8:
-    case DType::float8_e4m3fn: return 8;
+    case DType::float8_e4m3fn:
+    case DType::float8_e5m2: return 8;
     case DType::int16:
     case DType::float16:
     case DType::bfloat16: return 16;

@@ -12,9 +12,9 @@ namespace {
 
 using D = DType;
 
-const std::vector<D> all = {D::boolean, D::uint8,   D::int8,          D::int16,     D::int32,
-                            D::int64,   D::uint64,  D::float8_e4m3fn, D::float16,   D::bfloat16,
-                            D::float32, D::float64, D::complex64,     D::complex128};
+const std::vector<D> all = {D::boolean,  D::uint8,   D::int8,          D::int16,       D::int32,
+                            D::int64,    D::uint64,  D::float8_e4m3fn, D::float8_e5m2, D::float16,
+                            D::bfloat16, D::float32, D::float64,       D::complex64,   D::complex128};
 
 TEST(DTypeNames, AreTorchsAndReadBack) {
   for (D dtype : all) {
@@ -40,7 +40,7 @@ TEST(DTypeNames, AnUnknownOneGetsASuggestion) {
 }
 
 TEST(DTypeSizes, AreThoseOfTorchsItemsize) {
-  const std::vector<int64_t> sizes = {1, 1, 1, 2, 4, 8, 8, 1, 2, 2, 4, 8, 8, 16};
+  const std::vector<int64_t> sizes = {1, 1, 1, 2, 4, 8, 8, 1, 1, 2, 2, 4, 8, 8, 16};
   for (size_t i = 0; i < all.size(); ++i) EXPECT_EQ(size_of(all[i]), sizes[i]) << torch_name(all[i]);
 }
 

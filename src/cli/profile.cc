@@ -8,9 +8,23 @@
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
+#include "report/json.h"
 #include "verify/profile_report.h"
 
 namespace modelmeter::cli {
+namespace {
+
+void fill(const std::string& file, const ProfileReport& measured) {
+  Report report = report_from_json(read_file(file), file);
+  try {
+    fill_report(measured, report);
+  } catch (const Error& error) {
+    throw error.with_note(fmt::format("the report is {}", file));
+  }
+  write_file(file, to_json(report));
+}
+
+}  // namespace
 
 int profile(const CommandLine& line) {
   const std::vector<Flag> flags = with_common({
@@ -18,6 +32,8 @@ int profile(const CommandLine& line) {
       {"--stage", "-s", "ID", "the stage that was profiled; by default the one that matches best"},
       {"--device", "-d", "NAME", "the device that it was taken on, in place of what it says"},
       {"--out", "-o", "FILE", "write its launches too, as a table that validate and calibrate take"},
+      {"--report", "-r", "FILE", "a report.json of the same configuration: fill in what was measured"},
+      {"--run-id", "", "ID", "what the report calls the profile; by default the name of its file"},
       {"--config-dir", "-cd", "DIR", "one more folder of configs"},
   });
   const Arguments arguments(line, flags);
@@ -37,14 +53,17 @@ int profile(const CommandLine& line) {
   if (config_name.empty() && !overrides.empty()) {
     throw Error(ErrorCode::usage, fmt::format("'{}' goes with --config-name", overrides.front()));
   }
-  if (config_name.empty() && arguments.has("--stage")) {
-    throw Error(ErrorCode::usage, "--stage goes with --config-name");
+  for (const char* flag : {"--stage", "--report"}) {
+    if (!config_name.empty() || !arguments.has(flag)) continue;
+    throw Error(ErrorCode::usage, fmt::format("{} goes with --config-name", flag));
   }
   const std::string root = find_data_root();
   const config::Repository repository(root + "/configs", arguments.values("--config-dir"));
   const ValidationContext context{repository, {root}, arguments.value("--device"), config_name, overrides};
   const Profile read = read_profile(files.front());
-  const ProfileReport report = compare_profile(read, context, arguments.value("--stage"));
+  ProfileReport report = compare_profile(read, context, arguments.value("--stage"));
+  if (arguments.has("--run-id")) report.run_id = arguments.value("--run-id");
+  if (arguments.has("--report")) fill(arguments.value("--report"), report);
   const std::string out = arguments.value("--out");
   if (!out.empty()) write_file(out, launch_file_text(read.launches));
   print(arguments.has("--json") ? profile_json(report) + "\n" : profile_text(report));

@@ -31,12 +31,9 @@ int validate(const CommandLine& line) {
     throw Error(ErrorCode::usage, fmt::format("'{}' goes with --config-name", overrides.front()));
   }
   const ValidationContext context{repository, {root}, arguments.value("--device"), config_name, overrides};
-  std::vector<ValidationRow> rows;
-  for (const std::string& file : files) {
-    std::vector<ValidationRow> more = validate_file(file, context);
-    std::move(more.begin(), more.end(), std::back_inserter(rows));
-  }
-  print(arguments.has("--json") ? validation_json(rows) + "\n" : validation_text(rows));
+  Validation all;
+  for (const std::string& file : files) all.add(validate_file(file, context));
+  print(arguments.has("--json") ? validation_json(all) + "\n" : validation_text(all));
   return 0;
 }
 

@@ -17,6 +17,19 @@ struct Counted {
   Sum read, written;
 };
 
+// Whether torch.utils.flop_counter has a formula for it: not for grouped products nor for what libraries add.
+bool counted_by_torch(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::grouped_mm:
+    case Kernel::fp8_block_matmul:
+    case Kernel::weight_int4pack_mm:
+    case Kernel::marlin_gemm:
+    case Kernel::gemm_4bit:
+    case Kernel::int8_linear_matmul: return false;
+    default: return true;
+  }
+}
+
 }  // namespace
 
 OpCost cost_of(const Launch& op) {
@@ -29,7 +42,7 @@ OpCost cost_of(const Launch& op) {
   cost.flops_vector = counted.vector.value;
   cost.bytes_read = counted.read.value;
   cost.bytes_written = counted.written.value;
-  if (op.kernel == Kernel::grouped_mm) cost.flops_unknown = cost.flops_tensor;
+  if (!counted_by_torch(op.kernel)) cost.flops_unknown = cost.flops_tensor;
   return cost;
 }
 
@@ -45,7 +58,7 @@ void count_matrix_work(const Launch& op, OpKind kind, OpCost& cost) {
   CountedProduct tensor, vector;
   tensor_factors(op, kind, tensor);
   cost.flops_tensor = tensor.value;
-  if (op.kernel == Kernel::grouped_mm) cost.flops_unknown = tensor.value;
+  if (!counted_by_torch(op.kernel)) cost.flops_unknown = tensor.value;
   if (kind != OpKind::attention) return;
   softmax_of_scores_factors(op, vector);
   cost.flops_vector = vector.value;

@@ -41,17 +41,18 @@ inline bool launches(const Launch& op) {
 }
 inline bool launches(const Trace& trace, const Op& op) { return launches(launch_of(trace, op)); }
 
-// [m, k] x [k, n], times the batch. The last two inputs are the factors; a bias comes first.
+// [m, k] x [k, n], times the batch. The last two inputs are the factors, the second maybe packed; what comes before is
+// a bias or the scales of a packed one.
 template <class Product>
 void matmul_factors(const Launch& op, Product& flops) {
   const Shape& a = op.input(op.inputs - 2).sizes;
-  const Shape& b = op.input(op.inputs - 1).sizes;
+  const Shape& out = op.output(0).sizes;
   const int rank = a.rank();
   flops.each(2);
   if (rank == 3) flops.factor("b", a[0]);
   flops.factor("m", a[rank - 2]);
   flops.factor("k", a[rank - 1]);
-  flops.factor("n", b[rank - 1]);
+  flops.factor("n", out[rank - 1]);
 }
 
 // Each row is multiplied once, whatever the groups: [rows, k] x [groups, k, n].

@@ -45,12 +45,6 @@ Count sum_over_ops(const Trace& trace, int64_t (*of)(const Trace&, const Op&)) {
 
 }  // namespace
 
-int64_t TensorSpec::bytes() const {
-  if (stored_bits == 0) return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
-  const int64_t bits = checked_mul(sizes.numel(), stored_bits, "the size of a tensor in bits");
-  return bits / 8 + (bits % 8 != 0);
-}
-
 void BaseLayer::for_each_parameter(const std::function<void(const std::string&, const TensorSpec&)>& visit,
                                    const std::string& prefix) const {
   for (const Parameter& parameter : parameters_) {
@@ -78,6 +72,7 @@ int32_t BaseLayer::find_structure() const {
   for (const Parameter& p : parameters_) {
     text += fmt::format(" {}:{}{}", p.name, torch_name(p.spec.dtype), p.spec.sizes.to_string());
   }
+  if (format_ != nullptr) text += fmt::format(" stored as {} {}", format_->name, format_->group);
   for (const Child& child : children_) {
     text += fmt::format(" {}({} {} {})", child.name, child.layer->structure(), child.count, child.first);
   }
@@ -153,8 +148,7 @@ void BaseLayer::add_parameter(std::string name, TensorSpec spec) {
   const int64_t numel = spec.sizes.numel(), bytes = spec.bytes();
   size_.add({numel, bytes, 0}, 1);
   own_bytes_ += bytes;
-  const int64_t computed = TensorSpec{spec.sizes, spec.dtype}.bytes();
-  parameters_.push_back({std::move(name), std::move(spec), true, numel, computed});
+  parameters_.push_back({std::move(name), spec, true, numel, bytes});
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
@@ -166,11 +160,6 @@ void BaseLayer::register_parameter(std::string name, Shape sizes, const BuildCon
   add_parameter(std::move(name), {sizes, context.dtype});
 }
 
-void BaseLayer::register_weight(std::string name, Shape sizes, const BuildContext& context) {
-  check_one_rank(context);
-  add_parameter(std::move(name), {sizes, context.dtype, context.weights.bits});
-}
-
 void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
   const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
   parameters_.push_back({std::move(name), {sizes, dtype}, false, numel, bytes});
@@ -178,8 +167,59 @@ void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
   own_bytes_ += bytes;
 }
 
+// --- formats ---------------------------------------------------------------------------------------------------------
+
+void BaseLayer::store(const Storing& how, const std::string& path) {
+  if (!parameters_.empty() && tied_to_ == nullptr && stored_.empty()) {
+    const StoredAs as = how(*this, path);
+    const bool fits = as.format == nullptr || as.format->fits(parameters_[0].spec.sizes);
+    const StoredAs fitting{fits ? as.format : nullptr, as.lora_rank};
+    if ((fitting.format != nullptr || as.lora_rank > 0) && can_be_stored_as(fitting)) store_own(fitting);
+  }
+  for (size_t i = 0; i < modules_.size(); ++i) {
+    const Child& child = children_[i];
+    const std::string number = child.list ? fmt::format(".{}", child.first) : "";
+    modules_[i]->store(how, fmt::format("{}{}{}{}", path, path.empty() ? "" : ".", child.name, number));
+  }
+  add_up();
+}
+
+void BaseLayer::store_own(const StoredAs& as) {
+  format_ = as.format;
+  lora_rank_ = as.lora_rank;
+  const TensorSpec weight = parameters_[0].spec;
+  const std::vector<TensorSpec> kept = format_ != nullptr ? format_->tensors(weight) : std::vector<TensorSpec>{weight};
+  for (const TensorSpec& spec : kept) stored_.push_back({spec, spec.sizes.numel(), spec.bytes()});
+  if (format_ != nullptr) {
+    int64_t& bytes = parameters_[0].spec.kept_bytes;
+    for (const Stored& s : stored_) bytes = checked_add(bytes, s.bytes, "the size of the weights");
+    for (Parameter& p : parameters_) {  // module.to() casts the bias, too
+      if (format_->is_cast() && p.persistent) p.spec.kept_bytes = TensorSpec{p.spec.sizes, format_->values}.bytes();
+    }
+  }
+  if (lora_rank_ == 0) return;
+  // Not of the checkpoint: they come from a file of their own.
+  register_buffer("lora_A.default.weight", {lora_rank_, weight.sizes[1]}, weight.dtype);
+  register_buffer("lora_B.default.weight", {weight.sizes[0], lora_rank_}, weight.dtype);
+}
+
+// What it and its children hold, from what they hold now.
+void BaseLayer::add_up() {
+  size_ = {};
+  own_bytes_ = 0;
+  for (const Parameter& p : parameters_) {
+    const int64_t bytes = p.spec.bytes();
+    size_.add(p.persistent ? Size{p.numel, bytes, 0} : Size{0, 0, bytes}, 1);
+    own_bytes_ += bytes;
+  }
+  for (size_t i = 0; i < modules_.size(); ++i) size_.add(modules_[i]->size_, children_[i].count);
+}
+
+// --- registration ----------------------------------------------------------------------------------------------------
+
 void BaseLayer::register_module(std::string name, BaseLayer& layer) {
   layer.name_ = name;
+  modules_.push_back(&layer);
   size_.add(layer.size_, 1);
   children_.push_back({std::move(name), &layer, 1, false, 0});
 }
@@ -187,6 +227,7 @@ void BaseLayer::register_module(std::string name, BaseLayer& layer) {
 void BaseLayer::register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first,
                                      std::string_view list_class) {
   prototype.name_ = name;
+  modules_.push_back(&prototype);
   size_.add(prototype.size_, count);
   children_.push_back({std::move(name), &prototype, count, true, first, list_class});
 }

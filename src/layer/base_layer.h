@@ -1,7 +1,8 @@
 // BaseLayer: everything that has a forward, as torch.nn.Module. A layer declares its parameters and children with the
 // checkpoint's names; what it costs is read off a trace of its forward, here, once for all layers.
 //
-// A layer is built in one phase and never changes; one object may be traced from many threads.
+// A layer is built, stored in other formats than its dtypes if a configuration says so (store()), and does not change
+// from then on; one object may be traced from many threads.
 #pragma once
 
 #include <atomic>
@@ -15,20 +16,12 @@
 #include "base/fields.h"
 #include "cost/rollup.h"
 #include "layer/build_context.h"
+#include "layer/weight_format.h"
 #include "trace/functional.h"
 #include "trace/shared_call.h"
 #include "trace/tracer.h"
 
 namespace modelmeter {
-
-// A tensor to be: for parameters and for the inputs of a trace.
-struct TensorSpec {
-  Shape sizes;
-  DType dtype = DType::float32;
-  int64_t stored_bits = 0;  // of a value of a parameter that is kept in another format than its dtype; 0: the dtype's
-
-  int64_t bytes() const;  // as stored, the last byte filled up
-};
 
 class BaseLayer {
  public:
@@ -58,6 +51,28 @@ class BaseLayer {
   const std::vector<Child>& children() const { return children_; }
   // The layer whose parameters this one uses as its own (tied weights), or null. They are counted with their owner.
   const BaseLayer* tied_to() const { return tied_to_; }
+  // How its weight is kept, where that is not as its dtype; else null.
+  const WeightFormat* weight_format() const { return format_; }
+  // Keeps layers of the tree in other formats, as libraries replace modules of a model that they load: `how` is asked
+  // for each layer that has a weight to store, by its path ("blocks.0.attn1.to_q"; a list of equal layers is asked for
+  // its first). Before anything is traced.
+  using Storing = std::function<StoredAs(const BaseLayer& layer, const std::string& path)>;
+  void store(const Storing& how, const std::string& path = "");
+  // Calls visit(spec) for each tensor that it holds itself, as it is kept: parameters, or buffers.
+  template <class Visit>
+  void for_each_own(bool buffers, const Visit& visit) const {
+    for (size_t i = 0; i < parameters_.size(); ++i) {
+      const Parameter& p = parameters_[i];
+      if (p.persistent == buffers) continue;
+      if (i == 0 && !stored_.empty()) {
+        for (const Stored& s : stored_) visit(s.spec);
+      } else if (format_ != nullptr && format_->is_cast() && p.persistent) {
+        visit(TensorSpec{p.spec.sizes, format_->values});
+      } else {
+        visit(p.spec);
+      }
+    }
+  }
   // Of the parameters and buffers that it needs on the device to run, without its children's.
   int64_t own_bytes() const { return tied_to_ != nullptr ? tied_to_->own_bytes_ : own_bytes_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
@@ -102,8 +117,6 @@ class BaseLayer {
   // In the constructor, in the order of the original.
   void register_parameter(std::string name, Shape sizes, const BuildContext& context);
   void register_parameter(std::string name, Shape sizes, DType dtype);  // of a dtype that nobody chooses
-  // A parameter of a matrix product, stored in the context's weight format.
-  void register_weight(std::string name, Shape sizes, const BuildContext& context);
   void register_buffer(std::string name, Shape sizes, DType dtype);
   void register_module(std::string name, BaseLayer& layer);
   void register_module_list(std::string name, BaseLayer& prototype, int64_t count, int64_t first = 0,
@@ -113,6 +126,17 @@ class BaseLayer {
   void vary_by(std::initializer_list<int64_t> options);
 
   void tie_to(const BaseLayer& owner) { tied_to_ = &owner; }
+
+  // Whether the layer, whose first parameter is its weight, runs with it kept so.
+  virtual bool can_be_stored_as(const StoredAs&) const { return false; }
+  bool is_stored_otherwise() const { return format_ != nullptr || lora_rank_ > 0; }
+  int64_t lora_rank() const { return lora_rank_; }
+  size_t stored_tensors() const { return stored_.size(); }
+  // One of the tensors that the weight is kept as, WeightFormat::tensors().
+  Tensor stored(size_t index) const {
+    const Stored& s = stored_[index];
+    return Tracer::current().parameter(s.spec.sizes, s.spec.dtype, s.numel, s.bytes);
+  }
 
   // The parameter as a tensor of the current trace.
   Tensor parameter(size_t index) const {
@@ -129,8 +153,19 @@ class BaseLayer {
   std::vector<Child> children_;
   const BaseLayer* tied_to_ = nullptr;
   Fields constructor_params_;
+  std::vector<BaseLayer*> modules_;  // the children
+
+  struct Stored {
+    TensorSpec spec;
+    int64_t numel, bytes;
+  };
+  const WeightFormat* format_ = nullptr;
+  int64_t lora_rank_ = 0;
+  std::vector<Stored> stored_;
 
   int32_t find_structure() const;
+  void store_own(const StoredAs& as);
+  void add_up();
 
   std::vector<int64_t> varies_by_;
   mutable std::atomic<int32_t> structure_ = -1;  // of structure_id(), once it was asked for

@@ -112,33 +112,6 @@ TEST(Parameters, ThatOverflowAreAnError) {
   }
 }
 
-// Weight-only quantisation: values of matrix products at their own width, everything else as the dtype.
-TEST(WeightFormats, CountInBytesOfLinearWeights) {
-  const BuildContext int8{DType::bfloat16, {8}}, int4{DType::bfloat16, {4}};
-  EXPECT_EQ(Linear(bfloat16, {64, 32, false}).parameter_bytes(), 64 * 32 * 2);
-  EXPECT_EQ(Linear(int8, {64, 32, false}).parameter_bytes(), 64 * 32);
-  EXPECT_EQ(Linear(int4, {64, 32, false}).parameter_bytes(), 64 * 32 / 2);
-  EXPECT_EQ(Linear(int8, {64, 32}).parameter_bytes(), 64 * 32 + 32 * 2);
-  EXPECT_EQ(Linear(int4, {3, 5, false}).parameter_bytes(), 8);  // 60 bits
-  EXPECT_EQ(Linear(int4, {64, 32}).parameter_count(), 64 * 32 + 32);
-  EXPECT_EQ(Linear(int4, {64, 32}).own_bytes(), Linear(int4, {64, 32}).parameter_bytes());
-  EXPECT_EQ(Embedding(int4, {64, 32}).parameter_bytes(), 64 * 32 * 2);
-  EXPECT_EQ(LayerNorm(int4, {64}).parameter_bytes(), 2 * 64 * 2);
-  EXPECT_EQ(Block(int8, 8).parameter_bytes(), 2 * 8 * 32 + 2 * (32 + 8 + 3 * 8));
-}
-
-TEST(WeightFormats, LeaveTheForwardAsItIs) {
-  const std::vector<TensorSpec> inputs = {{{4, 64}, DType::bfloat16}};
-  const Linear plain(bfloat16, {64, 32}), quantised({DType::bfloat16, {8}}, {64, 32});
-  EXPECT_EQ(parameters_of(quantised), parameters_of(plain));
-  EXPECT_EQ(quantised.forward_cal_io(inputs), plain.forward_cal_io(inputs));
-}
-
-TEST(BuildContexts, OfALayerKeptInItsOwnDtypeAreNotQuantised) {
-  const BuildContext kept = BuildContext{DType::bfloat16, {4}}.with(DType::float32);
-  EXPECT_EQ(Linear(kept, {64, 32, false}).parameter_bytes(), 64 * 32 * 4);
-}
-
 TEST(BuildContexts, OfSeveralRanksAreAnError) {
   for (int64_t ParallelDegrees::* degree : {&ParallelDegrees::data, &ParallelDegrees::cfg, &ParallelDegrees::ulysses,
                                             &ParallelDegrees::ring, &ParallelDegrees::tensor}) {

@@ -1,5 +1,5 @@
-// What a layer is built for: the dtype its forward computes with, how its weights are stored, and this rank's degrees
-// of parallelism. Every layer that has parameters takes one; a model builds all its layers from the one it was given.
+// What a layer is built for: the dtype its forward computes with and this rank's degrees of parallelism. Every layer
+// that has parameters takes one; a model builds all its layers from the one it was given.
 #pragma once
 
 #include <cstdint>
@@ -7,16 +7,6 @@
 #include "base/dtype.h"
 
 namespace modelmeter {
-
-// How the weights of matrix products are stored, apart from the dtype they are multiplied in: what weight-only
-// quantisation changes (LLM.int8, GPTQ, torchao's int8 and int4), which leaves biases, norms, embeddings and
-// convolutions as they are. It counts in the bytes of parameters only.
-//
-// Not modelled: scales and zero points beside the values, and what it takes to unpack them. The kernels of a forward,
-// and what they read, are those of the dtype.
-struct WeightFormat {
-  int64_t bits = 0;  // of a stored value, from 1; 0: as the dtype
-};
 
 // How many ranks share the work along each axis; 1: none.
 struct ParallelDegrees {
@@ -30,12 +20,11 @@ struct ParallelDegrees {
 };
 
 struct BuildContext {
-  DType dtype = DType::float32;  // of the weights as the forward computes with them
-  WeightFormat weights = {};
+  DType dtype = DType::float32;   // of the weights as the forward computes with them
   ParallelDegrees parallel = {};  // no layer shards itself: one that is built for more than one rank throws
 
-  // For layers that the original keeps in a dtype of their own; those it does not quantise either.
-  BuildContext with(DType other) const { return {other, {}, parallel}; }
+  // For layers that the original keeps in a dtype of their own.
+  BuildContext with(DType other) const { return {other, parallel}; }
 };
 
 }  // namespace modelmeter

@@ -1,7 +1,7 @@
 // torch.nn.Embedding: rows of a table [num_embeddings, embedding_dim] by their numbers.
 #pragma once
 
-#include "layer/base_layer.h"
+#include "layer/layerwise_cast.h"
 
 namespace modelmeter {
 
@@ -18,7 +18,15 @@ class Embedding : public Module<Embedding> {
     register_parameter("weight", {options.num_embeddings, options.embedding_dim}, context);
   }
   Tensor weight() const { return parameter(0); }
-  Tensor forward(Tensor ids) const { return torch::embedding(parameter(0), std::move(ids)); }
+  Tensor forward(Tensor ids) const {
+    if (is_stored_otherwise()) return torch::embedding(LayerwiseCast(*this).tensors()[0], std::move(ids));
+    return torch::embedding(parameter(0), std::move(ids));
+  }
+
+ protected:
+  bool can_be_stored_as(const StoredAs& as) const override {
+    return as.format != nullptr && as.format->is_cast() && as.lora_rank == 0;
+  }
 };
 
 }  // namespace modelmeter

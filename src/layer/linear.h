@@ -1,4 +1,5 @@
-// torch.nn.Linear: y = x W^T + b, x [..., in_features], W [out_features, in_features].
+// torch.nn.Linear: y = x W^T + b, x [..., in_features], W [out_features, in_features]. Where its weight is kept in
+// another format (BaseLayer::store) it is the class that a library puts in its place.
 #pragma once
 
 #include "layer/base_layer.h"
@@ -19,12 +20,21 @@ class Linear : public Module<Linear> {
     describe("in_features", options.in_features);
     describe("out_features", options.out_features);
     describe("bias", options.bias);
-    register_weight("weight", {options.out_features, options.in_features}, context);
+    register_parameter("weight", {options.out_features, options.in_features}, context);
     if (bias_) register_parameter("bias", {options.out_features}, context);
   }
-  Tensor forward(Tensor x) const { return torch::linear(std::move(x), parameter(0), bias_ ? parameter(1) : Tensor()); }
+  Tensor forward(Tensor x) const {
+    if (is_stored_otherwise()) return forward_stored(std::move(x));
+    return torch::linear(std::move(x), parameter(0), bias_ ? parameter(1) : Tensor());
+  }
+
+ protected:
+  bool can_be_stored_as(const StoredAs&) const override { return true; }
 
  private:
+  Tensor forward_stored(Tensor x) const;  // in stored_linear.cc
+  Tensor base_forward(Tensor x) const;
+
   bool bias_;
 };
 

@@ -19,13 +19,11 @@ bool has_parameters(const BaseLayer& layer) {
   return std::any_of(all.begin(), all.end(), [](const BaseLayer::Parameter& p) { return p.persistent; });
 }
 
-// Calls visit(parameter) for what is in the module, its parameters before its buffers as module.parameters() and
+// Calls visit(spec) for what is in the module, its parameters before its buffers as module.parameters() and
 // module.buffers() have them.
 template <class Visit>
 void visit_all(const BaseLayer& layer, bool buffers, const Visit& visit) {
-  for (const BaseLayer::Parameter& p : layer.parameters()) {
-    if (p.persistent != buffers) visit(p);
-  }
+  layer.for_each_own(buffers, visit);
   for (const BaseLayer::Child& child : layer.children()) {
     for (int64_t i = 0; i < child.count; ++i) visit_all(*child.layer, buffers, visit);
   }
@@ -38,9 +36,7 @@ bool waits(const BaseLayer& model, const Offload& offload, const BaseLayer::Chil
 
 template <class Visit>
 void visit_resident(const BaseLayer& model, const Offload& offload, bool buffers, const Visit& visit) {
-  for (const BaseLayer::Parameter& p : model.parameters()) {
-    if (p.persistent != buffers) visit(p);
-  }
+  model.for_each_own(buffers, visit);
   for (const BaseLayer::Child& child : model.children()) {
     for (int64_t i = 0; i < child.count; ++i) {
       if (!waits(model, offload, child, child.first + i)) visit_all(*child.layer, buffers, visit);
@@ -60,7 +56,7 @@ int64_t block_count(const BaseLayer& model) {
 
 std::vector<int64_t> resident_tensors(const BaseLayer& model, const Offload& offload) {
   std::vector<int64_t> out;
-  const auto add = [&](const BaseLayer::Parameter& p) { out.push_back(p.spec.bytes()); };
+  const auto add = [&](const TensorSpec& spec) { out.push_back(spec.bytes()); };
   const bool parameters = offload.kind == Kind::none || offload.kind == Kind::block_swap;
   if (parameters) visit_resident(model, offload, false, add);
   if (parameters || offload.kind == Kind::modules) visit_resident(model, offload, true, add);
@@ -187,13 +183,10 @@ bool OffloadHooks::closed_by(const void* module, int64_t index) const {
 // --- copies
 // ------------------------------------------------------------------------------------------------------------
 
-void OffloadHooks::copy_in(const BaseLayer::Parameter& p, Held& held) {
-  const bool stored = p.spec.bytes() != p.bytes;  // in another format: as bytes
-  const Shape sizes = stored ? Shape{p.spec.bytes()} : p.spec.sizes;
-  const DType dtype = stored ? DType::uint8 : p.spec.dtype;
-  const Tensor host = tracer_.host(sizes, dtype);
+void OffloadHooks::copy_in(const TensorSpec& spec, Held& held) {
+  const Tensor host = tracer_.host(spec.sizes, spec.dtype);
   if (held.group.pinned) host.set_role(offload_.low_cpu_mem_usage ? pinned_anew_role : pinned_role);
-  Tensor device = tracer_.allocate(sizes, dtype);
+  Tensor device = tracer_.allocate(spec.sizes, spec.dtype);
   device.set_role(streamed_role);
   const uint8_t stream = std::exchange(tracer_.context.stream, held.group.on_stream ? copy_stream : uint8_t{0});
   tracer_.record(Kernel::to_copy, {&host}, {&device});
@@ -203,16 +196,13 @@ void OffloadHooks::copy_in(const BaseLayer::Parameter& p, Held& held) {
 
 OffloadHooks::Held OffloadHooks::load(const Group& group) {
   Held held{group, {}};
-  const auto add = [&](const BaseLayer::Parameter& p) { copy_in(p, held); };
+  const auto add = [&](const TensorSpec& spec) { copy_in(spec, held); };
   for (const BaseLayer* layer : group.whole) {
     for (const bool buffers : {false, true}) visit_all(*layer, buffers, add);
   }
   if (group.own == nullptr) return held;
   for (const bool buffers : {false, true}) {
-    if (buffers && !group.buffers) continue;
-    for (const BaseLayer::Parameter& p : group.own->parameters()) {
-      if (p.persistent != buffers) add(p);
-    }
+    if (!buffers || group.buffers) group.own->for_each_own(buffers, add);
   }
   return held;
 }

@@ -109,7 +109,7 @@ class OffloadHooks final : public ModuleHooks {
   void prefetch(int64_t until);
   Held load(const Group& group);
   Held next();
-  void copy_in(const BaseLayer::Parameter& parameter, Held& held);
+  void copy_in(const TensorSpec& spec, Held& held);
   void let_go(Held& held);
 
   Tracer& tracer_;

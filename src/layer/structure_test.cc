@@ -74,13 +74,6 @@ TEST(Layers, OfAListAreNamedFromItsFirstNumber) {
   EXPECT_EQ(names, (std::vector<std::string>{"layers.3.weight", "layers.3.bias", "layers.4.weight", "layers.4.bias"}));
 }
 
-TEST(TensorSpec, FillsUpTheLastByte) {
-  EXPECT_EQ((TensorSpec{{3}, DType::float32, 4}.bytes()), 2);  // 12 bits
-  EXPECT_EQ((TensorSpec{{4}, DType::float32, 4}.bytes()), 2);
-  EXPECT_EQ((TensorSpec{{3}, DType::float32, 0}.bytes()), 12);
-  EXPECT_EQ((TensorSpec{{9}, DType::float32, 1}.bytes()), 2);
-}
-
 // 1 + scale, x times that, plus shift: rows [B, 1, C] broadcast over the tokens, x in its own type or a wider one.
 TEST(Modulation, BroadcastsItsRows) {
   Tracer tracer;

@@ -124,11 +124,11 @@ class MemoryBuilder {
   void replay(const AllocatorSettings& settings, const std::string& only, bool records) {
     StagePrograms programs(stack_);
     replay_ = replay_run(model_, trace(), programs, settings, only);
-    if (records) out_.record = record_run(model_, trace(), programs, settings, replay_, only);
     out_.host = host_memory(model_);
     for (const ReplayedStage& r : replay_.loading) {
       out_.loading = {r.id, replay_.loading_live, r.peak_allocated, r.peak_reserved};
     }
+    if (records) out_.record = record_run(model_, trace(), programs, settings, replay_, only);
     for (StageMemory& s : out_.stages) {
       for (const ReplayedStage& r : replay_.stages) {
         if (r.id != s.id || !s.residents.on_device) continue;

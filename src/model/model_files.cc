@@ -12,6 +12,7 @@
 #include "base/checked.h"
 #include "base/edit_distance.h"
 #include "config/yaml.h"
+#include "model/weight_storage.h"
 
 namespace modelmeter {
 namespace {
@@ -39,6 +40,49 @@ bool ends_with(std::string_view text, std::string_view end) {
 
 // --- weights ---------------------------------------------------------------------------------------------------------
 
+// Bits of a value, by safetensors' names.
+constexpr std::array<std::pair<std::string_view, int64_t>, 17> safetensors_types = {{{"BOOL", 8},
+                                                                                     {"U8", 8},
+                                                                                     {"I8", 8},
+                                                                                     {"U16", 16},
+                                                                                     {"I16", 16},
+                                                                                     {"F16", 16},
+                                                                                     {"BF16", 16},
+                                                                                     {"U32", 32},
+                                                                                     {"I32", 32},
+                                                                                     {"F32", 32},
+                                                                                     {"U64", 64},
+                                                                                     {"I64", 64},
+                                                                                     {"F64", 64},
+                                                                                     {"F8_E4M3", 8},
+                                                                                     {"F8_E5M2", 8},
+                                                                                     {"F8_E8M0", 8},
+                                                                                     {"C64", 64}}};
+
+// That the header says what can be. `data`: bytes behind it in the file; none where the header was taken by itself.
+void check_safetensors(const std::string& path, const WeightsListing::Tensor& tensor,
+                       const std::vector<int64_t>& offsets, int64_t data) {
+  const auto fail = [&](const std::string& what) { throw Error(fmt::format("{}: '{}' {}", path, tensor.name, what)); };
+  const std::string place = fmt::format("[{}]", fmt::join(offsets, ", "));
+  if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0]) fail("has data_offsets " + place);
+  const auto* const type = std::find_if(safetensors_types.begin(), safetensors_types.end(),
+                                        [&](const auto& t) { return t.first == tensor.dtype; });
+  if (type != safetensors_types.end()) {
+    int64_t bits = type->second;
+    bool fits = true;
+    for (const int64_t size : tensor.sizes) fits &= size >= 0 && !__builtin_mul_overflow(bits, size, &bits);
+    if (!fits) fail(fmt::format("has the sizes [{}]", fmt::join(tensor.sizes, ", ")));
+    if (bits / 8 != offsets[1] - offsets[0]) {
+      fail(fmt::format("has {} bytes, [{}] of {}, but its data_offsets {} are {} apart", bits / 8,
+                       fmt::join(tensor.sizes, ", "), tensor.dtype, place, offsets[1] - offsets[0]));
+    }
+  }
+  if (data > 0 && offsets[1] > data) {
+    fail(fmt::format("ends at {} of the data, which end at {}: the file is cut, or its header is wrong", offsets[1],
+                     data));
+  }
+}
+
 std::string read_header(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::array<unsigned char, 8> length{};
@@ -55,7 +99,10 @@ std::string read_header(const std::string& path) {
 }
 
 WeightsListing read_safetensors(const std::string& path) {
-  const Node node = config::parse_yaml(read_header(path), path);
+  const std::string text = read_header(path);
+  const Node node = config::parse_yaml(text, path);
+  std::error_code ignored;
+  const auto data = static_cast<int64_t>(fs::file_size(path, ignored)) - 8 - static_cast<int64_t>(text.size());
   const View header(node);
   WeightsListing out;
   out.path = path;
@@ -66,7 +113,8 @@ WeightsListing read_safetensors(const std::string& path) {
     const View tensor = header.child(name);
     out.tensors.push_back({name, tensor.get<std::string>("dtype"), tensor.get<std::vector<int64_t>>("shape")});
     const auto offsets = tensor.get<std::vector<int64_t>>("data_offsets");
-    if (offsets.size() == 2) bytes = std::max(bytes, offsets[1]);
+    check_safetensors(path, out.tensors.back(), offsets, data);
+    bytes = std::max(bytes, offsets[1]);
   }
   out.total_size = bytes;
   return out;
@@ -283,11 +331,9 @@ void require_known_published_keys(const View& config, const std::vector<std::str
     const std::string& key = entry.key.text;
     if (is_off(entry) || std::find(known.begin(), known.end(), key) != known.end()) continue;
     const View at = config.at(key);
-    if (key == "quantization_config" || key == "quantization") {
-      const std::string method = text_at(entry.value, "quant_method");
-      throw at.error(fmt::format("the weights are quantised{}, which is not modelled",
-                                 method.empty() ? "" : fmt::format(" ({})", method)),
-                     {"without this key the weights are counted in the runtime's dtype"});
+    if (key == "quantization_config") {
+      check_quantization_config(at);  // read_weight_storage() reads it
+      continue;
     }
     std::vector<std::string> notes = name_notes(key, known, "known keys");
     notes.insert(notes.begin(), fmt::format("{} has no such key; what it switches on is not modelled", format));

@@ -58,8 +58,8 @@ std::string compare_weights(const WeightsListing& weights, const BaseLayer& laye
 // begin with '_' say where a file is from.
 bool is_off(const config::Entry& entry);
 
-// Error for what a config.json says that is not modelled: a key that is neither known nor harmless nor off, and
-// quantization_config. `format` is whose keys they are.
+// Error for what a config.json says that is not modelled: a key that is neither known nor harmless nor off, and a
+// quantization_config of another method (model/weight_storage.h). `format` is whose keys they are.
 void require_known_published_keys(const config::View& config, const std::vector<std::string>& known,
                                   std::string_view format);
 

@@ -32,10 +32,10 @@ class ModelFilesTest : public testing::Test {
     std::ofstream(root_ / name, std::ios::binary) << text;
   }
   // A safetensors file: the length of its header in 8 bytes, little-endian, and the header.
-  void write_safetensors(const std::string& name, const std::string& header) {
+  void write_safetensors(const std::string& name, const std::string& header, const std::string& data = "") {
     std::string text;
     for (size_t i = 0; i < 8; ++i) text += static_cast<char>(header.size() >> (8 * i) & 0xff);
-    write(name, text + header);
+    write(name, text + header + data);
   }
   ModelFiles find(const std::string& name) const {
     const config::Node node = config::Node::string((root_ / name).string());
@@ -140,6 +140,21 @@ TEST_F(ModelFilesTest, ABrokenSafetensorsFileIsAnError) {
   EXPECT_THAT(error("w/huge.safetensors"), HasSubstr("no safetensors file"));
 }
 
+TEST_F(ModelFilesTest, ASafetensorsHeaderThatLiesIsAnError) {
+  write("w/config.json", "{}");
+  const auto refused = [&](const std::string& tensor, const std::string& data = "") {
+    write_safetensors("w/model.safetensors", R"({"weight": {"dtype": "F32", )" + tensor + "}}", data);
+    return error("w/model.safetensors");
+  };
+  EXPECT_THAT(refused(R"("shape": [2, 3], "data_offsets": [0, 20])"),
+              HasSubstr("'weight' has 24 bytes, [2, 3] of F32, but its data_offsets [0, 20] are 20 apart"));
+  EXPECT_THAT(refused(R"("shape": [2, 3], "data_offsets": [24, 0])"), HasSubstr("has data_offsets [24, 0]"));
+  EXPECT_THAT(refused(R"("shape": [2, -3], "data_offsets": [0, 24])"), HasSubstr("has the sizes [2, -3]"));
+  EXPECT_THAT(refused(R"("shape": [4611686018427387904, 3], "data_offsets": [0, 24])"), HasSubstr("has the sizes"));
+  EXPECT_THAT(refused(R"("shape": [2, 3], "data_offsets": [0, 24])", "only some"),
+              HasSubstr("ends at 24 of the data, which end at 9: the file is cut"));
+}
+
 TEST(WhatItIs, TellsFilesByTheirKeys) {
   const auto what = [](const std::string& text) { return what_it_is(config::parse_yaml(text, "config.json")); };
   EXPECT_EQ(what(R"({"_class_name": "UniPCMultistepScheduler"})"),
@@ -170,7 +185,9 @@ TEST(PublishedKeys, ThatSwitchNothingOnArePassedOver) {
   EXPECT_EQ(error(R"({"dim": 8, "_name_or_path": "x", "a": null, "b": false, "c": [], "d": {}})"), "no error");
   EXPECT_THAT(error(R"({"dim": 8, "a": true})"), HasSubstr("a: unknown key"));
   EXPECT_THAT(error(R"({"dim": 8, "a": 0})"), HasSubstr("a: unknown key"));
-  EXPECT_THAT(error(R"({"quantization_config": {"quant_method": "bitsandbytes"}})"), HasSubstr("bitsandbytes"));
+  EXPECT_THAT(error(R"({"quantization_config": {"quant_method": "bitsandbytes"}})"),
+              HasSubstr("neither or both of load_in_8bit and load_in_4bit"));
+  EXPECT_EQ(error(R"({"quantization_config": {"quant_method": "gptq", "bits": 4, "group_size": 128}})"), "no error");
 }
 
 // --- checkpoints against a layer: a Linear from 3 to 2, 8 parameters ---

@@ -55,6 +55,22 @@ Json json(const std::vector<DevicePart>& parts) {
   return out;
 }
 
+Json json(const LoadingMemory& l) {
+  if (l.what.empty()) return nullptr;
+  return {{"what", l.what},
+          {"live_bytes", l.live_bytes},
+          {"max_memory_allocated_bytes", l.allocated_bytes},
+          {"max_memory_reserved_bytes", l.reserved_bytes}};
+}
+
+Json json(const HostMemory& h) {
+  if (!h.known) return nullptr;
+  return {{"loading_weight_bytes", h.loading},
+          {"loading_what", h.loading_what},
+          {"running_weight_bytes", h.running},
+          {"pinned_weight_bytes", h.pinned}};
+}
+
 Json json_of_maker(const AllocationRecord& record, const AllocatorBlock& block) {
   if (block.maker.of < 0) return nullptr;
   const Allocated& made = record.makers[static_cast<size_t>(block.maker.of)];
@@ -84,22 +100,6 @@ Json json(const AllocationRecord& record) {
   return {{"reserved_bytes", sums.reserved},          {"allocated_bytes", sums.allocated},
           {"rounding_bytes", sums.rounding},          {"free_beside_allocated_bytes", sums.free_beside},
           {"free_segment_bytes", sums.free_segments}, {"segments", segments}};
-}
-
-Json json(const LoadingMemory& l) {
-  if (l.what.empty()) return nullptr;
-  return {{"what", l.what},
-          {"live_bytes", l.live_bytes},
-          {"max_memory_allocated_bytes", l.allocated_bytes},
-          {"max_memory_reserved_bytes", l.reserved_bytes}};
-}
-
-Json json(const HostMemory& h) {
-  if (!h.known) return nullptr;
-  return {{"loading_weight_bytes", h.loading},
-          {"loading_what", h.loading_what},
-          {"running_weight_bytes", h.running},
-          {"pinned_weight_bytes", h.pinned}};
 }
 
 }  // namespace

@@ -117,6 +117,25 @@ std::string device_table(const MemoryReport& r, const Scale& scale) {
   return table.markdown() + workspace_line(r);
 }
 
+// Of weights, on the host: while they are loaded and while the run has them wait there; what moves over the bus.
+std::string host_section(const MemoryReport& r, const Scale& scale) {
+  if (!r.host.known) return "";
+  std::string out =
+      fmt::format("\n## Weights on the host\n\nAt most {} while the models are loaded{}, {} while they run",
+                  scale.text(r.host.loading), r.host.loading == 0 ? "" : " (" + r.host.loading_what + ")",
+                  scale.text(r.host.running));
+  if (r.host.pinned > 0) out += fmt::format("; {} of it pinned", scale.text(r.host.pinned));
+  out += ".\n";
+  Table table({"Copied for", "To the device", "To the host"}, {Align::left, Align::right, Align::right});
+  bool any = false;
+  for (const StageMemory& s : r.stages) {
+    if (s.transfers.to_device == Count(0) && s.transfers.to_host == Count(0)) continue;
+    any = true;
+    table.add({s.id, scale.text(s.transfers.to_device), scale.text(s.transfers.to_host)});
+  }
+  return any ? out + "\n" + table.markdown() : out;
+}
+
 // What lies between allocated and reserved, and the segments in which most of it is.
 std::string segments_text(const AllocationRecord& record, const Scale& scale) {
   const SegmentSums sums = sums_of(record.log.segments);
@@ -153,25 +172,6 @@ std::string segments_text(const AllocationRecord& record, const Scale& scale) {
                        scale.text(rest));
   }
   return out;
-}
-
-// Of weights, on the host: while they are loaded and while the run has them wait there; what moves over the bus.
-std::string host_section(const MemoryReport& r, const Scale& scale) {
-  if (!r.host.known) return "";
-  std::string out =
-      fmt::format("\n## Weights on the host\n\nAt most {} while the models are loaded{}, {} while they run",
-                  scale.text(r.host.loading), r.host.loading == 0 ? "" : " (" + r.host.loading_what + ")",
-                  scale.text(r.host.running));
-  if (r.host.pinned > 0) out += fmt::format("; {} of it pinned", scale.text(r.host.pinned));
-  out += ".\n";
-  Table table({"Copied for", "To the device", "To the host"}, {Align::left, Align::right, Align::right});
-  bool any = false;
-  for (const StageMemory& s : r.stages) {
-    if (s.transfers.to_device == Count(0) && s.transfers.to_host == Count(0)) continue;
-    any = true;
-    table.add({s.id, scale.text(s.transfers.to_device), scale.text(s.transfers.to_host)});
-  }
-  return any ? out + "\n" + table.markdown() : out;
 }
 
 std::string runtime_line(const MemoryReport& r) {

@@ -238,7 +238,7 @@ TEST(Sweep, WeightsOnTheDeviceDependOnResidency) {
   const Totals all = sweep.evaluate({0}), offload = sweep.evaluate({1}), sequential = sweep.evaluate({2});
   EXPECT_GE(all.resident_bytes, all.figures.weight_bytes);
   EXPECT_LT(offload.resident_bytes, all.resident_bytes);
-  EXPECT_EQ(sequential.resident_bytes, 0);
+  EXPECT_EQ(sequential.resident_bytes, 2 * 1024 * 128 * 4);  // the rotary tables: buffers stay
   for (const int64_t residency : {0, 1, 2}) expect_equal(sweep, s, {residency});
 }
 

@@ -60,6 +60,11 @@ inline Tensor sub(Tensor a, int) { return unary_same(Kernel::sub, std::move(a));
 inline Tensor rsub(Tensor a, int) { return unary_same(Kernel::rsub, std::move(a)); }
 inline Tensor bitwise_or(Tensor a, Tensor b) { return binary(Kernel::bitwise_or, std::move(a), std::move(b)); }
 inline Tensor bitwise_not(Tensor a) { return unary_same(Kernel::bitwise_not, std::move(a)); }
+inline Tensor bitwise_and(Tensor a, int) { return unary_same(Kernel::bitwise_and, std::move(a)); }
+inline Tensor bitwise_xor(Tensor a, int) { return unary_same(Kernel::bitwise_xor, std::move(a)); }
+inline Tensor lshift(Tensor a, int) { return unary_same(Kernel::lshift, std::move(a)); }
+inline Tensor rshift(Tensor a, int) { return unary_same(Kernel::rshift, std::move(a)); }
+inline Tensor rshift(Tensor a, Tensor b) { return binary(Kernel::rshift, std::move(a), std::move(b)); }
 inline Tensor eq(Tensor a, Tensor b) { return compare(Kernel::eq, std::move(a), std::move(b)); }
 inline Tensor le(Tensor a, Tensor b) { return compare(Kernel::le, std::move(a), std::move(b)); }
 Tensor lt(Tensor a, Tensor b);

@@ -33,6 +33,11 @@ Work work_of(const Trace& trace, const Op& op) {
     case Kernel::cumsum:
     case Kernel::linalg_solve_ex:
     case Kernel::index_put_:
+    case Kernel::fp8_act_quant:
+    case Kernel::int8_vectorwise_quant:
+    case Kernel::int8_mm_dequant:
+    case Kernel::dequantize_4bit:
+    case Kernel::dequantize_blockwise:
     case Kernel::scatter_:
     case Kernel::masked_scatter_:
     case Kernel::upsample_bicubic2d_aa: return Work::library;

@@ -285,6 +285,28 @@ Tensor Tensor::unflatten(int at, Shape parts) const {
   return view(new_sizes);
 }
 
+Tensor Tensor::view_dtype(DType to) const {
+  View view(*meta_);
+  const int64_t from_size = size_of(dtype()), to_size = size_of(to);
+  if (from_size != to_size) {
+    const int last = dim() - 1;
+    const int64_t ratio = std::max(from_size, to_size) / std::min(from_size, to_size);
+    const bool widens = to_size > from_size;
+    bool fits = last >= 0 && view.strides()[last] == 1;
+    const auto scale = [&](int64_t& n) {
+      fits &= !widens || n % ratio == 0;
+      n = widens ? n / ratio : n * ratio;
+    };
+    for (int i = 0; i < last; ++i) scale(view.strides()[i]);
+    if (last >= 0) scale(view.sizes()[last]);
+    scale(view.offset());
+    if (!fits) {
+      throw Error(fmt::format("a tensor of shape {} cannot be viewed as {}", sizes().to_string(), torch_name(to)));
+    }
+  }
+  return view.retyped(to);
+}
+
 Tensor Tensor::view_as_complex() const {
   View view(*meta_);
   view.sizes().erase(dim() - 1);

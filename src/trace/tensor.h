@@ -125,6 +125,9 @@ class Tensor {
   TensorList chunk(int n, int dim) const;
   TensorList unbind(int dim) const;
   Tensor unflatten(int dim, Shape sizes) const;
+  // The same bytes as elements of another type: view(dtype). Along the last dimension, which must be dense; Error where
+  // the offset or a size does not come out.
+  Tensor view_dtype(DType dtype) const;
   Tensor view_as_complex() const;
   Tensor view_as_real() const;
 

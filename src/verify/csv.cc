@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <memory>
 
@@ -37,7 +38,8 @@ std::vector<CsvRow> parse_csv(const std::string& text) {
     } else if (c == ',') {
       rows.back().emplace_back();
     } else if (c == '\n') {
-      rows.emplace_back(1);
+      const bool blank = rows.back().size() == 1 && cell.empty();
+      if (!blank) rows.emplace_back(1);
     } else if (c != '\r') {
       cell += c;
     }
@@ -59,10 +61,16 @@ std::string read_gzipped(const std::string& path) {
     int code = Z_OK;
     gzerror(file.get(), &code);
     if (n < 0 || code == Z_BUF_ERROR) throw Error(fmt::format("{}: a broken gzip file", path));  // or one cut off
-    if (n == 0) return out;
+    if (n == 0) break;
     out.append(buffer.data(), static_cast<size_t>(n));
     if (out.size() > largest) throw Error(fmt::format("{}: more than 2 GiB", path));
   }
+  if (out.rfind("\xFF\xFE", 0) == 0 || out.rfind("\xFE\xFF", 0) == 0) {
+    throw Error(fmt::format("{}: text in UTF-16", path), {},
+                {"Windows PowerShell's > writes that; let the tool write its file itself, or save it as UTF-8"});
+  }
+  if (out.rfind("\xEF\xBB\xBF", 0) == 0) out.erase(0, 3);  // a byte order mark
+  return out;
 }
 
 CsvTable::CsvTable(const std::string& path) : CsvTable(path, read_gzipped(path)) {}
@@ -89,7 +97,8 @@ double CsvTable::number(size_t row, const std::string& column) const {
   if (cell.empty()) return 0;
   char* end = nullptr;
   const double value = std::strtod(cell.c_str(), &end);
-  if (*end != '\0') throw Error(fmt::format("{}: row {}: {} is no number: '{}'", path_, row + 1, column, cell));
+  if (*end != '\0' || !std::isfinite(value))
+    throw Error(fmt::format("{}: row {}: {} is no number: '{}'", path_, row + 1, column, cell));
   return value;
 }
 

@@ -50,7 +50,7 @@ TEST(Errors, AreOfWhatIsThere) {
 }
 
 TEST(Summary, HasTheFiguresOfTheErrorsOfAKind) {
-  const auto json = nlohmann::json::parse(validation_json(five()));
+  const auto json = nlohmann::json::parse(validation_json({five(), {}}));
   ASSERT_EQ(json["summary"].size(), 1u);
   const auto& s = json["summary"][0];
   EXPECT_EQ(s["kind"], "gemm bf16");
@@ -68,12 +68,12 @@ TEST(Summary, HasTheFiguresOfTheErrorsOfAKind) {
 TEST(Summary, TheWorstKeepsItsSign) {
   std::vector<ValidationRow> rows = five();
   rows.push_back(kernel("f", 0.5, 1));
-  const auto json = nlohmann::json::parse(validation_json(rows));
+  const auto json = nlohmann::json::parse(validation_json({rows, {}}));
   const auto& s = json["summary"][0];
   EXPECT_NEAR(s["worst_error"], -0.5, 1e-9);
   EXPECT_EQ(s["worst"], "f");
   EXPECT_NEAR(s["median_error"], 0.2, 1e-9);  // of six, the upper one of the two in the middle
-  const std::string text = validation_text(rows);
+  const std::string text = validation_text({rows, {}});
   EXPECT_THAT(text,
               ContainsRegex("\\| gemm bf16 \\| h100_sxm \\| +6 \\| +19.2 % \\| +20.0 % \\| +50.0 % \\| +-5.8 % \\| "
                             "+-50.0 % \\| f +\\| +2 of 4 \\|"));
@@ -84,7 +84,7 @@ TEST(Summary, TheWorstKeepsItsSign) {
 TEST(Summary, TheNinetiethIsWhatNineInTenDoNotPass) {
   std::vector<ValidationRow> rows;
   for (int i = 1; i <= 20; ++i) rows.push_back(kernel(std::to_string(i), 1 + i / 100.0, 1));
-  const auto json = nlohmann::json::parse(validation_json(rows));
+  const auto json = nlohmann::json::parse(validation_json({rows, {}}));
   EXPECT_NEAR(json["summary"][0]["ninetieth_error"], 0.19, 1e-9);
   EXPECT_EQ(json["summary"][0]["inside"], nullptr);
 }
@@ -93,7 +93,7 @@ TEST(Summary, IsOfEachKindOnEachDevice) {
   std::vector<ValidationRow> rows = five();
   rows[1].device = "h200_sxm";
   rows[2].group = "attention";
-  const auto json = nlohmann::json::parse(validation_json(rows));
+  const auto json = nlohmann::json::parse(validation_json({rows, {}}));
   std::vector<std::string> parts;
   for (const auto& s : json["summary"]) {
     parts.push_back(s["kind"].get<std::string>() + " " + s["device"].get<std::string>() + " " + s["rows"].dump());
@@ -112,13 +112,13 @@ TEST(Rows, OfForwardsHaveALineOfTheirOwn) {
   row.launches = 50;
   row.launches_in_place = 48;
   row.launch_error = 0.123;
-  const std::string text = validation_text({row});
+  const std::string text = validation_text({{row}, {}});
   EXPECT_THAT(text, testing::StartsWith("## Forwards and runs\n\n"));
   EXPECT_THAT(
       text,
       ContainsRegex("\\| h100_sxm \\| t2v-14b \\| +90 \\| +100 \\| -10.0 % \\| +126 \\| +120 \\| \\+5.0 % \\| -20.0 % "
                     "\\|.* 48 of 50 \\| +12.3 % \\|"));
-  const auto json = nlohmann::json::parse(validation_json({row}));
+  const auto json = nlohmann::json::parse(validation_json({{row}, {}}));
   EXPECT_NEAR(json["summary"][0]["mean_error"], 0.05, 1e-9);
   const auto& r = json["rows"][0];
   EXPECT_EQ(r["file"], "micro.csv");

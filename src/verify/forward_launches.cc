@@ -5,39 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 
+#include "base/error.h"
 #include "config/compose.h"
 #include "model/registry.h"
 
 namespace modelmeter {
 namespace {
-
-bool starts_with(const std::string& text, const std::string& start) { return text.rfind(start, 0) == 0; }
-
-// "480p33" is 33 frames of 480 x 832, "720p16" 16 of 720 x 1280, "512p" 16 of 512 x 512, "ci-tiny" 4 of 256 x 256.
-std::vector<std::string> workload_overrides(const std::string& workload) {
-  struct Size {
-    const char *name, *height, *width, *frames;
-  };
-  static constexpr Size sizes[] = {{"ci-tiny", "256", "256", "4"}, {"512p", "512", "512", "16"}};
-  for (const Size& s : sizes) {
-    if (workload == s.name) {
-      std::vector<std::string> out = {fmt::format("workload.height={}", s.height),
-                                      fmt::format("workload.width={}", s.width),
-                                      fmt::format("workload.num_frames={}", s.frames)};
-      if (workload == "ci-tiny") out.emplace_back("workload.text_len=64");
-      return out;
-    }
-  }
-  const size_t p = workload.find('p');
-  if (p == std::string::npos || p + 1 == workload.size()) return {};
-  const std::string frames = workload.substr(p + 1);
-  if (frames.find_first_not_of("0123456789") != std::string::npos) return {};
-  const bool large = starts_with(workload, "720p");
-  if (!large && !starts_with(workload, "480p")) return {};
-  return {fmt::format("workload.height={}", large ? 720 : 480), fmt::format("workload.width={}", large ? 1280 : 832),
-          "workload.num_frames=" + frames};
-}
 
 // The ops of a stage in the order in which they run, repetitions written out.
 class ExecutionOrder {
@@ -86,29 +61,71 @@ constexpr size_t window = 24;  // how far a launch that one side lacks is looked
 
 }  // namespace
 
-std::optional<KnownForward> known_forward(const std::string& name) {
-  struct Start {
-    const char *start, *config_name, *stage, *group;
-  };
-  static constexpr Start starts[] = {
-      {"t2v-1.3b-official-", "wan2_1_t2v_1_3b", "diffusion/dit", "DiT"},
-      {"t2v-14b-official-", "wan2_1_t2v_14b", "diffusion/dit", "DiT"},
-      {"t2v-1.3b-diffusers-", "wan2_1_t2v_1_3b", "diffusion/dit", "DiT"},
-      {"t2v-14b-diffusers-", "wan2_1_t2v_14b", "diffusion/dit", "DiT"},
-      {"vae2.1-official-decode-", "wan2_1_t2v_14b_pipeline", "vae/decode", "VAE"},
-      {"vae2.1-official-encode-", "wan2_1_i2v_14b_480p_pipeline", "vae/encode", "VAE"},
-  };
-  for (const Start& s : starts) {
-    if (!starts_with(name, s.start)) continue;
-    KnownForward out{s.config_name, s.stage, s.group, workload_overrides(name.substr(std::string(s.start).size()))};
-    if (out.overrides.empty()) return std::nullopt;
-    if (name.find("-diffusers-") != std::string::npos) out.overrides.emplace_back("runtime=diffusers");
-    return out;
+int32_t scope_of_stage(const Trace& trace, const std::string& stage) {
+  for (const Residence& r : trace.residences) {
+    if (trace.scopes[static_cast<size_t>(r.scope)].name == stage) return r.scope;
   }
-  if (name == "umt5-official-512") return KnownForward{"wan2_1_t2v_14b_pipeline", "text_encoder/umt5", "encoder", {}};
-  if (name == "clip-official") return KnownForward{"wan2_1_i2v_14b_480p_pipeline", "image_encoder/clip", "encoder", {}};
-  return std::nullopt;
+  return -1;
 }
+
+namespace {
+
+// How often execution_order() has a scope's ops: each of its repetitions, in each of those around it.
+size_t times_written(const Trace& trace, int32_t scope) {
+  size_t out = 1;
+  for (; scope >= 0; scope = trace.scopes[static_cast<size_t>(scope)].parent) {
+    out *= static_cast<size_t>(std::max<int64_t>(1, trace.scopes[static_cast<size_t>(scope)].count));
+  }
+  return out;
+}
+
+// "blocks.7" is "blocks".
+std::string without_number(const std::string& path) {
+  const size_t dot = path.rfind('.');
+  const bool numbered = dot != std::string::npos && path.find_first_not_of("0123456789", dot + 1) == std::string::npos;
+  return numbered ? path.substr(0, dot) : path;
+}
+
+// Of a list's modules ("blocks") the one that stands for most.
+int32_t module_scope(const Trace& trace, int32_t stage, const KnownForward& known) {
+  int32_t found = -1;
+  for (size_t i = 0; i < trace.scopes.size(); ++i) {
+    const auto scope = static_cast<int32_t>(i);
+    const bool named = trace.is_within(scope, stage) && trace.scopes[i].kind == ScopeKind::module &&
+                       without_number(trace.path(scope)) == known.module;
+    if (named && (found < 0 || times_written(trace, scope) > times_written(trace, found))) found = scope;
+  }
+  if (found < 0) throw Error(fmt::format("{} has no module {}", known.config_name, known.module));
+  return found;
+}
+
+// Of one of several that run one after another.
+StageTime one_of(StageTime time, double repeats) {
+  PartTime& part = time.part;
+  for (double* figure : {&part.device, &part.light, &part.joules, &part.variance, &time.host, &time.wall, &time.low,
+                         &time.high, &time.joules, &time.launches, &time.flops}) {
+    *figure /= repeats;
+  }
+  for (double& bound : part.by_bound) bound /= repeats;
+  return time;
+}
+
+// So many forwards one after another, or as often one of its modules alone, on a device that they hold back together.
+RunTime repeated_time(const Evaluation& run, const KnownForward& known, int32_t stage, const Machine& machine) {
+  const Trace& trace = run.trace();
+  std::vector<int64_t> executions = run.rollup().executions;
+  const int32_t module = known.module.empty() ? -1 : module_scope(trace, stage, known);
+  const int64_t times = module < 0 ? 1 : std::max<int64_t>(1, executions[static_cast<size_t>(module)]);
+  for (size_t i = 0; i < executions.size(); ++i) {
+    const bool within = module < 0 || trace.is_within(static_cast<int32_t>(i), module);
+    executions[i] = within ? executions[i] / times * known.repeats : 0;
+  }
+  RunTime out = time_run(trace, executions, machine);
+  for (StageTime& time : out.stages) time = one_of(time, static_cast<double>(known.repeats));
+  return out;
+}
+
+}  // namespace
 
 TimedForward timed_forward(const KnownForward& known, const Machine& machine, const ValidationContext& context,
                            bool whole) {
@@ -121,17 +138,50 @@ TimedForward timed_forward(const KnownForward& known, const Machine& machine, co
   for (size_t i = 0; i < out.time.stages.size(); ++i) {
     if (out.time.stages[i].stage == known.stage) out.stage = i;
   }
+  if (known.repeats > 1 || !known.module.empty()) {
+    const int32_t stage = std::max(0, scope_of_stage(out.run.trace(), out.time.stages[out.stage].stage));
+    out.time = repeated_time(out.run, known, stage, machine);
+  }
   return out;
 }
 
-int32_t scope_of_stage(const Trace& trace, const std::string& stage) {
-  for (const Residence& r : trace.residences) {
-    if (trace.scopes[static_cast<size_t>(r.scope)].name == stage) return r.scope;
-  }
-  return -1;
+std::vector<size_t> execution_order(const Trace& trace, int32_t scope) { return ExecutionOrder(trace, scope).ops(); }
+
+std::vector<size_t> launches_of(const TimedForward& ours, const KnownForward& known) {
+  const Trace& trace = ours.run.trace();
+  const int32_t stage = std::max(0, scope_of_stage(trace, ours.time.stages[ours.stage].stage));
+  if (known.module.empty()) return execution_order(trace, stage);
+  const int32_t module = module_scope(trace, stage, known);
+  std::vector<size_t> out = execution_order(trace, module);
+  out.resize(out.size() / times_written(trace, module));
+  return out;
 }
 
-std::vector<size_t> execution_order(const Trace& trace, int32_t scope) { return ExecutionOrder(trace, scope).ops(); }
+std::string plain_op(const std::string& op) {
+  struct Start {
+    const char *start, *plain;
+  };
+  static constexpr std::array<Start, 16> starts = {{{"_flash_attention_forward", "(attention)"},
+                                                    {"_cudnn_attention_forward", "(attention)"},
+                                                    {"_efficient_attention_forward", "(attention)"},
+                                                    {"_scaled_dot_product_flash_attention", "(attention)"},
+                                                    {"_scaled_dot_product_cudnn_attention", "(attention)"},
+                                                    {"_scaled_dot_product_efficient_attention", "(attention)"},
+                                                    {"cudnn_convolution", "(conv)"},
+                                                    {"miopen_convolution", "(conv)"},
+                                                    {"convolution_overrideable", "(conv)"},
+                                                    {"_conv_depthwise2d", "(conv)"},
+                                                    {"conv_depthwise3d", "(conv)"},
+                                                    {"triton_poi_fused", "triton_poi_fused"},
+                                                    {"triton_red_fused", "triton_red_fused"},
+                                                    {"triton_per_fused", "triton_red_fused"},  // a row at once
+                                                    {"index_select", "gather"},                // what embedding runs
+                                                    {"_addmm_activation", "addmm"}}};
+  for (const Start& s : starts) {
+    if (op.rfind(s.start, 0) == 0 && op.find("backward") == std::string::npos) return s.plain;
+  }
+  return op;
+}
 
 std::string profiled_name(Kernel kernel) {
   switch (kernel) {
@@ -213,11 +263,16 @@ namespace {
 LinedUp line_up_ops(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
   LinedUp out;
   size_t at = 0;  // in `order`
+  std::vector<std::string> names, ours, families;
+  for (const MeasuredLaunch& launch : measured) names.push_back(plain_op(launch.op));
+  for (const size_t op : order) {
+    const Kernel kernel = trace.ops[op].kernel;
+    ours.push_back(plain_op(profiled_name(kernel)));
+    families.push_back(family_of(kernel));
+  }
   const auto same = [&](size_t i, size_t j) {
-    if (i >= order.size() || j >= measured.size()) return false;
-    const Kernel kernel = trace.ops[order[i]].kernel;
-    const std::string& op = measured[j].op;
-    return op == (op.rfind('(', 0) == 0 ? family_of(kernel) : profiled_name(kernel));
+    if (i >= order.size() || j >= names.size()) return false;
+    return names[j].rfind('(', 0) == 0 ? names[j] == families[i] : names[j] == ours[i];
   };
   for (size_t j = 0; j < measured.size(); ++j) {
     if (at == order.size() && same(0, j)) {
@@ -244,29 +299,27 @@ LinedUp line_up_ops(const Trace& trace, const std::vector<size_t>& order, const 
 constexpr int32_t memory_gain = 1, family_gain = 4;
 constexpr size_t most_cells = size_t{400} << 20;  // B, one each
 
-// Kernels without ops, as many forwards of ours as fit best.
+// The alignment of two lists of names that has most in common, ours repeated as often as there are forwards.
 class Alignment {
  public:
-  Alignment(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured)
-      : order_(order), measured_(measured) {
-    for (const size_t op : order) ours_.push_back(family_of(trace.ops[op].kernel));
-    const auto anchors = [](const std::string& family) { return family != "(memory)" ? 1.0 : 0.0; };
-    double own = 0, seen = 0;
-    for (const std::string& family : ours_) own += anchors(family);
-    for (const MeasuredLaunch& launch : measured) seen += anchors(launch.op);
-    if (own == 0) own = static_cast<double>(ours_.size()), seen = static_cast<double>(measured.size());
-    forwards_ = std::max<int64_t>(1, std::llround(seen / std::max(own, 1.0)));
+  Alignment(const std::vector<size_t>& order, const std::vector<std::string>& ours,
+            const std::vector<std::string>& measured, int64_t forwards)
+      : order_(order), forwards_(forwards) {
+    for (const std::string& name : ours) ours_.push_back(number_of(name));
+    for (const std::string& name : measured) measured_.push_back(number_of(name));
+    memory_ = number_of("(memory)");
   }
 
-  LinedUp align() {
+  static bool fits(size_t ours, size_t measured, int64_t forwards, size_t cells) {
+    const size_t columns = ours * static_cast<size_t>(forwards);
+    return columns > 0 && measured > 0 && measured <= cells / columns;
+  }
+
+  LinedUp align() const {
     LinedUp out;
     out.forwards = forwards_;
     out.ops.assign(measured_.size(), LinedUp::none);
     const size_t rows = measured_.size(), columns = order_.size() * static_cast<size_t>(forwards_);
-    if (rows == 0 || columns == 0 || rows > most_cells / columns) {
-      out.missing = order_;
-      return out;
-    }
     const std::vector<uint8_t> steps = fill(rows, columns);
     bool gap = false;
     size_t i = rows, j = columns;
@@ -292,15 +345,19 @@ class Alignment {
  private:
   static constexpr uint8_t diagonal = 0, up = 1, left = 2;
 
+  int32_t number_of(const std::string& name) {
+    return numbers_.emplace(name, static_cast<int32_t>(numbers_.size())).first->second;
+  }
+
   std::vector<uint8_t> fill(size_t rows, size_t columns) const {
     std::vector<uint8_t> steps(rows * columns);
     std::vector<int32_t> last(columns + 1, 0), now(columns + 1, 0);
     for (size_t i = 0; i < rows; ++i) {
-      const std::string& family = measured_[i].op;
-      const int32_t gain = family == "(memory)" ? memory_gain : family_gain;
+      const int32_t gain = measured_[i] == memory_ ? memory_gain : family_gain;
+      size_t own = 0;  // of ours, which the columns repeat
       for (size_t j = 0; j < columns; ++j) {
-        const bool same = ours_[j % ours_.size()] == family;
-        const int32_t matched = same ? last[j] + gain : -1;
+        const int32_t matched = ours_[own] == measured_[i] ? last[j] + gain : -1;
+        own = own + 1 == ours_.size() ? 0 : own + 1;
         const uint8_t otherwise = last[j + 1] >= now[j] ? up : left;
         const int32_t best = std::max(last[j + 1], now[j]);
         now[j + 1] = std::max(best, matched);
@@ -312,17 +369,57 @@ class Alignment {
   }
 
   const std::vector<size_t>& order_;
-  const std::vector<MeasuredLaunch>& measured_;
-  std::vector<std::string> ours_;
+  std::map<std::string, int32_t> numbers_;
+  std::vector<int32_t> ours_, measured_;
+  int32_t memory_ = 0;
   int64_t forwards_ = 1;
 };
+
+// Kernels without ops: as many forwards of ours as fit best.
+LinedUp line_up_families(const Trace& trace, const std::vector<size_t>& order,
+                         const std::vector<MeasuredLaunch>& measured) {
+  std::vector<std::string> ours, names;
+  for (const size_t op : order) ours.push_back(family_of(trace.ops[op].kernel));
+  for (const MeasuredLaunch& launch : measured) names.push_back(launch.op);
+  const auto anchors = [](const std::vector<std::string>& families) {
+    return static_cast<double>(families.size() -
+                               static_cast<size_t>(std::count(families.begin(), families.end(), "(memory)")));
+  };
+  double own = anchors(ours), seen = anchors(names);
+  if (own == 0) own = static_cast<double>(ours.size()), seen = static_cast<double>(names.size());
+  const int64_t forwards = std::max<int64_t>(1, std::llround(seen / std::max(own, 1.0)));
+  if (!Alignment::fits(order.size(), measured.size(), forwards, most_cells)) {
+    LinedUp out;
+    out.forwards = forwards;
+    out.ops.assign(measured.size(), LinedUp::none);
+    out.missing = order;
+    return out;
+  }
+  return Alignment(order, ours, names, forwards).align();
+}
+
+// Where one side lacks some that others look like, going through both can lose its way: then by the best alignment.
+LinedUp line_up_named(const Trace& trace, const std::vector<size_t>& order,
+                      const std::vector<MeasuredLaunch>& measured) {
+  constexpr size_t quick_cells = size_t{64} << 20;
+  LinedUp through = line_up_ops(trace, order, measured);
+  const bool all = through.matched == static_cast<int64_t>(measured.size());
+  const double share = static_cast<double>(measured.size()) / static_cast<double>(std::max<size_t>(1, order.size()));
+  const int64_t forwards = std::max<int64_t>(1, std::llround(share));
+  if (all || !Alignment::fits(order.size(), measured.size(), forwards, quick_cells)) return through;
+  std::vector<std::string> ours, names;
+  for (const size_t op : order) ours.push_back(plain_op(profiled_name(trace.ops[op].kernel)));
+  for (const MeasuredLaunch& launch : measured) names.push_back(plain_op(launch.op));
+  LinedUp best = Alignment(order, ours, names, forwards).align();
+  return best.matched > through.matched ? best : through;
+}
 
 }  // namespace
 
 LinedUp line_up(const Trace& trace, const std::vector<size_t>& order, const std::vector<MeasuredLaunch>& measured) {
   const bool kernels_only =
       std::all_of(measured.begin(), measured.end(), [](const MeasuredLaunch& l) { return l.op.rfind('(', 0) == 0; });
-  return kernels_only ? Alignment(trace, order, measured).align() : line_up_ops(trace, order, measured);
+  return kernels_only ? line_up_families(trace, order, measured) : line_up_named(trace, order, measured);
 }
 
 }  // namespace modelmeter

@@ -16,10 +16,13 @@ namespace modelmeter {
 struct KnownForward {
   std::string config_name, stage, group;
   std::vector<std::string> overrides;
+  int64_t repeats = 1;      // forwards that were measured together, one after another: times are of one
+  std::string module = {};  // of the stage: one of that list was measured ("blocks"); "": all
 };
 
 // What names of measurements say, variant-implementation-workload ("t2v-14b-official-720p16"); nothing for others.
-std::optional<KnownForward> known_forward(const std::string& name);
+// `sizes`: overrides of the workload where they are known otherwise, in place of those of the name.
+std::optional<KnownForward> known_forward(const std::string& name, const std::vector<std::string>& sizes = {});
 
 struct TimedForward {
   std::unique_ptr<AnalyticModel> model;  // names in the trace are its stages'
@@ -35,8 +38,16 @@ TimedForward timed_forward(const KnownForward& known, const Machine& machine, co
 // The scope of a stage; -1 where there is none of that id.
 int32_t scope_of_stage(const Trace& trace, const std::string& stage);
 
+// Indices in Trace::ops of what a measurement of that forward launches: the stage's, or those of one of its modules.
+// Error for a module there is not.
+std::vector<size_t> launches_of(const TimedForward& ours, const KnownForward& known);
+
 // Indices in Trace::ops of what is launched within a scope, in the order in which it runs, repetitions written out.
 std::vector<size_t> execution_order(const Trace& trace, int32_t scope);
+
+// What ops of one kind are called alike: attention whichever of SDPA's kernels ran, convolutions of any library, and of
+// torch.compile's kernels, "triton_poi_fused_add_0", what kind they are: "triton_poi_fused", "triton_red_fused".
+std::string plain_op(const std::string& op);
 
 // The name that profiles have for a kernel of ours ("copy_" for to_copy), and what a kernel's own name tells of it
 // where a profile has no ops: "(matmul)", "(attention)", "(conv)", "(norm)", "(softmax)", "(reduction)", "(memory)".

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "verify/forward_launches.h"
 
 namespace modelmeter {
 namespace {
@@ -21,9 +22,20 @@ constexpr Alias aliases[] = {
     {"gather", Kernel::embedding},
     {"_cudnn_attention_forward", Kernel::sdpa_flash},
     {"_efficient_attention_forward", Kernel::sdpa_efficient},
+    {"_scaled_dot_product_cudnn_attention", Kernel::sdpa_flash},
+    {"_scaled_dot_product_flash_attention", Kernel::flash_attention_forward},
+    {"_addmm_activation", Kernel::addmm},
     {"clamp_min_", Kernel::clamp_},
     {"_index_put_impl_", Kernel::index_put_},
 };
+
+// Of Inductor's names the first part says what kind it is, the rest what it is made of.
+std::optional<Kernel> generated_kernel(const std::string& op) {
+  const std::string plain = plain_op(op);
+  if (plain == info(Kernel::triton_poi).name) return Kernel::triton_poi;
+  if (plain == info(Kernel::triton_red).name) return Kernel::triton_red;
+  return std::nullopt;
+}
 
 std::optional<Kernel> kernel_named(const std::string& op) {
   for (const Alias& alias : aliases) {
@@ -32,7 +44,7 @@ std::optional<Kernel> kernel_named(const std::string& op) {
   for (size_t i = 0; i < std::size(kernel_table); ++i) {
     if (kernel_table[i].name == op) return static_cast<Kernel>(i);
   }
-  return std::nullopt;
+  return generated_kernel(op);
 }
 
 std::optional<DType> dtype_named(const std::string& name) {
@@ -55,6 +67,8 @@ class Operands {
 
   // Whether shapes and dtypes are those that the kernel takes.
   bool fill() {
+    if (shapes() == 0) return false;
+    if (info(kernel_).basis == Basis::listed) return generated();
     switch (info(kernel_).kind) {
       case OpKind::matmul: return matrix();
       case OpKind::attention: return attention();
@@ -77,7 +91,11 @@ class Operands {
   size_t shapes() const { return launch_.shapes.size(); }
   static Shape shape_of(const std::vector<int64_t>& sizes) {
     Shape out;
-    for (size_t i = 0; i < sizes.size() && i < Shape::max_rank; ++i) out.push_back(sizes[i]);
+    if (sizes.size() > Shape::max_rank) throw Error("more dimensions than traces have");
+    for (const int64_t size : sizes) {
+      if (size < 0) throw Error("a negative size");
+      out.push_back(size);
+    }
     return out;
   }
   std::optional<DType> dtype(size_t i) const {
@@ -136,6 +154,31 @@ class Operands {
     const std::string_view name = info(kernel_).name;
     const bool compares = name == "eq" || name == "ne" || name == "lt" || name == "le" || name == "gt" || name == "ge";
     return done(out, compares ? DType::boolean : type.value_or(DType::float32));
+  }
+
+  // Pointers of what it reads, then of what it writes: how many of each the file does not say. One is written; of those
+  // that go over fewer elements (a scale, a bias) each is read once.
+  bool generated() {
+    for (size_t i = 0; i + 1 < shapes(); ++i) {
+      if (!add_input(i)) return false;
+    }
+    const std::optional<DType> last = dtype(shapes() - 1);
+    if (!last) return false;
+    const Shape out = shape_of(launch_.shapes[shapes() - 1]);
+    if (shapes() == 1 && !add_input(0)) return false;  // in place
+    params_ = {out.numel() * operations_in_name(), 0, 0};
+    return done(out, *last);
+  }
+
+  // "triton_poi_fused_add_mul_0": an element's FLOPs, of the ops that its name lists.
+  int64_t operations_in_name() const {
+    int64_t out = 0;
+    for (const KernelInfo& known : kernel_table) {
+      const std::string part = "_" + std::string(known.name) + "_";
+      const bool counted = known.basis != Basis::listed && known.kind != OpKind::matmul && known.kind != OpKind::copy;
+      if (counted && contains(launch_.op + "_", part)) out += known.vector_flops;
+    }
+    return std::max<int64_t>(1, out);
   }
 
   bool copy() {
@@ -200,6 +243,7 @@ class Operands {
   }
 
   bool matrix() {
+    if (kernel_ == Kernel::grouped_mm) return false;  // how rows are grouped is in a tensor
     const size_t first = kernel_ == Kernel::addmm || kernel_ == Kernel::baddbmm ? 1 : 0;
     if (shapes() < first + 2) return false;
     for (size_t i = 0; i < first + 2; ++i) {
@@ -218,7 +262,7 @@ class Operands {
       if (!add_input(i)) return false;
     }
     const Shape q = operands_[0]->sizes, k = operands_[1]->sizes;
-    if (q.rank() != k.rank() || q.rank() < 3) return false;
+    if (q.rank() != k.rank() || q.rank() < 3 || q.rank() > 4) return false;
     const bool heads_first = kernel_ == Kernel::sdpa_flash;
     const int rows = q.rank() == 3 ? 0 : heads_first ? 2 : 1;
     params_ = {q.rank() == 3 ? 1 : q[0], q[rows], k[rows]};
@@ -244,6 +288,9 @@ class Operands {
     if (!add_input(0) || !add_input(1)) return false;
     const Shape x = operands_[0]->sizes, weight = operands_[1]->sizes;
     if (x.rank() != weight.rank() || x.rank() < 3) return false;
+    for (int d = 1; d < x.rank(); ++d) {
+      if (weight[d] == 0) return false;
+    }
     Shape out = x;
     out[1] = weight[0];
     bool patches = x[1] <= 16;
@@ -273,6 +320,7 @@ void infer_outputs(std::vector<MeasuredLaunch>& launches) {
     MeasuredLaunch& launch = launches[i];
     if (launch.op != "cudnn_convolution" || launch.shapes.size() < 2) continue;
     const std::vector<int64_t>&x = launch.shapes[0], &weight = launch.shapes[1];
+    if (x.empty() || weight.empty()) continue;
     for (size_t j = i + 1; j < std::min(launches.size(), i + 1 + ahead) && launch.output.empty(); ++j) {
       if (launches[j].op == launch.op || launches[j].shapes.empty()) continue;
       const std::vector<int64_t>& next = launches[j].shapes[0];

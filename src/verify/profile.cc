@@ -51,7 +51,7 @@ std::string device_of_name(const std::string& name) {
     const char *part, *device;
   };
   // The more special first.
-  static constexpr std::array<Known, 19> known = {{{"H100 PCIe", "h100_pcie"},
+  static constexpr std::array<Known, 30> known = {{{"H100 PCIe", "h100_pcie"},
                                                    {"H100 80GB HBM3", "h100_sxm"},
                                                    {"H800", "h800_sxm"},
                                                    {"H200", "h200_sxm"},
@@ -69,7 +69,18 @@ std::string device_of_name(const std::string& name) {
                                                    {"RTX A6000", "rtx_a6000"},
                                                    {"L40S", "l40s"},
                                                    {"NVIDIA L40", "l40"},
-                                                   {"NVIDIA L4", "l4"}}};
+                                                   {"NVIDIA L4", "l4"},
+                                                   {"RTX PRO 6000", "rtx_pro_6000"},
+                                                   {"GH200 480GB", "gh200_96gb"},
+                                                   {"V100-SXM2-16GB", "v100_sxm_16gb"},
+                                                   {"V100-SXM2-32GB", "v100_sxm_32gb"},
+                                                   {"NVIDIA A40", "a40"},
+                                                   {"NVIDIA A30", "a30"},
+                                                   {"NVIDIA A10", "a10"},
+                                                   {"MI300X", "mi300x"},
+                                                   {"MI325X", "mi325x"},
+                                                   {"MI355X", "mi355x"},
+                                                   {"MI250X", "mi250x_gcd"}}};
   for (const Known& k : known) {
     if (name.find(k.part) != std::string::npos) return k.device;
   }

@@ -2,7 +2,8 @@
 //
 //   torch.profiler    export_chrome_trace(): JSON, gzipped or not. Kernels are joined with the innermost ATen op on the
 //                     CPU that launched them (by correlation), its "Input Dims" and "Input type" (record_shapes=True),
-//                     and the module that it ran in (with_stack=True). Of several ProfilerStep, the last.
+//                     and the module that it ran in (with_stack=True). Of several ProfilerStep, the last; of several
+//                     devices, that with most kernels.
 //   Nsight Systems    nsys stats --report cuda_gpu_trace --format csv, or nsys export --type sqlite
 //   Nsight Compute    ncu --csv, with a duration of each kernel (gpu__time_duration.sum), page raw or details
 //
@@ -11,6 +12,7 @@
 // a convolution, sums of a split k, memset) is taken as part of it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,8 +22,9 @@ namespace modelmeter {
 
 struct Profile {
   std::string path;
-  std::string source;       // "torch.profiler", "Nsight Systems", "Nsight Compute", "launches"
-  std::string device_name;  // as the driver calls it; "" where it does not say
+  std::string source;                           // "torch.profiler", "Nsight Systems", "Nsight Compute", "launches"
+  std::string device_name;                      // as the driver calls it; "" where it does not say
+  std::map<int64_t, std::string> device_names;  // by number, where it has those of all
   bool has_ops = true;
   std::vector<MeasuredLaunch> launches;  // in the order in which they ran
   std::vector<std::string> notes;

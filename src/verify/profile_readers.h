@@ -12,8 +12,12 @@ Profile read_nsight_database(const std::string& path);  // Error in a build with
 // A kernel that ran, without the op that launched it.
 struct KernelEvent {
   std::string name;
-  double us = 0;
+  double us = 0, start = 0;
+  std::string device;
 };
+
+// Of several devices that with most kernels, in the order in which they began; and a note of it.
+std::vector<KernelEvent> of_one_device(std::vector<KernelEvent> events, Profile& profile);
 
 // Each with what goes with it: conversions of layout, sums of a split k, memset.
 std::vector<MeasuredLaunch> launches_of_kernels(const std::vector<KernelEvent>& kernels);

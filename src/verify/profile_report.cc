@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <filesystem>
 #include <map>
 
 #include "base/edit_distance.h"
@@ -259,6 +260,16 @@ Machine machine_of(const Profile& profile, const ValidationContext& context) {
               {"--device NAME says so"});
 }
 
+// "trace" of "…/trace.json.gz".
+std::string stem_of(const std::string& path) {
+  std::string name = std::filesystem::path(path).filename().string();
+  for (const char* end : {".gz", ".json", ".csv", ".sqlite", ".trace", ".pt"}) {
+    const size_t length = std::string(end).size();
+    if (name.size() > length && name.compare(name.size() - length, length, end) == 0) name.resize(name.size() - length);
+  }
+  return name;
+}
+
 std::string error_text(const std::optional<double>& error) {
   return error ? fmt::format("{:+.1f} %", *error * 100) : "-";
 }
@@ -322,11 +333,15 @@ std::optional<double> ProfilePart::error() const {
 
 ProfileReport compare_profile(const Profile& profile, const ValidationContext& context, const std::string& stage) {
   const Machine machine = machine_of(profile, context);
-  if (!profile.has_ops && context.config_name.empty()) {
-    throw Error(fmt::format("{}: a profile of {} has no shapes", profile.path, profile.source), {},
-                {"--config-name NAME [overrides] says what it is a profile of"});
+  const bool shapes = std::any_of(profile.launches.begin(), profile.launches.end(),
+                                  [](const MeasuredLaunch& launch) { return !launch.shapes.empty(); });
+  if ((!profile.has_ops || !shapes) && context.config_name.empty()) {
+    std::vector<std::string> notes = {"--config-name NAME [overrides] says what it is a profile of"};
+    if (profile.has_ops) notes.emplace_back("torch.profiler has them with record_shapes=True");
+    throw Error(fmt::format("{}: a profile of {} has no shapes", profile.path, profile.source), {}, notes);
   }
   ProfileReport out;
+  out.run_id = stem_of(profile.path);
   out.device = machine.device().id;
   out.config_name = context.config_name;
   out.launches = static_cast<int64_t>(profile.launches.size());
@@ -348,6 +363,38 @@ ProfileReport compare_profile(const Profile& profile, const ValidationContext& c
   out.profile = profile;
   out.profile.launches.clear();
   return out;
+}
+
+void fill_report(const ProfileReport& measured, Report& report) {
+  if (!report.timing) {
+    throw Error(fmt::format("the report {} has no times", report.report_id), {}, {"analyze with device=NAME has them"});
+  }
+  if (report.timing->device != measured.device) {
+    throw Error(fmt::format("the report is of {}, the profile of {}", report.timing->device, measured.device));
+  }
+  std::vector<std::string> stages;
+  const TimingStage* found = nullptr;
+  for (const TimingStage& stage : report.timing->stages) {
+    if (!stage.on_device) continue;
+    stages.push_back(stage.stage);
+    if (stage.stage == measured.stage) found = &stage;
+  }
+  if (found == nullptr) {
+    throw Error(fmt::format("the report has no stage '{}'", measured.stage), {},
+                name_notes(measured.stage, stages, "stages"));
+  }
+  const double forwards = found->forward.device_s > 0 ? found->total.device_s / found->forward.device_s : 1;
+  report.profile_run_id = measured.run_id;
+  report.notes.push_back(fmt::format("profile {}: {} took {:.4g} ms on the device, predicted {:.4g} ms",
+                                     measured.run_id, measured.stage, measured.whole.measured_ms,
+                                     measured.whole.predicted_ms));
+  report.measured_total_time_ms.reset();
+  if (stages.size() == 1) {
+    report.measured_total_time_ms = measured.whole.measured_ms * forwards;
+  } else {
+    report.notes.push_back(
+        fmt::format("the profile is of one of {} stages: what the whole takes was not measured", stages.size()));
+  }
 }
 
 std::string profile_text(const ProfileReport& r) {
@@ -387,6 +434,7 @@ std::string profile_json(const ProfileReport& r) {
         write_differences(out, "only_in_profile", r.only_profile);
         write_differences(out, "only_in_trace", r.only_ours);
       });
+      out.field("profile_run_id", r.run_id);
       out.field("measured_total_time_ms", r.whole.measured_ms);
       out.field("predicted_total_time_ms", r.whole.predicted_ms);
       out.field("predicted_vs_measured_ratio", r.whole.measured_ms > 0 && r.whole.predicted_ms > 0

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "report/report.h"
 #include "verify/profile.h"
 #include "verify/validation.h"
 
@@ -31,6 +32,7 @@ struct OpDifference {
 
 struct ProfileReport {
   Profile profile;                         // without its launches
+  std::string run_id;                      // "trace" of "…/trace.json.gz", unless the user names it
   std::string device, config_name, stage;  // "" without a configuration
   int64_t launches = 0, ours = 0;          // of the profile; of one forward of ours
   int64_t matched = 0, in_place = 0, forwards = 1;
@@ -46,6 +48,11 @@ struct ProfileReport {
 ProfileReport compare_profile(const Profile& profile, const ValidationContext& context, const std::string& stage);
 
 std::string profile_text(const ProfileReport& report);
+// What was measured, in a report of the same configuration (analyze): profile_run_id, and where the stage is all that
+// runs on the device, measured_total_time_ms: kernels on the device, as often as the report runs the stage. Error where
+// the report has no times, no such stage, or another device's.
+void fill_report(const ProfileReport& measured, Report& report);
+
 std::string profile_json(const ProfileReport& report);
 
 }  // namespace modelmeter

@@ -54,39 +54,66 @@ bool has_table(const std::string& path, sqlite3* database, const char* name) {
   return next_row(path, database, found.get());
 }
 
+bool has_column(const std::string& path, sqlite3* database, const char* table, const char* column) {
+  const Statement found =
+      prepare(path, database, fmt::format("SELECT 1 FROM pragma_table_info('{}') WHERE name='{}'", table, column));
+  return next_row(path, database, found.get());
+}
+
+// Launches of a graph are one row in a table of their own unless nsys was told to look into them.
+std::vector<std::string> graph_hint(const std::string& path, sqlite3* database) {
+  if (!has_table(path, database, "CUPTI_ACTIVITY_KIND_GRAPH_TRACE")) return {};
+  return {"CUDA graphs were traced as a whole: nsys profile --cuda-graph-trace=node records their kernels"};
+}
+
+// The name of the device with that number.
+std::string device_name_in(const std::string& path, sqlite3* database, const std::string& number) {
+  constexpr const char* devices = "TARGET_INFO_GPU";
+  if (!has_table(path, database, devices)) return "";
+  const bool chosen = !number.empty() && has_column(path, database, devices, "id");
+  const Statement device =
+      prepare(path, database, fmt::format("SELECT name FROM {}{}", devices, chosen ? " WHERE id = " + number : ""));
+  return next_row(path, database, device.get()) ? text_at(device.get(), 0) : "";
+}
+
 }  // namespace
 
 Profile read_nsight_database(const std::string& path) {
   const Database database = open_database(path);
   constexpr const char* kernels = "CUPTI_ACTIVITY_KIND_KERNEL";
-  if (!has_table(path, database.get(), kernels)) {
-    throw Error(fmt::format("{}: a database without kernels of a device (no table {})", path, kernels));
+  sqlite3* const db = database.get();
+  if (!has_table(path, db, kernels)) {
+    throw Error(fmt::format("{}: a database without kernels of a device (no table {})", path, kernels), {},
+                graph_hint(path, db));
   }
+  const auto device_in = [&](const char* table) { return has_column(path, db, table, "deviceId") ? "deviceId" : "''"; };
   std::string query = fmt::format(
-      "SELECT k.start AS start, k.end - k.start, s.value FROM {} k JOIN StringIds s ON s.id = k.demangledName",
-      kernels);
+      "SELECT k.start AS start, k.end - k.start, s.value, {} FROM {} k JOIN StringIds s ON s.id = k.demangledName",
+      device_in(kernels), kernels);
   for (const auto& [table, name] : {std::pair{"CUPTI_ACTIVITY_KIND_MEMCPY", "gpu_memcpy:memcpy"},
                                     std::pair{"CUPTI_ACTIVITY_KIND_MEMSET", "gpu_memset:memset"}}) {
-    if (!has_table(path, database.get(), table)) continue;
-    query += fmt::format(" UNION ALL SELECT start, end - start, '{}' FROM {}", name, table);
+    if (!has_table(path, db, table)) continue;
+    query += fmt::format(" UNION ALL SELECT start, end - start, '{}', {} FROM {}", name, device_in(table), table);
   }
   Profile out;
   out.path = path;
   out.source = "Nsight Systems";
   out.has_ops = false;
+  out.notes = graph_hint(path, db);
   std::vector<KernelEvent> events;
-  const Statement rows = prepare(path, database.get(), query + " ORDER BY start");
-  while (next_row(path, database.get(), rows.get())) {
+  const Statement rows = prepare(path, db, query + " ORDER BY start");
+  while (next_row(path, db, rows.get())) {
     constexpr double nanosecond_in_us = 1e-3;
-    events.push_back(
-        {text_at(rows.get(), 2), static_cast<double>(sqlite3_column_int64(rows.get(), 1)) * nanosecond_in_us});
+    events.push_back({text_at(rows.get(), 2),
+                      static_cast<double>(sqlite3_column_int64(rows.get(), 1)) * nanosecond_in_us,
+                      static_cast<double>(sqlite3_column_int64(rows.get(), 0)), text_at(rows.get(), 3)});
   }
+  events = of_one_device(std::move(events), out);
   out.launches = launches_of_kernels(events);
-  if (out.launches.empty()) throw Error(fmt::format("{}: a database without kernels of a device", path));
-  if (has_table(path, database.get(), "TARGET_INFO_GPU")) {
-    const Statement device = prepare(path, database.get(), "SELECT name FROM TARGET_INFO_GPU");
-    if (next_row(path, database.get(), device.get())) out.device_name = text_at(device.get(), 0);
+  if (out.launches.empty()) {
+    throw Error(fmt::format("{}: a database without kernels of a device", path), {}, graph_hint(path, db));
   }
+  out.device_name = device_name_in(path, db, events.front().device);
   return out;
 }
 #else

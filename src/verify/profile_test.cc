@@ -278,6 +278,39 @@ TEST(ProfileReport, AnotherModelIsRefused) {
   EXPECT_THAT(refused(profile, unknown), HasSubstr("the device is not known"));
 }
 
+// The user's Stage 2: what was measured in the report of what was predicted.
+TEST(ProfileReport, FillsInAReportOfTheSameConfiguration) {
+  const config::Repository repository(std::string(tree) + "/configs");
+  const ValidationContext context = context_of(repository, "wan2_1_t2v_1_3b", tiny());
+  ProfileReport measured = compare_profile(profile_of(context, true), context, "");
+  EXPECT_EQ(measured.run_id, "made");
+  EXPECT_THAT(profile_json(measured), HasSubstr("\"profile_run_id\": \"made\""));
+  Report report;
+  report.report_id = "r";
+  EXPECT_THROW(fill_report(measured, report), Error);  // it has no times
+  Timing& timing = report.timing.emplace();
+  timing.device = "h100_sxm";
+  timing.stages.resize(2);
+  timing.stages[0].stage = measured.stage;
+  timing.stages[0].forward.device_s = 0.5;
+  timing.stages[0].total.device_s = 50;
+  timing.stages[1].stage = "elsewhere";
+  timing.stages[1].on_device = false;
+  fill_report(measured, report);
+  EXPECT_EQ(report.profile_run_id, "made");
+  EXPECT_NEAR(*report.measured_total_time_ms, 100 * measured.whole.measured_ms, 1e-6);
+  // Of one of several stages alone the whole is not known.
+  timing.stages[1].on_device = true;
+  fill_report(measured, report);
+  EXPECT_FALSE(report.measured_total_time_ms.has_value());
+  EXPECT_THAT(report.notes.back(), HasSubstr("one of 2 stages"));
+  timing.device = "h200_sxm";
+  EXPECT_THROW(fill_report(measured, report), Error);
+  timing.device = "h100_sxm";
+  timing.stages[0].stage = "diffusion/other";
+  EXPECT_THROW(fill_report(measured, report), Error);
+}
+
 // Times that a device of another bandwidth would take are found to be that device's.
 TEST(Calibration, FindsWhatTheTimesWereMadeOf) {
   const config::Repository repository(std::string(tree) + "/configs");

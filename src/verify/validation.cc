@@ -3,217 +3,102 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <filesystem>
-#include <map>
+#include <iterator>
 
 #include "base/edit_distance.h"
 #include "base/error.h"
-#include "base/json_writer.h"
-#include "report/table.h"
+#include "verify/csv.h"
 #include "verify/validation_files.h"
 
 namespace modelmeter {
 namespace {
 
-std::optional<double> error_of(const std::optional<double>& predicted, const std::optional<double>& measured) {
+std::optional<double> relative_error(const std::optional<double>& predicted, const std::optional<double>& measured) {
   if (!predicted || !measured || *measured == 0) return std::nullopt;
   return *predicted / *measured - 1;
 }
 
-std::string percent(const std::optional<double>& error) { return error ? fmt::format("{:+.1f} %", *error * 100) : "-"; }
-
-std::string shown_ms(const std::optional<double>& value) { return value ? fmt::format("{:.4g}", *value) : "-"; }
-
-// A row that stands for a whole forward or run, not for a kernel.
-bool is_forward(const ValidationRow& row) { return row.launches.has_value() || row.predicted_wall_ms.has_value(); }
-
-// What a row is summed up by.
-std::optional<double> error_of(const ValidationRow& row) {
-  return row.wall_error() ? row.wall_error() : row.device_error();
-}
-
-struct Summary {
-  size_t rows = 0, inside = 0, with_interval = 0;
-  double mean = 0, median = 0, ninety = 0, bias = 0;
-  double worst = 0;  // signed
-  std::string worst_name;
+struct FileKind {
+  const char* name;
+  std::vector<std::string> columns;  // that only files of this kind have together
+  Validation (*validate)(const std::string&, const ValidationContext&);
 };
 
-Summary summary_of(const std::vector<const ValidationRow*>& rows) {
-  Summary out;
-  std::vector<double> sizes;
-  for (const ValidationRow* row : rows) {
-    const double error = error_of(*row).value_or(0);
-    sizes.push_back(std::abs(error));
-    out.bias += error;
-    if (std::abs(error) >= std::abs(out.worst)) {
-      out.worst = error;
-      out.worst_name = row->name;
-    }
-    out.with_interval += row->inside ? 1 : 0;
-    out.inside += row->inside.value_or(false) ? 1 : 0;
-  }
-  std::sort(sizes.begin(), sizes.end());
-  out.rows = sizes.size();
-  if (sizes.empty()) return out;
-  for (const double size : sizes) out.mean += size;
-  out.mean /= static_cast<double>(sizes.size());
-  out.bias /= static_cast<double>(sizes.size());
-  out.median = sizes[sizes.size() / 2];
-  out.ninety = sizes[std::min(sizes.size() - 1, sizes.size() * 9 / 10)];
-  return out;
+const std::array<FileKind, 11>& file_kinds() {
+  static const std::array<FileKind, 11> kinds = {{
+      {"launches-DEVICE-NAME.csv.gz", {"op", "shapes", "dtypes", "us", "kernels"}, validate_launches},
+      {"forwards.csv", {"device", "name", "wall_ms"}, validate_forwards},
+      {"micro.csv", {"device", "kind", "us", "dtype"}, validate_kernels},
+      {"gemm.csv", {"sys", "gemm_dtype", "m", "n", "k"}, validate_gemm_table},
+      {"attention.csv", {"sys", "kernel_source", "isl", "head_dim"}, validate_attention_table},
+      {"power.csv", {"device", "kind", "what", "watts"}, validate_power},
+      {"host.csv", {"device", "op", "host_us"}, validate_host},
+      {"memlog-NAME.json.gz", {}, validate_allocator_log},
+      {"wan.csv", {"model", "gpu_name", "time_s", "time_kind"}, validate_published},
+      {"deepseek_ocr.csv", {"workload", "device", "metric", "value", "unit"}, validate_published_pages},
+      {"nccl.csv", {"sys", "op_name", "num_gpus", "bytes"}, validate_collectives},
+  }};
+  return kinds;
 }
 
-using Groups = std::map<std::pair<std::string, std::string>, std::vector<const ValidationRow*>>;
-
-Groups groups_of(const std::vector<ValidationRow>& rows) {
-  Groups out;
-  for (const ValidationRow& row : rows) out[{row.group, row.device}].push_back(&row);
-  return out;
+// "launches-DEVICE-NAME.csv.gz" is what begins with "launches".
+bool is_named(const std::string& name, const FileKind& kind) {
+  const std::string pattern = kind.name;
+  const size_t dash = pattern.find('-');
+  return dash == std::string::npos ? name == pattern : name.rfind(pattern.substr(0, dash), 0) == 0;
 }
 
-std::string forwards_table(const std::vector<ValidationRow>& rows) {
-  Table table({"Device", "Forward", "Device ms", "measured", "", "Wall ms", "measured", "", "Joules", "Peak",
-               "In place", "A launch"},
-              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
-               Align::right, Align::right, Align::right, Align::right, Align::right});
-  for (const ValidationRow& r : rows) {
-    if (!is_forward(r)) continue;
-    table.add({r.device, r.name, shown_ms(r.predicted_device_ms), shown_ms(r.measured_device_ms),
-               percent(r.device_error()), shown_ms(r.predicted_wall_ms), shown_ms(r.measured_wall_ms),
-               percent(r.wall_error()), percent(r.joules_error()), percent(r.peak_allocated_error()),
-               r.launches ? fmt::format("{} of {}", *r.launches_in_place, *r.launches) : "-",
-               r.launch_error ? fmt::format("{:.1f} %", *r.launch_error * 100) : "-"});
-  }
-  return table.markdown();
-}
-
-// Of a file of launches by itself.
-std::string op_table(const ValidationRow& row) {
-  Table table({"Op", "Launches", "Device ms", "measured", "", "A launch"},
-              {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right});
-  for (const OpTimes& op : row.by_op) {
-    table.add({op.op, std::to_string(op.launches), shown_ms(op.predicted_ms), shown_ms(op.measured_ms),
-               percent(error_of(op.predicted_ms, op.measured_ms)),
-               op.measured_ms > 0 ? fmt::format("{:.1f} %", op.absolute_ms / op.measured_ms * 100) : "-"});
-  }
-  return table.markdown();
-}
-
-std::string summary_table(const std::vector<ValidationRow>& rows) {
-  Table table({"Kind", "Device", "Rows", "Mean error", "Median", "90 %", "Bias", "Worst", "of", "In the interval"},
-              {Align::left, Align::left, Align::right, Align::right, Align::right, Align::right, Align::right,
-               Align::right, Align::left, Align::right});
-  for (const auto& [key, members] : groups_of(rows)) {
-    const Summary s = summary_of(members);
-    table.add({key.first, key.second, std::to_string(s.rows), fmt::format("{:.1f} %", s.mean * 100),
-               fmt::format("{:.1f} %", s.median * 100), fmt::format("{:.1f} %", s.ninety * 100), percent(s.bias),
-               percent(s.worst), s.worst_name,
-               s.with_interval > 0 ? fmt::format("{} of {}", s.inside, s.with_interval) : "-"});
-  }
-  return table.markdown();
+bool has_columns(const CsvTable& table, const FileKind& kind) {
+  return !kind.columns.empty() && std::all_of(kind.columns.begin(), kind.columns.end(),
+                                              [&](const std::string& column) { return table.has(column); });
 }
 
 }  // namespace
 
-std::optional<double> ValidationRow::device_error() const { return error_of(predicted_device_ms, measured_device_ms); }
-std::optional<double> ValidationRow::wall_error() const { return error_of(predicted_wall_ms, measured_wall_ms); }
-std::optional<double> ValidationRow::joules_error() const { return error_of(predicted_joules, measured_joules); }
+std::optional<double> ValidationRow::device_error() const {
+  return relative_error(predicted_device_ms, measured_device_ms);
+}
+std::optional<double> ValidationRow::wall_error() const { return relative_error(predicted_wall_ms, measured_wall_ms); }
+std::optional<double> ValidationRow::joules_error() const { return relative_error(predicted_joules, measured_joules); }
 std::optional<double> ValidationRow::peak_allocated_error() const {
-  return error_of(predicted_peak_allocated, measured_peak_allocated);
+  return relative_error(predicted_peak_allocated, measured_peak_allocated);
+}
+std::optional<double> ValidationRow::peak_reserved_error() const {
+  return relative_error(predicted_peak_reserved, measured_peak_reserved);
+}
+std::optional<double> ValidationRow::peak_above_start_error() const {
+  if (!predicted_peak_allocated || !measured_peak_allocated || !allocated_at_start) return std::nullopt;
+  return relative_error(*predicted_peak_allocated - *allocated_at_start,
+                        *measured_peak_allocated - *allocated_at_start);
 }
 
-std::vector<ValidationRow> validate_file(const std::string& path, const ValidationContext& context) {
+void Validation::add(Validation more) {
+  std::move(more.rows.begin(), more.rows.end(), std::back_inserter(rows));
+  std::move(more.not_compared.begin(), more.not_compared.end(), std::back_inserter(not_compared));
+}
+
+Validation validate_file(const std::string& path, const ValidationContext& context) {
   const std::string name = std::filesystem::path(path).filename().string();
-  if (name.rfind("launches", 0) == 0) return validate_launches(path, context);
-  struct Kind {
-    const char* name;
-    std::vector<ValidationRow> (*validate)(const std::string&, const ValidationContext&);
-  };
-  static const Kind kinds[] = {{"forwards.csv", validate_forwards},
-                               {"micro.csv", validate_kernels},
-                               {"gemm.csv", validate_gemm_table},
-                               {"attention.csv", validate_attention_table},
-                               {"wan.csv", validate_published}};
-  std::vector<std::string> known = {"launches-DEVICE-NAME.csv.gz"};
-  for (const Kind& kind : kinds) {
-    if (name == kind.name) return kind.validate(path, context);
+  std::vector<std::string> known;
+  for (const FileKind& kind : file_kinds()) {
+    if (is_named(name, kind)) return kind.validate(path, context);
     known.emplace_back(kind.name);
   }
-  throw Error(fmt::format("{}: no kind of measurement that is known", path), {}, name_notes(name, known, "known"));
-}
-
-std::string validation_text(const std::vector<ValidationRow>& rows) {
-  std::string out;
-  if (std::any_of(rows.begin(), rows.end(), is_forward))
-    out += "## Forwards and runs\n\n" + forwards_table(rows) + "\n";
-  if (rows.size() == 1 && !rows.front().by_op.empty()) out += "## By op\n\n" + op_table(rows.front()) + "\n";
-  return out + "## By kind\n\n" + summary_table(rows) +
-         "\nErrors are predicted over measured, less 1; of wall time where it is known, else of time on the device. `A launch`: the "
-         "launches' mean\nabsolute error, weighted by their times. `Peak`: of memory above what was allocated before.\n";
-}
-
-std::string validation_json(const std::vector<ValidationRow>& rows) {
-  return json_text([&](DocumentWriter& out) {
-    out.map([&] {
-      out.list("rows", rows, [&](const ValidationRow& r) {
-        out.map([&] {
-          out.field("file", r.file);
-          out.field("device", r.device);
-          out.field("name", r.name);
-          out.field("kind", r.group);
-          out.field("predicted_device_ms", r.predicted_device_ms);
-          out.field("measured_device_ms", r.measured_device_ms);
-          out.field("predicted_wall_ms", r.predicted_wall_ms);
-          out.field("measured_wall_ms", r.measured_wall_ms);
-          out.field("predicted_joules", r.predicted_joules);
-          out.field("measured_joules", r.measured_joules);
-          out.field("predicted_peak_allocated", r.predicted_peak_allocated);
-          out.field("measured_peak_allocated", r.measured_peak_allocated);
-          out.field("device_ms_error", r.device_error());
-          out.field("wall_ms_error", r.wall_error());
-          out.field("joules_error", r.joules_error());
-          out.field("peak_allocated_error", r.peak_allocated_error());
-          out.field("peak_reserved_error", nullptr);
-          out.field("launch_error", r.launch_error);
-          out.field("launches", r.launches);
-          out.field("launches_in_place", r.launches_in_place);
-          out.field("not_predicted_ms", r.not_predicted_ms);
-          out.field("inside", r.inside);
-          out.list("by_op", r.by_op, [&](const OpTimes& op) {
-            out.map([&] {
-              out.field("op", op.op);
-              out.field("launches", op.launches);
-              out.field("predicted_ms", op.predicted_ms);
-              out.field("measured_ms", op.measured_ms);
-              out.field("absolute_error_ms", op.absolute_ms);
-            });
-          });
-        });
-      });
-      out.key("summary");
-      out.begin_list();
-      for (const auto& [key, members] : groups_of(rows)) {
-        const Summary s = summary_of(members);
-        out.map([&] {
-          out.field("kind", key.first);
-          out.field("device", key.second);
-          out.field("rows", s.rows);
-          out.field("mean_error", s.mean);
-          out.field("median_error", s.median);
-          out.field("ninetieth_error", s.ninety);
-          out.field("bias", s.bias);
-          out.field("worst_error", s.worst);
-          out.field("worst", s.worst_name);
-          out.field("inside", s.with_interval > 0 ? std::optional<double>(static_cast<double>(s.inside) /
-                                                                          static_cast<double>(s.with_interval))
-                                                  : std::nullopt);
-        });
-      }
-      out.end_list();
-    });
-  });
+  const std::string text = read_gzipped(path);
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) throw Error(fmt::format("{}: an empty file", path));
+  std::vector<std::string> notes = name_notes(name, known, "known");
+  if (text[first] == '{' || text[first] == '[' || text.rfind("SQLite format 3", 0) == 0) {
+    notes.emplace_back("profile import reads profiles");
+  } else {
+    const CsvTable header(path, text.substr(first, text.find('\n', first) - first + 1));
+    for (const FileKind& kind : file_kinds()) {
+      if (has_columns(header, kind)) return kind.validate(path, context);
+    }
+  }
+  throw Error(fmt::format("{}: no kind of measurement that is known", path), {}, notes);
 }
 
 }  // namespace modelmeter

@@ -5,9 +5,12 @@
 //                        known from the name, else from each row's own op, shapes and dtypes
 //   forwards.csv         wall time, joules and peak memory of forwards, those that a configuration is known for
 //   micro.csv, gemm.csv, attention.csv   single kernels
-//   wan.csv              published runs on one device, those whose workload and device are stated
+//   power.csv, host.csv  steady states of one kind of work; calls of the host
+//   memlog-*.json[.gz]   a log of PyTorch's allocator, replayed
+//   wan.csv, deepseek_ocr.csv   published runs on one device, those whose workload and device are stated
 //
-// Errors are relative and signed: predicted over measured, less 1.
+// Errors are relative and signed: predicted over measured, less 1. A row that nothing is predicted for is named, with
+// why.
 #pragma once
 
 #include <optional>
@@ -34,17 +37,37 @@ struct ValidationRow {
   std::optional<double> predicted_device_ms, measured_device_ms;
   std::optional<double> predicted_wall_ms, measured_wall_ms;
   std::optional<double> predicted_joules, measured_joules;
-  std::optional<double> predicted_peak_allocated, measured_peak_allocated;  // B, above what was there before
+  // B. What was there before a forward is the measurement's: it is in both.
+  std::optional<double> predicted_peak_allocated, measured_peak_allocated;
+  std::optional<double> predicted_peak_reserved, measured_peak_reserved;
+  std::optional<double> allocated_at_start;
   std::optional<double> launch_error;  // mean of the launches' absolute errors, weighted by their times
   std::optional<int64_t> launches, launches_in_place;
-  std::optional<double> not_predicted_ms;  // of launches that no rule is for
+  std::optional<double> not_predicted_ms;  // of launches that no rule is for, or that are not in the trace
   std::vector<OpTimes> by_op;              // those that take most first
+  std::vector<OpTimes> not_predicted;      // the ops of those
   std::optional<bool> inside;              // the measured wall (else device) time is in the interval
 
   std::optional<double> device_error() const;
   std::optional<double> wall_error() const;
   std::optional<double> joules_error() const;
   std::optional<double> peak_allocated_error() const;
+  std::optional<double> peak_reserved_error() const;
+  std::optional<double> peak_above_start_error() const;  // of what the forward allocates itself
+};
+
+// A row of a file that nothing is predicted for.
+struct NotCompared {
+  std::string file;
+  size_t row = 0;  // from 1; 0: the whole file
+  std::string device, name, why;
+};
+
+struct Validation {
+  std::vector<ValidationRow> rows;
+  std::vector<NotCompared> not_compared;
+
+  void add(Validation more);
 };
 
 // Where configurations and devices are, and what the user says of the files.
@@ -56,12 +79,12 @@ struct ValidationContext {
   std::vector<std::string> overrides;  // with config_name
 };
 
-// By the file's name. Error for a file of another kind.
-std::vector<ValidationRow> validate_file(const std::string& path, const ValidationContext& context);
+// By the file's name, else by its columns. Error for a file of another kind, and for one that is cut or broken.
+Validation validate_file(const std::string& path, const ValidationContext& context);
 
-// One line a file of launches or a forward, and a table of single kernels by group with mean, median, 90th percentile
-// and worst error.
-std::string validation_text(const std::vector<ValidationRow>& rows);
-std::string validation_json(const std::vector<ValidationRow>& rows);
+// One line a file of launches or a forward, a table of single kernels by group with mean, median, 90th percentile and
+// worst error, and what was not compared, by reason.
+std::string validation_text(const Validation& validation);
+std::string validation_json(const Validation& validation);
 
 }  // namespace modelmeter

@@ -1,10 +1,15 @@
 // One function for each kind of file that validation.h lists.
 #pragma once
 
+#include <functional>
+
 #include "timing/device_kernel.h"
+#include "verify/csv.h"
 #include "verify/validation.h"
 
 namespace modelmeter {
+
+inline constexpr double one_ms = 1e-3, one_us = 1e-6;  // s
 
 // The machine of a device's short name ("h100", "h200_sxm", "H100 SXM"), or nothing where no file is of it.
 std::optional<Machine> machine_named(const std::string& name, const ValidationContext& context);
@@ -23,11 +28,31 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);
 
-std::vector<ValidationRow> validate_launches(const std::string& path, const ValidationContext& context);
-std::vector<ValidationRow> validate_forwards(const std::string& path, const ValidationContext& context);
-std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context);  // micro.csv
-std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context);
-std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context);
-std::vector<ValidationRow> validate_published(const std::string& path, const ValidationContext& context);  // wan.csv
+// Why a row of a device is not compared.
+std::string unknown_device(const std::string& name);
+
+Validation validate_launches(const std::string& path, const ValidationContext& context);
+Validation validate_forwards(const std::string& path, const ValidationContext& context);
+Validation validate_kernels(const std::string& path, const ValidationContext& context);  // micro.csv
+Validation validate_gemm_table(const std::string& path, const ValidationContext& context);
+Validation validate_attention_table(const std::string& path, const ValidationContext& context);
+Validation validate_power(const std::string& path, const ValidationContext& context);
+Validation validate_host(const std::string& path, const ValidationContext& context);
+Validation validate_allocator_log(const std::string& path, const ValidationContext& context);
+Validation validate_published(const std::string& path, const ValidationContext& context);        // wan.csv
+Validation validate_published_pages(const std::string& path, const ValidationContext& context);  // deepseek_ocr.csv
+Validation validate_collectives(const std::string& path, const ValidationContext& context);      // nccl.csv
+
+// The rows of a table one after another. A row that cannot be read, whose device or precision there is not, or that
+// `validate` gives a reason for, is not compared.
+struct RowOutcome {
+  std::optional<ValidationRow> row;
+  std::string why;  // where there is no row
+};
+struct RowColumns {
+  std::string device, name;
+};
+Validation validate_rows(const CsvTable& table, const std::string& path, const RowColumns& columns,
+                         const std::function<RowOutcome(size_t)>& validate);
 
 }  // namespace modelmeter

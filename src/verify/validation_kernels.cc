@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 
@@ -128,10 +129,9 @@ std::vector<int64_t> integers(const std::string& text) {
 // `size` is the input's, padding included.
 std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t row) {
   const std::vector<int64_t> size = integers(table.text(row, "size")), filter = integers(table.text(row, "k"));
-  for (const int64_t stride : integers(table.text(row, "stride"))) {
-    if (stride != 1) return std::nullopt;
-  }
+  std::vector<int64_t> stride = integers(table.text(row, "stride"));
   if (size.size() != filter.size() || size.empty()) return std::nullopt;
+  stride.resize(size.size(), 1);
   MeasuredLaunch out;
   out.op = "cudnn_convolution";
   const auto in = static_cast<int64_t>(table.number(row, "cin")), to = static_cast<int64_t>(table.number(row, "cout"));
@@ -139,6 +139,11 @@ std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t r
   out.shapes[0].insert(out.shapes[0].end(), size.begin(), size.end());
   out.shapes[1].insert(out.shapes[1].end(), filter.begin(), filter.end());
   out.dtypes = {short_dtype(table.text(row, "dtype"))};
+  out.output = {out.shapes[0][0], to};
+  for (size_t d = 0; d < size.size(); ++d) {
+    if (stride[d] < 1 || filter[d] < 1 || filter[d] > size[d]) return std::nullopt;
+    out.output.push_back((size[d] - filter[d]) / stride[d] + 1);
+  }
   return out;
 }
 
@@ -225,79 +230,106 @@ class Machines {
   std::vector<std::pair<std::string, std::optional<Machine>>> made_;
 };
 
-std::vector<MeasuredKernels> micro_rows(const CsvTable& table, Machines& machines) {
-  table.expect_columns({"device", "kind", "us", "dtype"}, "micro.csv");
-  std::vector<MeasuredKernels> out;
-  for (size_t i = 0; i < table.rows(); ++i) {
-    const Machine* machine = machines.named(table.text(i, "device"));
-    if (machine == nullptr || table.text(i, "us").empty()) continue;
-    std::vector<DeviceKernel> kernels = kernels_of_row(table, i, *machine);
-    if (kernels.empty()) continue;
-    std::string name;
-    for (const char* column : {"op", "note", "b", "h", "m", "n", "k", "sq", "sk", "d", "cin", "cout", "size"}) {
-      if (!table.text(i, column).empty())
-        name += fmt::format("{}{} {}", name.empty() ? "" : " ", column, table.text(i, column));
-    }
-    out.push_back(
-        {table.text(i, "device"), group_of(table, i), std::move(name), std::move(kernels), table.number(i, "us") * us});
+// What a row is of, or why nothing is predicted for it.
+struct KernelsOrWhy {
+  std::optional<MeasuredKernels> row;
+  std::string why;
+};
+
+std::string name_of_row(const CsvTable& table, size_t i) {
+  std::string out;
+  for (const char* column : {"op", "note", "b", "h", "m", "n", "k", "sq", "sk", "d", "cin", "cout", "size"}) {
+    if (!table.text(i, column).empty())
+      out += fmt::format("{}{} {}", out.empty() ? "" : " ", column, table.text(i, column));
   }
   return out;
 }
 
-std::vector<MeasuredKernels> gemm_rows(const CsvTable& table, Machines& machines) {
-  table.expect_columns({"sys", "gemm_dtype", "m", "n", "k", "us"}, "gemm.csv");
-  std::vector<MeasuredKernels> out;
-  for (size_t i = 0; i < table.rows(); ++i) {
-    const auto kernel =
-        gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), table.text(i, "gemm_dtype"));
-    // Rows of fp8 include the kernel that quantises the activations.
-    if (machines.named(table.text(i, "sys")) == nullptr || !kernel || table.text(i, "gemm_dtype") != "bfloat16") {
-      continue;
-    }
-    constexpr double large = 1024;
-    const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
-    out.push_back({table.text(i, "sys"),
-                   big ? "gemm bf16, 1024 and more" : "gemm bf16, small",
-                   fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k),
-                   {*kernel},
-                   table.number(i, "us") * us});
+// Of micro.csv.
+KernelsOrWhy micro_row(const CsvTable& table, size_t i, Machines& machines) {
+  const Machine* machine = machines.named(table.text(i, "device"));
+  if (machine == nullptr) return {{}, unknown_device(table.text(i, "device"))};
+  if (table.number(i, "us") <= 0) return {{}, "no time"};
+  std::vector<DeviceKernel> kernels = kernels_of_row(table, i, *machine);
+  if (kernels.empty()) {
+    const std::string &kind = table.text(i, "kind"), &op = table.text(i, kind == "attention" ? "backend" : "op");
+    return {{},
+            fmt::format("no rule for {}{}{} of {}", kind, op.empty() ? "" : " ", op,
+                        table.text(i, "dtype").empty() ? "no dtype" : table.text(i, "dtype"))};
   }
-  return out;
+  return {MeasuredKernels{table.text(i, "device"), group_of(table, i), name_of_row(table, i), std::move(kernels),
+                          table.number(i, "us") * us},
+          ""};
 }
 
-std::vector<MeasuredKernels> attention_rows(const CsvTable& table, Machines& machines) {
-  table.expect_columns({"sys", "kernel_source", "batch_size", "isl", "num_heads", "head_dim", "us"}, "attention.csv");
-  std::vector<MeasuredKernels> out;
-  for (size_t i = 0; i < table.rows(); ++i) {
-    const bool known = machines.named(table.text(i, "sys")) != nullptr;
-    if (!known || table.text(i, "kernel_source").find("fa2") == std::string::npos) continue;
-    DeviceKernel k;
-    k.shape = KernelShape::attention;
-    k.attention = "flash";
-    k.precision = "bf16";
-    k.batch = table.number(i, "batch_size") * table.number(i, "num_heads");
-    k.m = k.n = table.number(i, "isl");
-    k.k = table.number(i, "head_dim");
-    k.read = 3 * k.batch * k.m * k.k * 2;
-    k.written = k.batch * k.m * k.k * 2;
-    out.push_back({table.text(i, "sys"),
-                   "attention FA2",
-                   fmt::format("{} x {} x {}", k.batch, k.m, k.k),
-                   {k},
-                   table.number(i, "us") * us});
-  }
-  return out;
+KernelsOrWhy gemm_row(const CsvTable& table, size_t i, Machines& machines) {
+  const std::string &device = table.text(i, "sys"), &dtype = table.text(i, "gemm_dtype");
+  if (machines.named(device) == nullptr) return {{}, unknown_device(device)};
+  if (dtype == "fp8") return {{}, "the time includes the kernel that quantises the activations"};
+  const auto kernel = gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), dtype);
+  if (!kernel) return {{}, fmt::format("no rule for a product of {}", dtype)};
+  if (table.number(i, "us") <= 0 || kernel->m <= 0 || kernel->n <= 0 || kernel->k <= 0) return {{}, "no size or time"};
+  constexpr double large = 1024;
+  const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
+  return {MeasuredKernels{device,
+                          fmt::format("gemm {}, {}", short_dtype(dtype), big ? "1024 and more" : "small"),
+                          fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k),
+                          {*kernel},
+                          table.number(i, "us") * us},
+          ""};
 }
 
-using RowsOf = std::vector<MeasuredKernels> (*)(const CsvTable&, Machines&);
+KernelsOrWhy attention_row(const CsvTable& table, size_t i, Machines& machines) {
+  const std::string &device = table.text(i, "sys"), &source = table.text(i, "kernel_source");
+  if (machines.named(device) == nullptr) return {{}, unknown_device(device)};
+  if (source.find("fa2") == std::string::npos) return {{}, fmt::format("no rule for the kernel '{}'", source)};
+  DeviceKernel k;
+  k.shape = KernelShape::attention;
+  k.attention = "flash";
+  k.precision = "bf16";
+  k.batch = table.number(i, "batch_size") * table.number(i, "num_heads");
+  k.m = k.n = table.number(i, "isl");
+  k.k = table.number(i, "head_dim");
+  k.read = 3 * k.batch * k.m * k.k * 2;
+  k.written = k.batch * k.m * k.k * 2;
+  if (k.written <= 0 || table.number(i, "us") <= 0) return {{}, "no size or time"};
+  return {MeasuredKernels{
+              device, "attention FA2", fmt::format("{} x {} x {}", k.batch, k.m, k.k), {k}, table.number(i, "us") * us},
+          ""};
+}
 
-std::vector<ValidationRow> validated(const std::string& path, const ValidationContext& context, RowsOf rows) {
+using RowOf = KernelsOrWhy (*)(const CsvTable&, size_t, Machines&);
+
+struct KernelTable {
+  const char* file;
+  const char* device;  // the columns
+  const char* name;
+  std::vector<std::string> columns;
+  RowOf row;
+};
+
+const std::array<KernelTable, 3>& kernel_tables() {
+  static const std::array<KernelTable, 3> tables = {{
+      {"micro.csv", "device", "op", {"device", "kind", "us", "dtype"}, micro_row},
+      {"gemm.csv", "sys", "gemm_dtype", {"sys", "gemm_dtype", "m", "n", "k", "us"}, gemm_row},
+      {"attention.csv",
+       "sys",
+       "kernel_source",
+       {"sys", "kernel_source", "batch_size", "isl", "num_heads", "head_dim", "us"},
+       attention_row},
+  }};
+  return tables;
+}
+
+Validation validated(const std::string& path, const ValidationContext& context, const KernelTable& kind) {
   Machines machines(context);
-  std::vector<ValidationRow> out;
-  for (const MeasuredKernels& row : rows(CsvTable(path), machines)) {
-    out.push_back(kernel_row(path, row, *machines.named(row.device)));
-  }
-  return out;
+  const CsvTable table(path);
+  table.expect_columns(kind.columns, kind.file);
+  return validate_rows(table, path, {kind.device, kind.name}, [&](size_t i) -> RowOutcome {
+    const KernelsOrWhy found = kind.row(table, i, machines);
+    if (!found.row) return {{}, found.why};
+    return {kernel_row(path, *found.row, *machines.named(found.row->device)), ""};
+  });
 }
 
 }  // namespace
@@ -314,27 +346,32 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
   return solve_clock(loop, machine.device()).seconds / times;
 }
 
-std::vector<ValidationRow> validate_kernels(const std::string& path, const ValidationContext& context) {
-  return validated(path, context, micro_rows);
+Validation validate_kernels(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, kernel_tables()[0]);
 }
 
-std::vector<ValidationRow> validate_gemm_table(const std::string& path, const ValidationContext& context) {
-  return validated(path, context, gemm_rows);
+Validation validate_gemm_table(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, kernel_tables()[1]);
 }
 
-std::vector<ValidationRow> validate_attention_table(const std::string& path, const ValidationContext& context) {
-  return validated(path, context, attention_rows);
+Validation validate_attention_table(const std::string& path, const ValidationContext& context) {
+  return validated(path, context, kernel_tables()[2]);
 }
 
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context) {
   const std::string name = std::filesystem::path(path).filename().string();
   Machines machines(context);
-  for (const auto& [file, rows] : {std::pair<const char*, RowsOf>{"micro.csv", micro_rows},
-                                   {"gemm.csv", gemm_rows},
-                                   {"attention.csv", attention_rows}}) {
-    if (name == file) return rows(CsvTable(path), machines);
+  std::vector<MeasuredKernels> out;
+  for (const KernelTable& kind : kernel_tables()) {
+    if (name != kind.file) continue;
+    const CsvTable table(path);
+    table.expect_columns(kind.columns, kind.file);
+    for (size_t i = 0; i < table.rows(); ++i) {
+      KernelsOrWhy found = kind.row(table, i, machines);
+      if (found.row) out.push_back(std::move(*found.row));
+    }
   }
-  return {};
+  return out;
 }
 
 }  // namespace modelmeter

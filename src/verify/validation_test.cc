@@ -42,7 +42,7 @@ std::string error_of(const std::string& path) {
 
 std::vector<ValidationRow> rows_of(const std::string& path, const std::string& device = "") {
   const config::Repository repository(std::string(root) + "/configs");
-  return validate_file(path, {repository, {root}, device, "", {}});
+  return validate_file(path, {repository, {root}, device, "", {}}).rows;
 }
 
 Machine h100() {
@@ -85,7 +85,7 @@ TEST(LaunchFile, WhatIsNoneIsRefused) {
   EXPECT_THAT(error_of(written("launches-h100-c.csv", std::string(header) + "0,aten.add,m,[[1]],f32,soon,k\n")),
               HasSubstr("row 1: us is no number: 'soon'"));
   EXPECT_THAT(error_of(written("launches-z9-d.csv", header)), HasSubstr("--device NAME says so"));
-  EXPECT_THAT(error_of(written("mikro.csv", header)), HasSubstr("did you mean 'micro.csv'?"));
+  EXPECT_THAT(error_of(written("mikro.csv", "a,b\n")), HasSubstr("did you mean 'micro.csv'?"));
 }
 
 // --- launches from their own shapes ---
@@ -176,7 +176,8 @@ TEST(Validation, LaunchesOfAnUnknownForwardAreOnTheirOwn) {
   EXPECT_NEAR(*rows[0].not_predicted_ms, 0.007, 1e-9);
   EXPECT_NEAR(*rows[0].predicted_device_ms, 0.1343, 0.0005);
   EXPECT_NEAR(*rows[0].launch_error, std::abs(*rows[0].device_error()), 1e-9);
-  EXPECT_EQ(rows_of(written("launches-mine.csv", header), "h200_sxm").at(0).device, "h200_sxm");
+  const std::string one = std::string(header) + "0,aten.neg,m,\"[[64]]\",f32,2,k=2\n";
+  EXPECT_EQ(rows_of(written("launches-mine.csv", one), "h200_sxm").at(0).device, "h200_sxm");
 }
 
 TEST(Validation, ForwardsThatAConfigurationIsKnownForAreTimed) {
@@ -202,9 +203,9 @@ TEST(Validation, TablesOfKernelsAreSummedUpByKind) {
   EXPECT_EQ(rows[0].group, "gemm bfloat16");
   EXPECT_LT(std::abs(*rows[0].device_error()), 0.1);
   EXPECT_LT(std::abs(*rows[1].device_error()), 0.04);
-  const std::string text = validation_text(rows);
+  const std::string text = validation_text({rows, {}});
   EXPECT_THAT(text, HasSubstr("elementwise above 1 MiB"));
-  EXPECT_THAT(validation_json(rows), AllOf(HasSubstr("\"device_ms_error\""), HasSubstr("\"summary\"")));
+  EXPECT_THAT(validation_json({rows, {}}), AllOf(HasSubstr("\"device_ms_error\""), HasSubstr("\"summary\"")));
 }
 
 }  // namespace

@@ -170,8 +170,8 @@ TEST(Architecture, ErrorsNameFileLineAndField) {
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"window_size\": [8, 8]}",
        "attention within a window", 2},
       {"{\"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n\"quantization_config\": {\"quant_method\": "
-       "\"gptq\"}}",
-       "quantised (gptq)", 2},
+       "\"eetq\"}}",
+       "quantised (eetq)", 2},
       {"{\"_class_name\": \"WanModel\", \"dim\": 64, \"ffn_dim\": 8, \"num_heads\": 4, \"num_layers\": 1,\n"
        "\"vace_layers\": [0]}",
        "WanModel has no VACE blocks", 2},

@@ -18,6 +18,7 @@
 #include "model/wan/run_sizes.h"
 #include "model/wan/sampling.h"
 #include "model/wan/vae_architecture.h"
+#include "model/weight_storage.h"
 
 namespace modelmeter::wan {
 
@@ -42,6 +43,7 @@ struct TransformerOptions {
   std::vector<int64_t> prompts;                                      // tokens of each, where they differ (official)
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
+  WeightStorage storage = {};
 
   // What the transformer gets of a run's latent.
   Shape latent(const RunSizes& run) const {
@@ -57,6 +59,7 @@ struct TextEncoderOptions {
   AttentionKernel attention = AttentionKernel::flash;
   DType weight_dtype = DType::bfloat16;
   int64_t text_len = 512;
+  WeightStorage storage = {};
 };
 
 // Images [batch, 3, image_size, image_size].
@@ -65,6 +68,7 @@ struct ImageEncoderOptions {
   AttentionKernel attention = AttentionKernel::flash;
   DType weight_dtype = DType::float16;
   int64_t batch = 1;
+  WeightStorage storage = {};
 };
 
 // Heights and widths in pixels, as diffusers' enable_tiling() takes them.
@@ -137,6 +141,8 @@ struct CodeBase {
 
   // The models in the order in which they are loaded.
   std::vector<LoadedModel> (*loading)(const Stages& stages, const ResidencyRules& rules);
+  // What its models can be kept as apart from their dtype.
+  const FormatSupport& (*formats)(Role role);
 
   // Class names in reports, of a model with this autoencoder: what ReportNames says of classes.
   void (*name_classes)(const VaeArchitecture& vae, ReportNames& names);

@@ -55,7 +55,7 @@ bool is_typed(const Node& value) { return value.mark().source && value.mark().so
 // --- the transformer -------------------------------------------------------------------------------------------------
 
 void Wan2_1Model::read_transformer(const View& transformer) {
-  transformer.require_known_keys({"_target_", "num_layers", "vace_layers", "block"});
+  transformer.require_known_keys(with_storage_keys({"_target_", "num_layers", "vace_layers", "block"}));
   std::vector<std::string> changes;
   if (transformer.has("num_layers")) {
     architecture_.num_layers = transformer.get_positive<int64_t>("num_layers", config::max_layers);
@@ -97,17 +97,48 @@ void Wan2_1Model::read_block(const View& block, std::vector<std::string>& change
 
 // --- the models around it --------------------------------------------------------------------------------------------
 
-void Wan2_1Model::read_groups(const View& config) {
+void Wan2_1Model::read_groups(const View& config, const DataFiles& files) {
   const View text = group_or_none(config, "text_encoder"), image = group_or_none(config, "image_encoder");
   const View vae = group_or_none(config, "vae");
   read_text_encoder(text);
   read_image_encoder(image);
   read_vae(vae);
   runtime_.code_base->check_groups({text, image, vae}, text_encoder_.architecture, image_encoder_.architecture, vae_);
+  read_storage(config, files);
+}
+
+void Wan2_1Model::read_storage(const View& config, const DataFiles& files) {
+  const CodeBase& code = *runtime_.code_base;
+  const auto node = [](const std::optional<Node>& file) { return file ? &*file : nullptr; };
+  const std::optional<PipelineFiles>& of = metadata_.pipeline;
+  const auto read = [&](const char* name, Role role, const Node* file) {
+    const View group = group_or_none(config, name);
+    WeightStorage storage = read_weight_storage(group, file, code.formats(role), files);
+    check_storage(group, storage);
+    return storage;
+  };
+  transformer_.storage = read("transformer", Role::transformer, node(metadata_.config_json));
+  text_encoder_.storage = read("text_encoder", Role::text_encoder, of ? node(of->text_encoder) : nullptr);
+  image_encoder_.storage = read("image_encoder", Role::image_encoder, of ? node(of->image_encoder) : nullptr);
+  read("vae", Role::autoencoder, of ? node(of->vae) : nullptr);
+}
+
+// bitsandbytes' layers cannot be moved as others are.
+void Wan2_1Model::check_storage(const View& group, const WeightStorage& storage) const {
+  if (storage.format == nullptr || runtime_.residency == Residency::all) return;
+  const View at = group.has("weight_format") ? group.at("weight_format") : group;
+  if (storage.format->kind == WeightFormatKind::bnb_int8) {
+    throw at.error("8-bit layers of bitsandbytes stay on the device that they were loaded to",
+                   {"runtime.residency=all leaves them there"});
+  }
+  if (storage.format->kind == WeightFormatKind::bnb_4bit && runtime_.residency == Residency::sequential) {
+    throw at.error("4-bit layers of bitsandbytes cannot be offloaded module by module",
+                   {"runtime.residency=offload moves whole models"});
+  }
 }
 
 void Wan2_1Model::read_text_encoder(const View& text) {
-  text.require_known_keys(transformers::text_encoder_keys({"weight_dtype"}));
+  text.require_known_keys(with_storage_keys(transformers::text_encoder_keys({"weight_dtype"})));
   const std::optional<PipelineFiles>& files = metadata_.pipeline;
   const std::optional<Node> file = files ? files->text_encoder : std::nullopt;
   read_sizes_of(text, file, text_encoder_.architecture, notes_);
@@ -122,7 +153,7 @@ void Wan2_1Model::read_text_encoder(const View& text) {
 }
 
 void Wan2_1Model::read_image_encoder(const View& image) {
-  image.require_known_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"}));
+  image.require_known_keys(with_storage_keys(transformers::image_encoder_keys({"weight_dtype", "batch_size"})));
   const std::optional<PipelineFiles>& files = metadata_.pipeline;
   read_sizes_of(image, files ? files->image_encoder : std::nullopt, image_encoder_.architecture, notes_);
   image_encoder_.weight_dtype =
@@ -133,7 +164,7 @@ void Wan2_1Model::read_image_encoder(const View& image) {
 }
 
 void Wan2_1Model::read_vae(const View& vae) {
-  vae.require_known_keys(vae_keys({"weight_dtype"}));
+  vae.require_known_keys(with_storage_keys(vae_keys({"weight_dtype"})));
   const std::optional<PipelineFiles>& files = metadata_.pipeline;
   read_sizes_of(vae, files ? files->vae : std::nullopt, vae_, notes_);
   if (runs("vae_encode") || runs("vae_decode")) require_sizes(vae, vae_);

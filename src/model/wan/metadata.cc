@@ -56,6 +56,7 @@ void Metadata::read_transformer(const View& hf, const DataFiles& files) {
   has_transformer = true;
   if (hf.has("config")) {
     if (hf.has("config_path")) throw hf.at("config").error("stands in place of config_path, which is given too");
+    config_json = hf.at("config").node();
     architecture = read_architecture(hf.at("config"));
   } else if (hf.has("config_path")) {
     ModelFiles found = find_model(hf.at("config_path"), files);
@@ -63,6 +64,7 @@ void Metadata::read_transformer(const View& hf, const DataFiles& files) {
     pipeline = std::move(found.pipeline);
     weights = std::move(found.weights);
     architecture = read_architecture(View(found.config));
+    config_json = std::move(found.config);
     if (pipeline) check_pipeline(hf.at("config_path"));
   } else {
     has_transformer = false;

@@ -23,7 +23,8 @@ struct Metadata {
   bool known_variant = false;    // hf.variant was given: what its command line accepts is known
   bool has_transformer = false;  // its metadata was given
   Architecture architecture;
-  std::optional<PipelineFiles> pipeline;  // where a whole folder of diffusers was named
+  std::optional<config::Node> config_json;  // of the transformer
+  std::optional<PipelineFiles> pipeline;    // where a whole folder of diffusers was named
   std::optional<WeightsListing> weights;
   // Of the pipeline's files: what its scheduler is, and the boundary of the experts.
   std::optional<Scheduler> scheduler;

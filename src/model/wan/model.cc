@@ -46,7 +46,7 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   check_images(config.child("workload"));
   if (metadata_.has_transformer && runs("diffusion")) check_blocks(config);
   check_block_swap(config.child("runtime"));
-  read_groups(config);
+  read_groups(config, files);
   read_rules();
   if (metadata_.has_transformer && metadata_.known_variant) check_channels(config);
   read_sizes(config);
@@ -338,6 +338,7 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
 void Wan2_1Model::add_text_encoder() {
   add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
       [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
+  for (std::string& note : text_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
   }
@@ -345,6 +346,7 @@ void Wan2_1Model::add_text_encoder() {
 
 void Wan2_1Model::add_image_encoder() {
   add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
+  for (std::string& note : image_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
 }
 
 // Of the first forward there is nothing to reuse.
@@ -404,6 +406,7 @@ void Wan2_1Model::add_diffusion() {
       notes_.push_back(fmt::format("{} of {} forwards of {} run without their blocks, by runtime.step_cache",
                                    skipped(run_), all(run_), id));
     }
+    for (std::string& note : o.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
     if (metadata_.weights) notes_.push_back(compare_weights(*metadata_.weights, stages_.back()->layer()));
     metadata_.weights.reset();  // compared once
   };

@@ -47,7 +47,9 @@ class Wan2_1Model : public AnalyticModel {
   // In groups.cc.
   void read_transformer(const config::View& transformer);
   void read_block(const config::View& block, std::vector<std::string>& changes);
-  void read_groups(const config::View& config);
+  void read_groups(const config::View& config, const DataFiles& files);
+  void read_storage(const config::View& config, const DataFiles& files);
+  void check_storage(const config::View& group, const WeightStorage& storage) const;
   void read_text_encoder(const config::View& text);
   void read_image_encoder(const config::View& image);
   void read_vae(const config::View& vae);

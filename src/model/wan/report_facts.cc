@@ -60,6 +60,12 @@ Fields Wan2_1Model::workload_fields() const {
 
 Fields Wan2_1Model::runtime_fields() const {
   Fields out = runtime_.fields();
+  for (const auto& [name, storage] :
+       {std::pair("transformer", &transformer_.storage), std::pair("text_encoder", &text_encoder_.storage),
+        std::pair("image_encoder", &image_encoder_.storage)}) {
+    if (!storage->name().empty()) out.emplace_back(fmt::format("{}.weight_format", name), storage->name());
+    if (storage->lora_rank > 0) out.emplace_back(fmt::format("{}.lora.rank", name), storage->lora_rank);
+  }
   if (sampling_ != nullptr) {
     out.emplace_back("scheduler", std::string(name_of(scheduler())));
   }

@@ -88,8 +88,11 @@ SamArchitecture read_sam(const View& config) {
   a.image_size = positive_or(config, "image_size", a.image_size);
   a.patch_size = positive_or(config, "patch_size", a.patch_size);
   a.window_size = positive_or(config, "window_size", a.window_size);
-  const double mlp_ratio = config.get_or<double>("mlp_ratio", 4.0);
-  a.mlp_dim = positive_or(config, "mlp_dim", static_cast<int64_t>(static_cast<double>(a.hidden_size) * mlp_ratio));
+  const double mlp_dim = static_cast<double>(a.hidden_size) * config.get_or<double>("mlp_ratio", 4.0);
+  if (!(mlp_dim >= 1 && mlp_dim <= static_cast<double>(most_of("mlp_dim")))) {
+    throw config.at("mlp_ratio").error(fmt::format("makes mlp_dim {}, of at most {}", mlp_dim, most_of("mlp_dim")));
+  }
+  a.mlp_dim = positive_or(config, "mlp_dim", static_cast<int64_t>(mlp_dim));
   a.output_channels = positive_or(config, "output_channels", a.output_channels);
   if (config.has("global_attn_indexes")) {
     a.global_attn_indexes = config.get<std::vector<int64_t>>("global_attn_indexes");

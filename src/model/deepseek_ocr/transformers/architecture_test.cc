@@ -77,6 +77,8 @@ TEST(Ocr2Architecture, NamesParametersAsTheCheckpoint) {
 }
 
 TEST(Ocr2Architecture, NamesTheFieldThatIsWrong) {
+  EXPECT_THAT(message_for("\"window_size\": 14", "\"window_size\": 14, \"mlp_ratio\": 1e18"),
+              HasSubstr("mlp_ratio: makes mlp_dim"));
   EXPECT_THAT(message_for("\"num_experts_per_tok\": 6, ", ""), HasSubstr("num_experts_per_tok"));
   EXPECT_THAT(message_for("\"hidden_size\": 1280", "\"hidden_size\": \"wide\""), HasSubstr("text_config.hidden_size"));
   EXPECT_THAT(message_for("\"vocab_size\": 129280", "\"vocab_size\": 0"), HasSubstr("vocab_size"));

@@ -25,8 +25,8 @@ Routing TextTopkRouter::forward(Tensor hidden_states) const {
 
 TextExperts::TextExperts(const BuildContext& context, const DecoderArchitecture& a)
     : Module("DeepseekOcr2TextExperts"), num_experts_(a.n_routed_experts), act_fn_("SiLUActivation") {
-  register_weight("gate_up_proj", {a.n_routed_experts, 2 * a.moe_intermediate_size, a.hidden_size}, context);
-  register_weight("down_proj", {a.n_routed_experts, a.hidden_size, a.moe_intermediate_size}, context);
+  register_parameter("gate_up_proj", {a.n_routed_experts, 2 * a.moe_intermediate_size, a.hidden_size}, context);
+  register_parameter("down_proj", {a.n_routed_experts, a.hidden_size, a.moe_intermediate_size}, context);
   register_module("act_fn", act_fn_);
 }
 

@@ -36,7 +36,8 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes&
 
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
-  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
+  const auto model = std::make_shared<Model>(BuildContext{o.weight_dtype}, o.architecture);
+  o.storage.apply(*model);
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
@@ -51,8 +52,8 @@ BoundModel transformer(const TransformerOptions& o) {
 }
 
 BoundModel text_encoder(const TextEncoderOptions& o) {
-  const auto model =
-      std::make_shared<const transformers::UMT5EncoderModel>(BuildContext{o.weight_dtype}, o.architecture);
+  const auto model = std::make_shared<transformers::UMT5EncoderModel>(BuildContext{o.weight_dtype}, o.architecture);
+  o.storage.apply(*model);
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
@@ -63,8 +64,8 @@ BoundModel text_encoder(const TextEncoderOptions& o) {
 }
 
 BoundModel image_encoder(const ImageEncoderOptions& o) {
-  const auto model =
-      std::make_shared<const transformers::CLIPVisionModel>(BuildContext{o.weight_dtype}, o.architecture);
+  const auto model = std::make_shared<transformers::CLIPVisionModel>(BuildContext{o.weight_dtype}, o.architecture);
+  o.storage.apply(*model);
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes&) {
             const ContextGuard context;
             context->attention = o.attention;
@@ -177,6 +178,84 @@ nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
   return out;
 }
 
+// --- weight formats --------------------------------------------------------------------------------------------------
+
+// The names of Wan's checkpoints as diffusers' (loaders/single_file_utils.py, convert_wan_transformer_to_diffusers).
+std::string name_of_gguf(const std::string& name) {
+  struct Renamed {
+    std::string_view from, to;
+  };
+  static constexpr Renamed all[] = {
+      {"model.diffusion_model.", ""},
+      {"time_embedding.0", "condition_embedder.time_embedder.linear_1"},
+      {"time_embedding.2", "condition_embedder.time_embedder.linear_2"},
+      {"text_embedding.0", "condition_embedder.text_embedder.linear_1"},
+      {"text_embedding.2", "condition_embedder.text_embedder.linear_2"},
+      {"time_projection.1", "condition_embedder.time_proj"},
+      {"img_emb.proj.1", "condition_embedder.image_embedder.ff.net.0.proj"},
+      {"img_emb.proj.3", "condition_embedder.image_embedder.ff.net.2"},
+      {"cross_attn", "attn2"},
+      {"self_attn", "attn1"},
+      {".o.", ".to_out.0."},
+      {".q.", ".to_q."},
+      {".k.", ".to_k."},
+      {".v.", ".to_v."},
+      {".k_img.", ".add_k_proj."},
+      {".v_img.", ".add_v_proj."},
+      {"head.head", "proj_out"},
+      {"ffn.0", "ffn.net.0.proj"},
+      {"ffn.2", "ffn.net.2"},
+      {"before_proj", "proj_in"},
+      {"after_proj", "proj_out"},
+  };
+  std::string out = name;
+  for (const Renamed& renamed : all) {
+    const size_t at = out.find(renamed.from);
+    const bool done = !renamed.to.empty() && out.find(renamed.to) != std::string::npos;
+    if (at == std::string::npos || done) continue;
+    out.replace(at, renamed.from.size(), renamed.to);
+  }
+  return out;
+}
+
+const FormatSupport& formats(Role role) {
+  using Kind = WeightFormatKind;
+  // transformer_wan.py: _keep_in_fp32_modules, _skip_layerwise_casting_patterns; GGUF: what ComfyUI-GGUF's tools
+  // leave as it is (lcpp.patch, LLM_ARCH_WAN).
+  static const FormatSupport transformer = {
+      "diffusers' transformer",
+      {Kind::cast, Kind::scaled_mm, Kind::bnb_int8, Kind::bnb_4bit, Kind::gguf, Kind::torchao_int8, Kind::torchao_int4},
+      "",
+      {"rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3"},
+      {"rope", "scale_shift_table", "patch_embedding", "condition_embedder", "norm"},
+      {"condition_embedder", "patch_embedding", "vace_patch_embedding", "^proj_out"},
+      true,
+      name_of_gguf};
+  // modeling_umt5.py: _keep_in_fp32_modules; apply_layerwise_casting()'s own patterns, and wo, whose dtype its caller
+  // converts to.
+  static const FormatSupport text = {"transformers' text encoder",
+                                     {Kind::cast, Kind::scaled_mm, Kind::block_mm, Kind::bnb_int8, Kind::bnb_4bit,
+                                      Kind::torchao_int8, Kind::torchao_int4},
+                                     "",
+                                     {"wo"},
+                                     {"wo", "pos_embed", "patch_embed", "norm", "^proj_in", "^proj_out"},
+                                     {}};
+  static const FormatSupport image = {"transformers' image encoder",
+                                      {Kind::cast, Kind::bnb_int8, Kind::bnb_4bit},
+                                      "",
+                                      {},
+                                      {"pos_embed", "patch_embed", "norm", "^proj_in", "^proj_out"},
+                                      {}};
+  static const FormatSupport vae = {
+      "the autoencoder", {}, "vae.weight_dtype=bfloat16 and float16 halve its weights", {}, {}, {}};
+  switch (role) {
+    case Role::transformer: return transformer;
+    case Role::text_encoder: return text;
+    case Role::image_encoder: return image;
+    default: return vae;
+  }
+}
+
 void name_classes(const VaeArchitecture&, ReportNames& names) {
   names.class_prefix = "diffusers.models.transformers.transformer_wan.";
   names.stage_class_prefix = {{"text_encoder/", "transformers.models.umt5.modeling_umt5."},
@@ -232,6 +311,7 @@ const CodeBase& code_base() {
       .offload = offload,
       .residents = residents,
       .loading = loading,
+      .formats = formats,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
       .check_groups = check_groups,

@@ -220,6 +220,20 @@ nlohmann::ordered_json sampling_config(const SamplingInputs& o) {
   return out;
 }
 
+const FormatSupport& formats(Role role) {
+  static const std::string other = "runtime.implementation=diffusers has formats";
+  static const FormatSupport transformer = {"the official code's transformer", {}, other, {}, {}, {}};
+  static const FormatSupport text = {"the official code's text encoder", {}, other, {}, {}, {}};
+  static const FormatSupport image = {"the official code's image encoder", {}, other, {}, {}, {}};
+  static const FormatSupport vae = {"the official code's autoencoder", {}, "", {}, {}, {}};
+  switch (role) {
+    case Role::transformer: return transformer;
+    case Role::text_encoder: return text;
+    case Role::image_encoder: return image;
+    default: return vae;
+  }
+}
+
 void name_classes(const VaeArchitecture& vae, ReportNames& names) {
   names.class_prefix = "wan.modules.model.";
   names.stage_class_prefix = {{"text_encoder/", "wan.modules.t5."},
@@ -270,6 +284,7 @@ const CodeBase& code_base() {
       .offload = [](Role role, Residency, const Runtime& r) { return block_swap(role, r); },
       .residents = residents,
       .loading = loading,
+      .formats = formats,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
       .check_groups = check_groups,
