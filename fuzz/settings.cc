@@ -1,0 +1,18 @@
+// Short settings: PYTORCH_CUDA_ALLOC_CONF, and a device file.
+#include "fuzz_target.h"
+#include "memory/alloc_conf.h"
+#include "hardware/device.h"
+#include "config/yaml.h"
+
+namespace modelmeter::fuzz {
+
+void run(const std::string& text) {
+  if (text.find('\n') == std::string::npos) {
+    parse_alloc_conf(text);
+    return;
+  }
+  const config::Node node = config::parse_yaml(text, "device.yaml");
+  read_device(config::View(node), "input");
+}
+
+}  // namespace modelmeter::fuzz
