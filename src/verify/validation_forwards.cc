@@ -13,7 +13,7 @@ namespace modelmeter {
 namespace {
 
 // The workload as its columns say it; none where they do not.
-std::vector<std::string> sizes_in(const CsvTable& table, size_t row) {
+std::vector<std::string> sizes_of_row(const CsvTable& table, size_t row) {
   std::vector<std::string> out;
   for (const auto& [column, key] :
        {std::pair{"height", "height"}, std::pair{"width", "width"}, std::pair{"frames", "num_frames"}}) {
@@ -73,7 +73,7 @@ Validation validate_forwards(const std::string& path, const ValidationContext& c
   table.expect_columns({"device", "name", "wall_ms"}, "forwards.csv");
   return validate_rows(table, path, {"device", "name"}, [&](size_t i) -> RowOutcome {
     const std::string& name = table.text(i, "name");
-    std::optional<KnownForward> known = known_forward(name, sizes_in(table, i));
+    std::optional<KnownForward> known = known_forward(name, sizes_of_row(table, i));
     if (!known) return {{}, why_not_known(name)};
     known->repeats = std::max<int64_t>(1, std::llround(table.number(i, "repeat")));
     const std::optional<Machine> machine = machine_named(table.text(i, "device"), context);

@@ -68,7 +68,7 @@ void compare_launches(const std::vector<MeasuredLaunch>& measured, const TimedFo
 
 // Whether what was measured is a run of ours: as many launches of both are in common. Of a configuration that the user
 // says it is of most, of one that its name says nearly all: another version of its libraries is by itself.
-bool is_of(const LinedUp& lined_up, size_t measured, size_t ours, double least) {
+bool has_launches_of(const LinedUp& lined_up, size_t measured, size_t ours, double least) {
   const auto matched = static_cast<double>(lined_up.matched);
   return matched >= least * static_cast<double>(measured) &&
          matched >= least * static_cast<double>(ours) * static_cast<double>(lined_up.forwards);
@@ -82,7 +82,7 @@ ValidationRow from_trace(const std::vector<MeasuredLaunch>& measured, const Know
   const TimedForward ours = timed_forward(known, machine, context, false);
   const std::vector<size_t> order = launches_of(ours, known);
   const LinedUp lined_up = line_up(ours.run.trace(), order, measured);
-  if (!is_of(lined_up, measured.size(), order.size(), least)) {
+  if (!has_launches_of(lined_up, measured.size(), order.size(), least)) {
     throw Error(fmt::format("the launches are not those of {}: {} of {} are, which has {}", known.config_name,
                             lined_up.matched, measured.size(), order.size()));
   }
