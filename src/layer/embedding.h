@@ -19,7 +19,12 @@ class Embedding : public Module<Embedding> {
   }
   Tensor weight() const { return parameter(0); }
   Tensor forward(Tensor ids) const {
-    if (is_stored_otherwise()) return torch::embedding(LayerwiseCast(*this).tensors()[0], std::move(ids));
+    if (is_stored_otherwise()) {
+      LayerwiseCast cast(*this);
+      Tensor out = torch::embedding(cast.tensors()[0], std::move(ids));
+      cast.end();
+      return out;
+    }
     return torch::embedding(parameter(0), std::move(ids));
   }
 

@@ -10,7 +10,7 @@ LayerwiseCast::LayerwiseCast(const BaseLayer& layer) {
   }
 }
 
-LayerwiseCast::~LayerwiseCast() {
+void LayerwiseCast::end() {
   for (size_t i = 0; i < cast_.size(); ++i) {
     cast_[i].tracer().record(Kernel::to_copy, {&cast_[i]}, {&kept_[i]});
     cast_[i].reset();

@@ -12,11 +12,9 @@ namespace modelmeter {
 class LayerwiseCast {
  public:
   explicit LayerwiseCast(const BaseLayer& layer);
-  ~LayerwiseCast();
-  LayerwiseCast(const LayerwiseCast&) = delete;
-  LayerwiseCast& operator=(const LayerwiseCast&) = delete;
 
   const TensorList& tensors() const { return cast_; }  // the checkpoint's parameters, in their order
+  void end();                                          // casts them back
 
  private:
   TensorList kept_, cast_;

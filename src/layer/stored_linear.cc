@@ -8,7 +8,7 @@ namespace {
 
 // bitsandbytes' fused kernel takes up to so many tokens on every device (_GEMM_4BIT_CUSTOM_FLOOR_M).
 constexpr int64_t most_fused_rows = 4;
-constexpr int64_t tinygemm_columns = 1024;
+constexpr int64_t padded_columns = 1024;
 
 Tensor rows_of(const Tensor& x) { return torch::reshape(x, {-1, x.size(-1)}); }
 
@@ -33,7 +33,7 @@ Tensor packed_product(Kernel kernel, const StoredWeight& w, const Tensor& x, int
 Tensor gguf_linear(const StoredWeight& w, Tensor x, Tensor bias) {
   Tensor weight = dequantize_gguf_tensor(w.tensors[0], w.format, w.sizes);
   weight = torch::to(std::move(weight), w.dtype);
-  bias = bias.defined() ? torch::to(std::move(bias), w.dtype) : std::move(bias);
+  if (bias.defined()) bias = torch::to(std::move(bias), w.dtype);
   return torch::linear(std::move(x), std::move(weight), std::move(bias));
 }
 
@@ -108,7 +108,7 @@ Tensor torchao_int8_linear(const StoredWeight& w, const Tensor& x, Tensor bias) 
 
 Tensor torchao_int4_linear(const StoredWeight& w, const Tensor& x, Tensor bias) {
   Tensor a = torch::to(rows_of(x), DType::bfloat16);
-  const int64_t missing = (tinygemm_columns - a.size(1) % tinygemm_columns) % tinygemm_columns;
+  const int64_t missing = (padded_columns - a.size(1) % padded_columns) % padded_columns;
   a = torch::pad(std::move(a), {0, missing});
   Tensor out = packed_product(Kernel::weight_int4pack_mm, w, a, w.tensors[0].size(0) * 8);
   a.reset();
@@ -207,8 +207,10 @@ Tensor Linear::base_forward(Tensor x) const {
   const WeightFormat* format = weight_format();
   if (format == nullptr) return torch::linear(std::move(x), parameter(0), bias_ ? parameter(1) : Tensor());
   if (format->is_cast()) {
-    const LayerwiseCast cast(*this);
-    return torch::linear(std::move(x), cast.tensors()[0], bias_ ? cast.tensors()[1] : Tensor());
+    LayerwiseCast cast(*this);
+    Tensor out = torch::linear(std::move(x), cast.tensors()[0], bias_ ? cast.tensors()[1] : Tensor());
+    cast.end();
+    return out;
   }
   StoredWeight weight{*format, {}, parameters()[0].spec.sizes, parameters()[0].spec.dtype};
   for (size_t i = 0; i < stored_tensors(); ++i) weight.tensors.push_back(stored(i));
