@@ -115,17 +115,18 @@ TEST(Compose, TheSearchPathIsInThisOrder) {
                        {"extra/db/a.yaml", "from: extra\n"},
                        {"extra/only/x.yaml", "from: extra\n"}};
   const Repository repository = memory(files, {"extra/"});
-  for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "two"}, {"d", "extra"}}) {
+  for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "extra"}, {"d", "extra"}}) {
     const Composition run = compose(repository, "config", {std::string("db=") + option});
     EXPECT_EQ(run.config.find("db")->find("from")->as_string(), from) << option;
   }
   std::string path;
-  const Repository searched = repository.with_search_path({"one", "pkg://a.b"});
+  const Repository searched = repository.with_search_path({"one", "pkg://a.b"}, "hydra.searchpath in main");
   for (const SearchPathEntry& entry : searched.search_path()) {
     path += entry.provider + " " + entry.path + "; ";
   }
   EXPECT_EQ(path.substr(path.find("main")),
-            "main file://conf; hydra.searchpath file://one; hydra.searchpath pkg://a.b; command-line file://extra; ");
+            "main file://conf; command-line file://extra; hydra.searchpath in main file://one; "
+            "hydra.searchpath in main pkg://a.b; ");
   EXPECT_THAT(searched.options("db"), ElementsAre("a", "b", "c", "d"));  // each once
   EXPECT_TRUE(repository.has_group("only"));
   EXPECT_FALSE(repository.has_group("nothing"));
