@@ -61,7 +61,4 @@ class SweepModel {
   std::vector<int64_t> forwards_;
 };
 
-// What a whole evaluation of a model gives.
-Totals totals_of(const AnalyticModel& model);
-
 }  // namespace modelmeter
