@@ -18,7 +18,7 @@ int memory(const CommandLine& line) {
   flags.push_back({"--alloc-conf", "", "CONF", "PYTORCH_CUDA_ALLOC_CONF, as expandable_segments:True"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("memory", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("memory", arguments, flags)), 0;
   const std::string stage = arguments.value("--stage");
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;

@@ -264,7 +264,11 @@ Resolvers with_hydra(const Resolvers& base, const std::shared_ptr<const Node>& w
     const std::string key = "hydra." + python_str(args[0]);
     std::optional<Node> found = select(*whole, key, with_hydra(base, whole, depth + 1, uses));
     if (!found) throw Error(fmt::format("Interpolation key '{}' not found", key));
-    if (found->is(Kind::missing)) throw Error(fmt::format("{} has no value here", key));
+    if (found->is(Kind::missing)) {
+      std::vector<std::string> notes;
+      if (key == "hydra.runtime.output_dir") notes.emplace_back("hydra.run.dir=DIR sets it");
+      throw Error(fmt::format("{} has no value here", key), {}, std::move(notes));
+    }
     return *std::move(found);
   });
   return out;
@@ -314,6 +318,19 @@ Composition compose(const Repository& repository, std::string_view config_name,
   root.erase("hydra");
   out.config = std::move(root);
   return out;
+}
+
+Repository searched(const Repository& repository, std::string_view config_name, const std::vector<std::string>& words) {
+  ConfigCache configs(repository);
+  try {
+    std::vector<Override> parsed;
+    parsed.reserve(words.size());
+    for (const std::string& word : words) parsed.push_back(parse_override(word));
+    add_search_path(configs, config_name.empty() ? kEmptyConfig : std::string(config_name), parsed);
+  } catch (const Error&) {
+    return repository;
+  }
+  return configs.repository();
 }
 
 void set_mode(Composition& composition, const char* mode) {

@@ -44,6 +44,10 @@ struct ComposeOptions {
 Composition compose(const Repository& repository, std::string_view config_name,
                     const std::vector<std::string>& overrides, const ComposeOptions& options = {});
 
+// The repository with the directories that hydra.searchpath of the words, or of the primary config, adds. What cannot
+// be read adds none.
+Repository searched(const Repository& repository, std::string_view config_name, const std::vector<std::string>& words);
+
 // hydra.mode is null: it becomes RUN or MULTIRUN, as if the override had been given. Hydra keeps it so.
 void set_mode(Composition& composition, const char* mode);
 

@@ -268,7 +268,7 @@ TEST(ComposeErrors, UnknownOption) {
   EXPECT_EQ(error.message(), "In 'config': Could not find 'db/mysq'");
   EXPECT_EQ(error.span().file, "<command line>");
   EXPECT_THAT(error.notes(), Contains("did you mean 'mysql'?"));
-  EXPECT_THAT(error.notes(), Contains("Available options in 'db': mysql, pg"));
+  EXPECT_THAT(error.notes(), Contains("Available options in 'db':\n  mysql\n  pg"));
 }
 
 TEST(ComposeErrors, UnknownPrimary) {
@@ -286,7 +286,7 @@ TEST(ComposeErrors, OptionThatMustBeChosen) {
   const Error error = error_of({}, files);
   EXPECT_EQ(error.message(), "You must specify 'db', e.g, db=<OPTION>");
   EXPECT_EQ(error.span().line, 2);
-  EXPECT_THAT(error.notes(), Contains("Available options in 'db': mysql, pg"));
+  EXPECT_THAT(error.notes(), Contains("Available options in 'db':\n  mysql\n  pg"));
 }
 
 TEST(ComposeErrors, OfOverrides) {
