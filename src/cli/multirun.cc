@@ -219,7 +219,7 @@ class Multirun {
 
   std::vector<CanonicalLine> first_lines(const Product& product) const {
     try {
-      return lines_of_job(config::resolve(session_.composed_job(product.job(0))), MODELMETER_VERSION);
+      return lines_of_job(config::resolve(session_.job(product.job(0), 0, "").composition), MODELMETER_VERSION);
     } catch (const Error&) {  // the job's own error
       return {};
     }

@@ -167,7 +167,7 @@ int merge(const Arguments& arguments) {
     throw Error(ErrorCode::usage,
                 "sweep merge takes a store and those that go into it: modelmeter sweep merge STORE SHARD ...");
   }
-  for (size_t i = 2; i < files.size(); ++i) static_cast<void>(open_store(files[i], Database::Mode::read));
+  for (size_t i = 2; i < files.size(); ++i) static_cast<void>(read_store(files[i]));
   SweepStore all(files[1]);
   for (size_t i = 2; i < files.size(); ++i) all.merge(files[i]);
   list_sweeps(files[1]);

@@ -172,6 +172,13 @@ Database open_store(const std::string& path, Database::Mode mode) {
   return out;
 }
 
+Database read_store(const std::string& path) {
+  const bool writable = ::access(path.c_str(), W_OK) == 0;
+  Database out = open_store(path, writable ? Database::Mode::write : Database::Mode::read);
+  out.execute("PRAGMA query_only=ON");
+  return out;
+}
+
 SweepStore::SweepStore(const std::string& path) : database_(made_store(path)), owner_(this_process()) {
   prepare_store(database_);
 }
@@ -342,7 +349,7 @@ std::optional<std::pair<int64_t, std::string>> SweepStore::first_failure(int64_t
 // --- merging ---------------------------------------------------------------------------------------------------------
 
 void SweepStore::merge(const std::string& other) {
-  static_cast<void>(open_store(other, Database::Mode::read));
+  static_cast<void>(read_store(other));
   const std::lock_guard lock(mutex_);
   Statement attach = database_.prepare("ATTACH ? AS other");
   attach.bind(1, std::string_view(other));

@@ -112,5 +112,7 @@ const std::vector<std::string>& figure_columns();
 
 // Checks that it is a store, of this version.
 Database open_store(const std::string& path, Database::Mode mode);
+// The same to be asked only. Opened for writing where that may be, so that nothing of WAL stays behind.
+Database read_store(const std::string& path);
 
 }  // namespace modelmeter

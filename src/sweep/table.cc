@@ -91,7 +91,7 @@ std::string csv_cell(const std::string& text) {
 }  // namespace
 
 SweepTable::SweepTable(const std::string& store, int64_t sweep)
-    : database_(open_store(store, Database::Mode::read)), sweep_(found_sweep(database_, sweep)) {
+    : database_(read_store(store)), sweep_(found_sweep(database_, sweep)) {
   Statement all = database_.prepare(fmt::format("SELECT * FROM sweep_{} LIMIT 0", sweep_));
   for (int i = 0; i < all.columns(); ++i) columns_.push_back(all.name(i));
   axes_ = static_cast<size_t>(database_.number(fmt::format("SELECT axes FROM sweeps WHERE id={}", sweep_)));
@@ -203,7 +203,7 @@ void SweepTable::select(const TableQuery& query, const std::function<void(const 
 }
 
 std::vector<SweepTable::Listed> SweepTable::list(const std::string& store) {
-  const Database database = open_store(store, Database::Mode::read);
+  const Database database = read_store(store);
   Statement rows = database.prepare("SELECT id, jobs, config_name, overrides, began FROM sweeps ORDER BY id");
   std::vector<Listed> out;
   while (rows.step()) {
