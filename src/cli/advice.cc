@@ -38,7 +38,7 @@ Error without_vain_advice(const Error& error, const std::vector<std::string>& ov
     const std::string refused = appended.empty() ? "" : refusal(appended, overrides, run);
     if (refused.empty()) {
       notes.push_back(note);
-    } else if (refused.find(unknown) == std::string::npos) {
+    } else if (refused.find(unknown) == std::string::npos && refused.find("' not in '") == std::string::npos) {
       notes.push_back(refused);  // it is known, and why it cannot be set
     }
   }

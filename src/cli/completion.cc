@@ -103,7 +103,8 @@ Line parsed(const std::string& text, const std::string& command) {
   std::istringstream in(text);
   Words words;
   for (std::string word; in >> word;) words.push_back(word);
-  if (!words.empty()) words.erase(words.begin());
+  const bool is_script = words.size() > 1 && words[0].substr(words[0].rfind('/') + 1).rfind("python", 0) == 0;
+  if (!words.empty()) words.erase(words.begin(), words.begin() + (is_script ? 2 : 1));
   Line out;
   out.command = command;
   const bool ends = text.empty() || text.back() == ' ';

@@ -72,7 +72,7 @@ std::string config_help(const std::string& command, const Arguments& arguments, 
   std::string out = command_help(command, flags);
   if (!arguments.has("--config-name")) return out;
   static_cast<void>(is_shown(arguments));
-  const Session session = Session::composed_only(arguments);
+  const Session session = Session::composed_only(arguments, arguments.rest());
   return out + "\n" + app_help(session.composition(), session.repository(), arguments.has("--resolve"));
 }
 
@@ -130,7 +130,10 @@ Session::Session(const Arguments& arguments) {
     choices_ = composition_.choices;
     multirun_ = is_multirun_mode(composition_);
     warn(arguments);
-    if (shows) return show(arguments);
+    if (shows) {
+      show(arguments);
+      return;
+    }
     if (many) throw Error(ErrorCode::usage, "--multirun: modelmeter analyze runs many jobs");
     if (multirun_) return;
     begin_run(composition_);
@@ -185,9 +188,9 @@ Session Session::multirun(const Arguments& arguments, const std::vector<std::str
   return out;
 }
 
-Session Session::composed_only(const Arguments& arguments) {
+Session Session::composed_only(const Arguments& arguments, const std::vector<std::string>& words) {
   Session out;
-  out.open(arguments, arguments.rest());
+  out.open(arguments, words);
   try {
     out.composition_ = out.composed(out.overrides_, arguments.has("--multirun"));
   } catch (const Error& error) {

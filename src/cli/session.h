@@ -51,7 +51,7 @@ class Session {
   }
 
   // Composed, and nothing else.
-  static Session composed_only(const Arguments& arguments);
+  static Session composed_only(const Arguments& arguments, const std::vector<std::string>& words);
 
   // --cfg, --info, --hydra-help: the text to print instead of running; empty if none was given.
   const std::string& shown_config() const { return shown_; }

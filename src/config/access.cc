@@ -125,8 +125,9 @@ void View::require_known_keys(const std::vector<std::string>& known) const {
       require_without_effect(entry, key_below(path_, key));
       continue;
     }
-    unknown.emplace_back(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(),
-                         name_notes(key, known, unknown.empty() ? "known keys" : ""));
+    std::vector<std::string> notes = name_notes(key, known, "known keys");
+    if (!unknown.empty() && !notes.empty()) notes.pop_back();  // the first error lists them
+    unknown.emplace_back(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(), std::move(notes));
   }
   if (!unknown.empty()) throw together(unknown);
 }

@@ -97,6 +97,7 @@ bool says(const Error& error, const std::string& theirs) {
       {" is defined before ': ", " is defined before '"},
       {"Error resolving interpolation '", "Error resolving interpolation '"},
       {"Could not override 'a/b'", "looks like a config group override"},
+      {"To override a value use 'override", "Multiple values for "},
       {"Missing mandatory value: hydra.job.num", "hydra.sweep.subdir has no value here"},
   };
   return ours.rfind(wanted, 0) == 0 ||

@@ -80,7 +80,7 @@ TEST(Resolve, DecodeKeepsBlanksAndCreateReadsYaml) {
   EXPECT_EQ(resolved("a: ${oc.create:abc}\nb: \"${oc.create:'[1, 2]'}\"\nc: \"${oc.create:''}\"\n"),
             "a:\n  abc: null\nb:\n- 1\n- 2\nc: {}\n");
   EXPECT_THAT(error_of("a: ${oc.create:5}\n").message(), HasSubstr("expected a map, a list or a text"));
-  EXPECT_THAT(error_of("a: \"${oc.create:'5'}\"\n").message(), HasSubstr("is no map or list"));
+  EXPECT_THAT(error_of("a: \"${oc.create:'5'}\"\n").message(), HasSubstr("holds a map, not an integer"));
 }
 
 TEST(Resolve, Resolvers) {

@@ -43,10 +43,7 @@ Node create(const Args& args, const ResolverScope&) {
   if (!args[0].is(Kind::string)) {
     throw Error(fmt::format("oc.create: expected a map, a list or a text, got {}", with_article(args[0].kind())));
   }
-  Node made = parse_yaml(args[0].as_string(), "oc.create");
-  if (made.is(Kind::null)) return Node::map();
-  if (!made.is_container()) throw Error(fmt::format("oc.create: '{}' is no map or list", args[0].as_string()));
-  return made;
+  return parse_yaml(args[0].as_string(), "oc.create");
 }
 
 const Node& the_map(const std::optional<Node>& found, const Node& key, std::string_view name) {
