@@ -45,4 +45,26 @@ Error without_vain_advice(const Error& error, const std::vector<std::string>& ov
   return Error(error.code(), error.message(), error.span(), std::move(notes));
 }
 
+Error with_errors_of_other_words(const Error& error, std::vector<std::string> overrides,
+                                 const std::function<void(const std::vector<std::string>&)>& run) {
+  constexpr size_t most_shown = 5;
+  Error out = error;
+  std::string wrong = error.span().text;
+  for (size_t shown = 1; shown < most_shown; ++shown) {
+    const auto word = std::find(overrides.begin(), overrides.end(), wrong);
+    if (word == overrides.end()) break;
+    overrides.erase(word);
+    try {
+      run(overrides);
+      break;
+    } catch (const Error& next) {
+      wrong = next.span().text;
+      if (std::find(overrides.begin(), overrides.end(), wrong) == overrides.end()) break;
+      const Error brief = without_vain_advice(next, overrides, run);
+      out = out.with_note(std::string(brief.what()).substr(std::string_view("error: ").size()));
+    }
+  }
+  return out;
+}
+
 }  // namespace modelmeter::cli

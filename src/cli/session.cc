@@ -139,13 +139,22 @@ Session::Session(const Arguments& arguments) {
     begin_run(composition_);
     config_ = config::resolve(composition_);
   } catch (const Error& error) {
-    throw user_files_->renamed(without_vain_advice(error, overrides_, [&](const std::vector<std::string>& words) {
-      const config::Composition composition = composed(words);
-      const config::Node node = config::resolve(composition);
-      build_model(config::View(node), files_);
-      machine_of(config::View(node), composition.choices);
-    }));
+    throw advised(without_vain_advice(error, overrides_, attempt()));
   }
+}
+
+// Whether words run.
+std::function<void(const std::vector<std::string>&)> Session::attempt() const {
+  return [this](const std::vector<std::string>& words) {
+    const config::Composition composition = composed(words);
+    const config::Node node = config::resolve(composition);
+    build_model(config::View(node), files_);
+    machine_of(config::View(node), composition.choices);
+  };
+}
+
+Error Session::advised(const Error& error) const {
+  return user_files_->renamed(with_errors_of_other_words(error, overrides_, attempt()));
 }
 
 void Session::warn(const Arguments& arguments) const {
@@ -154,7 +163,11 @@ void Session::warn(const Arguments& arguments) const {
 
 std::unique_ptr<AnalyticModel> Session::model() const {
   if (multirun_) throw Error("hydra.mode=MULTIRUN: modelmeter analyze runs many jobs");
-  return build_model(view(), files_);
+  try {
+    return build_model(view(), files_);
+  } catch (const Error& error) {
+    throw advised(error);
+  }
 }
 
 config::Composition Session::composed(const std::vector<std::string>& overrides, bool multirun) const {

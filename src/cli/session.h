@@ -1,11 +1,13 @@
 // What the commands that compose a configuration share: where the files are, the composed configuration, the model.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "cli/arguments.h"
 #include "config/compose.h"
 #include "hardware/catalog.h"
@@ -71,6 +73,8 @@ class Session {
   void open(const Arguments& arguments, std::vector<std::string> words);
   void show(const Arguments& arguments);
   void warn(const Arguments& arguments) const;
+  std::function<void(const std::vector<std::string>&)> attempt() const;
+  Error advised(const Error& error) const;
   using Choices = std::vector<std::pair<std::string, std::string>>;  // groups and their options
 
   std::optional<Machine> machine_of(const config::View& root, const Choices& choices) const;
