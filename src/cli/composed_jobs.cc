@@ -42,14 +42,14 @@ class ComposedJobs : public JobRunner {
  public:
   explicit ComposedJobs(const JobSetting& setting) : setting_(setting) {}
 
-  void run(JobRow& row, const std::function<bool(JobHash)>& stored) override {
+  void run(JobRow& row, const FindResult& find) override {
     setting_.product.choose(row.number, chosen_);
     const std::vector<config::ProductAxis>& axes = setting_.product.axes();
     for (const size_t axis : setting_.swept) row.axes.push_back(stored_value(axes[axis].values[chosen_[axis]]));
     const std::vector<std::string> words = setting_.product.job(row.number);
     row.key = key_of_words(setting_, row.number);  // until it is resolved
     try {
-      attempt(row, words, stored);
+      attempt(row, words, find);
     } catch (const Error& error) {
       row.error = error.what();
     } catch (const std::exception& error) {  // of a file system, of memory
@@ -59,7 +59,7 @@ class ComposedJobs : public JobRunner {
   }
 
  private:
-  void attempt(JobRow& row, const std::vector<std::string>& words, const std::function<bool(JobHash)>& stored) {
+  void attempt(JobRow& row, const std::vector<std::string>& words, const FindResult& find) {
     log_.clear();
     Session::Job job = setting_.session.job(words, row.number, setting_.folder);
     const bool writes = !setting_.folder.empty();
@@ -76,8 +76,8 @@ class ComposedJobs : public JobRunner {
     const std::vector<CanonicalLine> lines = lines_of_job(node, setting_.program);
     row.key = hash_of_lines(lines);
     row.changes = changes_of(setting_.base, lines);
-    row.known = stored(row.key);
-    if (row.known && !writes) return;
+    row.result = find(row.key);
+    if (row.result && !writes) return;
     const config::View root(node);
     const std::unique_ptr<AnalyticModel> model = build_model(root, setting_.session.files());
     const std::optional<Machine> machine = setting_.session.machine(root, job.composition);
@@ -128,10 +128,13 @@ StoredValue stored_value(const config::Node& value) {
 }
 
 JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const Machine* machine) {
-  JobFigures out;
-  out.totals = totals_of(model, model.cost_of(run));
-  if (machine != nullptr) out.time = job_time(time_run(run, *machine), *machine);
-  return out;
+  const Totals totals = totals_of(model, model.cost_of(run));
+  if (machine != nullptr) return job_figures(totals, time_run(run, *machine), *machine);
+  return {totals, std::nullopt};
+}
+
+JobFigures job_figures(const Totals& totals, const RunTime& time, const Machine& machine) {
+  return {totals, job_time(time, machine)};
 }
 
 }  // namespace modelmeter::cli

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/edit_distance.h"
@@ -34,7 +35,7 @@ using config::Product;
 
 constexpr char store_word[] = "sweep.store=", shard_word[] = "sweep.shard=";
 constexpr int64_t most_chunks = 256, largest_chunk = 2048;
-constexpr size_t values_checked = 64;  // of an axis, before any job runs
+constexpr size_t options_checked = 64;  // of a group, before any job runs
 
 // What the command line says beside the configuration.
 struct Asked {
@@ -133,18 +134,21 @@ Product product_of(const Session& session) {
   return Product::of(session.repository(), words);
 }
 
-// Every value of every axis is composed once, the others at their first, before any job runs.
+// Before any job runs every option of a group that is swept is composed once, and of other axes the last value: what is
+// wrong with a key is wrong with all of them.
 void check_composable(const Session& session, const Product& product) {
   std::vector<std::string> words = product.job(0);
   static_cast<void>(session.composed_job(words));
   for (size_t i = 0; i < product.axes().size(); ++i) {
-    const std::vector<std::string>& values = product.axes()[i].words;
-    const std::string first = words[i];
-    for (size_t k = 1; k < std::min(values.size(), values_checked); ++k) {
+    const config::ProductAxis& axis = product.axes()[i];
+    const std::vector<std::string>& values = axis.words;
+    const bool group = session.repository().has_group(axis.word.key);
+    const size_t last = group ? options_checked : values.size();
+    for (size_t k = group ? 1 : std::max<size_t>(1, values.size() - 1); k < values.size() && k <= last; ++k) {
       words[i] = values[k];
       static_cast<void>(session.composed_job(words));
     }
-    words[i] = first;
+    words[i] = values[0];
   }
 }
 
@@ -177,13 +181,13 @@ class Multirun {
     const bool table_only = !asked_.store.empty() || !reports_are_written(composition.config);
     const std::string folder = asked_.store.empty() ? make_folder() : "";
     if (product.size() == 0) throw Error("the sweep has no jobs: one of its axes has no values");
-    check_composable(session_, product);
     JobSetting setting{session_, product, MODELMETER_VERSION, table_only ? "" : folder, {}, {}};
     for (size_t i = 0; i < product.axes().size(); ++i) {
       if (product.axes()[i].swept()) setting.swept.push_back(i);
     }
-    setting.base = first_lines(product);
     apply_job_options(setting);
+    check_composable(session_, product);
+    setting.base = first_lines(product);
     SweepStore store(asked_.store.empty() ? folder + "/sweep.sqlite" : asked_.store);
     const int64_t sweep = store.begin(description(setting, table_only));
     announce(product, table_only);
@@ -233,6 +237,11 @@ class Multirun {
     const Node* chdir = job == nullptr ? nullptr : job->find("chdir");
     setting.change_directory = chdir != nullptr && chdir->is(Kind::boolean) && chdir->as_bool();
     if (setting.change_directory && !setting.folder.empty()) threads_ = 1;
+    const Node* environment = job == nullptr ? nullptr : job->find("env_set");
+    if (environment == nullptr || !environment->is(Kind::map)) return;
+    for (const std::string& name : environment->keys()) {
+      setenv(name.c_str(), config::python_str(hydra_value(composition, "job.env_set." + name)).c_str(), 1);
+    }
   }
 
   SweepDescription description(const JobSetting& setting, bool table_only) const {
@@ -254,6 +263,9 @@ class Multirun {
   // What Hydra's launcher says, of all jobs at once: they run side by side.
   void announce(const Product& product, bool table_only) const {
     if (!talks()) return;
+    for (const auto& [group, option] : session_.composition().choices) {
+      if (group == "hydra/hydra_logging" && (option == "none" || option == "disabled")) return;
+    }
     const int64_t batch = table_only ? product.size() : batch_of(session_.composition()).value_or(product.size());
     for (int64_t first = 0; first < product.size(); first += batch) {
       const int64_t last = std::min(first + batch, product.size());
@@ -290,7 +302,7 @@ class Multirun {
               out.map([&] {
                 out.field("jobs", product.size());
                 out.field("stored", stored);
-                out.field("evaluated", done.done);
+                out.field("evaluated", done.done - done.found);
                 out.field("failed", failed);
                 out.field("store", store.path());
                 out.field("table", csv.empty() ? std::optional<std::string>() : csv);

@@ -81,7 +81,7 @@ class BothWays {
   void expect_same() const {
     const std::unique_ptr<JobRunner> one = composed_jobs(setting_);
     const std::unique_ptr<JobRunner> many = point_jobs(setting_, make_spaces(setting_, points_));
-    const std::function<bool(JobHash)> none = [](JobHash) { return false; };
+    const FindResult none = [](JobHash) { return std::nullopt; };
     for (int64_t i = 0; i < product_.size(); ++i) {
       JobRow a, b;
       a.number = b.number = i;
@@ -195,7 +195,7 @@ TEST_F(MultirunTest, FoldersAsRecordedOfHydra) {
 }
 
 TEST(ProgressBar, SaysHowFarHowFastAndHowLongStill) {
-  EXPECT_EQ(progress_line({10'000, 2'000, 3'000, 1}, 2.0),
+  EXPECT_EQ(progress_line({10'000, 2'000, 3'000, 0, 1}, 2.0),
             "[############------------] 5,000/10,000  1,500/s  0:04 left  1 failed");
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "cli/sweep_jobs.h"
 #include "config/yaml.h"
+#include "timing/run_timer.h"
 
 namespace modelmeter::cli {
 namespace {
@@ -180,18 +181,18 @@ class PointJobs : public JobRunner {
     for (const CanonicalLine& line : setting.base) base_.emplace(line.key, line.text);
   }
 
-  void run(JobRow& row, const std::function<bool(JobHash)>& stored) override {
+  void run(JobRow& row, const FindResult& find) override {
     setting_.product.choose(row.number, chosen_);
     Known& known = known_space();
-    if (!known.space) return one_by_one_->run(row, stored);
+    if (!known.space) return one_by_one_->run(row, find);
     const std::vector<ProductAxis>& axes = setting_.product.axes();
     for (const size_t axis : setting_.swept) row.axes.push_back(stored_value(axes[axis].values[chosen_[axis]]));
     point_.clear();
     for (const size_t axis : spaces_->axes()) point_.push_back(static_cast<int64_t>(chosen_[axis]));
     try {
       set_key(row, known);
-      if (known.space->machine) row.known = stored(row.key);
-      if (!row.known) row.figures = evaluate_point(known);
+      row.result = find(row.key);
+      if (!row.result) row.figures = evaluate_point(known);
     } catch (const Error& error) {
       if (row.key == 0) row.key = key_of_words(setting_, row.number);
       row.error = error.what();
@@ -203,6 +204,7 @@ class PointJobs : public JobRunner {
   struct Known {
     std::shared_ptr<const Space> space;
     std::optional<Sweep> sweep;
+    std::optional<RunTimer> timer;
     std::map<std::vector<int64_t>, KeyPart> models;   // by the values of axes that ask for another model
     std::vector<std::pair<int64_t, KeyPart>> values;  // of each axis that sets keys, its last value
   };
@@ -214,8 +216,11 @@ class PointJobs : public JobRunner {
     auto found = known_.find(key_);
     if (found == known_.end()) {
       if (known_.size() >= most_sweeps) known_.clear();
-      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}}).first;
-      if (found->second.space) found->second.sweep.emplace(found->second.space->space);
+      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}, {}}).first;
+      if (const Space* space = found->second.space.get()) {
+        found->second.sweep.emplace(space->space);
+        if (space->machine) found->second.timer.emplace(*space->machine);
+      }
       found->second.values.assign(spaces_->axes().size(), {-1, {}});
     }
     last_key_ = key_;
@@ -224,9 +229,15 @@ class PointJobs : public JobRunner {
   }
 
   JobFigures evaluate_point(Known& known) {
-    if (!known.space->machine) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
+    if (!known.timer) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
     const std::unique_ptr<AnalyticModel> model = known.space->space.model(point_);
-    return job_figures(*model, evaluate(*model), &*known.space->machine);
+    tracer_.clear();
+    model->trace(tracer_);
+    roll_up(tracer_.trace(), rollup_);
+    RunTime time;  // stages that were timed before are not again
+    time.stages = (*known.timer)(tracer_.trace(), rollup_.executions);
+    const Totals totals = totals_of(*model, model->cost_of(tracer_.trace(), rollup_));
+    return job_figures(totals, time, known.timer->machine());
   }
 
   void set_key(JobRow& row, Known& known) {
@@ -285,6 +296,8 @@ class PointJobs : public JobRunner {
   Known* last_ = nullptr;
   std::vector<size_t> chosen_, key_, last_key_;
   std::vector<int64_t> point_, values_;
+  Tracer tracer_;  // of jobs on a device; its memory is used again
+  Rollup rollup_;
 };
 
 }  // namespace

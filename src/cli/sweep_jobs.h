@@ -16,6 +16,7 @@
 #include "cli/session.h"
 #include "config/sweeper.h"
 #include "sweep/run_sweep.h"
+#include "timing/run_time.h"
 
 namespace modelmeter::cli {
 
@@ -50,5 +51,6 @@ std::unique_ptr<JobRunner> point_jobs(const JobSetting& setting, std::shared_ptr
 StoredValue stored_value(const config::Node& value);
 // The figures of a job that was evaluated.
 JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const Machine* machine);
+JobFigures job_figures(const Totals& totals, const RunTime& time, const Machine& machine);
 
 }  // namespace modelmeter::cli

@@ -13,7 +13,7 @@
 namespace modelmeter::config {
 namespace {
 
-constexpr int64_t most_values = 10'000'000;  // of one axis
+constexpr int64_t most_values = 1'000'000;  // of one axis
 __extension__ using Wide = __int128;
 
 [[noreturn]] void refuse(const Override& word, const std::string& why, std::vector<std::string> notes = {}) {

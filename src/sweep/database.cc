@@ -31,22 +31,26 @@ Statement::Statement(std::string path, sqlite3_stmt* made)
 void Statement::bind(int at, int64_t value) { sqlite3_bind_int64(statement_.get(), at, value); }
 
 void Statement::bind(int at, std::string_view text) {
-  sqlite3_bind_text64(statement_.get(), at, text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+  sqlite3_bind_text64(statement_.get(), at, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void Statement::bind_blob(int at, std::string_view bytes) {
-  sqlite3_bind_blob64(statement_.get(), at, bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+  sqlite3_bind_blob64(statement_.get(), at, bytes.data(), bytes.size(), SQLITE_STATIC);
 }
+
+void Statement::bind(int at, double value) { sqlite3_bind_double(statement_.get(), at, value); }
+
+void Statement::bind_null(int at) { sqlite3_bind_null(statement_.get(), at); }
 
 void Statement::bind(int at, const StoredValue& value) {
   if (const auto* integer = std::get_if<int64_t>(&value)) {
     bind(at, *integer);
   } else if (const auto* number = std::get_if<double>(&value)) {
-    sqlite3_bind_double(statement_.get(), at, *number);
+    bind(at, *number);
   } else if (const auto* text = std::get_if<std::string>(&value)) {
     bind(at, std::string_view(*text));
   } else {
-    sqlite3_bind_null(statement_.get(), at);
+    bind_null(at);
   }
 }
 
@@ -105,6 +109,8 @@ Statement Database::prepare(const std::string& sql) const {
   }
   return {path_, made};
 }
+
+int64_t Database::last_insert() const { return sqlite3_last_insert_rowid(database_.get()); }
 
 int64_t Database::number(const std::string& sql) const {
   Statement statement = prepare(sql);

@@ -20,11 +20,13 @@ using StoredValue = std::variant<std::nullptr_t, int64_t, double, std::string>;
 
 class Statement {
  public:
-  // Values are numbered from 1, columns from 0.
+  // Values are numbered from 1, columns from 0. Texts and blobs are to stay until the statement has run.
   void bind(int at, const StoredValue& value);
   void bind(int at, int64_t value);
   void bind(int at, std::string_view text);
+  void bind(int at, double value);
   void bind_blob(int at, std::string_view bytes);
+  void bind_null(int at);
   // Whether there is a row; Error.
   bool step();
   // Runs it to its end, and makes it ready for other values.
@@ -55,6 +57,7 @@ class Database {
   const std::string& path() const { return path_; }
   void execute(const std::string& sql);
   Statement prepare(const std::string& sql) const;
+  int64_t last_insert() const;
   // The first value of the first row; 0 where there is none.
   int64_t number(const std::string& sql) const;
 

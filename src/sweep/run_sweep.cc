@@ -39,7 +39,7 @@ class Workers {
 
   void loop() {
     const std::unique_ptr<JobRunner> runner = run_.runner();
-    const std::function<bool(JobHash)> stored = [this](JobHash key) { return store_.has_result(key); };
+    const FindResult find = [this](JobHash key) { return store_.find_result(key); };
     std::vector<JobRow> rows;
     while (!stop_) {
       SweepStore::Claim claim;
@@ -52,7 +52,7 @@ class Workers {
       rows.assign(static_cast<size_t>(claim.last - claim.first), JobRow());
       for (size_t i = 0; i < rows.size() && !stop_; ++i) {
         rows[i].number = claim.first + static_cast<int64_t>(i);
-        runner->run(rows[i], stored);
+        runner->run(rows[i], find);
       }
       if (stop_) return;
       store_.store(run_.sweep, claim, rows);
@@ -68,7 +68,10 @@ class Workers {
   void count(const std::vector<JobRow>& rows) {
     const std::lock_guard lock(mutex_);
     progress_.done += static_cast<int64_t>(rows.size());
-    progress_.failed += std::count_if(rows.begin(), rows.end(), [](const JobRow& row) { return !row.error.empty(); });
+    for (const JobRow& row : rows) {
+      if (row.result) ++progress_.found;
+      if (!row.error.empty()) ++progress_.failed;
+    }
     const Clock::time_point now = Clock::now();
     if (!run_.progress || now - shown_ < std::chrono::milliseconds(200)) return;
     shown_ = now;

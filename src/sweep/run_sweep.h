@@ -14,14 +14,15 @@ namespace modelmeter {
 class JobRunner {
  public:
   virtual ~JobRunner() = default;
-  // Fills all but the number, which is set. Whether the store has a result: `stored`.
-  virtual void run(JobRow& row, const std::function<bool(JobHash)>& stored) = 0;
+  // Fills all but the number, which is set. What the store has need not be evaluated.
+  virtual void run(JobRow& row, const FindResult& find) = 0;
 };
 
 struct SweepProgress {
   int64_t jobs = 0;    // of this process' shard
   int64_t before = 0;  // stored when it began
   int64_t done = 0;    // since
+  int64_t found = 0;   // of those done: results of other sweeps
   int64_t failed = 0;  // of those done
 };
 

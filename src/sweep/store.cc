@@ -20,33 +20,32 @@ namespace {
 constexpr int64_t application_id = 0x6d6d7377;  // "mmsw"
 constexpr int64_t format_version = 1;
 
+constexpr const char* index_text = "CREATE INDEX IF NOT EXISTS results_by_key ON results(key)";
 constexpr const char* time_columns[] = {"latency_s", "latency_low_s", "latency_high_s", "device_s", "joules", "usd",
                                         "mfu"};
 
-StoredValue stored_count(std::optional<Count> count) {
-  if (!count) return nullptr;
-  if (count->fits_64()) return count->to_int64("a figure");
-  return static_cast<double>(*count);
+void bind_count(Statement& statement, int at, std::optional<Count> count) {
+  if (!count) return statement.bind_null(at);
+  if (count->fits_64()) return statement.bind(at, count->to_int64("a figure"));
+  statement.bind(at, static_cast<double>(*count));
 }
 
-StoredValue stored_number(std::optional<double> number) {
-  if (!number) return nullptr;
-  return *number;
-}
-
-std::vector<StoredValue> figures_row(const std::optional<JobFigures>& figures) {
-  std::vector<StoredValue> out;
-  if (!figures) return std::vector<StoredValue>(figure_columns().size(), StoredValue(nullptr));
-  for (const FigureRow& row : figure_rows) out.push_back(stored_count(row.get(figures->totals.figures)));
-  out.emplace_back(figures->totals.resident_bytes);
-  if (!figures->time) {
-    out.resize(figure_columns().size(), StoredValue(nullptr));
-    return out;
+// From a place on; as figure_columns().
+void bind_figures(Statement& statement, int at, const std::optional<JobFigures>& figures) {
+  const int end = at + static_cast<int>(figure_columns().size());
+  if (figures) {
+    for (const FigureRow& row : figure_rows) bind_count(statement, at++, row.get(figures->totals.figures));
+    statement.bind(at++, figures->totals.resident_bytes);
+    if (figures->time) {
+      const JobTime& t = *figures->time;
+      for (const double seconds : {t.latency_s, t.low_s, t.high_s, t.device_s}) statement.bind(at++, seconds);
+      for (const std::optional<double>& value : {t.joules, t.usd, t.mfu}) {
+        value ? statement.bind(at, *value) : statement.bind_null(at);
+        ++at;
+      }
+    }
   }
-  const JobTime& time = *figures->time;
-  for (const double seconds : {time.latency_s, time.low_s, time.high_s, time.device_s}) out.emplace_back(seconds);
-  for (const std::optional<double>& value : {time.joules, time.usd, time.mfu}) out.push_back(stored_number(value));
-  return out;
+  while (at < end) statement.bind_null(at++);
 }
 
 // When a process began, in ticks since the machine did: field 22 of its stat, behind a name that may hold anything.
@@ -93,7 +92,7 @@ std::string create_text() {
       " overrides TEXT, base TEXT, axes INTEGER, jobs INTEGER, chunk INTEGER,"
       " began TEXT DEFAULT CURRENT_TIMESTAMP);\n"
       "CREATE TABLE chunks(sweep INTEGER, chunk INTEGER, owner TEXT, PRIMARY KEY(sweep, chunk)) WITHOUT ROWID;\n"
-      "CREATE TABLE results(key BLOB NOT NULL UNIQUE, sweep INTEGER, changes TEXT, error TEXT, {});\n"
+      "CREATE TABLE results(id INTEGER PRIMARY KEY, key BLOB NOT NULL, sweep INTEGER, changes TEXT, error TEXT, {});\n"
       "PRAGMA application_id={}; PRAGMA user_version={};",
       fmt::join(figure_columns(), ", "), application_id, format_version);
 }
@@ -103,7 +102,7 @@ std::vector<std::string> axes_of(const Database& database, const std::string& sc
   Statement columns = database.prepare(fmt::format("PRAGMA {}.table_info(jobs_{})", schema, sweep));
   while (columns.step()) {
     const std::string name = columns.text(1);
-    if (name != "number" && name != "key") out.push_back(name);
+    if (name != "number" && name != "result") out.push_back(name);
   }
   return out;
 }
@@ -116,10 +115,10 @@ std::string quoted_list(const std::vector<std::string>& names) {
 
 void create_jobs(Database& database, int64_t sweep, const std::vector<std::string>& axes) {
   const std::string columns = quoted_list(axes);
-  database.execute(
-      fmt::format("CREATE TABLE jobs_{0}(number INTEGER PRIMARY KEY, key BLOB NOT NULL{1});\n"
-                  "CREATE VIEW sweep_{0} AS SELECT number AS job{1}, error, {2} FROM jobs_{0} JOIN results USING(key);",
-                  sweep, columns, fmt::join(figure_columns(), ", ")));
+  database.execute(fmt::format(
+      "CREATE TABLE jobs_{0}(number INTEGER PRIMARY KEY, result INTEGER NOT NULL{1});\n"
+      "CREATE VIEW sweep_{0} AS SELECT number AS job{1}, error, {2} FROM jobs_{0} JOIN results ON results.id=result;",
+      sweep, columns, fmt::join(figure_columns(), ", ")));
 }
 
 // Two processes that make one store at once: SQLite does not wait for the other one here.
@@ -191,6 +190,8 @@ int64_t SweepStore::begin(const SweepDescription& sweep) {
   found.bind(1, std::string_view(identity));
   const int64_t id = found.step() ? found.integer(0) : add(sweep, identity);
   found.reset();
+  has_others_ = database_.number(fmt::format("SELECT EXISTS(SELECT 1 FROM results WHERE sweep<>{})", id)) != 0;
+  if (has_others_) database_.execute(index_text);
   transaction.commit();
   return id;
 }
@@ -200,8 +201,8 @@ int64_t SweepStore::add(const SweepDescription& sweep, const std::string& identi
       "INSERT INTO sweeps(identity, program, config_name, overrides, base, axes, jobs, chunk) VALUES(?,?,?,?,?,?,?,?)");
   int at = 0;
   const std::string overrides = fmt::format("{}", fmt::join(sweep.overrides, "\n"));
-  for (const std::string& text : {identity, sweep.program, sweep.config_name, overrides, sweep.base}) {
-    insert.bind(++at, std::string_view(text));
+  for (const std::string* text : {&identity, &sweep.program, &sweep.config_name, &overrides, &sweep.base}) {
+    insert.bind(++at, std::string_view(*text));
   }
   for (const int64_t number : {static_cast<int64_t>(sweep.axes.size()), sweep.jobs, sweep.chunk})
     insert.bind(++at, number);
@@ -272,31 +273,42 @@ SweepStore::Answer SweepStore::claim(Cursor& cursor, Claim& out) {
   return cursor.others.empty() ? Answer::done : Answer::wait;
 }
 
-bool SweepStore::has_result(JobHash key) {
+std::optional<int64_t> SweepStore::find_result(JobHash key) {
+  if (!has_others_) return std::nullopt;
   const std::lock_guard lock(mutex_);
-  if (!find_result_) find_result_ = database_.prepare("SELECT 1 FROM results WHERE key=?");
-  find_result_->bind_blob(1, bytes_of(key));
-  const bool out = find_result_->step();
+  if (!find_result_) find_result_ = database_.prepare("SELECT id FROM results WHERE key=?");
+  const std::string bytes = bytes_of(key);
+  find_result_->bind_blob(1, bytes);
+  std::optional<int64_t> out;
+  if (find_result_->step()) out = find_result_->integer(0);
   find_result_->reset();
   return out;
 }
 
-Statement& SweepStore::results_insert() {
+int64_t SweepStore::insert_result(int64_t sweep, const JobRow& row) {
   if (!insert_result_) {
     std::string places;
     for (size_t i = 0; i < figure_columns().size(); ++i) places += ",?";
-    insert_result_ = database_.prepare(
-        fmt::format("INSERT INTO results(key, sweep, changes, error, {}) VALUES(?,?,?,?{}) ON CONFLICT(key) DO NOTHING",
-                    fmt::join(figure_columns(), ", "), places));
+    insert_result_ =
+        database_.prepare(fmt::format("INSERT INTO results(key, sweep, changes, error, {}) VALUES(?,?,?,?{})",
+                                      fmt::join(figure_columns(), ", "), places));
   }
-  return *insert_result_;
+  Statement& insert = *insert_result_;
+  const std::string key = bytes_of(row.key);
+  insert.bind_blob(1, key);
+  insert.bind(2, sweep);
+  insert.bind(3, std::string_view(row.changes));
+  row.error.empty() ? insert.bind_null(4) : insert.bind(4, std::string_view(row.error));
+  bind_figures(insert, 5, row.figures);
+  insert.run();
+  return database_.last_insert();
 }
 
 Statement& SweepStore::jobs_insert(int64_t sweep, size_t axes) {
   if (insert_job_of_ != sweep) {
     std::string places;
     for (size_t i = 0; i < axes; ++i) places += ",?";
-    insert_job_ = database_.prepare(fmt::format("INSERT OR IGNORE INTO jobs_{} VALUES(?,?{})", sweep, places));
+    insert_job_ = database_.prepare(fmt::format("INSERT OR REPLACE INTO jobs_{} VALUES(?,?{})", sweep, places));
     insert_job_of_ = sweep;
   }
   return *insert_job_;
@@ -305,26 +317,19 @@ Statement& SweepStore::jobs_insert(int64_t sweep, size_t axes) {
 void SweepStore::store(int64_t sweep, const Claim& claim, const std::vector<JobRow>& rows) {
   const std::lock_guard lock(mutex_);
   Transaction transaction(database_);
+  const std::string chunk = fmt::format("sweep={} AND chunk={}", sweep, claim.chunk);
+  // Another process may have taken this one for dead.
+  if (database_.number(fmt::format("SELECT count(*) FROM chunks WHERE {} AND owner IS NULL", chunk)) != 0) return;
   for (const JobRow& row : rows) {
-    const std::string key = bytes_of(row.key);
-    if (!row.known) {
-      Statement& result = results_insert();
-      result.bind_blob(1, key);
-      result.bind(2, sweep);
-      result.bind(3, std::string_view(row.changes));
-      result.bind(4, row.error.empty() ? StoredValue(nullptr) : StoredValue(row.error));
-      int at = 4;
-      for (const StoredValue& value : figures_row(row.figures)) result.bind(++at, value);
-      result.run();
-    }
+    const int64_t result = row.result ? *row.result : insert_result(sweep, row);
     Statement& job = jobs_insert(sweep, row.axes.size());
     job.bind(1, row.number);
-    job.bind_blob(2, key);
+    job.bind(2, result);
     int at = 2;
     for (const StoredValue& value : row.axes) job.bind(++at, value);
     job.run();
   }
-  database_.execute(fmt::format("UPDATE chunks SET owner=NULL WHERE sweep={} AND chunk={}", sweep, claim.chunk));
+  database_.execute(fmt::format("UPDATE chunks SET owner=NULL WHERE {}", chunk));
   transaction.commit();
 }
 
@@ -356,6 +361,7 @@ void SweepStore::merge(const std::string& other) {
   attach.run();
   {
     Transaction transaction(database_);
+    database_.execute("CREATE INDEX IF NOT EXISTS main.results_by_key ON results(key)");
     std::vector<int64_t> sweeps;
     Statement list = database_.prepare("SELECT id FROM other.sweeps ORDER BY id");
     while (list.step()) sweeps.push_back(list.integer(0));
@@ -383,13 +389,15 @@ void SweepStore::merge_sweep(int64_t there) {
     here = database_.number(same);
     create_jobs(database_, here, axes);
   }
-  database_.execute(
-      fmt::format("INSERT OR IGNORE INTO main.results(key, sweep, changes, error, {1})"
-                  " SELECT key, {2}, changes, error, {1} FROM other.results WHERE sweep={0};"
-                  "INSERT OR IGNORE INTO main.jobs_{2} SELECT * FROM other.jobs_{0};"
-                  "INSERT OR REPLACE INTO main.chunks(sweep, chunk, owner)"
-                  " SELECT {2}, chunk, NULL FROM other.chunks WHERE sweep={0} AND owner IS NULL;",
-                  there, fmt::join(figure_columns(), ", "), here));
+  const std::string columns = quoted_list(axes);
+  database_.execute(fmt::format(
+      "INSERT INTO main.results(key, sweep, changes, error, {1}) SELECT key, {2}, changes, error, {1} FROM other.results"
+      " AS r WHERE sweep={0} AND NOT EXISTS(SELECT 1 FROM main.results WHERE key=r.key);"
+      "INSERT OR IGNORE INTO main.jobs_{2}(number, result{3}) SELECT number, (SELECT min(id) FROM main.results WHERE"
+      " key=r.key){3} FROM other.jobs_{0} AS j JOIN other.results AS r ON r.id=j.result;"
+      "INSERT OR REPLACE INTO main.chunks(sweep, chunk, owner)"
+      " SELECT {2}, chunk, NULL FROM other.chunks WHERE sweep={0} AND owner IS NULL;",
+      there, fmt::join(figure_columns(), ", "), here, columns));
 }
 
 }  // namespace modelmeter

@@ -3,8 +3,11 @@
 //   sweeps     a row for each: its words, its number of jobs, the configuration of the first job as text
 //   chunks     ranges of jobs: whose they are while they run (process and when it began), nobody's when they are stored
 //   results    a row for each configuration (job_key.h), with its figures or the error that it ends in
-//   jobs_N     a row for each job of sweep N: its number, its configuration, the values of its axes
+//   jobs_N     a row for each job of sweep N: its number, its result, the values of its axes
 //   sweep_N    a view of the two: what people read
+//
+// Rows are appended. Results are found by their key through an index that is made when a second sweep comes: of a
+// single one nothing has to be found.
 //
 // A chunk is claimed, evaluated and stored with all of its jobs in one transaction. Whoever is killed, at whatever
 // moment, leaves claims behind and no half of a chunk; another run of the same sweep, beside it or later, takes up what
@@ -12,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -40,10 +44,13 @@ struct JobRow {
   JobHash key = 0;
   std::string changes;            // of the configuration, from the first job's
   std::vector<StoredValue> axes;  // as SweepDescription::axes
-  bool known = false;             // the result is stored already
+  std::optional<int64_t> result;  // that is stored already
   std::optional<JobFigures> figures;
   std::string error;  // where there are no figures
 };
+
+// Finds the result of another sweep.
+using FindResult = std::function<std::optional<int64_t>(JobHash)>;
 
 struct SweepDescription {
   std::string config_name, program;
@@ -82,7 +89,7 @@ class SweepStore {
   Cursor cursor(int64_t sweep, Shard shard) const;
   enum class Answer { claimed, wait, done };  // wait: other processes are at the rest
   Answer claim(Cursor& cursor, Claim& out);
-  bool has_result(JobHash key);
+  std::optional<int64_t> find_result(JobHash key);
   void store(int64_t sweep, const Claim& claim, const std::vector<JobRow>& rows);
   // Jobs that are stored, of one sweep.
   int64_t stored(int64_t sweep) const;
@@ -97,7 +104,7 @@ class SweepStore {
   int64_t add(const SweepDescription& sweep, const std::string& identity);
   bool take(const Cursor& cursor, int64_t chunk, bool& other);
   void merge_sweep(int64_t there);
-  Statement& results_insert();
+  int64_t insert_result(int64_t sweep, const JobRow& row);
   Statement& jobs_insert(int64_t sweep, size_t axes);
 
   mutable std::mutex mutex_;
@@ -105,6 +112,7 @@ class SweepStore {
   std::string owner_;
   std::optional<Statement> insert_result_, insert_job_, find_result_, find_chunk_;
   int64_t insert_job_of_ = 0;
+  bool has_others_ = false;  // results of other sweeps than the one that began last, and an index of them
 };
 
 // The columns of results that hold figures, in order.

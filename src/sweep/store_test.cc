@@ -49,13 +49,13 @@ class Numbers : public JobRunner {
  public:
   explicit Numbers(std::atomic<int64_t>* evaluated, int64_t dies_at = -1) : evaluated_(evaluated), dies_at_(dies_at) {}
 
-  void run(JobRow& row, const std::function<bool(JobHash)>& stored) override {
+  void run(JobRow& row, const FindResult& find) override {
     if (row.number == dies_at_) ::kill(getpid(), SIGKILL);
     row.key = hash_of_line("n: " + std::to_string(row.number));
     row.axes = {row.number};
     row.changes = "n: " + std::to_string(row.number) + "\n";
-    row.known = stored(row.key);
-    if (row.known) return;
+    row.result = find(row.key);
+    if (row.result) return;
     ++*evaluated_;
     if (row.number % 7 == 3) {
       row.error = "refused: " + std::to_string(row.number);
