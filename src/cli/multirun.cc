@@ -262,6 +262,11 @@ class Multirun {
 
   // What Hydra's launcher says, of all jobs at once: they run side by side.
   void announce(const Product& product, bool table_only) const {
+    for (const std::string& word : session_.composition().overrides) {
+      const bool place = word.rfind("report.output_dir=", 0) == 0 || word.rfind("report.run_dir=", 0) == 0;
+      if (place && !table_only)
+        note(arguments_, "note: reports of a multirun are in hydra.sweep.dir, whatever " + word);
+    }
     if (!talks()) return;
     for (const auto& [group, option] : session_.composition().choices) {
       if (group == "hydra/hydra_logging" && (option == "none" || option == "disabled")) return;
@@ -358,6 +363,9 @@ bool is_multirun(const Arguments& arguments) {
 }
 
 int multirun(const Arguments& arguments) {
+  for (const char* flag : {"--depth", "--by"}) {
+    if (arguments.has(flag)) throw Error(ErrorCode::usage, fmt::format("{} is of one run, not of many", flag));
+  }
   Multirun run(arguments);
   if (!run.shown().empty()) return print(run.shown()), 0;
   return run.run();

@@ -251,15 +251,13 @@ class PointJobs : public JobRunner {
       if (value != point_[i]) {
         part = KeyPart();
         const Node& node = known.space->space.axes()[i].choices[static_cast<size_t>(point_[i])];
-        for (const std::string& key : keys) add_line(key, config_line(key, node), part);
+        for (const std::string& key : keys) add_line(key, canonical_line(key, node), part);
         value = point_[i];
       }
       row.key += part.hash;
       row.changes += part.changes;
     }
   }
-
-  static std::string config_line(const std::string& key, const Node& node) { return canonical_line(key, node); }
 
   void add_line(const std::string& key, const std::string& line, KeyPart& part) const {
     part.hash += hash_of_line(line);

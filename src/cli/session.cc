@@ -187,6 +187,7 @@ void Session::show(const Arguments& arguments) {
 Session Session::multirun(const Arguments& arguments, const std::vector<std::string>& words, bool many) {
   Session out;
   out.open(arguments, words);
+  out.repository_->keep_files();
   try {
     out.composition_ = out.composed(out.overrides_, many);
     out.multirun_ = is_multirun_mode(out.composition_);

@@ -98,7 +98,7 @@ std::vector<Node> range_values(const Override& word, const Sweep& sweep) {
   return out;
 }
 
-bool matches(const std::string& name, const std::vector<std::string>& patterns) {
+bool matches_any(const std::string& name, const std::vector<std::string>& patterns) {
   return std::any_of(patterns.begin(), patterns.end(),
                      [&](const std::string& pattern) { return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0; });
 }
@@ -106,7 +106,7 @@ bool matches(const std::string& name, const std::vector<std::string>& patterns) 
 std::vector<Node> glob_values(const Repository& repository, const Override& word, const Sweep& sweep) {
   std::vector<Node> out;
   for (const std::string& option : repository.options(word.key)) {
-    if (matches(option, sweep.include) && !matches(option, sweep.exclude)) out.push_back(Node::literal(option));
+    if (matches_any(option, sweep.include) && !matches_any(option, sweep.exclude)) out.push_back(Node::literal(option));
   }
   return out;
 }

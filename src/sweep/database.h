@@ -56,6 +56,7 @@ class Database {
 
   const std::string& path() const { return path_; }
   void execute(const std::string& sql);
+  void roll_back() noexcept;
   Statement prepare(const std::string& sql) const;
   int64_t last_insert() const;
   // The first value of the first row; 0 where there is none.
