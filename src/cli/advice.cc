@@ -24,7 +24,10 @@ std::string refusal(const std::string& appended, std::vector<std::string> overri
     run(overrides);
     return "";
   } catch (const Error& error) {
-    return error.message();
+    // Of another word: it says nothing of this one.
+    const std::string& wrong = error.span().text;
+    const bool is_other = wrong != appended && std::find(overrides.begin(), overrides.end(), wrong) != overrides.end();
+    return is_other ? unknown : error.message();
   }
 }
 
