@@ -24,7 +24,10 @@ std::string refusal(const std::string& appended, std::vector<std::string> overri
     run(overrides);
     return "";
   } catch (const Error& error) {
-    return error.message();
+    // Of another word: it says nothing of this one.
+    const std::string& wrong = error.span().text;
+    const bool is_other = wrong != appended && std::find(overrides.begin(), overrides.end(), wrong) != overrides.end();
+    return is_other ? unknown : error.message();
   }
 }
 
@@ -38,11 +41,33 @@ Error without_vain_advice(const Error& error, const std::vector<std::string>& ov
     const std::string refused = appended.empty() ? "" : refusal(appended, overrides, run);
     if (refused.empty()) {
       notes.push_back(note);
-    } else if (refused.find(unknown) == std::string::npos) {
+    } else if (refused.find(unknown) == std::string::npos && refused.find("' not in '") == std::string::npos) {
       notes.push_back(refused);  // it is known, and why it cannot be set
     }
   }
   return Error(error.code(), error.message(), error.span(), std::move(notes));
+}
+
+Error with_errors_of_other_words(const Error& error, std::vector<std::string> overrides,
+                                 const std::function<void(const std::vector<std::string>&)>& run) {
+  constexpr size_t most_shown = 5;
+  Error out = error;
+  std::string wrong = error.span().text;
+  for (size_t shown = 1; shown < most_shown; ++shown) {
+    const auto word = std::find(overrides.begin(), overrides.end(), wrong);
+    if (word == overrides.end()) break;
+    overrides.erase(word);
+    try {
+      run(overrides);
+      break;
+    } catch (const Error& next) {
+      wrong = next.span().text;
+      if (std::find(overrides.begin(), overrides.end(), wrong) == overrides.end()) break;
+      const Error brief = without_vain_advice(next, overrides, run);
+      out = out.with_note(std::string(brief.what()).substr(std::string_view("error: ").size()));
+    }
+  }
+  return out;
 }
 
 }  // namespace modelmeter::cli

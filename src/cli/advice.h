@@ -15,4 +15,8 @@ namespace modelmeter::cli {
 Error without_vain_advice(const Error& error, const std::vector<std::string>& overrides,
                           const std::function<void(const std::vector<std::string>&)>& run);
 
+// The error that a word of the command line makes, with those that others make once it is left out.
+Error with_errors_of_other_words(const Error& error, std::vector<std::string> overrides,
+                                 const std::function<void(const std::vector<std::string>&)>& run);
+
 }  // namespace modelmeter::cli

@@ -40,11 +40,9 @@ int analyze(const CommandLine& line) {
   std::vector<Flag> flags = config_flags();
   flags.push_back({"--depth", "", "N", "show the tree of layers, N levels of it (3)"});
   flags.push_back({"--by", "", rank_key_names(), "show the tree of layers, those with the most of it first"});
-  flags.push_back(
-      {"--multirun", "-m", "", "a job for each combination of values: key=1,2 key=range(1,9,2) group=glob(*)"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("analyze", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("analyze", arguments, flags)), 0;
   const std::optional<LayerTreeOptions> tree = tree_options(arguments);
   if (is_multirun(arguments)) return multirun(arguments);
   const Session session(arguments);

@@ -17,6 +17,12 @@ const Flag* find(const std::vector<Flag>& flags, const std::string& name) {
   return nullptr;
 }
 
+// "[all|config]": one of these may follow.
+bool is_among(const std::string& choices, const std::string& word) {
+  return word.find_first_of("|[]") == std::string::npos &&
+         ("|" + choices.substr(1, choices.size() - 2) + "|").find("|" + word + "|") != std::string::npos;
+}
+
 bool is_flag(const std::string& argument) { return argument.size() > 1 && argument[0] == '-'; }
 
 }  // namespace
@@ -43,10 +49,10 @@ Arguments::Arguments(const std::vector<std::string>& arguments, const std::vecto
       }
     } else if (equals != std::string::npos) {
       value = argument.substr(equals + 1);
-    } else if (i + 1 < arguments.size()) {
+    } else if (i + 1 < arguments.size() && (flag->value[0] != '[' || is_among(flag->value, arguments[i + 1]))) {
       value = arguments[++i];
     }
-    if (!flag->value.empty() && value.empty()) {
+    if (!flag->value.empty() && flag->value[0] != '[' && value.empty()) {
       throw Error(ErrorCode::usage, fmt::format("{} needs a value: {} {}", flag->name, flag->name, flag->value));
     }
     given_.emplace_back(flag->name, std::move(value));

@@ -9,7 +9,7 @@ namespace modelmeter::cli {
 // A flag of a command, with or without a value: {"--config-name", "-cn", "NAME"}.
 struct Flag {
   std::string name, brief;  // brief may be empty
-  std::string value;        // what to call its value in the help; empty for none
+  std::string value;        // what to call its value in the help; empty for none, "[a|b]" for one that may be left out
   std::string help;
 };
 

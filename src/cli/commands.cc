@@ -24,6 +24,8 @@ const std::vector<Command>& commands() {
        "modelmeter sweep show STORE [--sort KEYS] [--where SQL] [--pareto KEYS]\n"
        "       modelmeter sweep merge STORE SHARD ...",
        sweep},
+      {"config", "which file or word of the command line set a value of a configuration, through which configs",
+       "modelmeter config explain KEY --config-name NAME [options] [overrides]", config_command},
       {"operators", "the layer classes of a model: how many, parameters, children, category",
        "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
       {"devices", "the devices that there are files of, and some of them side by side",

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/analysis.h"
+#include "cli/hydra_job.h"
 #include "cli/sweep_jobs.h"
 #include "config/scalar.h"
 #include "config/yaml.h"
@@ -21,27 +22,6 @@ namespace fs = std::filesystem;
 JobTime job_time(const RunTime& run, const Machine& machine) {
   const TimeFigures time = time_figures(run.total(), machine);
   return {time.wall_s, time.low_s, time.high_s, time.device_s, time.joules, time.usd, time.mfu};
-}
-
-std::string text_of_hydra(const config::Composition& composition, const std::string& key) {
-  const config::Node value = hydra_value(composition, key);
-  return value.is(config::Kind::null) ? "" : config::python_str(value);
-}
-
-// What Hydra leaves in the folder of a job before it runs.
-void write_hydra_files(const Session::Job& job) {
-  const config::Composition& c = job.composition;
-  fs::create_directories(job.folder);
-  const std::string subdir = text_of_hydra(c, "output_subdir");
-  if (subdir.empty()) return;
-  config::List words;
-  for (const std::string& word : c.overrides) words.push_back(config::Node::literal(word));
-  config::Node hydra = config::Node::map();
-  hydra.set("hydra", c.hydra);
-  const std::string folder = job.folder + "/" + subdir + "/";
-  write_files({{folder + "config.yaml", config::to_yaml(c.config)},
-               {folder + "hydra.yaml", config::to_yaml(hydra)},
-               {folder + "overrides.yaml", config::to_yaml(config::Node::list(std::move(words)))}});
 }
 
 class Directory {
@@ -85,11 +65,8 @@ class ComposedJobs : public JobRunner {
     const bool writes = !setting_.folder.empty();
     std::optional<Directory> there;
     if (writes) {
-      write_hydra_files(job);
-      const std::string logging = choice_of(job.composition, "hydra/job_logging");
-      if (logging != "none" && logging != "disabled" && logging != "stdout") {
-        log_ = fmt::format("{}/{}.log", job.folder, text_of_hydra(job.composition, "job.name"));
-      }
+      write_hydra_files(job.composition, job.folder);
+      log_ = log_file_of(job.composition).value_or("");
       if (config::Node* report = job.composition.config.find("report")) {
         report->set("run_dir", config::Node::literal(job.folder));
       }
@@ -111,13 +88,6 @@ class ComposedJobs : public JobRunner {
     Analysis analysis(root, *model, machine, words);
     row.figures = job_figures(*model, analysis.run(), machine ? &*machine : nullptr);
     analysis.write();
-  }
-
-  static std::string choice_of(const config::Composition& composition, const std::string& group) {
-    for (const auto& [name, option] : composition.choices) {
-      if (name == group) return option;
-    }
-    return "";
   }
 
   void append_log(const JobRow& row) {

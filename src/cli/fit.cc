@@ -128,7 +128,7 @@ int fit(const CommandLine& line) {
   flags.push_back({"--max-size", "", "", "also the largest video of the same shape that fits"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("fit", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("fit", arguments, flags)), 0;
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
   const std::optional<Machine> machine = session.machine();

@@ -1,6 +1,7 @@
 // The modelmeter program: finds the command, runs it, shows errors.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <system_error>
@@ -9,6 +10,7 @@
 #include "base/error.h"
 #include "base/utf8.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
 #include "cli/forerunner.h"
 #include "cli/help.h"
 #include "cli/output.h"
@@ -32,10 +34,11 @@ int run(const std::vector<std::string>& arguments) {
     cli::print(cli::program_help());
     return arguments.empty() ? 2 : 0;
   }
-  if (arguments[0] == "--version") {
+  if (std::find(arguments.begin(), arguments.end(), "--version") != arguments.end()) {
     cli::print(fmt::format("modelmeter {}\n", MODELMETER_VERSION));
     return 0;
   }
+  if (cli::asks_for_completion(arguments)) return cli::shell_completion(arguments);
   cli::answer_forerunner(arguments);
   std::vector<std::string> known;
   for (const cli::Command& command : cli::commands()) {

@@ -22,7 +22,7 @@ int memory(const CommandLine& line) {
       {"--snapshot", "", "FILE", "write where most is reserved as PyTorch's memory snapshot (.pickle, .json)"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("memory", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("memory", arguments, flags)), 0;
   const std::string stage = arguments.value("--stage");
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;

@@ -19,7 +19,7 @@ int operators(const CommandLine& line) {
   flags.push_back({"--out", "-o", "DIR", "also write the files that readers of torchinfo look for"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("operators", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("operators", arguments, flags)), 0;
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
 

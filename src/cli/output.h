@@ -1,6 +1,7 @@
 // What commands print: results to stdout, where a failure is an Error, and notes to stderr, where it is not.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 namespace modelmeter::cli {
@@ -14,7 +15,11 @@ void print(std::string_view text);
 // What print() was given is written when this returns. The same Error.
 void flush();
 
-// A line to stderr, after all that was printed.
+// A line to stderr, after all that was printed, and into the log where there is one.
 void print_error(std::string_view line);
+
+// A job's log: what print_error() says goes into this file too, as Python's logging writes it with Hydra's format.
+// Error where it cannot be written.
+void open_log(const std::string& path, const std::string& name);
 
 }  // namespace modelmeter::cli

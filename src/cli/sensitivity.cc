@@ -44,7 +44,7 @@ std::string table_of(double wall, const std::vector<Sensitivity>& resources) {
 int sensitivity(const CommandLine& line) {
   const std::vector<Flag> flags = with_common(config_flags());
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return fmt::print("{}", command_help("sensitivity", flags)), 0;
+  if (arguments.has("--help")) return fmt::print("{}", config_help("sensitivity", arguments, flags)), 0;
   const Session session(arguments);
   if (!session.shown_config().empty()) return fmt::print("{}", session.shown_config()), 0;
   const std::optional<Machine> machine = session.machine();

@@ -9,6 +9,9 @@
 
 #include "base/error.h"
 #include "cli/advice.h"
+#include "cli/config_text.h"
+#include "cli/help.h"
+#include "cli/hydra_job.h"
 #include "config/scalar.h"
 #include "config/yaml.h"
 
@@ -28,17 +31,6 @@ std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
     if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");
   }
   return overrides;
-}
-
-// hydra.run.dir, where it is set, is the run's folder.
-void place_run(config::Composition& composition) {
-  const auto sets_folder = [](const std::string& override) {
-    return override.find("hydra.run.dir=") < 3;  // after + or ++
-  };
-  const std::vector<std::string>& given = composition.hydra_overrides;
-  config::Node* report = composition.config.find("report");
-  if (report == nullptr || !std::any_of(given.begin(), given.end(), sets_folder)) return;
-  report->set("run_dir", config::Node::string("${hydra:run.dir}"));
 }
 
 bool is_multirun_mode(const config::Composition& composition) {
@@ -63,10 +55,25 @@ const std::vector<Flag>& config_flags() {
       {"--config-name", "-cn", "NAME", "the entry file in configs/, e.g. wan2_1_t2v_14b"},
       {"--config-dir", "-cd", "DIR", "one more folder of configs, searched after the built-in ones"},
       {"--config-path", "-cp", "DIR", "a folder of configs in place of the built-in ones"},
-      {"--cfg", "-c", "job", "print the composed configuration and stop"},
+      {"--cfg", "-c", "job|hydra|all", "print the composed configuration and stop"},
       {"--resolve", "", "", "with --cfg: resolve interpolations"},
+      {"--package", "-p", "KEY", "with --cfg: print this part of it"},
+      {"--info", "-i", "[all|config|defaults|defaults-tree|plugins|searchpath]",
+       "print where the configuration is from, and stop"},
+      {"--hydra-help", "", "", "print the help of hydra.hydra_help: flags and the groups of hydra/"},
+      {"--run", "-r", "", "run one job; what is done anyway"},
+      {"--multirun", "-m", "", "analyze: a job for each combination of values: key=1,2 key=range(1,9,2) group=glob(*)"},
+      {"--shell-completion", "-sc", "", "install=bash, uninstall=bash, query=bash; zsh and fish likewise"},
   };
   return flags;
+}
+
+std::string config_help(const std::string& command, const Arguments& arguments, const std::vector<Flag>& flags) {
+  std::string out = command_help(command, flags);
+  if (!arguments.has("--config-name")) return out;
+  static_cast<void>(is_shown(arguments));
+  const Session session = Session::composed_only(arguments, arguments.rest());
+  return out + "\n" + app_help(session.composition(), session.repository(), arguments.has("--resolve"));
 }
 
 std::string find_data_root() {
@@ -108,34 +115,58 @@ void Session::open(const Arguments& arguments, std::vector<std::string> words) {
   repository_ = repository(arguments, words);
   name_ = arguments.value("--config-name");
   overrides_ = with_report_keys(std::move(words));
-  if (name_.empty()) {
+  if (arguments.has("--hydra-help")) name_.clear();
+  if (name_.empty() && !arguments.has("--hydra-help")) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
 }
 
 Session::Session(const Arguments& arguments) {
+  const bool shows = is_shown(arguments), many = arguments.has("--multirun");
   open(arguments, arguments.rest());
   try {
-    config::Composition composition = composed(overrides_);
-    choices_ = composition.choices;
-    multirun_ = is_multirun_mode(composition);
-    if (arguments.has("--cfg")) {
-      const std::string which = arguments.value("--cfg");
-      if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
-      shown_ = config::to_yaml(arguments.has("--resolve") ? config::resolve(composition) : composition.config);
+    composition_ = composed(overrides_, many && shows);
+    choices_ = composition_.choices;
+    multirun_ = is_multirun_mode(composition_);
+    warn(arguments);
+    if (shows) {
+      show(arguments);
       return;
     }
-    if (arguments.has("--resolve")) throw Error(ErrorCode::usage, "--resolve goes with --cfg job");
-    place_run(composition);
-    config_ = config::resolve(composition);
+    if (many) throw Error(ErrorCode::usage, "--multirun: modelmeter analyze runs many jobs");
+    if (multirun_) return;
+    begin_run(composition_);
+    config_ = config::resolve(composition_);
   } catch (const Error& error) {
-    throw user_files_->renamed(without_vain_advice(error, overrides_, [&](const std::vector<std::string>& words) {
-      const config::Composition composition = composed(words);
-      const config::Node node = config::resolve(composition);
-      build_model(config::View(node), files_);
-      machine_of(config::View(node), composition.choices);
-    }));
+    throw advised(without_vain_advice(error, overrides_, attempt()));
+  }
+}
+
+// Whether words run.
+std::function<void(const std::vector<std::string>&)> Session::attempt() const {
+  return [this](const std::vector<std::string>& words) {
+    const config::Composition composition = composed(words);
+    const config::Node node = config::resolve(composition);
+    build_model(config::View(node), files_);
+    machine_of(config::View(node), composition.choices);
+  };
+}
+
+Error Session::advised(const Error& error) const {
+  return user_files_->renamed(with_errors_of_other_words(error, overrides_, attempt()));
+}
+
+void Session::warn(const Arguments& arguments) const {
+  for (const std::string& text : composition_.warnings) note(arguments, "warning: " + text);
+}
+
+std::unique_ptr<AnalyticModel> Session::model() const {
+  if (multirun_) throw Error("hydra.mode=MULTIRUN: modelmeter analyze runs many jobs");
+  try {
+    return build_model(view(), files_);
+  } catch (const Error& error) {
+    throw advised(error);
   }
 }
 
@@ -145,9 +176,12 @@ config::Composition Session::composed(const std::vector<std::string>& overrides,
 }
 
 void Session::show(const Arguments& arguments) {
-  const std::string which = arguments.value("--cfg");
-  if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
-  shown_ = config::to_yaml(arguments.has("--resolve") ? config::resolve(composition_) : composition_.config);
+  if (arguments.has("--multirun")) config::set_mode(composition_, "MULTIRUN");
+  // What --cfg hydra shows has no folder yet, as Hydra has it; the job may ask for it.
+  config::Composition shown = composition_;
+  const bool of_job = arguments.value("--cfg") == "job" && arguments.has("--resolve");
+  if (const std::optional<std::string> dir = of_job ? run_dir_of(shown) : std::nullopt) place_output(shown, *dir);
+  shown_ = shown_text(arguments, shown, *repository_);
 }
 
 Session Session::multirun(const Arguments& arguments, const std::vector<std::string>& words, bool many) {
@@ -157,7 +191,22 @@ Session Session::multirun(const Arguments& arguments, const std::vector<std::str
   try {
     out.composition_ = out.composed(out.overrides_, many);
     out.multirun_ = is_multirun_mode(out.composition_);
-    if (arguments.has("--cfg")) out.show(arguments);
+    if (is_shown(arguments)) {
+      out.show(arguments);
+    } else {
+      require_followed(out.composition_.hydra);
+    }
+  } catch (const Error& error) {
+    throw out.user_files_->renamed(error);
+  }
+  return out;
+}
+
+Session Session::composed_only(const Arguments& arguments, const std::vector<std::string>& words) {
+  Session out;
+  out.open(arguments, words);
+  try {
+    out.composition_ = out.composed(out.overrides_, arguments.has("--multirun"));
   } catch (const Error& error) {
     throw out.user_files_->renamed(error);
   }

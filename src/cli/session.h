@@ -1,11 +1,13 @@
 // What the commands that compose a configuration share: where the files are, the composed configuration, the model.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "cli/arguments.h"
 #include "config/compose.h"
 #include "hardware/catalog.h"
@@ -14,8 +16,11 @@
 
 namespace modelmeter::cli {
 
-// --config-name, --config-dir, --cfg, --resolve.
+// --config-name, --config-dir, --cfg and the other flags of Hydra.
 const std::vector<Flag>& config_flags();
+
+// A command's help; with --config-name also the groups there are and the composed configuration.
+std::string config_help(const std::string& command, const Arguments& arguments, const std::vector<Flag>& flags);
 
 // The folder that holds configs/ and models/: $MODELMETER_DATA_DIR, the source tree that the program was built in, or
 // share/modelmeter under its install prefix. Error saying where it was looked for.
@@ -47,13 +52,16 @@ class Session {
     return machine_of(root, composition.choices);
   }
 
-  // --cfg: the text to print instead of running; empty if it was not given.
+  // Composed, and nothing else.
+  static Session composed_only(const Arguments& arguments, const std::vector<std::string>& words);
+
+  // --cfg, --info, --hydra-help: the text to print instead of running; empty if none was given.
   const std::string& shown_config() const { return shown_; }
   // hydra.mode is MULTIRUN.
   bool asks_for_multirun() const { return multirun_; }
   const config::Node& config() const { return config_; }
   config::View view() const { return config::View(config_); }
-  std::unique_ptr<AnalyticModel> model() const { return build_model(view(), files_); }
+  std::unique_ptr<AnalyticModel> model() const;
   // The same with more overrides. Error where the configuration cannot have them.
   std::unique_ptr<AnalyticModel> model_with(const std::vector<std::string>& overrides) const;
   // The device, with the stack and the host that drive it (by default torch_2_11 and virtual_16_cores), or nothing
@@ -64,6 +72,9 @@ class Session {
   Session() = default;
   void open(const Arguments& arguments, std::vector<std::string> words);
   void show(const Arguments& arguments);
+  void warn(const Arguments& arguments) const;
+  std::function<void(const std::vector<std::string>&)> attempt() const;
+  Error advised(const Error& error) const;
   using Choices = std::vector<std::pair<std::string, std::string>>;  // groups and their options
 
   std::optional<Machine> machine_of(const config::View& root, const Choices& choices) const;
@@ -75,7 +86,7 @@ class Session {
   std::vector<std::string> overrides_;
   std::optional<UserFiles> user_files_;
   std::optional<config::Repository> repository_;
-  config::Composition composition_;  // of a multirun
+  config::Composition composition_;
   Choices choices_;
   config::Node config_;
   std::string shown_;

@@ -42,7 +42,7 @@ int trace(const CommandLine& line) {
   flags.push_back({"--stage", "", "ID", "of a model with several stages: which"});
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("trace", flags)), 0;
+  if (arguments.has("--help")) return print(config_help("trace", arguments, flags)), 0;
   const std::string out = arguments.value("--out");
   const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;

@@ -36,6 +36,31 @@ void require_value(const View& view) {
   }
 }
 
+// _args_, _partial_, _recursive_ and _convert_ where they say what is done anyway. What is built here takes its
+// arguments by name, at once, with all that is in it.
+void require_without_effect(const Entry& entry, const std::string& path) {
+  const Node& value = entry.value;
+  const bool is_true = value.is(Kind::boolean) && value.as_bool(), is_false = value.is(Kind::boolean) && !is_true;
+  const bool is_list = value.is(Kind::list) && value.items().empty();
+  const bool fits = entry.key.text == "_args_"        ? is_list
+                    : entry.key.text == "_partial_"   ? is_false
+                    : entry.key.text == "_recursive_" ? is_true
+                                                      : value.is(Kind::string);
+  if (fits) return;
+  const char* why = entry.key.text == "_args_"        ? "arguments are given by their names"
+                    : entry.key.text == "_partial_"   ? "a model is built at once: only false"
+                    : entry.key.text == "_recursive_" ? "what is in it is built too: only true"
+                                                      : "expected a text";
+  throw Error(fmt::format("{}: {}", path, why), value.span());
+}
+
+// All errors as one: the first, and the others as its notes.
+Error together(const std::vector<Error>& errors) {
+  Error out = errors.front();
+  for (size_t i = 1; i < errors.size(); ++i) out = out.with_note(std::string(errors[i].what()).substr(7));
+  return out;
+}
+
 }  // namespace
 
 bool View::has(std::string_view key) const {
@@ -90,14 +115,21 @@ void View::require_known_keys(std::initializer_list<std::string_view> known) con
 
 void View::require_known_keys(const std::vector<std::string>& known) const {
   keys();
+  std::vector<Error> unknown;
   for (const Entry& entry : node_->entries()) {
     const std::string& key = entry.key.text;
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-    if (std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved)) continue;
+    if (key == "_target_") continue;
     const Mark& mark = entry.key_mark.source ? entry.key_mark : entry.value.mark();
-    throw Error(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(),
-                name_notes(key, known, "known keys"));
+    if (std::find(std::begin(kReserved), std::end(kReserved), key) != std::end(kReserved)) {
+      require_without_effect(entry, key_below(path_, key));
+      continue;
+    }
+    std::vector<std::string> notes = name_notes(key, known, "known keys");
+    if (!unknown.empty() && !notes.empty()) notes.pop_back();  // the first error lists them
+    unknown.emplace_back(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(), std::move(notes));
   }
+  if (!unknown.empty()) throw together(unknown);
 }
 
 Error View::error(std::string_view message, std::vector<std::string> notes) const {

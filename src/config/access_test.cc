@@ -126,9 +126,29 @@ TEST(View, NumbersHaveBounds) {
   EXPECT_EQ(message([&] { view.get_non_negative<int64_t>("ten", 9); }), "ten: expected a number of at most 9, got 10");
 }
 
+// They say what is done anyway, or are refused: nothing here reads them.
+TEST(View, WhatInstantiateReservesIsNotIgnored) {
+  for (const char* wrong : {"_args_: [1]", "_args_: 1", "_partial_: true", "_partial_: 0", "_recursive_: false",
+                            "_recursive_: x", "_convert_: 1"}) {
+    const Node node = parse_yaml(std::string("{b: 1, ") + wrong + "}\n", "t.yaml");
+    const std::string key = std::string(wrong).substr(0, std::string(wrong).find(':'));
+    EXPECT_EQ(error_of([&] { View(node).require_known_keys({"b"}); }).message().rfind(key + ": ", 0), 0) << wrong;
+  }
+}
+
+TEST(View, UnknownKeysAreReportedTogether) {
+  const Node node = parse_yaml("{heigth: 1, width: 2,\n depht: 3}\n", "t.yaml");
+  const Error error = error_of([&] { View(node, "size").require_known_keys({"height", "width", "depth"}); });
+  EXPECT_EQ(error.message(), "size.heigth: unknown key");
+  EXPECT_EQ(error.span().column, 2);
+  EXPECT_NE(std::string(error.what()).find("note: size.depht: unknown key\n  t.yaml:2:2"), std::string::npos)
+      << error.what();
+  EXPECT_NE(std::string(error.what()).find("did you mean 'depth'?"), std::string::npos);
+}
+
 TEST(View, SaysWhereAValueIs) {
   const Node node = parse_yaml(
-      "a:\n  - {b: 1}\n  - {b: x, _target_: y, _args_: [], _recursive_: false, _convert_: all, _partial_: true}\n",
+      "a:\n  - {b: 1}\n  - {b: x, _target_: y, _args_: [], _recursive_: true, _convert_: all, _partial_: false}\n",
       "t.yaml");
   const View second = View(node).at("a").items()[1];
   EXPECT_EQ(second.path(), "a[1]");

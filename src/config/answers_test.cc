@@ -97,6 +97,7 @@ bool says(const Error& error, const std::string& theirs) {
       {" is defined before ': ", " is defined before '"},
       {"Error resolving interpolation '", "Error resolving interpolation '"},
       {"Could not override 'a/b'", "looks like a config group override"},
+      {"To override a value use 'override", "Multiple values for "},
       {"Missing mandatory value: hydra.job.num", "hydra.sweep.subdir has no value here"},
   };
   return ours.rfind(wanted, 0) == 0 ||
@@ -307,14 +308,11 @@ std::string shown(const Override& word) {
 }
 
 const Reasons& override_deviations() {
-  static const char* const key = "a key may begin with a digit, a dot or a minus, and blanks may stand around '='";
+  static const char* const key = "blanks may stand around '='";
   static const char* const nested = "a sweep in a sweep, a list or a dict is refused where it is written";
   static const char* const truth = "null is no truth value, and a truth value is no number";
   static const Reasons all = {
       {"a =1", key},
-      {"0=1", key},
-      {"-a=1", key},
-      {".a=1", key},
       {"a=1,choice(2,3)", nested},
       {"a=choice(2,3),1", nested},
       {"a=range(1,2),3", nested},

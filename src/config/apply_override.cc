@@ -42,10 +42,10 @@ std::vector<std::string> hints(Node& root, const std::vector<std::string>& keys)
 
 void remove(Node& root, const Override& word) {
   std::vector<std::string> keys = split_key(word.key).keys;
-  if (keys.empty()) throw Error("which key is to be deleted?", word.mark.span());
+  if (keys.empty()) throw Error("which key is to be deleted?", word.key_mark.span());
   Node* there = find(root, keys);
   if (!there) {
-    throw Error(fmt::format("Could not delete from config. '{}' does not exist.", word.key), word.mark.span(),
+    throw Error(fmt::format("Could not delete from config. '{}' does not exist.", word.key), word.key_mark.span(),
                 hints(root, keys));
   }
   const Node wanted = word.node();
@@ -86,7 +86,12 @@ void require_interpolations(const Node& value) {
 
 void set(Node& root, const Override& word, const Resolvers& resolvers) {
   const Node value = word.node();
-  const UpdateOptions options{.merge = true, .struct_mode = true, .force_add = word.kind != OverrideKind::change};
+  // The one setting of the basic launcher, which Hydra's does not have.
+  const bool is_new = word.key == "hydra.launcher.n_jobs";
+  const UpdateOptions options{.merge = true,
+                              .struct_mode = true,
+                              .force_add = is_new || word.kind != OverrideKind::change,
+                              .key_mark = word.key_mark};
   try {
     update(root, word.key, value, resolvers, options);
   } catch (const StructError& error) {
@@ -106,7 +111,7 @@ void apply_override(Node& root, const Override& word, const Resolvers& resolvers
   if (word.package || word.key.find('/') != std::string::npos) {
     throw Error(fmt::format("Override {} looks like a config group override, but config group '{}' does not exist.",
                             word.text, word.key),
-                word.mark.span());
+                word.key_mark.span());
   }
   if (word.is_sweep()) return;
   if (word.kind == OverrideKind::remove) {
@@ -117,9 +122,13 @@ void apply_override(Node& root, const Override& word, const Resolvers& resolvers
   require_keys(value);
   require_interpolations(value);
   if (word.kind == OverrideKind::add && !value.is_container()) {
-    const Node* there = find(root, split_key(word.key).keys);
+    std::optional<Node> there;
+    if (const Node* node = find(root, split_key(word.key).keys)) {
+      there = node->is_interpolation() ? dereference(root, word.key, resolvers).value_or(*node) : *node;
+    }
     if (there && !there->is(Kind::null) && !there->is(Kind::missing)) {
-      throw Error(fmt::format("Could not append to config. An item is already at '{}'.", word.key), word.mark.span(),
+      throw Error(fmt::format("Could not append to config. An item is already at '{}'.", word.key),
+                  word.key_mark.span(),
                   {fmt::format("Either remove + prefix: '{}'", word.text.substr(1)),
                    fmt::format("Or add a second + to add or override '{}': '+{}'", word.key, word.text)});
     }

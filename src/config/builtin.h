@@ -1,5 +1,5 @@
-// The configs that Hydra 1.3.2 brings along and that every composition includes: the `hydra` node and its groups. Only
-// what a native program has a use for: no Python logging, no plugins.
+// The configs that Hydra 1.3.2 brings along and that every composition includes: the `hydra` node and its groups, word
+// for word, so that what is printed and kept of it is what Hydra prints and keeps. joblib is the launcher of a plugin.
 #pragma once
 
 #include <memory>

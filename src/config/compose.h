@@ -7,6 +7,7 @@
 // Throws Error with Hydra's message, the place, and a did-you-mean for every name.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,8 @@ struct Composition {
   std::vector<std::string> files;                            // every file that was merged, in order
   std::vector<std::string> overrides;                        // as given; those of hydra.* apart
   std::vector<std::string> hydra_overrides;
+  std::vector<SearchPathEntry> search_path;  // with what hydra.searchpath adds
+  std::vector<std::string> warnings;         // a directory of the search path that is not there
 };
 
 struct ComposeOptions {
@@ -41,8 +44,23 @@ struct ComposeOptions {
 Composition compose(const Repository& repository, std::string_view config_name,
                     const std::vector<std::string>& overrides, const ComposeOptions& options = {});
 
+// The repository with the directories that hydra.searchpath of the words, or of the primary config, adds. What cannot
+// be read adds none.
+Repository searched(const Repository& repository, std::string_view config_name, const std::vector<std::string>& words);
+
+// hydra.mode is null: it becomes RUN or MULTIRUN, as if the override had been given. Hydra keeps it so.
+void set_mode(Composition& composition, const char* mode);
+
+// The hydra node, and the job's config with it, as `--cfg hydra` and `--cfg all` show them. Hydra leaves the templates
+// of its help out of the first.
+Node hydra_config(const Composition& composition);
+Node whole_config(const Composition& composition);
+
 // Its config with every interpolation replaced; `${hydra:...}` reads the hydra node.
 Node resolve(const Composition& composition);
-Node resolve(const Composition& composition, Resolvers resolvers);
+Node resolve(const Composition& composition, const Resolvers& resolvers);
+// The same of hydra_config() or whole_config(), or of one node: "hydra.run.dir". nullopt if it is not there.
+Node resolve_all(const Composition& composition, const Node& shown);
+std::optional<Node> resolve_key(const Composition& composition, std::string_view key);
 
 }  // namespace modelmeter::config

@@ -115,17 +115,18 @@ TEST(Compose, TheSearchPathIsInThisOrder) {
                        {"extra/db/a.yaml", "from: extra\n"},
                        {"extra/only/x.yaml", "from: extra\n"}};
   const Repository repository = memory(files, {"extra/"});
-  for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "two"}, {"d", "extra"}}) {
+  for (const auto& [option, from] : {std::pair{"a", "conf"}, {"b", "one"}, {"c", "extra"}, {"d", "extra"}}) {
     const Composition run = compose(repository, "config", {std::string("db=") + option});
     EXPECT_EQ(run.config.find("db")->find("from")->as_string(), from) << option;
   }
   std::string path;
-  const Repository searched = repository.with_search_path({"one", "pkg://a.b"});
+  const Repository searched = repository.with_search_path({"one", "pkg://a.b"}, "hydra.searchpath in main");
   for (const SearchPathEntry& entry : searched.search_path()) {
     path += entry.provider + " " + entry.path + "; ";
   }
   EXPECT_EQ(path.substr(path.find("main")),
-            "main file://conf; hydra.searchpath file://one; hydra.searchpath pkg://a.b; command-line file://extra; ");
+            "main file://conf; command-line file://extra; hydra.searchpath in main file://one; "
+            "hydra.searchpath in main pkg://a.b; ");
   EXPECT_THAT(searched.options("db"), ElementsAre("a", "b", "c", "d"));  // each once
   EXPECT_TRUE(repository.has_group("only"));
   EXPECT_FALSE(repository.has_group("nothing"));
@@ -267,7 +268,7 @@ TEST(ComposeErrors, UnknownOption) {
   EXPECT_EQ(error.message(), "In 'config': Could not find 'db/mysq'");
   EXPECT_EQ(error.span().file, "<command line>");
   EXPECT_THAT(error.notes(), Contains("did you mean 'mysql'?"));
-  EXPECT_THAT(error.notes(), Contains("Available options in 'db': mysql, pg"));
+  EXPECT_THAT(error.notes(), Contains("Available options in 'db':\n  mysql\n  pg"));
 }
 
 TEST(ComposeErrors, UnknownPrimary) {
@@ -285,7 +286,7 @@ TEST(ComposeErrors, OptionThatMustBeChosen) {
   const Error error = error_of({}, files);
   EXPECT_EQ(error.message(), "You must specify 'db', e.g, db=<OPTION>");
   EXPECT_EQ(error.span().line, 2);
-  EXPECT_THAT(error.notes(), Contains("Available options in 'db': mysql, pg"));
+  EXPECT_THAT(error.notes(), Contains("Available options in 'db':\n  mysql\n  pg"));
 }
 
 TEST(ComposeErrors, OfOverrides) {

@@ -16,8 +16,8 @@ const ConfigFile* ConfigCache::load(const std::string& config_path) {
   return found->second.get();
 }
 
-void ConfigCache::add_search_path(const std::vector<std::string>& directories) {
-  repository_ = repository_.with_search_path(directories);
+void ConfigCache::add_search_path(const std::vector<std::string>& directories, const std::string& provider) {
+  repository_ = repository_.with_search_path(directories, provider);
   files_.clear();
 }
 

@@ -21,7 +21,7 @@ class ConfigCache {
   // nullptr if the search path does not have it.
   const ConfigFile* load(const std::string& config_path);
   // Adds directories to the search path, where others than before may have a config first.
-  void add_search_path(const std::vector<std::string>& directories);
+  void add_search_path(const std::vector<std::string>& directories, const std::string& provider);
 
  private:
   Repository repository_;

@@ -25,6 +25,7 @@ struct DefaultItem {
   bool optional = false;
   bool override_word = false;  // `override group: option`
   bool appended = false;       // by +group=option
+  std::string replaced;        // the option in the list, where the command line or an override chose another
   Mark mark;
 
   // From the config that has the list, and the header of the file that the item names.

@@ -20,13 +20,44 @@ std::string join(const std::vector<std::string>& names, std::string_view separat
   return fmt::format("{}", fmt::join(names, separator));
 }
 
-// The options of a group as notes of an error.
+// What an option rests on: the option of its group that its list names first, and so on. The presets of a model rest on
+// one that has what they share.
+std::string base_of(const Repository& repository, const std::string& group, std::string option) {
+  constexpr int deepest = 10;
+  for (int depth = 0; depth < deepest; ++depth) {
+    const std::optional<ConfigFile> file = repository.load(group + "/" + option);
+    const Node* list = file ? file->content.find("defaults") : nullptr;
+    if (list == nullptr || !list->is(Kind::list) || list->items().empty()) break;
+    const Node& first = list->items()[0];
+    if (!first.is(Kind::string) || first.as_string() == "_self_") break;
+    if (!repository.has_config(group + "/" + first.as_string())) break;
+    option = first.as_string();
+  }
+  return option;
+}
+
+// The options of a group as notes of an error, one a line: those that rest on what the replaced one does, where there
+// are more than that one.
 std::vector<std::string> option_notes(const Repository& repository, const std::string& group,
-                                      std::string_view typed = "") {
+                                      std::string_view typed = "", const std::string& replaced = "") {
   const std::vector<std::string> options = repository.options(group);
   std::vector<std::string> notes;
   if (std::string hint = did_you_mean_model(typed, options); !hint.empty()) notes.push_back(std::move(hint));
-  if (!options.empty()) notes.push_back(fmt::format("Available options in '{}': {}", group, join(options)));
+  if (options.empty()) return notes;
+  std::vector<std::string> alike;
+  try {
+    const std::string base = replaced.empty() ? "" : base_of(repository, group, replaced);
+    std::copy_if(options.begin(), options.end(), std::back_inserter(alike), [&](const std::string& option) {
+      return option != base && base_of(repository, group, option) == base;
+    });
+    if (!alike.empty() && replaced == base) alike.insert(alike.begin(), base);
+  } catch (const Error&) {  // a file that cannot be read
+    alike.clear();
+  }
+  const bool some = alike.size() > 1 && alike.size() < options.size();
+  notes.push_back(fmt::format("Available options in '{}'{}:\n  {}", group,
+                              some ? fmt::format(" that go with what '{}' is for", replaced) : "",
+                              join(some ? alike : options, "\n  ")));
   return notes;
 }
 
@@ -60,6 +91,7 @@ class Choices {
     const auto found = choices_.find(item.override_key());
     if (found == choices_.end()) return;
     found->second.used = true;
+    item.replaced = item.value.is(Kind::string) ? item.value.as_string() : "";
     set_option(item, found->second.value);
   }
 
@@ -77,6 +109,11 @@ class Choices {
     if (added) {
       out_.choices.emplace_back(key, item.option());
     } else if (place->second != item.option()) {
+      if (item.appended || appends(key)) {
+        throw Error(
+            fmt::format("Multiple values for {}.", key), item.mark.span(),
+            {fmt::format("the defaults list has it: to choose another one leave the '+' out: {}=<OPTION>", key)});
+      }
       throw Error(
           fmt::format("Multiple values for {}. To override a value use 'override {}: {}'", key, key, place->second),
           item.mark.span());
@@ -133,6 +170,11 @@ class Choices {
     bool used = false;
   };
 
+  bool appends(const std::string& key) const {
+    return std::any_of(appended_.begin(), appended_.end(),
+                       [&](const DefaultItem& item) { return item.override_key() == key; });
+  }
+
   static std::string text(const Node& value) {
     DefaultItem item;
     item.value = value;
@@ -159,7 +201,7 @@ class Choices {
       }
       std::optional<std::string> option;
       if (value.is(Kind::string)) option = value.as_string();
-      deletions_[word.key_element()] = {std::move(option), word.mark, false};
+      deletions_[word.key_element()] = {std::move(option), word.key_mark, false};
       return;
     }
     if (!is_option) {
@@ -182,7 +224,7 @@ class Choices {
     item.name = word.key;
     set_option(item, value);
     const std::string key = word.package ? fmt::format("{}@{}", item.name, *word.package) : item.name;
-    choices_[key] = {item.value, "", word.mark, word.key_element(), false};
+    choices_[key] = {item.value, "", word.key_mark, word.key_element(), false};
   }
 
   std::vector<std::string> keys_of(const std::string& group) const {
@@ -471,7 +513,7 @@ class Builder {
     } else if (item.is_group() || !item.group_path().empty()) {
       message = fmt::format("In '{}': Could not find '{}'", node.parent->config_path(), item.config_path());
       const size_t slash = item.config_path().rfind('/');
-      notes = option_notes(repository, item.group_path(), item.config_path().substr(slash + 1));
+      notes = option_notes(repository, item.group_path(), item.config_path().substr(slash + 1), item.replaced);
     } else {
       message = fmt::format("In '{}': Could not load '{}'.", node.parent->config_path(), item.config_path());
       notes = model_notes(item.config_path(), repository.options(""), "available configs");

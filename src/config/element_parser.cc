@@ -209,6 +209,12 @@ Node ElementParser::primitive() {
   }
 }
 
+std::string ElementParser::bare_text() {
+  Word word = unquoted(false);
+  if (word.tokens == 0) fail("a value");
+  return std::move(word.text);
+}
+
 // Reads up to a delimiter; blanks around it are dropped.
 ElementParser::Word ElementParser::unquoted(bool is_key) {
   Word word;

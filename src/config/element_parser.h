@@ -27,6 +27,8 @@ class ElementParser {
   Node primitive();
   Node list();
   Node dict();
+  // Unquoted text that is a text whatever it looks like, without the blanks around it.
+  std::string bare_text();
 
   void skip_blanks();
   bool at_end() const { return at_ >= text().size(); }

@@ -34,6 +34,12 @@ struct Target {
   std::shared_ptr<const Node> owned;  // if not in the tree; then it is final
 };
 
+// A text needs a value that is missing: then it is missing as well, as OmegaConf has it.
+class MissingPart : public Error {
+ public:
+  using Error::Error;
+};
+
 // Strings that a resolver made are not read again.
 void finalize(Node& node) {
   if (node.is_interpolation()) {
@@ -143,8 +149,8 @@ class Resolution {
       Node out = resolution_.deep(resolution_.target(reference, holder_));
       resolution_.count_text(out);
       if (out.is(Kind::missing)) {
-        throw Error(fmt::format("MissingMandatoryValue while resolving interpolation: Missing mandatory value: {}",
-                                reference.text()));
+        throw MissingPart(fmt::format(
+            "MissingMandatoryValue while resolving interpolation: Missing mandatory value: {}", reference.text()));
       }
       return out;
     }
@@ -286,6 +292,11 @@ class Resolution {
       if (value.is_interpolation()) finalize(value);
       Target out;
       out.owned = std::make_shared<const Node>(std::move(value));
+      out.node = out.owned.get();
+      return out;
+    } catch (const MissingPart&) {
+      Target out;
+      out.owned = std::make_shared<const Node>(Node::missing(from.node->mark()));
       out.node = out.owned.get();
       return out;
     } catch (const Error& error) {

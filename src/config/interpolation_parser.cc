@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "config/characters.h"
 #include "config/scalar.h"
 
@@ -92,9 +94,20 @@ std::pair<std::optional<Reference>, Node> InterpolationParser::config_value() {
 }
 
 Node InterpolationParser::single_element() {
-  Node out = element();
+  const size_t begin = text().find_first_not_of(" \t");
+  const size_t end = text().find_last_not_of(" \t") + 1;
+  if (begin == std::string::npos || (begin == 0 && end == text().size())) {
+    Node out = element();
+    expect_end();
+    return out;
+  }
+  // With blanks around it, it is a text, and they are a part of it; the first that follows a backslash is in it
+  // already.
+  std::string out = text().substr(0, begin) + bare_text();
+  const bool escaped = end < text().size() && text()[end - 1] == '\\';
+  out += text().substr(std::min(text().size(), end + (escaped ? 1 : 0)));
   expect_end();
-  return out;
+  return Node::literal(std::move(out));
 }
 
 Node InterpolationParser::look_up(const Reference& reference) {
@@ -148,7 +161,7 @@ std::pair<std::optional<Reference>, Node> InterpolationParser::parse_interpolati
   skip_all_blanks();
   Reference reference;
   bool can_be_resolver = true;
-  bool name_is_text = true;
+  bool name_is_text = true, has_pointer = false;
   std::string wrong_name;  // an interpolation in the name that is no string
   while (accept('.')) ++reference.dots;
   if (reference.dots > 0) can_be_resolver = false;
@@ -159,6 +172,7 @@ std::pair<std::optional<Reference>, Node> InterpolationParser::parse_interpolati
     const size_t key_begin = at_;
     if (bracket) can_be_resolver = false;
     if (nested) {
+      has_pointer = true;
       const Node value = interpolation();
       if (!value.is(Kind::string) && !value.is(Kind::null)) {
         name_is_text = false;
@@ -177,6 +191,8 @@ std::pair<std::optional<Reference>, Node> InterpolationParser::parse_interpolati
   }
   skip_all_blanks();
   if (accept('}')) {
+    // What a pointer says is read as a path: ${${ptr}} with ptr: a.b, a[0] or .x.
+    if (has_pointer) reference = split_key(reference.text());
     return {std::move(reference), Node::null()};
   }
   if (peek() != ':' || !can_be_resolver) fail(can_be_resolver ? "'}' or ':'" : "'}'");

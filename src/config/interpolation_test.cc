@@ -57,10 +57,30 @@ TEST(Resolve, MissingStays) {
             "a: ??"
             "?\nb: ??"
             "?\n");
-  EXPECT_THAT(error_of("a: ??"
-                       "?\nb: x${a}\n")
-                  .message(),
-              HasSubstr("Missing mandatory value: a"));
+  EXPECT_EQ(resolved("a: ??"
+                     "?\nb: x${a}\nc: ${b}y\nd: ${oc.decode:${a}}\n"),
+            "a: ??"
+            "?\nb: ??"
+            "?\nc: ??"
+            "?\nd: ??"
+            "?\n");
+}
+
+// What a pointer says is a path, from the root or from here.
+TEST(Resolve, PointersMayBeDotted) {
+  EXPECT_EQ(resolved("p: d.n\nd: {n: 1, q: '.n', r: '${${.q}}'}\nx: ${${p}}\nl: [5]\ni: 'l[0]'\ny: ${${i}}\n"),
+            "p: d.n\nd:\n  'n': 1\n  q: .n\n  r: 1\nx: 1\nl:\n- 5\ni: l[0]\n'y': 5\n");
+}
+
+// As OmegaConf 2.3.0 answers.
+TEST(Resolve, DecodeKeepsBlanksAndCreateReadsYaml) {
+  EXPECT_EQ(resolved("a: \"${oc.decode:' 10 '}\"\nb: \"${oc.decode:' x${n} '}\"\nn: 1\nc: \"${oc.decode:'10'}\"\n"),
+            "a: ' 10 '\nb: ' x1 '\n'n': 1\nc: 10\n");
+  EXPECT_THAT(error_of("a: \"${oc.decode:' [1]'}\"\n").message(), HasSubstr("expected"));
+  EXPECT_EQ(resolved("a: ${oc.create:abc}\nb: \"${oc.create:'[1, 2]'}\"\nc: \"${oc.create:''}\"\n"),
+            "a:\n  abc: null\nb:\n- 1\n- 2\nc: {}\n");
+  EXPECT_THAT(error_of("a: ${oc.create:5}\n").message(), HasSubstr("expected a map, a list or a text"));
+  EXPECT_THAT(error_of("a: \"${oc.create:'5'}\"\n").message(), HasSubstr("holds a map, not an integer"));
 }
 
 TEST(Resolve, Resolvers) {

@@ -133,9 +133,9 @@ TEST(Limits, OfInterpolations) {
 }
 
 TEST(Limits, OfTheHydraNode) {
-  std::string text = "hydra:\n  searchpath: []\n";
-  for (int i = 0; i < 19; ++i) text += fmt::format("  x{0}: ${{hydra:x{1}}}${{hydra:x{1}}}\n", i, i + 1);
-  const Composition run = composed({{"conf/config.yaml", text + "  x19: 1\na: ${hydra:x0}\n"}});
+  std::string text = "hydra:\n  env:\n";
+  for (int i = 0; i < 19; ++i) text += fmt::format("    x{0}: ${{hydra:env.x{1}}}${{hydra:env.x{1}}}\n", i, i + 1);
+  const Composition run = composed({{"conf/config.yaml", text + "    x19: 1\na: ${hydra:env.x0}\n"}});
   EXPECT_THAT(error_of([&] { resolve(run); }).message(), HasSubstr("is used more than 10000 times"));
 }
 

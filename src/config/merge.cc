@@ -72,6 +72,14 @@ class Merger {
   bool struct_mode_;
 };
 
+// Where the part of a written key stands that follows `before`; the value's place where the key was not written.
+Mark place_of(const Mark& key, const std::string& before, const Node& value) {
+  if (!key.source) return value.mark();
+  Mark out = key;
+  if (!before.empty()) out.column += static_cast<int>(before.size()) + 1;
+  return out;
+}
+
 // The child at a key of a container; nullptr if it is not there.
 Node* child(Node& container, const std::string& key, const std::string& full_key, const Mark& mark) {
   if (container.is(Kind::map)) return container.find(key);
@@ -99,14 +107,16 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
   Node* here = &root;
   std::string full_key;
   for (size_t i = 0; i + 1 < keys.size(); ++i) {
+    const Mark place = place_of(options.key_mark, full_key, value);
     full_key = key_below(full_key, keys[i]);
-    Node* next = child(*here, keys[i], full_key, value.mark());
+    Node* next = child(*here, keys[i], full_key, place);
     if (!next) {
-      if (closed) throw not_in_struct(*here, keys[i], full_key, value.mark());
+      if (closed) throw not_in_struct(*here, keys[i], full_key, place);
       next = &here->set(keys[i], Node::map({}, value.mark()), value.mark());
     } else if (!next->is_container()) {
       if (closed) {
-        throw StructError(fmt::format("Key '{}' is not in struct", keys[i + 1]), value.span(),
+        throw StructError(fmt::format("Key '{}' is not in struct", keys[i + 1]),
+                          place_of(options.key_mark, full_key, value).span(),
                           {"full_key: " + key_below(full_key, keys[i + 1]),
                            fmt::format("'{}' is {}, not a map", full_key, with_article(next->kind()))});
       }
@@ -114,11 +124,12 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
     }
     here = next;
   }
+  const Mark place = place_of(options.key_mark, full_key, value);
   full_key = key_below(full_key, keys.back());
-  Node* target = child(*here, keys.back(), full_key, value.mark());
+  Node* target = child(*here, keys.back(), full_key, place);
   if (!target) {
-    if (closed) throw not_in_struct(*here, keys.back(), full_key, value.mark());
-    here->set(keys.back(), value, value.mark());
+    if (closed) throw not_in_struct(*here, keys.back(), full_key, place);
+    here->set(keys.back(), value, place);
   } else if (options.merge && value.is_container() && target->is_container()) {
     Merger(root, resolvers, closed).containers(*target, value, full_key);
   } else {

@@ -24,6 +24,7 @@ struct UpdateOptions {
   bool merge = true;         // a map onto a map is merged, not put in its place
   bool struct_mode = false;  // new keys are a StructError ...
   bool force_add = false;    // ... unless this is set
+  Mark key_mark = {};        // of the key as it was written, where it was
 };
 
 // Sets the value at a key "a.b.0", making maps on the way. A scalar on the way becomes a map.

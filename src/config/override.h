@@ -40,7 +40,7 @@ struct Override {
   std::optional<std::string> package;  // of key@package
   std::optional<OverrideValue> value;  // nothing: `~key`
   std::string text;                    // as it was given
-  Mark mark;
+  Mark mark, key_mark;                 // of the value, of the key
 
   bool is_sweep() const { return value && std::holds_alternative<Sweep>(*value); }
   // null without a value. Not for sweeps.

@@ -7,8 +7,9 @@
 namespace modelmeter::config {
 namespace {
 
-// A part of a dotted path, or of a group: letters, digits, _ - and $; a number alone.
-bool is_key_character(char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '$'; }
+// A name in a path begins with a letter, _ or $ and goes on with these, digits and -.
+bool begins_name(char c) { return is_letter(c) || c == '$'; }
+bool is_in_name(char c) { return begins_name(c) || is_digit(c) || c == '-'; }
 
 }  // namespace
 
@@ -21,6 +22,7 @@ Override OverrideParser::override_word() {
   } else if (accept('+')) {
     out.kind = accept('+') ? OverrideKind::force_add : OverrideKind::add;
   }
+  out.key_mark = mark(at_);
   out.key = key();
   if (accept('@')) out.package = package();
   skip_blanks();
@@ -41,9 +43,28 @@ Override OverrideParser::override_word() {
   return out;
 }
 
+// A name, or an index into a list without leading zeros; "" where there is neither.
+std::string OverrideParser::key_part() {
+  const size_t begin = at_;
+  if (begins_name(peek())) {
+    while (is_in_name(peek())) ++at_;
+  } else if (!accept('0')) {
+    while (is_digit(peek()) || (peek() == '_' && at_ > begin && is_digit(peek(1)))) ++at_;
+  }
+  return text().substr(begin, at_ - begin);
+}
+
 std::string OverrideParser::package() {
-  std::string out;
-  while (is_key_character(peek()) || (peek() == '.' && (is_key_character(peek(1))))) out += text()[at_++];
+  const size_t begin = at_;
+  const bool is_index = is_digit(peek());
+  std::string out = key_part();
+  if (is_index && peek() != '.') fail_at(begin, "a key begins with a letter or _");
+  if (out.empty() && peek() == '.') fail("a key: it begins with a letter or _");
+  while (!out.empty() && accept('.')) {
+    const std::string part = key_part();
+    if (part.empty()) fail("a key, or the index of an item (from 0)");
+    out += "." + part;
+  }
   return out;
 }
 

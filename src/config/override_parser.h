@@ -39,6 +39,7 @@ class OverrideParser : public ElementParser {
  private:
   std::string key();
   std::string package();
+  std::string key_part();
   bool at_call() const;
   OverrideValue call();
 };

@@ -157,8 +157,10 @@ TEST(Composed, ForASweepLeavesOpenWhatJobsChoose) {
       "conf");
   ComposeOptions options;
   options.multirun = true;
-  const Composition run = compose(repository, "config", {"lr=1,2", "db=my,pg"}, options);
+  Composition run = compose(repository, "config", {"lr=1,2", "db=my,pg"}, options);
   EXPECT_EQ(to_yaml(run.config), "lr: 1\n");
+  set_mode(run, "MULTIRUN");
+  set_mode(run, "RUN");  // it has one
   EXPECT_EQ(run.hydra.find("mode")->as_string(), "MULTIRUN");
   EXPECT_THAT(run.overrides, testing::ElementsAre("lr=1,2", "db=my,pg"));
 }

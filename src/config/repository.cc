@@ -58,18 +58,19 @@ Repository::Repository(std::shared_ptr<const FileSystem> files, std::string prim
 
 void Repository::add(size_t position, std::string provider, std::string path, Root root) {
   const auto offset = static_cast<std::ptrdiff_t>(position);
-  search_path_.insert(search_path_.begin() + offset, {std::move(provider), std::move(path)});
+  search_path_.insert(search_path_.begin() + offset, {std::move(provider), std::move(path), true});
   roots_.insert(roots_.begin() + offset, std::move(root));
 }
 
-Repository Repository::with_search_path(const std::vector<std::string>& directories) const {
+Repository Repository::with_search_path(const std::vector<std::string>& directories,
+                                        const std::string& provider) const {
   Repository out = *this;
-  size_t position = 2;  // behind hydra and main
   for (const std::string& path : directories) {
     // A Python package is a directory that is not there: it stays in the list, for messages.
     const bool is_package = path.compare(0, 6, "pkg://") == 0;
     const std::string dir = directory_of(path);
-    out.add(position++, "hydra.searchpath", is_package ? path : "file://" + dir, {files_, dir});
+    out.add(out.roots_.size(), provider, is_package ? path : "file://" + dir, {files_, dir});
+    out.search_path_.back().available = !is_package && files_->is_directory(dir);
   }
   return out;
 }

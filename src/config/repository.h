@@ -15,8 +15,9 @@
 namespace modelmeter::config {
 
 struct SearchPathEntry {
-  std::string provider;  // hydra, main, command-line, hydra.searchpath
+  std::string provider;  // hydra, main, command-line, hydra.searchpath in main, ... in command-line
   std::string path;      // file://DIR, pkg://hydra.conf
+  bool available = true;
 };
 
 class Repository {
@@ -26,8 +27,8 @@ class Repository {
   Repository(std::shared_ptr<const FileSystem> files, std::string primary_dir,
              std::vector<std::string> config_dirs = {});
 
-  // The same with more directories after main: `hydra.searchpath`.
-  Repository with_search_path(const std::vector<std::string>& directories) const;
+  // The same with more directories at the end: `hydra.searchpath`. One that is not there has nothing.
+  Repository with_search_path(const std::vector<std::string>& directories, const std::string& provider) const;
 
   // config_path is group/option, with or without .yaml. nullopt if no directory has it; Error if it does not parse.
   std::optional<ConfigFile> load(std::string_view config_path) const;

@@ -7,6 +7,7 @@
 #include "config/arithmetic.h"
 #include "config/interpolation.h"
 #include "config/scalar.h"
+#include "config/yaml.h"
 
 namespace modelmeter::config {
 namespace {
@@ -35,9 +36,14 @@ Node select_key(const Args& args, const ResolverScope& scope) {
   return args.size() > 1 ? args[1] : Node::null();
 }
 
+// A text is YAML; a word alone is a map with that key, as OmegaConf.create has it.
 Node create(const Args& args, const ResolverScope&) {
   require_args(args, 1, 1, "oc.create");
-  return args[0];
+  if (args[0].is_container() || args[0].is(Kind::null)) return args[0];
+  if (!args[0].is(Kind::string)) {
+    throw Error(fmt::format("oc.create: expected a map, a list or a text, got {}", with_article(args[0].kind())));
+  }
+  return parse_yaml(args[0].as_string(), "oc.create");
 }
 
 const Node& the_map(const std::optional<Node>& found, const Node& key, std::string_view name) {

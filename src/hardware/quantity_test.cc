@@ -206,7 +206,7 @@ TEST(Host, EveryKeyIsNeeded) {
         "spread", "copies_source", "pinned_share", "pageable_to_device_gb_s", "pageable_to_host_gb_s"}) {
     std::string without = text;
     const size_t at = without.find(std::string(key) + ":");
-    without.replace(at, std::string(key).size(), "_args_");  // a key that every node may have
+    without.replace(at, std::string(key).size(), "_target_");  // a key that every node may have
     try {
       host_of(without);
       ADD_FAILURE() << key << " may be left out";
