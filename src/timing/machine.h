@@ -31,6 +31,8 @@ class Machine {
   // s until the first of them come from device memory and the last have gone there.
   double memory_latency(double bytes, double cold) const;
 
+  // s that starting a kernel takes on this device, of what the stack says.
+  double start(double seconds) const { return start_share_ * seconds; }
   double sms() const { return device_.sm_count.value; }
   double clock() const { return device_.boost_clock.value; }
   // FLOP/s of matrix units at the highest clock. Error where the device has none for that precision.
@@ -46,7 +48,7 @@ class Machine {
   KernelStack stack_;
   Host host_;
   size_t kernels_;  // of the stack's architectures
-  double bandwidth_, l2_bandwidth_;
+  double start_share_, bandwidth_, l2_bandwidth_;
 };
 
 }  // namespace modelmeter

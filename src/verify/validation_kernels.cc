@@ -18,8 +18,19 @@ constexpr double us = 1e-6, millisecond = 1e-3;
 // How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
 // state.
 constexpr double loop_seconds = 0.05, least_runs = 10;
-// Of rotated operands of a GEMM, what L2 does not have (micro.csv; fitted with the constants of GEMM).
-constexpr double rotated_share = 0.17;
+// Operands of a GEMM are rotated: of so many times its size, L2 has what was not replaced since it was read last, where
+// lines are replaced at random (h = exp(-(1 - h) w rate)); of what is not there the loads wait for this share
+// (micro.csv; fitted with the constants of GEMM).
+constexpr double replaced_rate = 1, waited_share = 0.5;
+constexpr int fixed_point_steps = 30;
+
+double rotated_cold(const DeviceKernel& kernel, double sets, const Machine& machine) {
+  const double share = sets * kernel.bytes() / machine.device().l2_size.value;
+  if (share <= 1) return 0;
+  double held = 0;
+  for (int i = 0; i < fixed_point_steps; ++i) held = std::exp(-replaced_rate * share * (1 - held));
+  return waited_share * (1 - held) * kernel.read;
+}
 
 // Nine kernels in ten are within these of what is predicted for them alone: a share by what bounds them, and what
 // starting one adds (micro.csv on the H100 and the H200, 2026-11; docs/validation.md).
@@ -168,7 +179,7 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
   if (kind == "gemm" || kind == "bmm") {
     kernel = gemm_kernel(std::max(table.number(row, "b"), 1.0), table.number(row, "m"), table.number(row, "n"),
                          table.number(row, "k"), table.text(row, "dtype"));
-    if (kernel) kernel->cold = rotated_share * kernel->read;
+    if (kernel) kernel->cold = rotated_cold(*kernel, table.number(row, "sets"), machine);
   } else if (kind == "attention") {
     kernel = attention_kernel(table, row);
   } else {
@@ -307,6 +318,7 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
   double once = 0;
   for (const DeviceKernel& kernel : kernels) {
     loop.push_back({time_of(kernel, machine), 1});
+    if (kernel.shape == KernelShape::gemm) loop.back().time.fixed += machine.start(machine.kernels().gemm.between);
     once += loop.back().time.seconds(1);
   }
   const double times = std::max(least_runs, loop_seconds / once);

@@ -120,7 +120,7 @@ double compute_seconds(const DeviceKernel& kernel, const AttentionConstants& a, 
 double fixed_seconds(const DeviceKernel& kernel, const AttentionConstants& a, const Machine& machine) {
   const std::string_view name = kernel.attention;
   if (name == "cudnn" && kernel.m <= few_queries) return few_queries_fixed;
-  return a.fixed + (name == "flash" && flash_splits(kernel, machine.sms()) > 1 ? combine : 0);
+  return machine.start(a.fixed) + (name == "flash" && flash_splits(kernel, machine.sms()) > 1 ? combine : 0);
 }
 
 }  // namespace
