@@ -40,8 +40,7 @@ double Machine::memory_seconds(double bytes, double cold) const {
 }
 
 double Machine::memory_latency(double bytes, double cold) const {
-  const double share = miss(bytes), moved = cold + share * (bytes - cold);
-  return latency * std::min(1.0, moved / latency_bytes) + drain * share;
+  return latency * std::min(1.0, from_memory(bytes, cold) / latency_bytes) + drain * miss(bytes);
 }
 
 double Machine::tensor_rate(const std::string& precision) const {

@@ -28,6 +28,8 @@ class Machine {
   // s for so many bytes, of which `cold` come from device memory whatever their number: the rest is in L2 where all
   // fit.
   double memory_seconds(double bytes, double cold) const;
+  // Of these bytes, what comes from device memory or goes there.
+  double from_memory(double bytes, double cold) const { return cold + miss(bytes) * (bytes - cold); }
   // s until the first of them come from device memory and the last have gone there.
   double memory_latency(double bytes, double cold) const;
 

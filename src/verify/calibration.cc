@@ -353,8 +353,8 @@ std::string power_yaml(const Calibration& c) {
   return out + (c.has_burst ? "" : "  burst: {value: 0, unit: J, source: calibration}  # not identified\n");
 }
 
-void constants_json(DocumentWriter& out, const char* name, const std::vector<CalibratedConstant>& constants) {
-  out.list(name, constants, [&](const CalibratedConstant& k) {
+void constants_json(DocumentWriter& out, const char* name, const std::vector<CalibratedConstant>& list) {
+  out.list(name, list, [&](const CalibratedConstant& k) {
     out.map([&] {
       out.field("name", k.name);
       out.field("before", k.before);

@@ -64,13 +64,14 @@ double clock_for(const KernelTime& time, double seconds) {
 double joules_of(const DeviceKernel& kernel, const SteadyState& row, const FittedPower& known, const Machine& machine) {
   const double seconds = flops_of(kernel) / row.rate;
   const double clock = clock_for(time_of(kernel, machine), seconds);
-  return (row.watts - known.idle - known.memory * kernel.bytes() / seconds) / (row.rate * clock * clock);
+  return (row.watts - known.idle - known.memory * machine.from_memory(kernel.bytes(), 0) / seconds) /
+         (row.rate * clock * clock);
 }
 
-double median_of(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+double mean_value(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
 // The slope of watts above idle over B/s.
@@ -90,7 +91,7 @@ double sustained_share(const std::vector<SteadyState>& rows, const Machine& mach
   for (const SteadyState& row : rows) {
     if (limit > 0 && row.watts > near_limit * limit) shares.push_back(std::min(1.0, row.watts / limit));
   }
-  return median_of(shares);
+  return mean_value(shares);
 }
 
 }  // namespace
@@ -120,8 +121,8 @@ FittedPower fit_power(const std::vector<SteadyState>& rows, const Machine& machi
     if (const auto kernel = gemm_named(row.what)) tensor.push_back(joules_of(*kernel, row, out, machine));
     if (const auto kernel = flash_named(row.what)) attention.push_back(joules_of(*kernel, row, out, machine));
   }
-  out.tensor = median_of(tensor);
-  out.attention = median_of(attention);
+  out.tensor = mean_value(tensor);
+  out.attention = mean_value(attention);
   out.sustained = sustained_share(rows, machine);
   out.rows = static_cast<int64_t>(rows.size());
   return out;

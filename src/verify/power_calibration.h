@@ -9,7 +9,7 @@
 //   tensor     J/FLOP of a GEMM, attention of FlashAttention 2, at the highest clock:
 //              (watts - idle - memory x B/s) / (FLOP/s x c^2), where c is the share of the highest clock at which the
 //              time model gives the rate that was reached
-//   sustained  median of watts over the limit, of rows within a tenth of it
+//   sustained  mean of watts over the limit, of rows within a tenth of it: a GEMM holds less of it than attention
 //
 // `burst`, what a run may take before the limit acts, does not show in steady states and stays as it is.
 #pragma once

@@ -139,7 +139,7 @@ KernelTime attention_time(const DeviceKernel& kernel, const Machine& machine) {
   if (const auto& power = machine.device().power) {
     const bool flash = std::string_view(kernel.attention) == "flash";
     t.joules_at_clock = flops * (flash ? power->attention.value : power->tensor.value);
-    t.joules = kernel.bytes() * power->memory.value;
+    t.joules = machine.from_memory(kernel.bytes(), 0) * power->memory.value;
   }
   return t;
 }

@@ -106,7 +106,7 @@ class TileModel {
   double memory_seconds() {
     const double bytes = kernel_.bytes(), miss = machine_.miss(bytes);
     const double cold = std::min(kernel_.cold, bytes);
-    from_memory_ = cold + miss * (bytes - cold);
+    from_memory_ = machine_.from_memory(bytes, cold);
     const double held = (bytes - cold) / std::max(bandwidth_, l2_share * machine_.l2_bandwidth()) + cold / bandwidth_;
     return (1 - miss) * held + miss * bytes / bandwidth_;
   }
@@ -185,6 +185,7 @@ class TileModel {
     if (is_vector_product()) return vector_product();
     return kernel_.aligned || *kernel_.precision == '\0' ? best() : unaligned();
   }
+  double from_memory() const { return from_memory_; }
   // Of what comes from device memory, until the first of it is there.
   double wait() const { return constants_.latency * std::min(1.0, from_memory_ / latency_bytes); }
 
@@ -192,7 +193,12 @@ class TileModel {
   bool is_vector_product() const {
     return !kernel_.aligned && constants_.vector_product > 0 && std::min(kernel_.m, kernel_.n) == 1;
   }
-  Parts vector_product() const { return {0, memory_, constants_.vector_product}; }
+  // Its matrix is loaded as others of such rows are.
+  Parts vector_product() const {
+    const double loaded = 2 * unaligned_tile * unaligned_k * elements_of_a_load(kernel_.n, kernel_.k);
+    const double loads = results() * kernel_.k / (loaded * machine_.sms());
+    return {loads * constants_.unaligned_step, memory_, constants_.vector_product};
+  }
 
  private:
   const DeviceKernel& kernel_;
@@ -220,7 +226,7 @@ KernelTime gemm_time(const DeviceKernel& kernel, const Machine& machine) {
     // An operation of half the width takes half the energy, as it takes half the time at the same watts.
     const double of_bf16 = vector ? vector_joules : machine.tensor_rate("bf16") / peak;
     t.joules_at_clock = flops * power->tensor.value * of_bf16;
-    t.joules = kernel.bytes() * power->memory.value;
+    t.joules = model.from_memory() * power->memory.value;
   }
   return t;
 }

@@ -83,7 +83,9 @@ KernelTime memory_time(const DeviceKernel& kernel, const Machine& machine) {
   t.compute = compute_seconds(kernel, constants, machine);
   t.memory = memory_seconds(kernel, constants, machine);
   t.light = kernel.bytes() / machine.device().memory_bandwidth.value;
-  if (machine.device().power) t.joules = kernel.bytes() * machine.device().power->memory.value;
+  if (const auto& power = machine.device().power) {
+    t.joules = machine.from_memory(kernel.bytes(), kernel.cold) * power->memory.value;
+  }
   return t;
 }
 
