@@ -80,6 +80,7 @@ const std::vector<DeviceField>& device_fields() {
       {"usable_memory", Dimension::bytes, &Device::usable_memory, false, "of it usable", 1073741824, "GiB"},
       {"memory_bandwidth", Dimension::bandwidth, &Device::memory_bandwidth, true, "bandwidth", 1e9, "GB/s"},
       {"memory_fraction", Dimension::number, &Device::memory_fraction, false, "of it reached", 1, ""},
+      {"start_share", Dimension::number, &Device::start_share, false, "start of a kernel", 1, ""},
       {"l2_size", Dimension::bytes, &Device::l2_size, false, "L2", 1048576, "MiB"},
       {"sm_count", Dimension::number, &Device::sm_count, true, "SMs", 1, ""},
       {"boost_clock", Dimension::frequency, &Device::boost_clock, true, "clock", 1e6, "MHz"},

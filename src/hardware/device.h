@@ -42,6 +42,7 @@ struct Device {
   Quantity power_limit;
   Quantity link_bandwidth, pcie_bandwidth;  // one direction
   Quantity price;                           // USD/h, on demand
+  Quantity start_share;                     // what starting a kernel takes, of what the stack says, as a number
   Quantity memory_fraction;                 // of the bandwidth that a streaming kernel reaches, as a number
   std::vector<TensorRate> tensor_rates;
   Quantity vector_rate;  // fp32 outside matrix units

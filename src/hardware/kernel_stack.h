@@ -65,12 +65,17 @@ struct GemmConstants {
   double prologue = 0;                               // elements of k
   double fixed = 0, step = 0, split = 0, drain = 0;  // s
   double memory = 0;                                 // share of the bandwidth
-  double unaligned = 0;                              // share of the rate where rows are no multiples of 16 bytes
+  double wave = 0;                                   // s, of a tile beside its steps
+  double narrow = 0;                                 // share of the rate that fp8 reaches of `efficiency`; 0: all
+  double latency = 0;                                // s, until the first bytes of device memory are there
+  double overlap = 3;                                // power that joins compute and memory
+  double unaligned = 0;                              // s, added to `fixed` where rows are no multiples of 16 bytes
   double vector = 0;                                 // share of the vector rate, of float32 without TF32
   double operands = 0;                               // B that L2 brings an SM in a clock; 0: no limit
   double stream = 0;                                 // B of memory that an SM takes in a clock; 0: no limit
-  double unaligned_step = 0;                         // s, of 32 elements of k; 0: as others
+  double unaligned_step = 0;                         // s, of 64 x 64 x 32 loaded element by element
   double vector_product = 0;                         // s, of what is not aligned; 0: as others
+  double between = 0;    // s, from one to the next of a loop in a CUDA graph: no two share an SM
   double full_rate = 0;  // FLOP per SM and clock with 16 bits that `efficiency` is a share of; 0: the device's own
 };
 

@@ -30,8 +30,9 @@ small_kernel: {value: 3, unit: us, source: fit}
 architectures:
   sm90:
     gemm: {efficiency: 0.9, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5, step_us: 0.05,
-           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned: 0.2, vector: 0.7, operands: 90,
-           stream: 60, unaligned_step_us: 0.3, vector_product_us: 15, full_rate: 4096, source: fit}
+           split_us: 6, drain_us: 0.5, memory: 0.9, unaligned_us: 0.2, unaligned_step_us: 0.3, vector: 0.7,
+           operands: 90, stream: 60, wave_us: 0.4, latency_us: 0.75, overlap: 6, narrow: 0.875, between_us: 0.6,
+           vector_product_us: 15, full_rate: 4096, source: fit}
     convolution:
       operands_2d: 80
       patches: 0.125
@@ -62,9 +63,13 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
   EXPECT_DOUBLE_EQ(stack.small_kernel, 3e-6);
   const ArchitectureConstants& sm90 = stack.architecture("sm90");
   const GemmConstants& g = sm90.gemm;
-  EXPECT_THAT((std::vector<double>{g.efficiency, g.tile_loss, g.wide_tile_loss, g.prologue, g.memory, g.unaligned,
-                                   g.vector, g.operands, g.stream, g.full_rate}),
-              testing::ElementsAre(0.9, 8, 0.05, 110, 0.9, 0.2, 0.7, 90, 60, 4096));
+  EXPECT_THAT((std::vector<double>{g.efficiency, g.tile_loss, g.wide_tile_loss, g.prologue, g.memory, g.vector,
+                                   g.operands, g.stream, g.overlap, g.narrow, g.full_rate}),
+              testing::ElementsAre(0.9, 8, 0.05, 110, 0.9, 0.7, 90, 60, 6, 0.875, 4096));
+  EXPECT_DOUBLE_EQ(g.wave, 0.4e-6);
+  EXPECT_DOUBLE_EQ(g.latency, 0.75e-6);
+  EXPECT_DOUBLE_EQ(g.between, 0.6e-6);
+  EXPECT_DOUBLE_EQ(g.unaligned, 0.2e-6);
   EXPECT_DOUBLE_EQ(g.fixed, 2.5e-6);
   EXPECT_DOUBLE_EQ(g.step, 0.05e-6);
   EXPECT_DOUBLE_EQ(g.split, 6e-6);
@@ -101,7 +106,7 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
       {"  fill:\n    {fixed_us: 1.5, ", "  fill:\n    {", "kernels.fill.fixed_us: missing"},
       {"  fill:\n    {fixed_us: 1.5", "  fill:\n    {fixed_us: -1.5", "expected a number of 0 or more"},
       {"source: fit}\n  vectorized_heavy", "source: fi}\n  vectorized_heavy", "no source 'fi' in this file"},
-      {"memory: 0.9, unaligned: 0.2, vector: 0.7", "memory: 0.9, unaligned: 0.2", "gemm.vector: missing"},
+      {"unaligned_step_us: 0.3, vector: 0.7", "unaligned_step_us: 0.3", "gemm.vector: missing"},
       {"element_ns: 7, source: fit}", "element_ns: 7}", "source: missing"},
       {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},

@@ -22,6 +22,7 @@ constexpr double drain = 0.62e-6;                     // s, until what is writte
 Machine::Machine(Device device, KernelStack stack, Host host)
     : device_(std::move(device)), stack_(std::move(stack)), host_(std::move(host)) {
   kernels_ = static_cast<size_t>(&stack_.architecture(device_.architecture) - stack_.architectures.data());
+  start_share_ = device_.start_share.known() ? device_.start_share.value : 1;
   const double fraction = device_.memory_fraction.known() ? device_.memory_fraction.value : default_memory_fraction;
   bandwidth_ = device_.memory_bandwidth.value * fraction;
   l2_bandwidth_ = std::max(bandwidth_, l2_bytes_per_clock * sms() * clock());
@@ -39,8 +40,7 @@ double Machine::memory_seconds(double bytes, double cold) const {
 }
 
 double Machine::memory_latency(double bytes, double cold) const {
-  const double share = miss(bytes), moved = cold + share * (bytes - cold);
-  return latency * std::min(1.0, moved / latency_bytes) + drain * share;
+  return latency * std::min(1.0, from_memory(bytes, cold) / latency_bytes) + drain * miss(bytes);
 }
 
 double Machine::bus(BusMemory memory) const {

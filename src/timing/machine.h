@@ -29,9 +29,13 @@ class Machine {
   // s for so many bytes, of which `cold` come from device memory whatever their number: the rest is in L2 where all
   // fit.
   double memory_seconds(double bytes, double cold) const;
+  // Of these bytes, what comes from device memory or goes there.
+  double from_memory(double bytes, double cold) const { return cold + miss(bytes) * (bytes - cold); }
   // s until the first of them come from device memory and the last have gone there.
   double memory_latency(double bytes, double cold) const;
 
+  // s that starting a kernel takes on this device, of what the stack says.
+  double start(double seconds) const { return start_share_ * seconds; }
   // B/s of copies between host and device; 0 where the device's file does not give the link.
   double bus(BusMemory memory) const;
 
@@ -50,7 +54,7 @@ class Machine {
   KernelStack stack_;
   Host host_;
   size_t kernels_;  // of the stack's architectures
-  double bandwidth_, l2_bandwidth_;
+  double start_share_, bandwidth_, l2_bandwidth_;
 };
 
 }  // namespace modelmeter

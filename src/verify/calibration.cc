@@ -12,6 +12,7 @@
 #include "base/json_writer.h"
 #include "report/table.h"
 #include "verify/launch_time.h"
+#include "verify/power_calibration.h"
 #include "verify/profile.h"
 #include "verify/validation_files.h"
 
@@ -186,6 +187,28 @@ void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, 
   }
 }
 
+// What files call the device that calibrate was asked for.
+std::vector<std::string> names_of(const ValidationContext& context, const std::string& id) {
+  if (context.device.find(".yaml") != std::string::npos) return {};
+  std::vector<std::string> out = {id};
+  const size_t end = id.find('_');
+  if (end != std::string::npos) out.push_back(id.substr(0, end));
+  return out;
+}
+
+void add_power(const FittedPower& fitted, const Device& device, Calibration& out) {
+  const PowerModel before = device.power.value_or(PowerModel());
+  const auto add = [&](const char* name, const Quantity& was, double is) {
+    out.power.push_back({name, was.value, is, 0, static_cast<double>(fitted.rows), is > 0});
+  };
+  add("idle", before.idle, fitted.idle);
+  add("memory", before.memory, fitted.memory);
+  add("tensor", before.tensor, fitted.tensor);
+  add("attention", before.attention, fitted.attention);
+  add("sustained", before.sustained, fitted.sustained);
+  out.has_burst = device.power.has_value();
+}
+
 // Whether a row of a table is of the device: what it is called is unknown or known for it.
 bool is_of(const MeasuredKernels& row, const ValidationContext& context, const std::string& id) {
   if (context.device.find(".yaml") != std::string::npos) return true;
@@ -220,6 +243,11 @@ struct Shown {
   const char* name;
 };
 Shown shown_unit(const std::string& constant) {
+  constexpr double pico = 1e-12;
+  if (constant == "idle") return {1, "W"};
+  if (constant == "memory") return {pico, "pJ/B"};
+  if (constant == "tensor" || constant == "attention") return {pico, "pJ/FLOP"};
+  if (constant == "sustained") return {1, ""};
   if (constant == "l2_size") return {1048576, "MiB"};
   return constant == "memory_fraction" ? Shown{1, ""} : Shown{1e6, "MHz"};
 }
@@ -242,9 +270,15 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
   out.device = context.device;
   out.name = machine.device().name;
   std::vector<TimedRow> all;
+  std::vector<SteadyState> steady;
   for (const std::string& file : files) {
     const std::string name = std::filesystem::path(file).filename().string();
     out.files += (out.files.empty() ? "" : ", ") + name;
+    if (name == "power.csv") {
+      const auto states = read_steady_states(file, names_of(context, machine.device().id));
+      steady.insert(steady.end(), states.begin(), states.end());
+      continue;
+    }
     const bool table = name == "micro.csv" || name == "gemm.csv" || name == "attention.csv";
     if (!table) {
       const Profile profile = read_profile(file);
@@ -259,6 +293,8 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
       if (is_of(row, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
     }
   }
+  // Steady states alone give power and leave the rest as it is.
+  if (all.empty() && !steady.empty()) return add_power(fit_power(steady, *named), named->device(), out), out;
   std::vector<TimedRow> rows;
   for (TimedRow& row : all) {
     if (row.seconds > 0 && !is_held_back(row, machine)) rows.push_back(std::move(row));
@@ -282,10 +318,59 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
   out.error_after = mean_of(after);
   out.median_before = median_of(before);
   out.median_after = median_of(after);
+  if (!steady.empty()) add_power(fit_power(steady, fit.machine()), named->device(), out);
   return out;
 }
 
+namespace {
+
+std::string power_text(const Calibration& c) {
+  if (c.power.empty()) return "Power is not fitted: times do not tell watts, steady states (power.csv) do.\n";
+  std::string out = fmt::format("\n### Power, from {:.0f} steady states\n\n", c.power.front().weight);
+  Table table({"Constant", "Before", "Fitted"}, {Align::left, Align::right, Align::right});
+  for (const CalibratedConstant& k : c.power) {
+    const Shown unit = shown_unit(k.name);
+    table.add(
+        {k.name, k.before > 0 ? shown(k.before, unit) : "-", k.identified ? shown(k.after, unit) : "not identified"});
+  }
+  return out + table.markdown() +
+         "\nNot identified: burst. Steady states do not show what comes before the limit acts.\n";
+}
+
+std::string constant_yaml(const CalibratedConstant& k) {
+  const Shown unit = shown_unit(k.name);
+  return fmt::format("{}: {{value: {:.5g}{}{}, source: calibration}}", k.name, k.after / unit.unit,
+                     *unit.name == '\0' ? "" : ", unit: ", unit.name);
+}
+
+std::string power_yaml(const Calibration& c) {
+  if (c.power.empty()) return "";
+  std::string out = "power:\n";
+  for (const CalibratedConstant& k : c.power) {
+    out += k.identified ? "  " + constant_yaml(k) + "\n" : fmt::format("  # {}: not identified\n", k.name);
+  }
+  // A power model has all of its constants.
+  return out + (c.has_burst ? "" : "  burst: {value: 0, unit: J, source: calibration}  # not identified\n");
+}
+
+void constants_json(DocumentWriter& out, const char* name, const std::vector<CalibratedConstant>& list) {
+  out.list(name, list, [&](const CalibratedConstant& k) {
+    out.map([&] {
+      out.field("name", k.name);
+      out.field("before", k.before);
+      out.field("after", k.identified ? std::optional(k.after) : std::nullopt);
+      out.field("standard_error",
+                k.identified && k.standard_error > 0 ? std::optional(k.standard_error) : std::nullopt);
+      out.field("rows_worth", k.weight);
+      out.field("identified", k.identified);
+    });
+  });
+}
+
+}  // namespace
+
 std::string calibration_text(const Calibration& c) {
+  if (c.constants.empty()) return fmt::format("## {}\n", c.name) + power_text(c);
   std::string out = fmt::format("## {} from {} kernels\n\n", c.name, c.rows);
   Table table({"FittedConstant", "Before", "Fitted", "Standard error", "Rows' worth"},
               {Align::left, Align::right, Align::right, Align::right, Align::right});
@@ -305,7 +390,7 @@ std::string calibration_text(const Calibration& c) {
     out += fmt::format("Left out: {} of more than a millisecond on matrix units, which the power limit holds back.\n",
                        c.left_out);
   }
-  return out + "Power is not fitted: times do not tell watts.\n";
+  return out + power_text(c);
 }
 
 std::string calibration_json(const Calibration& c) {
@@ -319,37 +404,29 @@ std::string calibration_json(const Calibration& c) {
       out.field("mean_error_after", c.error_after);
       out.field("median_error_before", c.median_before);
       out.field("median_error_after", c.median_after);
-      out.list("constants", c.constants, [&](const CalibratedConstant& k) {
-        out.map([&] {
-          out.field("name", k.name);
-          out.field("before", k.before);
-          out.field("after", k.identified ? std::optional(k.after) : std::nullopt);
-          out.field("standard_error", k.identified ? std::optional(k.standard_error) : std::nullopt);
-          out.field("rows_worth", k.weight);
-          out.field("identified", k.identified);
-        });
-      });
+      constants_json(out, "constants", c.constants);
+      constants_json(out, "power", c.power);
     });
   });
 }
 
 std::string calibration_yaml(const Calibration& c, const std::string& date) {
-  std::string out = fmt::format(
-      "# Written by modelmeter calibrate: {} kernels, mean error {:.1f} % (before: {:.1f} %), median {:.1f} %.\n"
-      "defaults: [{}, _self_]\n"
-      "sources:\n"
-      "  calibration: {{title: \"modelmeter calibrate, {} kernels of {}\", date: {}, kind: fitted}}\n",
-      c.rows, c.error_after * 100, c.error_before * 100, c.median_after * 100, c.device, c.rows, c.files, date);
-  for (const CalibratedConstant& k : c.constants) {
-    const Shown unit = shown_unit(k.name);
-    if (!k.identified) {
-      out += fmt::format("# {}: not identified\n", k.name);
-      continue;
-    }
-    out += fmt::format("{}: {{value: {:.5g}{}{}, source: calibration}}  # +- {:.2g} %\n", k.name, k.after / unit.unit,
-                       *unit.name == '\0' ? "" : ", unit: ", unit.name, k.standard_error * 100);
+  std::string out = "# Written by modelmeter calibrate";
+  if (c.rows > 0) {
+    out += fmt::format(": {} kernels, mean error {:.1f} % (before: {:.1f} %), median {:.1f} %", c.rows,
+                       c.error_after * 100, c.error_before * 100, c.median_after * 100);
   }
-  return out;
+  const std::string what = c.rows > 0 ? fmt::format("{} kernels of ", c.rows) : "";
+  out += fmt::format(
+      ".\ndefaults: [{}, _self_]\n"
+      "sources:\n"
+      "  calibration: {{title: \"modelmeter calibrate, {}{}\", date: {}, kind: fitted}}\n",
+      c.device, what, c.files, date);
+  for (const CalibratedConstant& k : c.constants) {
+    out += k.identified ? fmt::format("{}  # +- {:.2g} %\n", constant_yaml(k), k.standard_error * 100)
+                        : fmt::format("# {}: not identified\n", k.name);
+  }
+  return out + power_yaml(c);
 }
 
 }  // namespace modelmeter

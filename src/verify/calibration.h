@@ -8,9 +8,11 @@
 //   tensor_clock      the clock at which the sheet's rates of matrix units hold: a higher one is slower
 //   l2_size
 //
+// and, where a power.csv is among the files, the power model (verify/power_calibration.h), after the rest.
+//
 // Launches of the same op, shapes and kernels are one row, their median. What no row depends on is not fitted and said
 // to be unknown. Left out are rows of more than a millisecond that matrix units bound: the power limit holds them back.
-// Not fitted: power (times alone do not tell watts), what belongs to kernels (configs/stack), the host.
+// Not fitted: what belongs to kernels (configs/stack), the host; power without steady states (times do not tell watts).
 #pragma once
 
 #include <string>
@@ -35,7 +37,10 @@ struct Calibration {
   int64_t rows = 0, left_out = 0;
   double error_before = 0, error_after = 0;  // mean absolute, relative
   double median_before = 0, median_after = 0;
-  std::string files;  // their names, for the source
+  // Of the power model, with steady states: in base units, 0 after where no row says. No errors: a row or two each.
+  std::vector<CalibratedConstant> power;
+  bool has_burst = false;  // whether the device's file has a power model to take `burst` from
+  std::string files;       // their names, for the source
 };
 
 // Error where a file is none of these, or there are fewer rows than constants.

@@ -249,6 +249,8 @@ class Operands {
     for (size_t i = 0; i < first + 2; ++i) {
       if (!add_input(i)) return false;
     }
+    // What mm and addmm multiply by are weights, which L2 does not have; activations meet in bmm.
+    if (kernel_ == Kernel::mm || kernel_ == Kernel::addmm) storages_.back().born = -1;
     const Shape &a = operands_[first]->sizes, &b = operands_[first + 1]->sizes;
     if (a.rank() != b.rank() || a.rank() < 2 || a[a.rank() - 1] != b[b.rank() - 2]) return false;
     Shape out = a;

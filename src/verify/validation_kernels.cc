@@ -18,9 +18,24 @@ namespace {
 constexpr double us = 1e-6, millisecond = 1e-3;
 // How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
 // state.
-constexpr double loop_seconds = 0.05, least_runs = 10;
-// Of rotated operands of a GEMM, what L2 does not have (micro.csv; fitted with the constants of GEMM).
-constexpr double rotated_share = 0.17;
+constexpr double loop_seconds = 0.075, least_runs = 10;
+// s from one kernel to the next of a CUDA graph, where they are short: what a profile's times do not have (kernels of
+// less than 1 MiB in loops and in forwards on the H100 and the H200, 2026-11). Of GEMM: configs/stack.
+constexpr double memory_between = 0.2e-6;
+// Operands of a GEMM are rotated: of so many times its size, L2 has what was not replaced since it was read last, where
+// lines are replaced at random (h = exp(-(1 - h) w rate)); micro.csv, fitted with the constants of GEMM, where loads
+// wait for `waited_share` of what is not there.
+constexpr double replaced_rate = 2.7, waited_share = 0.43, most_copies = 5;
+constexpr int fixed_point_steps = 30;
+
+// The share of what is rotated that L2 does not have.
+double not_held(double rotated, const Machine& machine) {
+  const double share = rotated / machine.device().l2_size.value;
+  if (share <= 1) return 0;
+  double held = 0;
+  for (int i = 0; i < fixed_point_steps; ++i) held = std::exp(-replaced_rate * share * (1 - held));
+  return 1 - held;
+}
 
 // Nine kernels in ten are within these of what is predicted for them alone: a share by what bounds them, and what
 // starting one adds (micro.csv on the H100 and the H200, 2026-11; docs/validation.md).
@@ -51,6 +66,13 @@ const char* precision_named(const std::string& dtype) {
 double element_bytes(const std::string& precision) {
   if (precision == "fp8" || precision == "int8") return 1;
   return precision == "tf32" || precision.empty() ? 4 : 2;
+}
+
+// gemm.csv rotates copies of the weights, as many as fill L2 but no more than five.
+double rotated_weights(const DeviceKernel& kernel, const Machine& machine) {
+  const double weights = kernel.n * kernel.k * element_bytes(kernel.precision);
+  const double copies = std::min(most_copies, std::ceil(machine.device().l2_size.value / weights));
+  return not_held(copies * weights, machine) * weights;
 }
 
 std::optional<DeviceKernel> gemm_kernel(double batch, double m, double n, double k, const std::string& dtype) {
@@ -173,7 +195,9 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
   if (kind == "gemm" || kind == "bmm") {
     kernel = gemm_kernel(std::max(table.number(row, "b"), 1.0), table.number(row, "m"), table.number(row, "n"),
                          table.number(row, "k"), table.text(row, "dtype"));
-    if (kernel) kernel->cold = rotated_share * kernel->read;
+    if (kernel) {
+      kernel->cold = waited_share * not_held(table.number(row, "sets") * kernel->bytes(), machine) * kernel->read;
+    }
   } else if (kind == "attention") {
     kernel = attention_kernel(table, row);
   } else {
@@ -264,11 +288,13 @@ KernelsOrWhy micro_row(const CsvTable& table, size_t i, Machines& machines) {
 
 KernelsOrWhy gemm_row(const CsvTable& table, size_t i, Machines& machines) {
   const std::string &device = table.text(i, "sys"), &dtype = table.text(i, "gemm_dtype");
-  if (machines.named(device) == nullptr) return {{}, unknown_device(device)};
+  const Machine* machine = machines.named(device);
+  if (machine == nullptr) return {{}, unknown_device(device)};
   if (dtype == "fp8") return {{}, "the time includes the kernel that quantises the activations"};
-  const auto kernel = gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), dtype);
+  auto kernel = gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), dtype);
   if (!kernel) return {{}, fmt::format("no rule for a product of {}", dtype)};
   if (table.number(i, "us") <= 0 || kernel->m <= 0 || kernel->n <= 0 || kernel->k <= 0) return {{}, "no size or time"};
+  kernel->cold = rotated_weights(*kernel, *machine);
   constexpr double large = 1024;
   const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
   return {MeasuredKernels{device,
@@ -339,6 +365,8 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
   double once = 0;
   for (const DeviceKernel& kernel : kernels) {
     loop.push_back({time_of(kernel, machine), 1});
+    if (kernel.shape == KernelShape::memory) loop.back().time.fixed += machine.start(memory_between);
+    if (kernel.shape == KernelShape::gemm) loop.back().time.fixed += machine.start(machine.kernels().gemm.between);
     once += loop.back().time.seconds(1);
   }
   const double times = std::max(least_runs, loop_seconds / once);

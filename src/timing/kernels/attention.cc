@@ -120,7 +120,7 @@ double compute_seconds(const DeviceKernel& kernel, const AttentionConstants& a, 
 double fixed_seconds(const DeviceKernel& kernel, const AttentionConstants& a, const Machine& machine) {
   const std::string_view name = kernel.attention;
   if (name == "cudnn" && kernel.m <= few_queries) return few_queries_fixed;
-  return a.fixed + (name == "flash" && flash_splits(kernel, machine.sms()) > 1 ? combine : 0);
+  return machine.start(a.fixed) + (name == "flash" && flash_splits(kernel, machine.sms()) > 1 ? combine : 0);
 }
 
 }  // namespace
@@ -139,7 +139,7 @@ KernelTime attention_time(const DeviceKernel& kernel, const Machine& machine) {
   if (const auto& power = machine.device().power) {
     const bool flash = std::string_view(kernel.attention) == "flash";
     t.joules_at_clock = flops * (flash ? power->attention.value : power->tensor.value);
-    t.joules = kernel.bytes() * power->memory.value;
+    t.joules = machine.from_memory(kernel.bytes(), 0) * power->memory.value;
   }
   return t;
 }

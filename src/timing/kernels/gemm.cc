@@ -3,15 +3,23 @@
 //   blocks  = ceil(m / tm) ceil(n / tn) batch s,  waves = ceil(blocks / SMs)
 //   step    = max(2 tm tn ks (1 + loss / tm + loss / tn) / (rate per SM x efficiency),
 //                 latency + (tm + tn) ks bytes / what L2 brings an SM)         with ks elements of k, 128 bytes
-//   compute = waves (ceil(k / s / ks) + prologue) step
+//   compute = waves ((ceil(k / s / ks) + prologue) step + wave)
 //   memory  = (m k + k n + m n) bytes at the bandwidth, or L2's where all fit; no SM takes more than its share of it
-//   t = fixed + drain + (compute^3 + memory^3)^(1/3) + what splitting costs
+//   t = fixed + drain + wait for the first bytes + (compute^p + memory^p)^(1/p) + what splitting costs
 //
-// and the library takes the tile that this is least for. `drain`: the last wave's output, which nothing overlaps.
-// Where rows are no multiples of 16 bytes, kernels of an older kind take 32 elements of k at a time, and a vector is a
-// kernel of its own. Constants are the stack's by architecture. Tiles that Hopper's cuBLAS has in nvjet (their names
-// say them): one side of 64 to 320, the other a multiple of 8.
+// and the library takes the tile that this is least for. `wave`: what a tile costs beside its steps. `drain`: the last
+// wave's output, which nothing overlaps. p: loads run ahead of the matrix units by several steps, so that the longer of
+// the two decides nearly alone.
+//
+// Where rows are no multiples of 16 bytes, older kernels with tiles of 64 by 64 load one, two or four elements at a
+// time, as rows allow; the load units of an SM, not its matrix units, bound them, however many blocks share it:
+//
+//   compute = max(1, blocks / SMs) ceil(k / s / 32) unaligned_step / elements of a load
+//
+// and a vector is a kernel of its own. Constants are the stack's by architecture. Tiles that Hopper's cuBLAS has in
+// nvjet (their names say them): one side of 64 to 320, the other a multiple of 8.
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "timing/kernel_time.h"
@@ -19,13 +27,18 @@
 namespace modelmeter {
 namespace {
 
-constexpr double step_bytes = 128, unaligned_step = 32, prologue_step = 64;
+constexpr double step_bytes = 128, prologue_step = 64;
+constexpr double unaligned_tile = 64, unaligned_k = 32, most_of_a_load = 8;
 constexpr double most_tile = 256 * 160;     // registers hold no more
 constexpr double most_of_rate = 1.05;       // sheets of cards state a clock that they exceed
 constexpr double wide_side = 184;           // from here on both sides: fewer stages in shared memory
 constexpr double partial_bandwidth = 4e12;  // B/s, of float32 partial sums through L2
-constexpr double least_k_of_a_split = 1024;
+constexpr double least_k_of_a_split = 1024, least_unaligned_k = 512;
 constexpr double l2_share = 0.8;  // of what streams get of L2 (H100, 2026-11)
+// Of an operation of vector units, in those of matrix units with bf16: float32 products run at 52 of 67 TFLOP/s for a
+// second without the limit acting (H100, 2026-11).
+constexpr double vector_joules = 6;
+constexpr double latency_bytes = 5.6e6;  // fewer wait less, as streams do (timing/machine.cc)
 
 struct Tile {
   double m, n;
@@ -47,10 +60,24 @@ const std::vector<Tile>& tiles() {
   return all;
 }
 
+// Kernels for vector units have such tiles only.
+bool is_power_of_two(double side) { return std::fmod(std::log2(side), 1) == 0; }
+
+constexpr std::string_view eight_bits = "fp8";
+
+// What splitting k may take.
+constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16};
+
 struct Parts {
   double compute = 0, memory = 0, rest = 0;
-  double total() const { return std::cbrt(compute * compute * compute + memory * memory * memory) + rest; }
 };
+
+// Elements that one load may take where rows of n and k elements follow each other: a power of two.
+double elements_of_a_load(double n, double k) {
+  double out = 1;
+  while (out < most_of_a_load && std::fmod(n, 2 * out) == 0 && std::fmod(k, 2 * out) == 0) out *= 2;
+  return out;
+}
 
 class TileModel {
  public:
@@ -59,12 +86,12 @@ class TileModel {
     const bool vector = *kernel.precision == '\0';
     const double rate =
         vector ? machine.vector_rate() * constants_.vector : machine.tensor_rate(kernel.precision) * share_of_rate();
-    per_sm_ = rate * (kernel.aligned || vector ? 1 : constants_.unaligned) / machine.sms();
+    per_sm_ = rate * (kernel.precision == eight_bits && constants_.narrow > 0 ? constants_.narrow : 1) / machine.sms();
     bandwidth_ = machine.device().memory_bandwidth.value * constants_.memory;
     element_ = kernel.written / (kernel.batch * kernel.m * kernel.n);
     operands_ = kernel.batch * (kernel.m + kernel.n) * kernel.k;
     operand_ = kernel.read / operands_;
-    step_ = kernel.aligned || vector ? step_bytes / operand_ : unaligned_step;
+    step_ = step_bytes / operand_;
     memory_ = memory_seconds();
   }
 
@@ -76,9 +103,10 @@ class TileModel {
     return std::min(most_of_rate, constants_.efficiency * full / machine_.tensor_rate("bf16"));
   }
 
-  double memory_seconds() const {
+  double memory_seconds() {
     const double bytes = kernel_.bytes(), miss = machine_.miss(bytes);
     const double cold = std::min(kernel_.cold, bytes);
+    from_memory_ = machine_.from_memory(bytes, cold);
     const double held = (bytes - cold) / std::max(bandwidth_, l2_share * machine_.l2_bandwidth()) + cold / bandwidth_;
     return (1 - miss) * held + miss * bytes / bandwidth_;
   }
@@ -87,8 +115,7 @@ class TileModel {
     const double loss = 1 + constants_.tile_loss / tile.m + constants_.tile_loss / tile.n;
     double computed = 2 * tile.m * tile.n * step_ * loss / per_sm_;
     if (tile.m >= wide_side && tile.n >= wide_side) computed /= 1 - constants_.wide_tile_loss;
-    if (!kernel_.aligned && constants_.unaligned_step > 0) return std::max(computed, constants_.unaligned_step);
-    double brought = constants_.step / (kernel_.aligned ? 1 : constants_.unaligned);
+    double brought = constants_.step;
     if (constants_.operands > 0) {
       brought += (tile.m + tile.n) * step_ * operand_ / (constants_.operands * machine_.clock());
     }
@@ -99,16 +126,25 @@ class TileModel {
     const double blocks = std::ceil(kernel_.m / tile.m) * std::ceil(kernel_.n / tile.n) * kernel_.batch * split;
     const double busy = std::min(blocks, machine_.sms());
     Parts out;
-    out.compute = std::ceil(blocks / machine_.sms()) *
-                  (std::ceil(kernel_.k / split / step_) + constants_.prologue / prologue_step) * step;
+    const double steps = std::ceil(kernel_.k / split / step_) + constants_.prologue / prologue_step;
+    out.compute = std::ceil(blocks / machine_.sms()) * (steps * step + constants_.wave);
     out.memory = memory_;
     if (constants_.stream > 0) {
       out.memory = std::max(out.memory, operands_ * operand_ / (busy * constants_.stream * machine_.clock()));
     }
-    const double results = kernel_.m * kernel_.n * kernel_.batch;
-    out.rest = constants_.drain + std::min(results, busy * tile.m * tile.n) * element_ / bandwidth_;
-    if (split > 1) out.rest += constants_.split + 8 * results * split / partial_bandwidth;
+    out.rest = constants_.drain + std::min(results(), busy * tile.m * tile.n) * element_ / bandwidth_ + of_split(split);
     return out;
+  }
+
+  double results() const { return kernel_.m * kernel_.n * kernel_.batch; }
+  double of_split(double split) const {
+    return split > 1 ? constants_.split + 8 * results() * split / partial_bandwidth : 0;
+  }
+  bool may_split(double split, double least_k) const {
+    return split == 1 || (kernel_.k / split >= least_k && kernel_.batch == 1);
+  }
+  double total(const Parts& parts) const {
+    return joined_seconds(parts.compute, parts.memory, constants_.overlap) + parts.rest;
   }
 
   // The least of all tiles and splits.
@@ -116,50 +152,81 @@ class TileModel {
     Parts least;
     double least_total = 0;
     for (const Tile& tile : tiles()) {
+      if (*kernel_.precision == '\0' && !(is_power_of_two(tile.m) && is_power_of_two(tile.n))) continue;
       const double step = step_seconds(tile);
-      for (const double split : {1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0}) {
-        if (split > 1 && (kernel_.k / split < least_k_of_a_split || kernel_.batch > 1)) break;
+      for (const double split : splits) {
+        if (!may_split(split, least_k_of_a_split)) break;
         const Parts parts = with(tile, step, split);
-        const double total = parts.total();
-        if (least_total != 0 && total >= least_total) continue;
-        least_total = total;
+        const double seconds = total(parts);
+        if (least_total != 0 && seconds >= least_total) continue;
+        least_total = seconds;
         least = parts;
       }
     }
     return least;
   }
 
+  // The same of the kernels for rows of any length.
+  Parts unaligned() const {
+    const double blocks = std::ceil(kernel_.m / unaligned_tile) * std::ceil(kernel_.n / unaligned_tile) * kernel_.batch;
+    const double step = constants_.unaligned_step / elements_of_a_load(kernel_.n, kernel_.k);
+    Parts least;
+    for (const double split : splits) {
+      if (!may_split(split, least_unaligned_k)) break;
+      const double of_sm = std::max(1.0, blocks * split / machine_.sms());
+      const Parts parts{of_sm * std::ceil(kernel_.k / split / unaligned_k) * step, memory_,
+                        constants_.unaligned + of_split(split)};
+      if (split == 1 || total(parts) < total(least)) least = parts;
+    }
+    return least;
+  }
+
+  Parts parts() const {
+    if (is_vector_product()) return vector_product();
+    return kernel_.aligned || *kernel_.precision == '\0' ? best() : unaligned();
+  }
+  double from_memory() const { return from_memory_; }
+  // Of what comes from device memory, until the first of it is there.
+  double wait() const { return constants_.latency * std::min(1.0, from_memory_ / latency_bytes); }
+
   // A row or a column times a matrix that no other kernel takes.
   bool is_vector_product() const {
     return !kernel_.aligned && constants_.vector_product > 0 && std::min(kernel_.m, kernel_.n) == 1;
   }
-  Parts vector_product() const { return {0, memory_, constants_.vector_product}; }
+  // Its matrix is loaded as others of such rows are.
+  Parts vector_product() const {
+    const double loaded = 2 * unaligned_tile * unaligned_k * elements_of_a_load(kernel_.n, kernel_.k);
+    const double loads = results() * kernel_.k / (loaded * machine_.sms());
+    return {loads * constants_.unaligned_step, memory_, constants_.vector_product};
+  }
 
  private:
   const DeviceKernel& kernel_;
   const Machine& machine_;
   const GemmConstants& constants_;
-  double per_sm_, bandwidth_, element_, operands_, operand_, step_, memory_;
+  double per_sm_, bandwidth_, element_, operands_, operand_, step_, from_memory_ = 0, memory_;
 };
 
 }  // namespace
 
 KernelTime gemm_time(const DeviceKernel& kernel, const Machine& machine) {
   const TileModel model(kernel, machine);
-  const Parts parts = model.is_vector_product() ? model.vector_product() : model.best();
+  const Parts parts = model.parts();
   const bool vector = *kernel.precision == '\0';
   const double flops = 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
   const double peak = vector ? machine.vector_rate() : machine.tensor_rate(kernel.precision);
   KernelTime t;
-  t.fixed = machine.kernels().gemm.fixed + parts.rest;
+  t.fixed = machine.start(machine.kernels().gemm.fixed) + parts.rest + model.wait();
   t.compute = parts.compute;
   t.memory = parts.memory;
+  t.overlap = machine.kernels().gemm.overlap;
   t.tensor = !vector;
   t.light = std::max(flops / peak, kernel.bytes() / machine.device().memory_bandwidth.value);
   if (const auto& power = machine.device().power) {
     // An operation of half the width takes half the energy, as it takes half the time at the same watts.
-    t.joules_at_clock = flops * power->tensor.value * machine.tensor_rate("bf16") / peak;
-    t.joules = kernel.bytes() * power->memory.value;
+    const double of_bf16 = vector ? vector_joules : machine.tensor_rate("bf16") / peak;
+    t.joules_at_clock = flops * power->tensor.value * of_bf16;
+    t.joules = model.from_memory() * power->memory.value;
   }
   return t;
 }

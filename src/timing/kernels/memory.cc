@@ -78,12 +78,14 @@ double row_seconds(const DeviceKernel& kernel, const MemoryConstants& constants)
 KernelTime memory_time(const DeviceKernel& kernel, const Machine& machine) {
   const MemoryConstants& constants = machine.memory(kernel.memory);
   KernelTime t;
-  t.fixed = constants.fixed + machine.memory_latency(kernel.bytes(), kernel.cold);
+  t.fixed = machine.start(constants.fixed) + machine.memory_latency(kernel.bytes(), kernel.cold);
   t.fixed += row_seconds(kernel, constants);
   t.compute = compute_seconds(kernel, constants, machine);
   t.memory = memory_seconds(kernel, constants, machine);
   t.light = kernel.bytes() / machine.device().memory_bandwidth.value;
-  if (machine.device().power) t.joules = kernel.bytes() * machine.device().power->memory.value;
+  if (const auto& power = machine.device().power) {
+    t.joules = machine.from_memory(kernel.bytes(), kernel.cold) * power->memory.value;
+  }
   return t;
 }
 
