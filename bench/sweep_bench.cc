@@ -1,9 +1,15 @@
 // How many points of a sweep one core evaluates in a second. What a sweep has to learn first is part of it: every
 // iteration is a new Sweep over the points.
 #include <benchmark/benchmark.h>
+#include <unistd.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <map>
 
+#include "cli/help.h"
+#include "cli/multirun.h"
+#include "cli/session.h"
 #include "evaluation.h"
 #include "sweep/sweep.h"
 
@@ -103,6 +109,27 @@ void reading(benchmark::State& state) {
   count(state, over, all);
 }
 BENCHMARK(reading)->Name("sweep/deepseek_ocr_pages_and_tokens")->Unit(benchmark::kMillisecond);
+
+// A multirun from its words to its store: jobs a second on so many threads.
+void stored(benchmark::State& state) {
+  const std::string file =
+      (std::filesystem::temp_directory_path() / ("sweep_bench_" + std::to_string(getpid()))).string();
+  setenv("MODELMETER_DATA_DIR", MODELMETER_SOURCE_DIR, 1);
+  std::vector<cli::Flag> flags = cli::config_flags();
+  flags.push_back({"--multirun", "-m", "", ""});
+  const cli::Arguments words({"-q", "--config-name", "wan2_1_t2v_14b_pipeline", "runtime.allow_unsupported=true",
+                              "workload.num_frames=range(5,165,4)", "workload.height=range(256,1024,64)",
+                              "workload.width=range(256,1536,64)", "workload.num_inference_steps=range(10,110,5)",
+                              "sweep.store=" + file, "hydra.launcher.n_jobs=" + std::to_string(state.range(0))},
+                             cli::with_common(flags));
+  for (auto _ : state) {
+    for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(file + end);
+    if (cli::multirun(words) != 0) state.SkipWithError("a job failed");
+  }
+  std::filesystem::remove(file);
+  state.SetItemsProcessed(state.iterations() * 192'000);
+}
+BENCHMARK(stored)->Name("sweep/stored")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Points that are not swept: the configuration with its values resolved, built, evaluated.
 void whole(benchmark::State& state, const std::string& implementation) {

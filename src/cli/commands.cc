@@ -20,6 +20,10 @@ const std::vector<Command>& commands() {
        "modelmeter top REPORT|RUN_ID [--by KEY]", top},
       {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs",
        "modelmeter compare A B, each a REPORT or RUN_ID", compare},
+      {"sweep", "what a multirun stored: its jobs sorted, filtered, the best of them; stores of shards made one",
+       "modelmeter sweep show STORE [--sort KEYS] [--where SQL] [--pareto KEYS]\n"
+       "       modelmeter sweep merge STORE SHARD ...",
+       sweep},
       {"operators", "the layer classes of a model: how many, parameters, children, category",
        "modelmeter operators --config-name NAME [--out DIR] [options] [overrides]", operators},
       {"devices", "the devices that there are files of, and some of them side by side",

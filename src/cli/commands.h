@@ -22,6 +22,7 @@ int sensitivity(const CommandLine& arguments);
 int validate(const CommandLine& arguments);
 int profile(const CommandLine& arguments);
 int calibrate(const CommandLine& arguments);
+int sweep(const CommandLine& arguments);
 
 struct Command {
   std::string name, summary, usage;

@@ -80,18 +80,21 @@ std::string text_of_overrides(const std::vector<std::string>& overrides) {
   return fmt::format("{}-{:08x}", out.substr(0, longest_suffix - 9), hash_of(out));
 }
 
+std::string RunFolder::id_of(const config::View& report, const AnalyticModel& model,
+                             const std::vector<std::string>& overrides) {
+  if (!report.has("run_id")) return made_id(model, report, overrides);
+  std::string out = report.get<std::string>("run_id");
+  if (out.empty() || out.find('/') != std::string::npos || out == "." || out == "..") {
+    throw report.at("run_id").expected("the name of a folder");
+  }
+  return out;
+}
+
 RunFolder RunFolder::of(const config::View& report, const AnalyticModel& model,
                         const std::vector<std::string>& overrides) {
   RunFolder out;
-  if (report.has("run_id")) {
-    out.run_id = report.get<std::string>("run_id");
-    if (out.run_id.empty() || out.run_id.find('/') != std::string::npos || out.run_id == "." || out.run_id == "..") {
-      throw report.at("run_id").expected("the name of a folder");
-    }
-    out.chosen = true;
-  } else {
-    out.run_id = made_id(model, report, overrides);
-  }
+  out.run_id = id_of(report, model, overrides);
+  out.chosen = report.has("run_id");
   if (report.has("run_dir")) {
     out.folder = report.get<std::string>("run_dir");
     if (out.folder.empty()) throw report.at("run_dir").expected("a folder");

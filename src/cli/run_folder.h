@@ -22,6 +22,10 @@ struct RunFolder {
   static RunFolder of(const config::View& report, const AnalyticModel& model,
                       const std::vector<std::string>& overrides);
 
+  // The id alone, of a run that is not written.
+  static std::string id_of(const config::View& report, const AnalyticModel& model,
+                           const std::vector<std::string>& overrides);
+
   // The same with a time stamp, where no run is yet.
   RunFolder stamped() const;
 };

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/advice.h"
+#include "config/scalar.h"
 #include "config/yaml.h"
 
 namespace modelmeter::cli {
@@ -39,6 +40,12 @@ void place_run(config::Composition& composition) {
   if (report == nullptr || !std::any_of(given.begin(), given.end(), sets_folder)) return;
   report->set("run_dir", config::Node::string("${hydra:run.dir}"));
 }
+
+bool is_multirun_mode(const config::Composition& composition) {
+  const config::Node* mode = composition.hydra.find("mode");
+  return mode != nullptr && mode->is(config::Kind::string) && mode->as_string() == "MULTIRUN";
+}
+
 std::string working_directory() {
   std::error_code ignored;
   return fs::current_path(ignored).string();
@@ -96,19 +103,23 @@ config::Repository Session::repository(const Arguments& arguments, std::vector<s
   return config::Repository(user_files_->file_system(), primary, arguments.values("--config-dir"));
 }
 
-Session::Session(const Arguments& arguments) {
+void Session::open(const Arguments& arguments, std::vector<std::string> words) {
   files_.root = find_data_root();
-  std::vector<std::string> overrides = arguments.rest();
-  repository_ = repository(arguments, overrides);
+  repository_ = repository(arguments, words);
   name_ = arguments.value("--config-name");
-  overrides_ = with_report_keys(std::move(overrides));
+  overrides_ = with_report_keys(std::move(words));
   if (name_.empty()) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
+}
+
+Session::Session(const Arguments& arguments) {
+  open(arguments, arguments.rest());
   try {
     config::Composition composition = composed(overrides_);
     choices_ = composition.choices;
+    multirun_ = is_multirun_mode(composition);
     if (arguments.has("--cfg")) {
       const std::string which = arguments.value("--cfg");
       if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
@@ -128,8 +139,65 @@ Session::Session(const Arguments& arguments) {
   }
 }
 
-config::Composition Session::composed(const std::vector<std::string>& overrides) const {
-  return config::compose(*repository_, name_, overrides, {.working_directory = working_directory()});
+config::Composition Session::composed(const std::vector<std::string>& overrides, bool multirun) const {
+  return config::compose(*repository_, name_, overrides,
+                         {.working_directory = working_directory(), .multirun = multirun});
+}
+
+void Session::show(const Arguments& arguments) {
+  const std::string which = arguments.value("--cfg");
+  if (which != "job") throw Error(ErrorCode::usage, fmt::format("--cfg {}: only 'job' can be shown", which));
+  shown_ = config::to_yaml(arguments.has("--resolve") ? config::resolve(composition_) : composition_.config);
+}
+
+Session Session::multirun(const Arguments& arguments, const std::vector<std::string>& words, bool many) {
+  Session out;
+  out.open(arguments, words);
+  out.repository_->keep_files();
+  try {
+    out.composition_ = out.composed(out.overrides_, many);
+    out.multirun_ = is_multirun_mode(out.composition_);
+    if (arguments.has("--cfg")) out.show(arguments);
+  } catch (const Error& error) {
+    throw out.user_files_->renamed(error);
+  }
+  return out;
+}
+
+config::Composition Session::composed_job(const std::vector<std::string>& words) const {
+  std::vector<std::string> all = words;
+  const std::vector<std::string>& hydra = composition_.hydra_overrides;
+  all.insert(all.end(), hydra.begin(), hydra.end());
+  return composed(all);
+}
+
+Session::Job Session::job(const std::vector<std::string>& words, int64_t number,
+                          const std::string& sweep_folder) const {
+  Job out{composed_job(words), {}};
+  config::Node& hydra = out.composition.hydra;
+  config::Node* job = hydra.find("job");
+  config::Node* runtime = hydra.find("runtime");
+  if (job == nullptr || runtime == nullptr) throw Error("the hydra node has no job and no runtime");
+  job->set("id", config::Node::string(std::to_string(number), {}, '\''));
+  job->set("num", config::Node::integer(number));
+  const config::Node subdir = hydra_value(out.composition, "sweep.subdir");
+  out.folder = (fs::path(sweep_folder) / config::python_str(subdir)).lexically_normal().string();
+  runtime->set("output_dir", config::Node::literal(out.folder));
+  return out;
+}
+
+config::Node hydra_value(const config::Composition& composition, const std::string& key) {
+  config::Composition alone;
+  alone.hydra = composition.hydra;
+  alone.config = config::Node::map();
+  alone.config.set("value", config::Node::string(fmt::format("${{hydra:{}}}", key)));
+  try {
+    return *config::resolve(alone).find("value");
+  } catch (const Error&) {  // it reads the job's configuration
+    alone.config = composition.config;
+    alone.config.set("hydra_value", config::Node::string(fmt::format("${{hydra:{}}}", key)));
+    return *config::resolve(alone).find("hydra_value");
+  }
 }
 
 std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string>& overrides) const {

@@ -26,8 +26,31 @@ class Session {
   // Composes the configuration that the arguments name. Error (usage) without --config-name, listing those there are.
   explicit Session(const Arguments& arguments);
 
+  // The same for many jobs: sweeps among the words are left out, and nothing is resolved. `many` false: of words
+  // without sweeps, as one job's.
+  static Session multirun(const Arguments& arguments, const std::vector<std::string>& words, bool many = true);
+
+  // One job of a multirun.
+  struct Job {
+    config::Composition composition;
+    std::string folder;  // hydra.sweep.dir / hydra.sweep.subdir, absolute
+  };
+  // words: of the job, without those of hydra.*, which are the multirun's. sweep_folder: absolute.
+  Job job(const std::vector<std::string>& words, int64_t number, const std::string& sweep_folder) const;
+  // The composition of a job's words alone.
+  config::Composition composed_job(const std::vector<std::string>& words) const;
+  const config::Composition& composition() const { return composition_; }
+  const config::Repository& repository() const { return *repository_; }
+  const DataFiles& files() const { return files_; }
+  const std::string& config_name() const { return name_; }
+  std::optional<Machine> machine(const config::View& root, const config::Composition& composition) const {
+    return machine_of(root, composition.choices);
+  }
+
   // --cfg: the text to print instead of running; empty if it was not given.
   const std::string& shown_config() const { return shown_; }
+  // hydra.mode is MULTIRUN.
+  bool asks_for_multirun() const { return multirun_; }
   const config::Node& config() const { return config_; }
   config::View view() const { return config::View(config_); }
   std::unique_ptr<AnalyticModel> model() const { return build_model(view(), files_); }
@@ -38,10 +61,13 @@ class Session {
   std::optional<Machine> machine() const;
 
  private:
+  Session() = default;
+  void open(const Arguments& arguments, std::vector<std::string> words);
+  void show(const Arguments& arguments);
   using Choices = std::vector<std::pair<std::string, std::string>>;  // groups and their options
 
   std::optional<Machine> machine_of(const config::View& root, const Choices& choices) const;
-  config::Composition composed(const std::vector<std::string>& overrides) const;
+  config::Composition composed(const std::vector<std::string>& overrides, bool multirun = false) const;
   config::Repository repository(const Arguments& arguments, std::vector<std::string>& overrides);
 
   DataFiles files_;
@@ -49,9 +75,14 @@ class Session {
   std::vector<std::string> overrides_;
   std::optional<UserFiles> user_files_;
   std::optional<config::Repository> repository_;
+  config::Composition composition_;  // of a multirun
   Choices choices_;
   config::Node config_;
   std::string shown_;
+  bool multirun_ = false;
 };
+
+// The value of a key of the hydra node, interpolations replaced: "sweep.dir". Null where it has none.
+config::Node hydra_value(const config::Composition& composition, const std::string& key);
 
 }  // namespace modelmeter::cli

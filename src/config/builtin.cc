@@ -68,6 +68,7 @@ std::shared_ptr<const FileSystem> builtin_files() {
         {dir + "config.yaml", kConfig},
         {dir + "output/default.yaml", kOutput},
         {dir + "launcher/basic.yaml", "{}"},
+        {dir + "launcher/joblib.yaml", "n_jobs: -1\n"},
         {dir + "sweeper/basic.yaml", "max_batch_size: null\nparams: null\n"},
         {dir + "help/default.yaml", "app_name: ${hydra.job.name}\n"},
         {dir + "hydra_help/default.yaml", "{}"},

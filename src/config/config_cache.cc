@@ -5,15 +5,15 @@ namespace modelmeter::config {
 const ConfigFile* ConfigCache::load(const std::string& config_path) {
   auto found = files_.find(config_path);
   if (found == files_.end()) {
-    std::optional<ConfigFile> file;
+    std::shared_ptr<const ConfigFile> file;
     if (config_path == kEmptyConfig) {
-      file = ConfigFile{"", std::nullopt, Node::map()};
+      file = std::make_shared<const ConfigFile>(ConfigFile{"", std::nullopt, Node::map()});
     } else {
-      file = repository_.load(config_path);
+      file = repository_.load_shared(config_path);
     }
     found = files_.emplace(config_path, std::move(file)).first;
   }
-  return found->second ? &*found->second : nullptr;
+  return found->second.get();
 }
 
 void ConfigCache::add_search_path(const std::vector<std::string>& directories) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <map>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,7 +25,7 @@ class ConfigCache {
 
  private:
   Repository repository_;
-  std::map<std::string, std::optional<ConfigFile>> files_;
+  std::map<std::string, std::shared_ptr<const ConfigFile>> files_;
 };
 
 }  // namespace modelmeter::config

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 
 #include "config/builtin.h"
 
@@ -70,6 +72,29 @@ Repository Repository::with_search_path(const std::vector<std::string>& director
     out.add(position++, "hydra.searchpath", is_package ? path : "file://" + dir, {files_, dir});
   }
   return out;
+}
+
+// By the name of the config and the directories that it was looked for in; null where none has it.
+struct Repository::Kept {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<const ConfigFile>> files;
+};
+
+void Repository::keep_files() { kept_ = std::make_shared<Kept>(); }
+
+std::shared_ptr<const ConfigFile> Repository::load_shared(std::string_view config_path) const {
+  std::string key(config_path);
+  for (const Root& root : roots_) key += "\n" + root.dir;
+  if (kept_) {
+    const std::lock_guard lock(kept_->mutex);
+    const auto found = kept_->files.find(key);
+    if (found != kept_->files.end()) return found->second;
+  }
+  std::optional<ConfigFile> file = load(config_path);
+  auto out = file ? std::make_shared<const ConfigFile>(*std::move(file)) : nullptr;
+  if (!kept_) return out;
+  const std::lock_guard lock(kept_->mutex);
+  return kept_->files.emplace(key, std::move(out)).first->second;
 }
 
 std::optional<ConfigFile> Repository::load(std::string_view config_path) const {

@@ -31,6 +31,10 @@ class Repository {
 
   // config_path is group/option, with or without .yaml. nullopt if no directory has it; Error if it does not parse.
   std::optional<ConfigFile> load(std::string_view config_path) const;
+  // The same, shared: where keep_files() was called each file is read and parsed once, by all copies of this.
+  std::shared_ptr<const ConfigFile> load_shared(std::string_view config_path) const;
+  // For many compositions of files that do not change meanwhile.
+  void keep_files();
   bool has_config(std::string_view config_path) const;
   bool has_group(std::string_view group) const;
 
@@ -41,6 +45,7 @@ class Repository {
   const std::vector<SearchPathEntry>& search_path() const { return search_path_; }
 
  private:
+  struct Kept;
   struct Root {
     std::shared_ptr<const FileSystem> files;
     std::string dir;
@@ -50,6 +55,7 @@ class Repository {
   std::shared_ptr<const FileSystem> files_;
   std::vector<SearchPathEntry> search_path_;
   std::vector<Root> roots_;  // one for each entry
+  std::shared_ptr<Kept> kept_;
 };
 
 }  // namespace modelmeter::config

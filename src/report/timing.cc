@@ -8,7 +8,21 @@ namespace {
 
 constexpr double seconds_an_hour = 3600;
 
-TimeFigures figures_of(const StageTime& stage, const Machine& machine) {
+// Leaves have the scopes that they stand for; what is above is the sum.
+PartTime time_of(const ModuleTreeNode& node, const RunTime& run, std::map<std::string, PartTime>& out) {
+  PartTime sum;
+  if (node.leaf()) {
+    for (const ScopeShare& s : node.scopes) {
+      sum.add(run.scopes[static_cast<size_t>(s.scope)], static_cast<double>(s.share));
+    }
+  }
+  for (const auto& child : node.children) sum.add(time_of(*child, run, out));
+  return out[node.id] = sum;
+}
+
+}  // namespace
+
+TimeFigures time_figures(const StageTime& stage, const Machine& machine) {
   TimeFigures out;
   out.device_s = stage.part.device;
   out.wall_s = stage.wall;
@@ -30,33 +44,19 @@ TimeFigures figures_of(const StageTime& stage, const Machine& machine) {
   return out;
 }
 
-// Leaves have the scopes that they stand for; what is above is the sum.
-PartTime time_of(const ModuleTreeNode& node, const RunTime& run, std::map<std::string, PartTime>& out) {
-  PartTime sum;
-  if (node.leaf()) {
-    for (const ScopeShare& s : node.scopes) {
-      sum.add(run.scopes[static_cast<size_t>(s.scope)], static_cast<double>(s.share));
-    }
-  }
-  for (const auto& child : node.children) sum.add(time_of(*child, run, out));
-  return out[node.id] = sum;
-}
-
-}  // namespace
-
 Timing timing_of(const RunTime& forward, const RunTime& run, const Machine& machine) {
   Timing out;
   out.device = machine.device().id;
   out.host = machine.host().id;
   out.stack = machine.stack().id;
-  out.forward = figures_of(forward.total(), machine);
-  out.total = figures_of(run.total(), machine);
+  out.forward = time_figures(forward.total(), machine);
+  out.total = time_figures(run.total(), machine);
   for (size_t i = 0; i < run.stages.size(); ++i) {
     TimingStage stage;
     stage.stage = run.stages[i].stage;
     stage.on_device = run.stages[i].on_device;
-    stage.forward = figures_of(forward.stages.at(i), machine);
-    stage.total = figures_of(run.stages[i], machine);
+    stage.forward = time_figures(forward.stages.at(i), machine);
+    stage.total = time_figures(run.stages[i], machine);
     out.stages.push_back(std::move(stage));
   }
   return out;

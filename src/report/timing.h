@@ -7,6 +7,9 @@
 
 namespace modelmeter {
 
+// What a stage, or all of them, take.
+TimeFigures time_figures(const StageTime& stage, const Machine& machine);
+
 // The section `timing`, of one forward of each stage and of the whole run, which have the same stages.
 Timing timing_of(const RunTime& forward, const RunTime& run, const Machine& machine);
 

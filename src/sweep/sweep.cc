@@ -79,7 +79,7 @@ config::Node another(const SweepAxis& axis, const config::Node& now) {
 
 void set(config::Node& root, const std::string& key, config::Node value) {
   config::Node& at = *find(root, key);
-  value.set_mark(at.mark());
+  if (!value.span().known()) value.set_mark(at.mark());
   at = std::move(value);
 }
 

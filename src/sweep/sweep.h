@@ -42,6 +42,10 @@ struct Totals {
   friend bool operator==(const Totals& a, const Totals& b) = default;
 };
 
+// What a whole evaluation of a model gives; `cost`: of a trace of its whole run.
+Totals totals_of(const AnalyticModel& model);
+Totals totals_of(const AnalyticModel& model, const StageCost& cost);
+
 // The axes on a configuration. It does not change: any number of threads may sweep it.
 class SweepSpace {
  public:
@@ -53,6 +57,8 @@ class SweepSpace {
   // The configuration of a point, whole, as its composition would be. Error for a number that is no choice of an axis,
   // and where there are more or fewer than axes.
   config::Node configuration(std::span<const int64_t> point) const;
+  // The keys that an axis sets where the layers stay, its own first; none where each value asks for another model.
+  const std::vector<std::string>& keys_of(size_t axis) const { return settings_[axis]; }
   // The same, built.
   std::unique_ptr<AnalyticModel> model(std::span<const int64_t> point) const;
 

@@ -17,8 +17,9 @@ int64_t most_resident(const AnalyticModel& model) {
 
 }  // namespace
 
-Totals totals_of(const AnalyticModel& model) {
-  const StageCost cost = model.get_forward_cost();
+Totals totals_of(const AnalyticModel& model) { return totals_of(model, model.get_forward_cost()); }
+
+Totals totals_of(const AnalyticModel& model, const StageCost& cost) {
   Totals out;
   out.figures = figures_of(cost.cost);
   out.figures.parameters = cost.parameters;

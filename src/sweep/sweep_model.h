@@ -62,7 +62,4 @@ class SweepModel {
   std::vector<int64_t> forwards_;
 };
 
-// What a whole evaluation of a model gives.
-Totals totals_of(const AnalyticModel& model);
-
 }  // namespace modelmeter

@@ -1,0 +1,56 @@
+// One run and its report: what analyze and each job of a multirun make.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "cli/run_folder.h"
+#include "report/report.h"
+#include "timing/machine.h"
+
+namespace modelmeter::cli {
+
+class Analysis {
+ public:
+  // root: the configuration. overrides: of the command line, for the name of the run.
+  Analysis(const config::View& root, const AnalyticModel& model, const std::optional<Machine>& machine,
+           const std::vector<std::string>& overrides);
+
+  Report& report() { return report_; }
+  const Evaluation& run() const { return run_; }
+  bool expand_blocks() const { return options_.expand_blocks; }
+
+  // Into its folder; nothing with report=none.
+  void write();
+  // Makes `latest` a link to the run's folder.
+  void link() const;
+  const std::string& folder() const { return folder_; }  // with the files; empty where nothing was written
+  const std::vector<std::string>& files() const { return files_; }
+  const std::string& summary();
+
+ private:
+  struct Options {
+    bool expand_blocks = false, yaml = false, layer_docs = false;
+    std::optional<std::string> profile_run_id;
+    std::optional<double> measured_total_time_ms;
+
+    static Options read(const config::View& report);
+  };
+  void settle();
+  void name_report();
+
+  const AnalyticModel& model_;
+  Options options_;
+  Evaluation run_;
+  std::optional<RunFolder> where_;
+  Report report_;
+  std::string folder_, summary_;
+  std::vector<std::string> files_;
+};
+
+// Whether a run's report is written: not with report=none.
+bool writes_reports(const config::View& root);
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,170 @@
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <chrono>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "cli/analysis.h"
+#include "cli/sweep_jobs.h"
+#include "config/scalar.h"
+#include "config/yaml.h"
+#include "report/timing.h"
+
+namespace modelmeter::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+JobTime job_time(const RunTime& run, const Machine& machine) {
+  const TimeFigures time = time_figures(run.total(), machine);
+  return {time.wall_s, time.low_s, time.high_s, time.device_s, time.joules, time.usd, time.mfu};
+}
+
+std::string text_of_hydra(const config::Composition& composition, const std::string& key) {
+  const config::Node value = hydra_value(composition, key);
+  return value.is(config::Kind::null) ? "" : config::python_str(value);
+}
+
+// What Hydra leaves in the folder of a job before it runs.
+void write_hydra_files(const Session::Job& job) {
+  const config::Composition& c = job.composition;
+  fs::create_directories(job.folder);
+  const std::string subdir = text_of_hydra(c, "output_subdir");
+  if (subdir.empty()) return;
+  config::List words;
+  for (const std::string& word : c.overrides) words.push_back(config::Node::literal(word));
+  config::Node hydra = config::Node::map();
+  hydra.set("hydra", c.hydra);
+  const std::string folder = job.folder + "/" + subdir + "/";
+  write_files({{folder + "config.yaml", config::to_yaml(c.config)},
+               {folder + "hydra.yaml", config::to_yaml(hydra)},
+               {folder + "overrides.yaml", config::to_yaml(config::Node::list(std::move(words)))}});
+}
+
+class Directory {
+ public:
+  explicit Directory(const std::string& folder) : before_(fs::current_path()) { fs::current_path(folder); }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+  ~Directory() {
+    std::error_code ignored;
+    fs::current_path(before_, ignored);
+  }
+
+ private:
+  fs::path before_;
+};
+
+class ComposedJobs : public JobRunner {
+ public:
+  explicit ComposedJobs(const JobSetting& setting) : setting_(setting) {}
+
+  void run(JobRow& row, const FindResult& find) override {
+    setting_.product.choose(row.number, chosen_);
+    const std::vector<config::ProductAxis>& axes = setting_.product.axes();
+    for (const size_t axis : setting_.swept) row.axes.push_back(stored_value(axes[axis].values[chosen_[axis]]));
+    const std::vector<std::string> words = setting_.product.job(row.number);
+    row.key = key_of_words(setting_, row.number);  // until it is resolved
+    try {
+      attempt(row, words, find);
+    } catch (const Error& error) {
+      row.error = error.what();
+    } catch (const std::exception& error) {  // of a file system, of memory
+      row.error = fmt::format("error: {}", error.what());
+    }
+    if (!log_.empty()) append_log(row);
+  }
+
+ private:
+  void attempt(JobRow& row, const std::vector<std::string>& words, const FindResult& find) {
+    log_.clear();
+    Session::Job job = setting_.session.job(words, row.number, setting_.folder);
+    const bool writes = !setting_.folder.empty();
+    std::optional<Directory> there;
+    if (writes) {
+      write_hydra_files(job);
+      const std::string logging = choice_of(job.composition, "hydra/job_logging");
+      if (logging != "none" && logging != "disabled" && logging != "stdout") {
+        log_ = fmt::format("{}/{}.log", job.folder, text_of_hydra(job.composition, "job.name"));
+      }
+      if (config::Node* report = job.composition.config.find("report")) {
+        report->set("run_dir", config::Node::literal(job.folder));
+      }
+      if (setting_.change_directory) there.emplace(job.folder);
+    }
+    const config::Node node = config::resolve(job.composition);
+    const std::vector<CanonicalLine> lines = lines_of_job(node, setting_.program);
+    row.key = hash_of_lines(lines);
+    row.changes = changes_of(setting_.base, lines);
+    row.result = find(row.key);
+    if (row.result && !writes) return;
+    const config::View root(node);
+    const std::unique_ptr<AnalyticModel> model = build_model(root, setting_.session.files());
+    const std::optional<Machine> machine = setting_.session.machine(root, job.composition);
+    if (!writes) {
+      row.figures = job_figures(*model, evaluate(*model), machine ? &*machine : nullptr);
+      return;
+    }
+    Analysis analysis(root, *model, machine, words);
+    row.figures = job_figures(*model, analysis.run(), machine ? &*machine : nullptr);
+    analysis.write();
+  }
+
+  static std::string choice_of(const config::Composition& composition, const std::string& group) {
+    for (const auto& [name, option] : composition.choices) {
+      if (name == group) return option;
+    }
+    return "";
+  }
+
+  void append_log(const JobRow& row) {
+    const std::time_t now = std::time(nullptr);
+    const std::string stamp = fmt::format("[{:%Y-%m-%d %H:%M:%S},000][modelmeter]", fmt::localtime(now));
+    write_file(log_, row.error.empty() ? "" : fmt::format("{}[ERROR] - {}\n", stamp, row.error));
+  }
+
+  const JobSetting& setting_;
+  std::vector<size_t> chosen_;
+  std::string log_;
+};
+
+}  // namespace
+
+std::vector<CanonicalLine> lines_of_job(const config::Node& resolved, const std::string& program) {
+  std::vector<CanonicalLine> out = canonical_lines(resolved);
+  out.push_back({"(program)", "(program): " + program});
+  return out;
+}
+
+JobHash key_of_words(const JobSetting& setting, int64_t number) {
+  const std::string words = fmt::format("{}", fmt::join(setting.product.job(number), "\n"));
+  return hash_of_line(fmt::format("{}\n{}\n{}", setting.program, setting.session.config_name(), words));
+}
+
+std::unique_ptr<JobRunner> composed_jobs(const JobSetting& setting) { return std::make_unique<ComposedJobs>(setting); }
+
+StoredValue stored_value(const config::Node& value) {
+  switch (value.kind()) {
+    case config::Kind::null: return nullptr;
+    case config::Kind::boolean: return static_cast<int64_t>(value.as_bool());
+    case config::Kind::integer: return value.as_int();
+    case config::Kind::floating: return value.as_double();
+    case config::Kind::string: return value.as_string();
+    default: return config::to_override(value);
+  }
+}
+
+JobFigures job_figures(const AnalyticModel& model, const Evaluation& run, const Machine* machine) {
+  const Totals totals = totals_of(model, model.cost_of(run));
+  if (machine != nullptr) return job_figures(totals, time_run(run, *machine), *machine);
+  return {totals, std::nullopt};
+}
+
+JobFigures job_figures(const Totals& totals, const RunTime& time, const Machine& machine) {
+  return {totals, job_time(time, machine)};
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,374 @@
+#include "cli/multirun.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/edit_distance.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/format.h"
+#include "base/json_writer.h"
+#include "cli/analysis.h"
+#include "cli/help.h"
+#include "cli/output.h"
+#include "cli/progress_bar.h"
+#include "cli/session.h"
+#include "cli/sweep_jobs.h"
+#include "config/scalar.h"
+#include "config/yaml.h"
+#include "sweep/table.h"
+
+namespace modelmeter::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using config::Kind;
+using config::Node;
+using config::Product;
+
+constexpr char store_word[] = "sweep.store=", shard_word[] = "sweep.shard=";
+constexpr int64_t most_chunks = 256, largest_chunk = 2048;
+constexpr size_t options_checked = 64;  // of a group, before any job runs
+
+// What the command line says beside the configuration.
+struct Asked {
+  std::vector<std::string> words;  // for the configuration
+  std::string store;
+  Shard shard;
+};
+
+[[noreturn]] void wrong_shard(const std::string& text) {
+  throw Error(ErrorCode::usage, fmt::format("sweep.shard={}: which of how many, as in sweep.shard=2/4", text));
+}
+
+Shard shard_of(const std::string& text) {
+  Shard out;
+  const size_t slash = text.find('/');
+  if (slash == std::string::npos) wrong_shard(text);
+  const auto number = [&](size_t begin, size_t end, int64_t& value) {
+    const auto [at, error] = std::from_chars(text.data() + begin, text.data() + end, value);
+    if (error != std::errc() || at != text.data() + end) wrong_shard(text);
+  };
+  number(0, slash, out.number);
+  number(slash + 1, text.size(), out.count);
+  if (out.count < 1 || out.number < 1 || out.number > out.count) wrong_shard(text);
+  --out.number;
+  return out;
+}
+
+// Launchers and sweepers of Hydra's plugins, and what does their work here.
+void refuse_plugins(const std::string& word) {
+  constexpr const char* processes =
+      "jobs run on all cores here; for more machines give each a sweep.shard=i/n and a "
+      "sweep.store of its own, then modelmeter sweep merge";
+  constexpr const char* search =
+      "there is no search here: sweep a grid (a million points take seconds) and ask it with "
+      "modelmeter sweep show --sort or --pareto";
+  const std::vector<std::pair<std::string, const char*>> known = {
+      {"hydra/launcher=submitit", processes}, {"hydra/launcher=ray", processes}, {"hydra/launcher=rq", processes},
+      {"hydra/sweeper=optuna", search},       {"hydra/sweeper=ax", search},      {"hydra/sweeper=nevergrad", search}};
+  for (const auto& [start, instead] : known) {
+    if (word.compare(0, start.size(), start) != 0) continue;
+    throw Error(fmt::format("{}: this plugin of Hydra is not part of modelmeter", word), {}, {instead});
+  }
+}
+
+Asked asked_of(const std::vector<std::string>& rest) {
+  Asked out;
+  for (const std::string& word : rest) {
+    refuse_plugins(word);
+    if (word.compare(0, sizeof store_word - 1, store_word) == 0) {
+      out.store = word.substr(sizeof store_word - 1);
+      if (out.store.empty()) throw Error(ErrorCode::usage, "sweep.store=FILE: which file?");
+    } else if (word.compare(0, sizeof shard_word - 1, shard_word) == 0) {
+      out.shard = shard_of(word.substr(sizeof shard_word - 1));
+    } else if (word.compare(0, 6, "sweep.") == 0) {
+      const std::string key = word.substr(0, word.find('='));
+      throw Error(ErrorCode::usage, fmt::format("'{}' is no option of a sweep", key), {},
+                  name_notes(key, {"sweep.store", "sweep.shard"}, "options"));
+    } else if (word.compare(0, 22, "hydra.launcher.n_jobs=") == 0) {
+      out.words.push_back("++" + word);  // the basic launcher of Hydra has none
+    } else if (word != "hydra.mode=MULTIRUN" && word != "hydra.mode=RUN") {
+      out.words.push_back(word);
+    }
+  }
+  out.words.emplace_back("hydra.mode=MULTIRUN");
+  return out;
+}
+
+int threads_of(const config::Composition& composition) {
+  const Node* launcher = composition.hydra.find("launcher");
+  const Node* jobs = launcher == nullptr ? nullptr : launcher->find("n_jobs");
+  if (jobs == nullptr || jobs->is(Kind::null)) return usable_cores();
+  if (!jobs->is(Kind::integer) || jobs->as_int() == 0 || jobs->as_int() > 4096) {
+    throw Error("hydra.launcher.n_jobs: how many jobs run at once, or -1 for all cores", jobs->span());
+  }
+  const int64_t number = jobs->as_int();  // -2: all cores but one, as joblib has it
+  return static_cast<int>(number > 0 ? number : std::max<int64_t>(1, usable_cores() + 1 + number));
+}
+
+std::optional<int64_t> batch_of(const config::Composition& composition) {
+  const Node* sweeper = composition.hydra.find("sweeper");
+  const Node* most = sweeper == nullptr ? nullptr : sweeper->find("max_batch_size");
+  if (most == nullptr || most->is(Kind::null)) return std::nullopt;
+  if (!most->is(Kind::integer) || most->as_int() < 1) {
+    throw Error("hydra.sweeper.max_batch_size: a number above 0, or null", most->span());
+  }
+  return most->as_int();
+}
+
+Product product_of(const Session& session) {
+  const config::Composition& composition = session.composition();
+  std::vector<std::string> words;
+  if (const Node* sweeper = composition.hydra.find("sweeper")) {
+    if (const Node* params = sweeper->find("params")) words = config::sweeper_params(*params);
+  }
+  words.insert(words.end(), composition.overrides.begin(), composition.overrides.end());
+  return Product::of(session.repository(), words);
+}
+
+// Before any job runs every option of a group that is swept is composed once, and of other axes the last value: what is
+// wrong with a key is wrong with all of them.
+void check_composable(const Session& session, const Product& product) {
+  std::vector<std::string> words = product.job(0);
+  static_cast<void>(session.composed_job(words));
+  for (size_t i = 0; i < product.axes().size(); ++i) {
+    const config::ProductAxis& axis = product.axes()[i];
+    const std::vector<std::string>& values = axis.words;
+    const bool group = session.repository().has_group(axis.word.key);
+    const size_t last = group ? options_checked : values.size();
+    for (size_t k = group ? 1 : std::max<size_t>(1, values.size() - 1); k < values.size() && k <= last; ++k) {
+      words[i] = values[k];
+      static_cast<void>(session.composed_job(words));
+    }
+    words[i] = values[0];
+  }
+}
+
+std::string log_line(const std::string& text) {
+  const auto now = std::chrono::system_clock::now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  const auto part = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return fmt::format("[{:%Y-%m-%d %H:%M:%S},{:03}][HYDRA] {}\n", fmt::localtime(seconds), part, text);
+}
+
+// ['lr=1', 'db=pg']
+std::string python_list(const std::vector<std::string>& words) {
+  config::List items;
+  for (const std::string& word : words) items.push_back(Node::literal(word));
+  return config::python_str(Node::list(std::move(items)));
+}
+
+class Multirun {
+ public:
+  explicit Multirun(const Arguments& arguments)
+      : arguments_(arguments),
+        asked_(asked_of(arguments.rest())),
+        session_(Session::multirun(arguments, asked_.words)) {}
+
+  const std::string& shown() const { return session_.shown_config(); }
+
+  int run() {
+    const Product product = product_of(session_);
+    const config::Composition& composition = session_.composition();
+    const bool table_only = !asked_.store.empty() || !reports_are_written(composition.config);
+    const std::string folder = asked_.store.empty() ? make_folder() : "";
+    if (product.size() == 0) throw Error("the sweep has no jobs: one of its axes has no values");
+    JobSetting setting{session_, product, MODELMETER_VERSION, table_only ? "" : folder, {}, {}};
+    for (size_t i = 0; i < product.axes().size(); ++i) {
+      if (product.axes()[i].swept()) setting.swept.push_back(i);
+    }
+    apply_job_options(setting);
+    check_composable(session_, product);
+    setting.base = first_lines(product);
+    SweepStore store(asked_.store.empty() ? folder + "/sweep.sqlite" : asked_.store);
+    const int64_t sweep = store.begin(description(setting, table_only));
+    announce(product, table_only);
+    const SweepProgress done = run_jobs(setting, store, sweep, table_only);
+    std::string csv;
+    if (asked_.store.empty()) {
+      csv = folder + "/sweep.csv";
+      write_csv(SweepTable(store.path(), sweep), csv);
+    }
+    return finish(product, store, sweep, done, csv);
+  }
+
+ private:
+  static bool reports_are_written(const Node& config) {
+    const Node* report = config.find("report");
+    if (report == nullptr || !report->is(Kind::map)) return true;
+    const Node* output = report->find("output_dir");
+    return output == nullptr || !output->is(Kind::null);
+  }
+
+  // hydra.sweep.dir with multirun.yaml in it.
+  std::string make_folder() const {
+    const config::Composition& composition = session_.composition();
+    const std::string given = config::python_str(hydra_value(composition, "sweep.dir"));
+    const std::string out = fs::absolute(given).lexically_normal().string();
+    fs::create_directories(out);
+    Node whole = Node::map();
+    whole.set("hydra", composition.hydra);
+    for (const config::Entry& entry : composition.config.entries()) whole.set(entry.key, entry.value, entry.key_mark);
+    write_file((fs::path(out) / "multirun.yaml").string(), config::to_yaml(whole));
+    return (fs::path(out) / "").parent_path().string();
+  }
+
+  std::vector<CanonicalLine> first_lines(const Product& product) const {
+    try {
+      return lines_of_job(config::resolve(session_.job(product.job(0), 0, "").composition), MODELMETER_VERSION);
+    } catch (const Error&) {  // the job's own error
+      return {};
+    }
+  }
+
+  // The environment and the folder of a process are one: jobs that change theirs follow one another.
+  void apply_job_options(JobSetting& setting) {
+    const config::Composition& composition = session_.composition();
+    threads_ = threads_of(composition);
+    const Node* job = composition.hydra.find("job");
+    const Node* chdir = job == nullptr ? nullptr : job->find("chdir");
+    setting.change_directory = chdir != nullptr && chdir->is(Kind::boolean) && chdir->as_bool();
+    if (setting.change_directory && !setting.folder.empty()) threads_ = 1;
+    const Node* environment = job == nullptr ? nullptr : job->find("env_set");
+    if (environment == nullptr || !environment->is(Kind::map)) return;
+    for (const std::string& name : environment->keys()) {
+      setenv(name.c_str(), config::python_str(hydra_value(composition, "job.env_set." + name)).c_str(), 1);
+    }
+  }
+
+  SweepDescription description(const JobSetting& setting, bool table_only) const {
+    SweepDescription out;
+    out.config_name = session_.config_name();
+    out.program = setting.program;
+    out.overrides = session_.composition().overrides;
+    out.base = canonical_text(setting.base);
+    for (const size_t axis : setting.swept) out.axes.push_back(setting.product.axes()[axis].key);
+    out.jobs = setting.product.size();
+    out.chunk = std::clamp(out.jobs / most_chunks, int64_t{1}, largest_chunk);
+    const std::optional<int64_t> batch = batch_of(session_.composition());
+    if (batch && table_only) out.chunk = std::min(out.chunk, *batch);
+    return out;
+  }
+
+  bool talks() const { return !arguments_.has("--quiet") && !arguments_.has("--json"); }
+
+  // What Hydra's launcher says, of all jobs at once: they run side by side.
+  void announce(const Product& product, bool table_only) const {
+    for (const std::string& word : session_.composition().overrides) {
+      const bool place = word.rfind("report.output_dir=", 0) == 0 || word.rfind("report.run_dir=", 0) == 0;
+      if (place && !table_only)
+        note(arguments_, "note: reports of a multirun are in hydra.sweep.dir, whatever " + word);
+    }
+    if (!talks()) return;
+    for (const auto& [group, option] : session_.composition().choices) {
+      if (group == "hydra/hydra_logging" && (option == "none" || option == "disabled")) return;
+    }
+    const int64_t batch = table_only ? product.size() : batch_of(session_.composition()).value_or(product.size());
+    for (int64_t first = 0; first < product.size(); first += batch) {
+      const int64_t last = std::min(first + batch, product.size());
+      print(log_line(fmt::format("Launching {} jobs locally", last - first)));
+      for (int64_t i = first; i < last && !table_only; ++i) {
+        print(log_line(fmt::format("\t#{} : {}", i, fmt::join(product.job(i), " "))));
+      }
+    }
+    flush();
+  }
+
+  SweepProgress run_jobs(const JobSetting& setting, SweepStore& store, int64_t sweep, bool table_only) {
+    SweepRun run{sweep, asked_.shard, threads_, [&] { return composed_jobs(setting); }};
+    if (table_only) {
+      std::vector<size_t> points = point_axes(session_, setting.product);
+      if (!points.empty()) {
+        const std::shared_ptr<Spaces> spaces = make_spaces(setting, std::move(points));
+        run.runner = [&setting, spaces] { return point_jobs(setting, spaces); };
+      }
+    }
+    ProgressBar bar(!arguments_.has("--quiet"));
+    run.progress = [&](const SweepProgress& progress) { bar.show(progress); };
+    const SweepProgress out = run_sweep(store, run);
+    bar.clear();
+    seconds_ = bar.seconds();
+    return out;
+  }
+
+  int finish(const Product& product, const SweepStore& store, int64_t sweep, const SweepProgress& done,
+             const std::string& csv) const {
+    const int64_t failed = store.failed(sweep), stored = store.stored(sweep);
+    if (arguments_.has("--json")) {
+      print(json_text([&](DocumentWriter& out) {
+              out.map([&] {
+                out.field("jobs", product.size());
+                out.field("stored", stored);
+                out.field("evaluated", done.done - done.found);
+                out.field("failed", failed);
+                out.field("store", store.path());
+                out.field("table", csv.empty() ? std::optional<std::string>() : csv);
+              });
+            }) +
+            "\n");
+    } else if (talks()) {
+      const double rate = seconds_ > 0 ? static_cast<double>(done.done) / seconds_ : 0;
+      print(fmt::format("{} jobs: {} stored, {} of them now ({:.0f} a second), {} failed\n", grouped(product.size()),
+                        grouped(stored), grouped(done.done), rate, grouped(failed)));
+      print(fmt::format("store: {}\n", store.path()));
+      if (!csv.empty()) print(fmt::format("table: {}\n", csv));
+    }
+    if (failed == 0) return 0;
+    const auto first = store.first_failure(sweep);
+    print_error(fmt::format("Error executing job with overrides: {}", python_list(product.job(first->first))));
+    print_error(first->second);
+    if (failed > 1) note(arguments_, fmt::format("note: {} more jobs failed; the table has their errors", failed - 1));
+    return 1;
+  }
+
+  const Arguments& arguments_;
+  Asked asked_;
+  Session session_;
+  int threads_ = 1;
+  double seconds_ = 0;
+};
+
+}  // namespace
+
+bool is_multirun(const Arguments& arguments) {
+  if (arguments.has("--multirun")) return true;
+  const std::vector<std::string>& words = arguments.rest();
+  const auto says = [](const std::string& word) {
+    return word == "hydra.mode=MULTIRUN" || word.rfind(store_word, 0) == 0 || word.rfind(shard_word, 0) == 0;
+  };
+  if (std::any_of(words.begin(), words.end(), says)) return true;
+  const auto sweeps = [](const std::string& word) {
+    try {
+      return config::parse_override(word).is_sweep();
+    } catch (const Error&) {  // a session says it
+      return false;
+    }
+  };
+  std::vector<std::string> others = words;
+  others.erase(std::remove_if(others.begin(), others.end(), sweeps), others.end());
+  if (others.size() == words.size()) return false;
+  try {
+    return Session::multirun(arguments, others, false).asks_for_multirun();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+int multirun(const Arguments& arguments) {
+  for (const char* flag : {"--depth", "--by"}) {
+    if (arguments.has(flag)) throw Error(ErrorCode::usage, fmt::format("{} is of one run, not of many", flag));
+  }
+  Multirun run(arguments);
+  if (!run.shown().empty()) return print(run.shown()), 0;
+  return run.run();
+}
+
+}  // namespace modelmeter::cli

@@ -1,0 +1,117 @@
+#include "sweep/run_sweep.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <thread>
+
+namespace modelmeter {
+namespace {
+
+class Workers {
+ public:
+  Workers(SweepStore& store, const SweepRun& run, SweepProgress& progress)
+      : store_(store), run_(run), progress_(progress), cursor_(store.cursor(run.sweep, run.shard)) {}
+
+  // On `threads` threads; throws what the first of them threw.
+  void work(int threads) {
+    std::vector<std::thread> pool;
+    for (int i = 1; i < threads; ++i) pool.emplace_back([this] { guarded(); });
+    guarded();
+    for (std::thread& thread : pool) thread.join();
+    if (failure_) std::rethrow_exception(failure_);
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void guarded() {
+    try {
+      loop();
+    } catch (...) {
+      stop_ = true;
+      const std::lock_guard lock(mutex_);
+      if (!failure_) failure_ = std::current_exception();
+    }
+  }
+
+  void loop() {
+    const std::unique_ptr<JobRunner> runner = run_.runner();
+    const FindResult find = [this](JobHash key) { return store_.find_result(key); };
+    std::vector<JobRow> rows;
+    while (!stop_) {
+      SweepStore::Claim claim;
+      const SweepStore::Answer answer = next(claim);
+      if (answer == SweepStore::Answer::done) return;
+      if (answer == SweepStore::Answer::wait) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        continue;
+      }
+      rows.assign(static_cast<size_t>(claim.last - claim.first), JobRow());
+      for (size_t i = 0; i < rows.size() && !stop_; ++i) {
+        rows[i].number = claim.first + static_cast<int64_t>(i);
+        runner->run(rows[i], find);
+      }
+      if (stop_) return;
+      store_.store(run_.sweep, claim, rows);
+      count(rows);
+    }
+  }
+
+  SweepStore::Answer next(SweepStore::Claim& claim) {
+    const std::lock_guard lock(claiming_);
+    return store_.claim(cursor_, claim);
+  }
+
+  void count(const std::vector<JobRow>& rows) {
+    const std::lock_guard lock(mutex_);
+    progress_.done += static_cast<int64_t>(rows.size());
+    for (const JobRow& row : rows) {
+      if (row.result) ++progress_.found;
+      if (!row.error.empty()) ++progress_.failed;
+    }
+    const Clock::time_point now = Clock::now();
+    if (!run_.progress || now - shown_ < std::chrono::milliseconds(200)) return;
+    shown_ = now;
+    run_.progress(progress_);
+  }
+
+  SweepStore& store_;
+  const SweepRun& run_;
+  SweepProgress& progress_;
+  SweepStore::Cursor cursor_;
+  std::mutex mutex_, claiming_;
+  Clock::time_point shown_ = Clock::now();
+  std::atomic<bool> stop_ = false;
+  std::exception_ptr failure_;
+};
+
+int64_t jobs_of(const SweepStore::Cursor& all) {
+  const int64_t chunks = (all.jobs + all.chunk_jobs - 1) / all.chunk_jobs;
+  if (chunks <= all.shard.number) return 0;
+  const int64_t own = (chunks - all.shard.number + all.shard.count - 1) / all.shard.count;
+  const bool has_last = (chunks - 1) % all.shard.count == all.shard.number;
+  return own * all.chunk_jobs - (has_last ? chunks * all.chunk_jobs - all.jobs : 0);
+}
+
+}  // namespace
+
+SweepProgress run_sweep(SweepStore& store, const SweepRun& run) {
+  SweepProgress progress;
+  progress.jobs = jobs_of(store.cursor(run.sweep, run.shard));
+  progress.before = std::min(store.stored(run.sweep), progress.jobs);
+  Workers(store, run, progress).work(std::max(1, run.threads));
+  if (run.progress) run.progress(progress);
+  return progress;
+}
+
+int usable_cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace modelmeter

@@ -1,0 +1,126 @@
+// Where the jobs of sweeps are kept: one SQLite file, in WAL mode, for any number of sweeps and processes.
+//
+//   sweeps     a row for each: its words, its number of jobs, the configuration of the first job as text
+//   chunks     ranges of jobs: whose they are while they run (process and when it began), nobody's when they are stored
+//   results    a row for each configuration (job_key.h), with its figures or the error that it ends in
+//   jobs_N     a row for each job of sweep N: its number, its result, the values of its axes
+//   sweep_N    a view of the two: what people read
+//
+// Rows are appended. Results are found by their key through an index that is made when a second sweep comes: of a
+// single one nothing has to be found.
+//
+// A chunk is claimed, evaluated and stored with all of its jobs in one transaction. Whoever is killed, at whatever
+// moment, leaves claims behind and no half of a chunk; another run of the same sweep, beside it or later, takes up what
+// the dead left and redoes nothing that is stored. All processes are on one machine: SQLite's WAL asks for that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sweep/database.h"
+#include "sweep/job_key.h"
+#include "sweep/sweep.h"
+
+namespace modelmeter {
+
+// On the device that the configuration names, of the whole run (timing/run_time.h).
+struct JobTime {
+  double latency_s = 0, low_s = 0, high_s = 0;  // nine runs in ten within low and high
+  double device_s = 0;
+  std::optional<double> joules, usd, mfu;
+};
+
+struct JobFigures {
+  Totals totals;
+  std::optional<JobTime> time;
+};
+
+struct JobRow {
+  int64_t number = 0;
+  JobHash key = 0;
+  std::string changes;            // of the configuration, from the first job's
+  std::vector<StoredValue> axes;  // as SweepDescription::axes
+  std::optional<int64_t> result;  // that is stored already
+  std::optional<JobFigures> figures;
+  std::string error;  // where there are no figures
+};
+
+// Finds the result of another sweep.
+using FindResult = std::function<std::optional<int64_t>(JobHash)>;
+
+struct SweepDescription {
+  std::string config_name, program;
+  std::vector<std::string> overrides;  // the words of the command line
+  std::string base;                    // the canonical text of the first job's configuration
+  std::vector<std::string> axes;       // what is swept
+  int64_t jobs = 0;
+  int64_t chunk = 1;  // jobs that are claimed and stored together
+};
+
+// Of a sweep that is divided over machines: every count-th chunk from the number-th on, counted from 0.
+struct Shard {
+  int64_t number = 0, count = 1;
+};
+
+// Thread-safe.
+class SweepStore {
+ public:
+  // Makes the file where it is not there. Error where it is something else, or of another version.
+  explicit SweepStore(const std::string& path);
+
+  const std::string& path() const { return database_.path(); }
+  // The sweep's number in this store: of the same one, where it is there.
+  int64_t begin(const SweepDescription& sweep);
+
+  struct Claim {
+    int64_t chunk = 0, first = 0, last = 0;  // jobs first … last - 1
+  };
+  // What is left of one sweep for one process; not thread-safe.
+  struct Cursor {
+    int64_t sweep = 0;
+    Shard shard = {};
+    int64_t chunk_jobs = 1, jobs = 0, next = -1;
+    std::vector<int64_t> others = {};  // chunks of other processes
+  };
+  Cursor cursor(int64_t sweep, Shard shard) const;
+  enum class Answer { claimed, wait, done };  // wait: other processes are at the rest
+  Answer claim(Cursor& cursor, Claim& out);
+  std::optional<int64_t> find_result(JobHash key);
+  void store(int64_t sweep, const Claim& claim, const std::vector<JobRow>& rows);
+  // Jobs that are stored, of one sweep.
+  int64_t stored(int64_t sweep) const;
+  int64_t failed(int64_t sweep) const;
+  // The first job that failed: its number and error.
+  std::optional<std::pair<int64_t, std::string>> first_failure(int64_t sweep) const;
+
+  // Adds all that another store has and this one has not.
+  void merge(const std::string& other);
+
+ private:
+  int64_t add(const SweepDescription& sweep, const std::string& identity);
+  bool take(const Cursor& cursor, int64_t chunk, bool& other);
+  void merge_sweep(int64_t there);
+  int64_t insert_result(int64_t sweep, const JobRow& row);
+  Statement& jobs_insert(int64_t sweep, size_t axes);
+
+  mutable std::mutex mutex_;
+  Database database_;
+  std::string owner_;
+  std::optional<Statement> insert_result_, insert_job_, find_result_, find_chunk_;
+  int64_t insert_job_of_ = 0;
+  bool has_others_ = false;  // results of other sweeps than the one that began last, and an index of them
+};
+
+// The columns of results that hold figures, in order.
+const std::vector<std::string>& figure_columns();
+
+// Checks that it is a store, of this version.
+Database open_store(const std::string& path, Database::Mode mode);
+// The same to be asked only. Opened for writing where that may be, so that nothing of WAL stays behind.
+Database read_store(const std::string& path);
+
+}  // namespace modelmeter
