@@ -190,6 +190,13 @@ void BaseLayer::store_own(const StoredAs& as) {
   const TensorSpec weight = parameters_[0].spec;
   const std::vector<TensorSpec> kept = format_ != nullptr ? format_->tensors(weight) : std::vector<TensorSpec>{weight};
   for (const TensorSpec& spec : kept) stored_.push_back({spec, spec.sizes.numel(), spec.bytes()});
+  if (format_ != nullptr) {
+    int64_t& bytes = parameters_[0].spec.kept_bytes;
+    for (const Stored& s : stored_) bytes = checked_add(bytes, s.bytes, "the size of the weights");
+    for (Parameter& p : parameters_) {  // module.to() casts the bias, too
+      if (format_->is_cast() && p.persistent) p.spec.kept_bytes = TensorSpec{p.spec.sizes, format_->values}.bytes();
+    }
+  }
   if (lora_rank_ == 0) return;
   // Not of the checkpoint: they come from a file of their own.
   register_buffer("lora_A.default.weight", {lora_rank_, weight.sizes[1]}, weight.dtype);
@@ -200,15 +207,8 @@ void BaseLayer::store_own(const StoredAs& as) {
 void BaseLayer::add_up() {
   size_ = {};
   own_bytes_ = 0;
-  for (size_t i = 0; i < parameters_.size(); ++i) {
-    const Parameter& p = parameters_[i];
-    int64_t bytes = p.bytes;
-    if (i == 0 && !stored_.empty()) {
-      bytes = 0;
-      for (const Stored& s : stored_) bytes = checked_add(bytes, s.bytes, "the size of the weights");
-    } else if (format_ != nullptr && format_->is_cast() && p.persistent) {
-      bytes = TensorSpec{p.spec.sizes, format_->values}.bytes();  // module.to(): the bias, too
-    }
+  for (const Parameter& p : parameters_) {
+    const int64_t bytes = p.spec.bytes();
     size_.add(p.persistent ? Size{p.numel, bytes, 0} : Size{0, 0, bytes}, 1);
     own_bytes_ += bytes;
   }

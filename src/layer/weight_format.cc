@@ -97,6 +97,7 @@ std::vector<TensorSpec> four_bit_tensors(const WeightFormat& format, int64_t n) 
 }  // namespace
 
 int64_t TensorSpec::bytes() const {
+  if (kept_bytes != 0) return kept_bytes;
   return checked_mul(sizes.numel(), size_of(dtype), "the size of a tensor in bytes");
 }
 
@@ -124,7 +125,7 @@ std::vector<TensorSpec> WeightFormat::tensors(const TensorSpec& weight) const {
     case Kind::bnb_int8: return {{sizes, values}, {{rows}, DType::float32}};
     case Kind::bnb_4bit: return four_bit_tensors(*this, sizes.numel());
     case Kind::gguf: return {{{rows, columns / group * block_bytes}, values}};
-    case Kind::torchao_int8: return {{sizes, values}, {{rows, 1}, weight.dtype}};
+    case Kind::torchao_int8: return {{sizes, values}, {{rows, 1}, DType::float32}, {{rows, 1}, DType::int8}};
     case Kind::torchao_int4: {
       const int64_t out = multiple_of(rows, tinygemm_rows), in = multiple_of(columns, tinygemm_columns);
       return {{{out / 8, in / 128, 32, 4}, values}, {{in / group, out, 2}, DType::bfloat16}};

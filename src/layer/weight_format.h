@@ -9,7 +9,7 @@
 //                     with double quantisation scales are bytes, with a float32 scale for 256 of them, an offset and a
 //                     table of 256 values
 //   gguf              llama.cpp's blocks of 32 or 256 values with their scales (ggml-common.h)
-//   torchao_int8      int8, a scale for each row in the weight's dtype
+//   torchao_int8      int8, a float32 scale and an int8 zero for each row
 //   torchao_int4      tinygemm: two values a byte, rows padded to 8 and columns to 1024; a scale and a zero for each
 //   group packed_int4       GPTQ and AWQ: eight values in an int32, float16 scales and packed zeros for each group;
 //   GPTQ has an
@@ -30,8 +30,9 @@ namespace modelmeter {
 struct TensorSpec {
   Shape sizes;
   DType dtype = DType::float32;
+  int64_t kept_bytes = 0;  // of a parameter that is kept in another format than its dtype; 0: the dtype's
 
-  int64_t bytes() const;
+  int64_t bytes() const;  // as it is kept
 };
 
 enum class WeightFormatKind : uint8_t {

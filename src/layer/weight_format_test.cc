@@ -1,5 +1,6 @@
-// Bytes of each format, worked out by hand, and the kernels that run with it, as recorded from the libraries themselves
-// (torch's dispatch mode around diffusers 0.42.1's GGUFLinear on the CPU; constants come from the host there).
+// Bytes of each format, worked out by hand (those of bitsandbytes and torchao are what quantize_4bit() and quantize_()
+// make of such a weight), and the kernels that run with it, as recorded from the libraries themselves (torch's dispatch
+// mode around diffusers 0.42.1's GGUFLinear on the CPU; constants come from the host there).
 #include "layer/weight_format.h"
 
 #include <fmt/format.h>
@@ -54,7 +55,7 @@ TEST(WeightFormats, HaveTheBytesOfTheirTensors) {
   EXPECT_EQ(bytes_of("bnb_fp4"), bytes_of("bnb_nf4"));
   EXPECT_EQ(bytes_of("bnb_nf4_double"), 16384 + blocks + 16 * 4 + 2 * 4 + 256 * 4 + 4);
   EXPECT_EQ(bytes_of("bnb_fp4_double"), bytes_of("bnb_nf4_double"));
-  EXPECT_EQ(bytes_of("torchao_int8"), 32768 + 64 * 2);
+  EXPECT_EQ(bytes_of("torchao_int8"), 32768 + 64 * (4 + 1));
   // Padded to 1,024 columns: a scale and a zero of two bytes for each 128 of them.
   EXPECT_EQ(bytes_of("torchao_int4"), 64 * 1024 / 2 + 8 * 64 * 4);
   EXPECT_EQ(bytes_of("torchao_int4", 32), 64 * 1024 / 2 + 32 * 64 * 4);
@@ -228,7 +229,8 @@ TEST(StoredLinears, OfBitsandbytes) {
 }
 
 TEST(StoredLinears, OfTheOthers) {
-  EXPECT_EQ(run("torchao_int8").ops, "_to_copy bf16[512, 8]; mm bf16[3, 8]; mul bf16[3, 8]; add_ bf16[3, 8]");
+  EXPECT_EQ(run("torchao_int8").ops,
+            "_to_copy bf16[512, 8]; mm bf16[3, 8]; _to_copy bf16[8, 1]; mul bf16[3, 8]; add_ bf16[3, 8]");
   EXPECT_EQ(run("torchao_int4").ops,
             "fill_ bf16[3, 1024]; copy_ bf16[3, 512]; _weight_int4pack_mm bf16[3, 8]; add_ bf16[3, 8]");
   EXPECT_EQ(run("gptq_int4").ops, "gptqmodel.marlin_gemm bf16[3, 8]; add_ bf16[3, 8]");

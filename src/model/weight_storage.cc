@@ -194,7 +194,7 @@ void read_gguf_into(const View& at, const FormatSupport& support, const DataFile
                        {fmt::format("modelled: {}", fmt::join(names_of_formats({FormatKind::gguf}), ", "))});
       }
     }
-    out.by_tensor[support.name_of_gguf(tensor.name)] = format;
+    out.by_tensor[support.name_of_gguf(tensor.name)] = {format, tensor.sizes, tensor.name};
   }
 }
 
@@ -295,35 +295,66 @@ StoredAs WeightStorage::of(const BaseLayer& layer, const std::string& path) cons
   if (format != nullptr && (linear || casts) && !is_kept(path, kept, casts)) out.format = format;
   if (linear && !by_tensor.empty() && !is_kept(path, kept, false)) {
     std::map<const WeightFormat*, int64_t> counts;
-    for (const auto& [name, of_tensor] : by_tensor) {
+    for (const auto& [name, tensor] : by_tensor) {
       if (of_list(name, path + ".weight").empty()) continue;
-      if (++counts[of_tensor] > counts[out.format]) out.format = of_tensor;
+      if (++counts[tensor.format] > counts[out.format]) out.format = tensor.format;
     }
   }
   if (linear && lora_rank > 0 && is_kept(path, lora_targets, false)) out.lora_rank = lora_rank;
   return out;
 }
 
-void WeightStorage::apply(BaseLayer& root, const std::string& inside) const {
+void WeightStorage::apply(BaseLayer& root, const std::vector<std::string>& inside) const {
   if (!any()) return;
-  std::set<std::string> unknown(keep_modules.begin(), keep_modules.end());
+  check_names(root);
+  check_tensors(root);
+  apply_to_part(root, inside);
+}
+
+void WeightStorage::check_names(const BaseLayer& root) const {
+  std::set<std::string> unknown(keep_modules.begin(), keep_modules.end()), names;
   unknown.insert(lora_targets.begin(), lora_targets.end());
-  std::vector<std::string> names;
   for_each_module(root, "", [&](const BaseLayer&, const std::string& path) {
-    names.push_back(path.substr(path.rfind('.') + 1));
+    const std::string last = path.substr(path.rfind('.') + 1);
+    if (!last.empty() && last.find_first_not_of("0123456789") != std::string::npos) names.insert(last);
     for (auto name = unknown.begin(); name != unknown.end();) {
       const bool found = is_named(path, *name) || path.find(*name) != std::string::npos;
       name = found ? unknown.erase(name) : std::next(name);
     }
   });
-  if (!unknown.empty()) {
-    const bool target = std::find(keep_modules.begin(), keep_modules.end(), *unknown.begin()) == keep_modules.end();
-    throw Error(fmt::format("{}.{}: no module of {} is called '{}'", group, target ? "lora.targets" : "keep_modules",
-                            root.class_name(), *unknown.begin()),
-                {}, name_notes(*unknown.begin(), names));
+  if (unknown.empty()) return;
+  const bool target = std::find(keep_modules.begin(), keep_modules.end(), *unknown.begin()) == keep_modules.end();
+  throw Error(fmt::format("{}.{}: no module of {} is called '{}'", group, target ? "lora.targets" : "keep_modules",
+                          root.class_name(), *unknown.begin()),
+              {}, name_notes(*unknown.begin(), {names.begin(), names.end()}));
+}
+
+// Of a GGUF file those in blocks: others are not kept as they are.
+void WeightStorage::check_tensors(const BaseLayer& root) const {
+  if (by_tensor.empty()) return;
+  std::map<std::string, Shape> ours;
+  root.for_each_parameter([&](const std::string& name, const TensorSpec& spec) { ours[name] = spec.sizes; });
+  for (const auto& [name, tensor] : by_tensor) {
+    if (tensor.format == nullptr) continue;
+    const auto found = ours.find(name);
+    const auto differs = [&](const std::string& what) {
+      throw Error(fmt::format("{}.gguf: {}: '{}' {}", group, gguf_path, tensor.name, what));
+    };
+    if (found == ours.end()) differs(fmt::format("is no parameter of {}", root.class_name()));
+    Shape sizes;
+    for (const int64_t size : tensor.sizes) sizes.push_back(size);
+    if (sizes != found->second) {
+      differs(fmt::format("is {}, by config.json {}", sizes.to_string(), found->second.to_string()));
+    }
   }
-  root.store([&](const BaseLayer& layer, const std::string& path) {
-    const bool there = inside.empty() || path.compare(0, inside.size(), inside) == 0;
+}
+
+void WeightStorage::apply_to_part(BaseLayer& part, const std::vector<std::string>& inside) const {
+  if (!any()) return;
+  part.store([&](const BaseLayer& layer, const std::string& path) {
+    const bool there = inside.empty() || std::any_of(inside.begin(), inside.end(), [&](const std::string& above) {
+                         return path.compare(0, above.size() + 1, above + ".") == 0;
+                       });
     return there ? of(layer, path) : StoredAs();
   });
 }

@@ -33,22 +33,31 @@ struct FormatSupport {
 struct WeightStorage {
   std::string group;  // of the configuration, for errors
   const WeightFormat* format = nullptr;
-  std::vector<std::string> kept;                         // by name
-  std::vector<std::string> keep_modules;                 // of them, those that a configuration gives
-  std::map<std::string, const WeightFormat*> by_tensor;  // of a GGUF file: by the name of the parameter
+  std::vector<std::string> kept;          // by name
+  std::vector<std::string> keep_modules;  // of them, those that a configuration gives
+  struct GgufEntry {
+    const WeightFormat* format;  // null: it has no blocks
+    std::vector<int64_t> sizes;
+    std::string name;  // in the file
+  };
+  std::map<std::string, GgufEntry> by_tensor;  // of a GGUF file: by the name of the parameter
   std::string gguf_path;
   int64_t lora_rank = 0;
   std::vector<std::string> lora_targets;
 
   bool any() const { return format != nullptr || !by_tensor.empty() || lora_rank > 0; }
-  // Keeps the layer's tree so. `inside`: only modules below this path. Error for a name of the configuration that no
-  // module has.
-  void apply(BaseLayer& root, const std::string& inside = "") const;
+  // Keeps the layer's tree so. `inside`: only modules below these paths; none: all. Error for a name of the
+  // configuration that no module has, and for tensors of a GGUF file that are another model's.
+  void apply(BaseLayer& root, const std::vector<std::string>& inside = {}) const;
+  // The same of a part of a model, which may lack what is named.
+  void apply_to_part(BaseLayer& part, const std::vector<std::string>& inside = {}) const;
   std::string name() const;                                     // "gguf_q4_k", or "" where it is kept as its dtype
   std::vector<std::string> notes(const BaseLayer& root) const;  // for reports, once it is applied
 
  private:
   StoredAs of(const BaseLayer& layer, const std::string& path) const;
+  void check_names(const BaseLayer& root) const;
+  void check_tensors(const BaseLayer& root) const;
 };
 
 // A group's keys that read_weight_storage() reads.

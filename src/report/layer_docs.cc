@@ -72,8 +72,10 @@ class Pages {
     for (const auto& [name, value] : m.constructor_params) out += fmt::format("- {}: {}\n", name, text_of(value));
     if (node.layer != nullptr) {
       for (const BaseLayer::Parameter& p : node.layer->parameters()) {
-        out += fmt::format("- {} `{}`: {} {}\n", p.persistent ? "parameter" : "buffer", p.name,
-                           p.spec.sizes.to_string(), short_name(p.spec.dtype));
+        out += fmt::format("- {} `{}`: {} {}", p.persistent ? "parameter" : "buffer", p.name, p.spec.sizes.to_string(),
+                           short_name(p.spec.dtype));
+        const bool own = p.spec.kept_bytes == 0;
+        out += own ? "\n" : fmt::format(", kept as {} ({} bytes)\n", node.layer->weight_format()->name, p.spec.bytes());
       }
     }
     return out;

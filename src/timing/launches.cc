@@ -12,6 +12,9 @@ constexpr double sector = 32;       // bytes that memory is read in
 constexpr int most_cat_dims = 4;    // of CatArrayBatchedCopy
 constexpr int64_t one_block = 512;  // elements that a block of an unrolled kernel takes at once
 constexpr int64_t warp_softmax_width = 1024;
+// Few results of so many elements each are added up by several blocks (Reduce.cuh, ctas_per_output), as many as the
+// device holds.
+constexpr double split_reduction = 1 << 20, blocks_of_sm = 64;
 constexpr int64_t padded_channels = 8;  // that matrix units take of 16 bits
 // Elements' worth that converting an element of a filter, or of an input of few channels, takes: lines are short
 // (H100 and H200, 2026-11).
@@ -303,6 +306,11 @@ class Launcher {
     k.elements = count(in.numel);
     k.rows = count(out.numel);
     k.width = k.rows == 0 ? 0 : k.elements / k.rows;
+    if (inner && k.width > split_reduction && k.rows < machine_.sms()) {
+      const double blocks = std::ceil(machine_.sms() * blocks_of_sm / k.rows);
+      k.rows *= blocks;
+      k.width /= blocks;
+    }
   }
 
   // Radix sort of long rows in one block, of longer ones in passes; top-k goes over all rows (H100 and H200, 2026-11).

@@ -7,10 +7,10 @@
 namespace modelmeter {
 namespace {
 
-// Of the factors: a bias comes before them.
+// Of the factors: a bias and scales come before them.
 const char* precision(const Launch& launch, const LaunchFlags& flags) {
-  const bool biased = launch.kernel == Kernel::addmm || launch.kernel == Kernel::baddbmm;
-  return precision_of(launch.input(biased ? 1 : 0).dtype, flags.tf32);
+  const bool product = info(launch.kernel).kind == OpKind::matmul && launch.kernel != Kernel::grouped_mm;
+  return precision_of(launch.input(product ? launch.inputs - 2 : 0).dtype, flags.tf32);
 }
 
 }  // namespace

@@ -13,7 +13,6 @@ namespace modelmeter::deepseek_ocr {
 namespace {
 
 constexpr char cache_overflow[] = "the size of the KV cache";
-constexpr DType cache_dtype = DType::bfloat16;
 
 std::string page_note(const Workload& w) {
   const Page& p = w.page;
@@ -142,7 +141,7 @@ class AnalyticOcr::WholeRun : public Stage {
     const RunSizes run = RunSizes::of(values);
     const int64_t tokens = checked_add(run.seq_len(), run.decode_steps, cache_overflow);
     return checked_mul(checked_mul(tokens, run.batch, cache_overflow),
-                       model_.decoder().kv_cache_bytes_per_token(cache_dtype), cache_overflow);
+                       model_.decoder().kv_cache_bytes_per_token(model_.weight_dtype()), cache_overflow);
   }
   void forward(Tracer&, const RunValues& run) const override { model_.read_batch(RunSizes::of(run)); }
 
@@ -230,8 +229,8 @@ int64_t AnalyticOcr::kv_cache_bytes_added(const std::string& stage) const {
   }
   const Workload& w = workload_;
   const int64_t tokens = stage == "prefill" ? w.seq_len : stage == "decode" ? w.decode_steps() : 0;
-  return checked_mul(checked_mul(tokens, w.batch_size, cache_overflow), decoder().kv_cache_bytes_per_token(cache_dtype),
-                     cache_overflow);
+  return checked_mul(checked_mul(tokens, w.batch_size, cache_overflow),
+                     decoder().kv_cache_bytes_per_token(weight_dtype()), cache_overflow);
 }
 
 int64_t AnalyticOcr::active_parameters() const {
@@ -263,7 +262,7 @@ Fields AnalyticOcr::model_fields() const {
           {"num_experts_per_tok", d.num_experts_per_tok},
           {"vocab_size", d.vocab_size},
           {"active_parameters_per_token", active_parameters()},
-          {"kv_cache_bytes_per_token", d.kv_cache_bytes_per_token(cache_dtype)},
+          {"kv_cache_bytes_per_token", d.kv_cache_bytes_per_token(weight_dtype())},
           {"notes", model_notes_}};
 }
 

@@ -64,6 +64,7 @@ class AnalyticOcr : public AnalyticModel {
 
   virtual const BaseLayer& layer() const = 0;  // the whole model
   virtual const DecoderArchitecture& decoder() const = 0;
+  virtual DType weight_dtype() const { return DType::bfloat16; }  // and of the KV cache
   virtual int64_t vision_parameters() const = 0;
   virtual std::string vision_backbone() const = 0;
   // Records the reading of one batch, its stages in function scopes of their ids.

@@ -112,9 +112,12 @@ TEST(WeightStorages, HaveTheSizesOfPublishedFiles) {
                            "attn2.to_v", "attn2.to_out.0", "ffn.net.0.proj", "ffn.net.2"}) {
     const std::string_view text(name);
     const bool wide = text.find("to_v") != std::string_view::npos || text == "ffn.net.2";
+    std::vector<int64_t> sizes = {5120, 5120};
+    if (text == "ffn.net.2") sizes = {5120, 13824};
+    if (text == "ffn.net.0.proj") sizes = {13824, 5120};
     for (int i = 0; i < 40; ++i) {
-      mixed.by_tensor["blocks." + std::to_string(i) + "." + name + ".weight"] =
-          find_weight_format(wide ? "gguf_q6_k" : "gguf_q4_k");
+      mixed.by_tensor["blocks." + std::to_string(i) + "." + name + ".weight"] = {
+          find_weight_format(wide ? "gguf_q6_k" : "gguf_q4_k"), sizes, name};
     }
   }
   diffusers::WanTransformer3DModel model({DType::float32}, large());

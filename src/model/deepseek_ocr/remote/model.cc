@@ -9,18 +9,33 @@
 
 namespace modelmeter::deepseek_ocr::remote {
 
+void Runtime::read_precision(const config::View& runtime) {
+  const std::string precision = choice_or_alias(runtime, "precision", {"autocast", "bf16", "float16", "float32"},
+                                                {{"bfloat16", "bf16"},
+                                                 {"torch.bfloat16", "bf16"},
+                                                 {"fp16", "float16"},
+                                                 {"torch.float16", "float16"},
+                                                 {"fp32", "float32"},
+                                                 {"torch.float32", "float32"}});
+  autocast = precision == "autocast";
+  if (precision == "float16") dtype = DType::float16;
+  if (precision != "float32") return;
+  dtype = DType::float32;
+  if (attention == AttentionImplementation::eager) return;
+  throw runtime.at("precision").error("flash_attn takes 16 bits only", {"runtime.attention=eager takes float32"});
+}
+
 Runtime Runtime::read(const config::View& config) {
   const config::View runtime = config.child("runtime"), decoder = config.child("decoder"), head = config.child("head");
   runtime.require_known_keys({"implementation", "execution", "attention", "precision", "sampling", "torch_dtype"});
-  decoder.require_known_keys({"num_hidden_layers", "routing", "tokens_per_expert"});
+  decoder.require_known_keys(with_storage_keys({"num_hidden_layers", "routing", "tokens_per_expert"}));
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
   Runtime r;
   r.attention = choice_or_alias(runtime, "attention", {"flash", "eager"}, {{"flash_attention_2", "flash"}}) == "eager"
                     ? AttentionImplementation::eager
                     : AttentionImplementation::flash_attention_2;
-  r.autocast = choice_or_alias(runtime, "precision", {"autocast", "bf16"},
-                               {{"bfloat16", "bf16"}, {"torch.bfloat16", "bf16"}}) == "autocast";
+  r.read_precision(runtime);
   if (runtime.has("torch_dtype")) {
     r.loads_float32 = choice_or_alias(runtime, "torch_dtype", {"float32", "bfloat16"},
                                       {{"torch.float32", "float32"}, {"torch.bfloat16", "bfloat16"}}) == "float32";
@@ -64,12 +79,19 @@ std::string loading_note(const DeepseekOCRForCausalLM& model) {
 DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
     : AnalyticOcr(config, files, read_page), runtime_(Runtime::read(config)) {
   const config::View vision = config.child("vision");
-  vision.require_known_keys({"sam", "clip"});
+  vision.require_known_keys(with_storage_keys({"sam", "clip"}));
   vision.get_choice("sam", {"sam_vit_b"});
   vision.get_choice("clip", {"clip_vit_l"});
   Architecture architecture = read_architecture(config::View(metadata()));
   read_depth(config.child("decoder"), architecture.decoder);
-  model_ = std::make_unique<DeepseekOCRForCausalLM>(BuildContext{DType::bfloat16}, architecture, runtime_.attention);
+  using Kind = WeightFormatKind;
+  storage_ =
+      Storage::read(config, metadata(),
+                    {Kind::bnb_int8, Kind::bnb_4bit, Kind::packed_int4, Kind::torchao_int8, Kind::torchao_int4}, files);
+  storage_.decoder_modules = {"model.layers"};
+  storage_.vision_modules = {"model.sam_model", "model.vision_model", "model.projector"};
+  model_ = std::make_unique<DeepseekOCRForCausalLM>(BuildContext{runtime_.dtype}, architecture, runtime_.attention);
+  storage_.apply(*model_);
 
   for (const config::View& chosen : chosen_stages(config.child("model"), stage_names())) {
     add_chosen_stage(chosen, config.child("decoder"));
@@ -86,7 +108,8 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
 
   add_whole_run();
   add_page_and_token_notes();
-  notes_.push_back(loading_note(*model_));
+  if (runtime_.dtype == DType::bfloat16 && storage_.fields().empty()) notes_.push_back(loading_note(*model_));
+  for (std::string& note : storage_.notes(*model_)) notes_.push_back(std::move(note));
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
   if (!runtime_.sampling) {
     notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
@@ -164,6 +187,8 @@ StageOptions DeepSeekOCR::stage_options(StageKind kind, int64_t batch, int64_t n
   o.architecture = architecture();
   o.attention = runtime_.attention;
   o.autocast = runtime_.autocast;
+  o.dtype = runtime_.dtype;
+  o.storage = storage_;
   o.batch = batch;
   o.page = layout_of(workload_.page);
   o.prompt_tokens = workload_.prompt_tokens;

@@ -13,7 +13,8 @@ namespace modelmeter::deepseek_ocr::remote {
 
 struct Runtime {
   AttentionImplementation attention = AttentionImplementation::flash_attention_2;  // of the decoder
-  bool autocast = true;  // torch.autocast(bfloat16), as infer() runs the model; else plain bfloat16
+  bool autocast = true;           // torch.autocast(bfloat16), as infer() runs the model
+  DType dtype = DType::bfloat16;  // of the weights
   // from_pretrained() gives float32 unless it is told a dtype: the README's recipe, which casts on the device.
   bool loads_float32 = true;
   bool sampling = false;  // with what generate() runs between two forwards
@@ -23,6 +24,9 @@ struct Runtime {
 
   // The runtime, decoder and head nodes of the configuration.
   static Runtime read(const config::View& config);
+
+ private:
+  void read_precision(const config::View& runtime);
 };
 
 class DeepSeekOCR : public AnalyticOcr {
@@ -48,6 +52,7 @@ class DeepSeekOCR : public AnalyticOcr {
  private:
   const BaseLayer& layer() const override { return *model_; }
   const DecoderArchitecture& decoder() const override { return architecture().decoder; }
+  DType weight_dtype() const override { return runtime_.dtype; }
   int64_t vision_parameters() const override;
   std::string vision_backbone() const override { return "clip_vit_l"; }
   void read_batch(const RunSizes& run) const override;
@@ -58,6 +63,7 @@ class DeepSeekOCR : public AnalyticOcr {
   void add_routing_note();
 
   Runtime runtime_;
+  Storage storage_;
   std::unique_ptr<DeepseekOCRForCausalLM> model_;
 };
 

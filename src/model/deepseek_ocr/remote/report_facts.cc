@@ -57,12 +57,15 @@ Fields DeepSeekOCR::runtime_fields() const {
   const Runtime& r = runtime_;
   const bool eager = r.attention == AttentionImplementation::eager;
   const char* routing = r.routing == Routing::uniform ? "uniform" : r.routing == Routing::worst ? "worst" : "best";
-  return {{"implementation", std::string("official")},
-          {"attention", std::string(eager ? "eager" : "flash")},
-          {"precision", std::string(r.autocast ? "autocast" : "bf16")},
-          {"sampling", r.sampling},
-          {"logits", std::string(r.last_logits_only ? "last" : "all")},
-          {"routing", std::string(routing)}};
+  const char* precision = r.autocast ? "autocast" : r.dtype == DType::bfloat16 ? "bf16" : torch_name(r.dtype).data();
+  Fields out = {{"implementation", std::string("official")},
+                {"attention", std::string(eager ? "eager" : "flash")},
+                {"precision", std::string(precision)},
+                {"sampling", r.sampling},
+                {"logits", std::string(r.last_logits_only ? "last" : "all")},
+                {"routing", std::string(routing)}};
+  for (auto& field : storage_.fields()) out.push_back(std::move(field));
+  return out;
 }
 
 ReportNames DeepSeekOCR::names() const {

@@ -16,6 +16,7 @@ class OcrStage::Body {
  public:
   virtual ~Body() = default;
   virtual const BaseLayer& layer() const = 0;
+  virtual BaseLayer& layer() = 0;
   virtual void forward(Tracer& tracer, const StageOptions& o) const = 0;
 };
 
@@ -39,6 +40,7 @@ class SamBody : public OcrStage::Body {
     above_.register_module("model.sam_model", sam_);
   }
   const BaseLayer& layer() const override { return above_; }
+  BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const Tensor image = tracer.input({o.batch, 3, o.image, o.image}, o.dtype);
     sam_(image);
@@ -59,6 +61,7 @@ class ClipBody : public OcrStage::Body {
     above_.register_module("model.projector", projector_);
   }
   const BaseLayer& layer() const override { return above_; }
+  BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const int64_t side = o.image / pixels_per_feature;
     const Tensor image = tracer.input({o.batch, 3, o.image, o.image}, o.dtype);
@@ -83,6 +86,7 @@ class LayerBody : public OcrStage::Body {
     above_.register_module_list("model.layers", layer_, 1, index_);
   }
   const BaseLayer& layer() const override { return above_; }
+  BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const DecoderArchitecture& d = o.architecture.decoder;
     const Tensor hidden_states = tracer.input({o.batch, o.new_tokens, d.hidden_size}, o.dtype);
@@ -114,6 +118,7 @@ class HeadBody : public OcrStage::Body {
  public:
   explicit HeadBody(const StageOptions& o) : model_({o.dtype}, o.architecture.decoder) {}
   const BaseLayer& layer() const override { return model_; }
+  BaseLayer& layer() override { return model_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const Tensor hidden_states = tracer.input({o.batch, o.new_tokens, o.architecture.decoder.hidden_size}, o.dtype);
     model_(hidden_states);
@@ -162,6 +167,7 @@ class VisionBody : public OcrStage::Body {
     above_.register_module("model", model_);
   }
   const BaseLayer& layer() const override { return above_; }
+  BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     ModelInputs inputs(tracer, o);
     model_(inputs.in);
@@ -180,6 +186,7 @@ class ModelBody : public OcrStage::Body {
  public:
   explicit ModelBody(const StageOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
   const BaseLayer& layer() const override { return model_; }
+  BaseLayer& layer() override { return model_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     ModelInputs inputs(tracer, o);
     model_(inputs.in);
@@ -194,6 +201,7 @@ class InferBody : public OcrStage::Body {
  public:
   explicit InferBody(const StageOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
   const BaseLayer& layer() const override { return model_; }
+  BaseLayer& layer() override { return model_; }
   void forward(Tracer&, const StageOptions& o) const override {
     GenerateInputs in;
     in.page = o.page;
@@ -255,11 +263,16 @@ bool routes(StageKind kind) {
 OcrStage::OcrStage(StageOptions options, const RunValues& run)
     : Stage(std::string(name_of(options.kind)), stage_of(options.kind), run),
       options_(std::move(options)),
-      body_(make_body(options_)) {}
+      body_(make_body(options_)) {
+  options_.storage.apply_to_part(body_->layer());
+}
 
 OcrStage::~OcrStage() = default;
 
-const BaseLayer& OcrStage::layer() const { return body_->layer(); }
+const BaseLayer& OcrStage::layer() const {
+  const Body& body = *body_;
+  return body.layer();
+}
 
 std::vector<Dependence> OcrStage::depends_on() const {
   namespace at = run_value;

@@ -12,6 +12,7 @@
 #include "model/analytic_model.h"
 #include "model/deepseek_ocr/remote/generate.h"
 #include "model/deepseek_ocr/remote/routing.h"
+#include "model/deepseek_ocr/storage.h"
 
 namespace modelmeter::deepseek_ocr::remote {
 
@@ -41,6 +42,7 @@ struct StageOptions {
   int64_t max_new_tokens = 2;              // infer: the first comes out of the prompt's forward
   Routing routing = Routing::worst;        // infer, and of other runs than the configuration's
   bool last_logits_only = false;
+  Storage storage = {};
 };
 
 class OcrStage : public Stage {

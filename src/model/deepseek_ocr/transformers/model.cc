@@ -44,10 +44,18 @@ AttentionImplementation read_attention(const config::View& runtime) {
 
 DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) : AnalyticOcr(config, files, read_page) {
   Architecture architecture = read_architecture(config::View(metadata()));
-  config.child("decoder").require_known_keys({"num_hidden_layers"});
+  config.child("decoder").require_known_keys(with_storage_keys({"num_hidden_layers"}));
   read_depth(config.child("decoder"), architecture.decoder);
-  model_ = std::make_shared<const OcrForConditionalGeneration>(BuildContext{DType::bfloat16}, architecture,
-                                                               read_attention(config.child("runtime")));
+  using Kind = WeightFormatKind;
+  storage_ = Storage::read(
+      config, metadata(),
+      {Kind::bnb_int8, Kind::bnb_4bit, Kind::packed_int4, Kind::torchao_int8, Kind::torchao_int4, Kind::block_mm},
+      files);
+  storage_.decoder_modules = {"model.language_model.layers"};
+  const auto model = std::make_shared<OcrForConditionalGeneration>(BuildContext{DType::bfloat16}, architecture,
+                                                                   read_attention(config.child("runtime")));
+  storage_.apply(*model);
+  model_ = model;
   for (const config::View& chosen : chosen_stages(config.child("model"), code_base().stages)) {
     add_stage(chosen.as<std::string>());
   }
@@ -58,6 +66,7 @@ DeepSeekOCR2::DeepSeekOCR2(const config::View& config, const DataFiles& files) :
   if (workload_.decode_steps() > 0) add_stage("decode");
   add_whole_run();
   add_page_and_token_notes();
+  for (std::string& note : storage_.notes(*model_)) notes_.push_back(std::move(note));
   notes_.push_back(
       "FLOPs (torch) leave out the experts of prefill: FlopCounterMode has no formula for _grouped_mm; tensor and full have them");
 }
@@ -83,10 +92,12 @@ int64_t DeepSeekOCR2::vision_parameters() const {
 
 Fields DeepSeekOCR2::runtime_fields() const {
   const bool eager = model_->implementation() == AttentionImplementation::eager;
-  return {{"implementation", std::string("transformers")},
-          {"attention", std::string(eager ? "eager" : "sdpa")},
-          {"precision", std::string("bf16")},
-          {"logits", std::string("last")}};
+  Fields out = {{"implementation", std::string("transformers")},
+                {"attention", std::string(eager ? "eager" : "sdpa")},
+                {"precision", std::string("bf16")},
+                {"logits", std::string("last")}};
+  for (auto& field : storage_.fields()) out.push_back(std::move(field));
+  return out;
 }
 
 ReportNames DeepSeekOCR2::names() const {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "model/deepseek_ocr/analytic_ocr.h"
+#include "model/deepseek_ocr/storage.h"
 #include "model/deepseek_ocr/transformers/generate.h"
 
 namespace modelmeter::deepseek_ocr::transformers {
@@ -33,6 +34,7 @@ class DeepSeekOCR2 : public AnalyticOcr {
   void set_layout(const Page& page, RunSizes& run) const override;
   void add_stage(const std::string& name);
 
+  Storage storage_;
   std::shared_ptr<const OcrForConditionalGeneration> model_;
 };
 
