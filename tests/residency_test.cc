@@ -163,7 +163,7 @@ TEST(Transfers, SequentialOffloadStreamsAllWeightsInEveryForward) {
   const MemoryReport r = build_memory_report(*model, evaluate(*model));
   for (const auto& stage : model->stages()) {
     if (stage->id() != t5 && stage->id() != dit) continue;
-    const Count first = stage->id() == t5 ? stage->layer().buffer_bytes() : 0;
+    const Count first = stage->id() == t5 ? 2 * 1024 * 128 * 4 : 0;  // the transformer's buffers, which stay
     EXPECT_EQ(moves(r, stage->id()).first - first, Count(stage->parameter_bytes()) * stage->forwards());
     EXPECT_EQ(moves(r, stage->id()).second, Count(0));
   }
@@ -189,7 +189,7 @@ TEST_P(MemoryOf, IsTheRollupsPeakAndAddsUp) {
     EXPECT_NE(row.kind, AliveRow::Kind::other) << row.bytes << " bytes have grown with no tensor's name";
   }
   EXPECT_EQ(alive, r.peak().live_bytes());
-  EXPECT_EQ(r.device.live, alive);
+  EXPECT_EQ(r.device.live, r.peaks_while_loading() ? r.loading.live_bytes : alive);
   EXPECT_GE(r.device.nvidia_smi(), r.device.max_memory_allocated());
   for (const StageMemory& s : r.stages) {
     ASSERT_EQ(s.live.size(), s.held.size());

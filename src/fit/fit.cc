@@ -46,6 +46,7 @@ std::vector<Levers> known_levers(const AnalyticModel& model) {
       {{"runtime.residency", "offload", "models wait on the host and come when they run"},
        {"runtime.residency", "group", "groups of blocks come when they run"},
        {"runtime.residency", "sequential", "each module's weights come when it runs"}},
+      {{"runtime.torch_dtype", "bfloat16", "weights are loaded in 16 bits, not cast on the device"}},
       {{"runtime.t5_cpu", "true", "the text encoder runs on the CPU"}},
       {{"runtime.vae_tiling", "true", "the autoencoder works in tiles, which are blended"}},
   };

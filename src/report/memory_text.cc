@@ -126,12 +126,12 @@ std::string host_section(const MemoryReport& r, const Scale& scale) {
                   scale.text(r.host.running));
   if (r.host.pinned > 0) out += fmt::format("; {} of it pinned", scale.text(r.host.pinned));
   out += ".\n";
-  Table table({"Copied for", "To the device", "To the host"}, {Align::left, Align::right, Align::right});
+  Table table({"To the device", "To the host", "Weights copied for"}, {Align::right, Align::right, Align::left});
   bool any = false;
   for (const StageMemory& s : r.stages) {
     if (s.transfers.to_device == Count(0) && s.transfers.to_host == Count(0)) continue;
     any = true;
-    table.add({s.id, scale.text(s.transfers.to_device), scale.text(s.transfers.to_host)});
+    table.add({scale.text(s.transfers.to_device), scale.text(s.transfers.to_host), s.id});
   }
   return any ? out + "\n" + table.markdown() : out;
 }
