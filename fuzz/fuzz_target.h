@@ -1,8 +1,8 @@
-// What a fuzz target is: a reader of text that anybody may have written. It may succeed or throw modelmeter::Error of any
-// code but internal; whatever else it does (crash, hang, another exception, a broken property) is a fault.
+// What a fuzz target is: a reader of text that anybody may have written. It may succeed or throw modelmeter::Error of
+// any code but internal; whatever else it does (crash, hang, another exception, a broken property) is a fault.
 //
-// Each target is one file that defines run(). Built with libFuzzer (preset fuzz) it looks for new inputs; in every other
-// build it reads those in corpus/<target>/, as a test of the suite.
+// Each target is one file that defines run(). Built with libFuzzer (preset fuzz) it looks for new inputs; in every
+// other build it reads those in corpus/<target>/, as a test of the suite.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,8 @@ namespace modelmeter::fuzz {
 void run(const std::string& text) {
   file_of(R"({"dim": 8})", "config.json");
   const bool index = !text.empty() && text.front() == '{';
-  const std::string name = index ? (text.size() % 2 == 0 ? "model.safetensors.index.json" : "other.json")
-                                 : "model.safetensors";
+  const std::string name =
+      index ? (text.size() % 2 == 0 ? "model.safetensors.index.json" : "other.json") : "model.safetensors";
   const config::Node path = config::Node::string(file_of(text, name));
   const ModelFiles files = find_model(config::View(path, "hf.config_path"), {});
   what_it_is(files.config);

@@ -5,8 +5,6 @@
 
 namespace modelmeter::fuzz {
 
-void run(const std::string& text) {
-  launch_file_text(read_profile(file_of(text, "profile")).launches);
-}
+void run(const std::string& text) { launch_file_text(read_profile(file_of(text, "profile")).launches); }
 
 }  // namespace modelmeter::fuzz

@@ -1,8 +1,7 @@
 // A report.json. What is read and written reads as the same again.
-#include "report/json.h"
-
 #include "fuzz_target.h"
 #include "report/difference.h"
+#include "report/json.h"
 
 namespace modelmeter::fuzz {
 

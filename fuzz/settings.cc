@@ -1,8 +1,8 @@
 // Short settings: PYTORCH_CUDA_ALLOC_CONF, and a device file.
-#include "fuzz_target.h"
-#include "memory/alloc_conf.h"
-#include "hardware/device.h"
 #include "config/yaml.h"
+#include "fuzz_target.h"
+#include "hardware/device.h"
+#include "memory/alloc_conf.h"
 
 namespace modelmeter::fuzz {
 
