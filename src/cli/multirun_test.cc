@@ -94,7 +94,9 @@ class BothWays {
       if (!a.figures) continue;
       EXPECT_TRUE(a.figures->totals == b.figures->totals) << i;
       ASSERT_EQ(a.figures->time.has_value(), b.figures->time.has_value());
-      if (a.figures->time) EXPECT_EQ(a.figures->time->latency_s, b.figures->time->latency_s);
+      if (a.figures->time) {
+        EXPECT_EQ(a.figures->time->latency_s, b.figures->time->latency_s);
+      }
     }
   }
 
@@ -186,8 +188,9 @@ TEST_F(MultirunTest, FoldersAsRecordedOfHydra) {
       const std::string ours = log ? (fs::path(name).parent_path() / "modelmeter.log").string() : name;
       EXPECT_TRUE(fs::exists(ours)) << line.substr(0, 100) << ours;
       const std::string file = fs::path(name).filename();
-      if (file == "config.yaml" || file == "overrides.yaml")
+      if (file == "config.yaml" || file == "overrides.yaml") {
         EXPECT_EQ(read_file(ours), text.get<std::string>()) << name;
+      }
     }
     ++compared;
   }

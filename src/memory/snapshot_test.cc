@@ -67,7 +67,9 @@ TEST(Snapshot, TheTraceLeadsToTheSegments) {
   for (const auto& event : s["device_traces"][0]) {
     const int64_t address = event["addr"], size = event["size"];
     const std::string action = event["action"];
-    if (action == "alloc") EXPECT_TRUE(blocks.emplace(address, size).second);
+    if (action == "alloc") {
+      EXPECT_TRUE(blocks.emplace(address, size).second);
+    }
     if (action == "free_requested") freed.insert(address);
     if (action == "free_completed") {
       EXPECT_EQ(freed.erase(address), 1u);
