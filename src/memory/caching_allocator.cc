@@ -86,8 +86,8 @@ CachingAllocator::Block CachingAllocator::from_device(const Request& request) {
 // smaller than it.
 CachingAllocator::Block CachingAllocator::find(const Request& request) {
   const Pool& pool = pools_[request.small ? 0 : 1];
-  const auto found = std::lower_bound(
-      pool.begin(), pool.end(), FreeBlock{request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
+  const auto found =
+      pool.lower_bound(FreeBlock{request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
   if (found == pool.end() || found->stream != request.stream) return none;
   const int64_t most = settings_.max_split_size, has = found->size;
   if (most == 0) return found->block;
@@ -325,17 +325,13 @@ uint64_t CachingAllocator::hash(const BlockData& block) const {
 void CachingAllocator::set_use(Block block, Use use) {
   BlockData& b = at(block);
   const FreeBlock entry{b.size, b.address, block, segments_[static_cast<size_t>(b.segment)].stream};
-  if (b.use == Use::free) {
-    Pool& pool = pool_of(block);
-    pool.erase(std::lower_bound(pool.begin(), pool.end(), entry));
-  }
+  if (b.use == Use::free) pool_of(block).erase(entry);
   state_ ^= hash(b);
   b.use = use;
   state_ ^= hash(b);
   if (use != Use::free) return;
   b.free_since = requests_[segment_of(block).small ? 0 : 1];
-  Pool& pool = pool_of(block);
-  pool.insert(std::lower_bound(pool.begin(), pool.end(), entry), entry);
+  pool_of(block).insert(entry);
 }
 
 void CachingAllocator::resize(Block block, int64_t size) {

@@ -112,7 +112,7 @@ class CachingAllocator {
     bool small;
     int32_t stream;
   };
-  using Pool = std::vector<FreeBlock>;  // in order; they are few
+  using Pool = std::set<FreeBlock>;  // few in a forward, hundreds of thousands while many experts are loaded
 
   BlockData& at(Block block) { return blocks_[static_cast<size_t>(block)]; }
   Segment& segment_of(Block block) { return segments_[static_cast<size_t>(at(block).segment)]; }
