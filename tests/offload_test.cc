@@ -62,7 +62,7 @@ struct Way {
 class GroupOffload : public testing::TestWithParam<Way> {};
 
 TEST_P(GroupOffload, MovesWhatDiffusersMovesInItsOrder) {
-  std::ifstream file(entries::source + "/tests/reference/offload/wan_transformer.json");
+  std::ifstream file(entries::source + "/tests/offload_copies/wan_transformer.json");
   const json recorded = json::parse(file);
   entries::Overrides overrides = {"runtime=diffusers", "runtime.residency=group", "runtime.cfg=false",
                                   "workload.num_inference_steps=1",

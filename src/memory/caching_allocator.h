@@ -16,6 +16,7 @@
 
 #include <array>
 #include <cstdint>
+#include <set>
 #include <vector>
 
 #include "hardware/stack.h"

@@ -1,6 +1,6 @@
 """Records in which order diffusers moves a model's weights, with the bytes of each tensor.
 
-    python3 tools/offload/record_offload.py > tests/reference/offload/wan_transformer.json
+    python3 tools/offload/record_offload.py > tests/offload_copies/wan_transformer.json
 
 Needs torch, diffusers 0.42; no GPU: the model is on torch's meta device, what would copy is written down.
 Two forwards are run, since streams learn the order in the first; the second is recorded.
