@@ -103,7 +103,7 @@ int32_t module_scope(const Trace& trace, int32_t stage, const KnownForward& know
 StageTime one_of(StageTime time, double repeats) {
   PartTime& part = time.part;
   for (double* figure : {&part.device, &part.light, &part.joules, &part.variance, &time.host, &time.wall, &time.low,
-                         &time.high, &time.joules, &time.launches, &time.flops}) {
+                         &time.high, &time.joules, &time.launches, &time.flops, &time.copies, &time.moves}) {
     *figure /= repeats;
   }
   for (double& bound : part.by_bound) bound /= repeats;
