@@ -189,7 +189,8 @@ void query(const std::string& shell, const std::string& command, const Words& ar
     read(given, arguments);
     line.flags.insert(given.flags.begin(), given.flags.end());
     found = candidates(line);
-  } catch (const Error&) {}
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch): what cannot be read has no candidates
+  }
   print(fmt::format("{}\n", fmt::join(found, shell == "fish" ? "\n" : " ")));
 }
 

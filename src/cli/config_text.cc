@@ -141,7 +141,7 @@ std::string cfg(const Arguments& arguments, const Composition& composition) {
 
 void list_groups(const Repository& repository, const std::string& parent, std::vector<std::string>& out) {
   for (const std::string& group : repository.groups(parent)) {
-    const std::string name = parent.empty() ? group : parent + "/" + group;
+    const std::string name = parent.empty() ? group : fmt::format("{}/{}", parent, group);
     if (!repository.options(name).empty()) out.push_back(name);
     list_groups(repository, name, out);
   }

@@ -1,5 +1,7 @@
 #include "config/completion.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -32,7 +34,7 @@ Words keys_in(const Node& container, std::string_view start) {
   return out;
 }
 
-std::string shown(const Node& value) {
+std::string text_of_value(const Node& value) {
   if (value.is(Kind::boolean)) return value.as_bool() ? "true" : "false";
   return value.is(Kind::missing) ? "" : python_str(value);
 }
@@ -45,7 +47,7 @@ Words keys_of(const Composition& composition, const std::string& word) {
     base = word;
     const std::optional<Node> node = resolve_key(composition, std::string_view(word).substr(0, word.size() - 1));
     if (!node || node->is(Kind::null)) return {};
-    found = node->is_container() ? keys_in(*node, "") : Words{shown(*node)};
+    found = node->is_container() ? keys_in(*node, "") : Words{text_of_value(*node)};
   } else if (const size_t dot = word.rfind('.'); dot != std::string::npos) {
     base = word.substr(0, dot + 1);
     const std::optional<Node> node = resolve_key(composition, std::string_view(word).substr(0, dot));
@@ -69,7 +71,7 @@ Words groups_of(const Repository& repository, std::string word) {
   if (const size_t equals = word.rfind('='); equals != std::string::npos) {
     const std::string group = word.substr(0, equals);
     for (const std::string& option : repository.options(group)) {
-      const std::string name = group.empty() ? option : group + "=" + option;
+      const std::string name = group.empty() ? option : fmt::format("{}={}", group, option);
       if (begins_with(name, word)) out.insert(prefix + name);
     }
     return out;
@@ -77,7 +79,7 @@ Words groups_of(const Repository& repository, std::string word) {
   const size_t slash = word.rfind('/');
   const std::string parent = slash == std::string::npos ? "" : word.substr(0, slash);
   for (const std::string& group : repository.groups(parent)) {
-    std::string name = parent.empty() ? group : parent + "/" + group;
+    std::string name = parent.empty() ? group : fmt::format("{}/{}", parent, group);
     if (!begins_with(name, word)) continue;
     const bool has_options = !repository.options(name).empty(), has_groups = !repository.groups(name).empty();
     if (!has_groups && has_options && prefix != "~") name += "=";
@@ -133,7 +135,7 @@ std::vector<std::string> complete(const Repository& repository, std::string_view
   if (!chooses(places, word)) {
     try {
       found.merge(keys_of(compose(repository, config_name, words, options), word));
-    } catch (const Error&) {  // what does not compose has no keys
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): what does not compose has no keys
     }
   }
   return {found.begin(), found.end()};

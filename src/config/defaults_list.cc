@@ -25,7 +25,7 @@ std::string join(const std::vector<std::string>& names, std::string_view separat
 std::string base_of(const Repository& repository, const std::string& group, std::string option) {
   constexpr int deepest = 10;
   for (int depth = 0; depth < deepest; ++depth) {
-    const std::optional<ConfigFile> file = repository.load(group + "/" + option);
+    const std::optional<ConfigFile> file = repository.load(fmt::format("{}/{}", group, option));
     const Node* list = file ? file->content.find("defaults") : nullptr;
     if (list == nullptr || !list->is(Kind::list) || list->items().empty()) break;
     const Node& first = list->items()[0];

@@ -110,7 +110,7 @@ const Record& whole() {
   return record;
 }
 
-std::string_view python_type(const Node& node) {
+std::string_view type_in_python(const Node& node) {
   switch (node.kind()) {
     case Kind::boolean: return "bool";
     case Kind::integer: return "int";
@@ -131,7 +131,8 @@ Error wrong(const Node& value, const std::string& path, std::string message) {
 void to_text(Node& value, const std::string& path) {
   if (value.is(Kind::string)) return;
   if (value.is_container()) {
-    throw wrong(value, path, fmt::format("Cannot convert '{}' to string: '{}'", python_type(value), python_str(value)));
+    throw wrong(value, path,
+                fmt::format("Cannot convert '{}' to string: '{}'", type_in_python(value), python_str(value)));
   }
   value = Node::string(python_str(value), value.mark());
 }
@@ -153,7 +154,7 @@ void to_flag(Node& value, const std::string& path) {
   }
   if (!flag) {
     throw wrong(value, path,
-                fmt::format("Value '{}' is not a valid bool (type {})", python_str(value), python_type(value)));
+                fmt::format("Value '{}' is not a valid bool (type {})", python_str(value), type_in_python(value)));
   }
   value = Node::boolean(*flag, value.mark());
 }
@@ -164,7 +165,7 @@ void to_integer(Node& value, const std::string& path) {
   if (!number) {
     throw wrong(value, path,
                 fmt::format("Value '{}' of type '{}' could not be converted to Integer", python_str(value),
-                            python_type(value)));
+                            type_in_python(value)));
   }
   value = Node::integer(*number, value.mark());
 }
@@ -184,7 +185,7 @@ void convert(Node& value, const Field& field, const std::string& path);
 void to_texts(Node& value, const std::string& path) {
   if (!value.is(Kind::list)) {
     throw wrong(value, path,
-                fmt::format("Invalid value assigned: {} is not a ListConfig, list or tuple.", python_type(value)));
+                fmt::format("Invalid value assigned: {} is not a ListConfig, list or tuple.", type_in_python(value)));
   }
   for (size_t i = 0; i < value.items().size(); ++i) {
     convert(value.items()[i], {"", Holds::text}, fmt::format("{}[{}]", path, i));
@@ -193,13 +194,14 @@ void to_texts(Node& value, const std::string& path) {
 
 void require_map(const Node& value, const std::string& path) {
   if (value.is(Kind::map)) return;
-  throw wrong(value, path, fmt::format("Value '{}' of type '{}' is not a map", python_str(value), python_type(value)));
+  throw wrong(value, path,
+              fmt::format("Value '{}' of type '{}' is not a map", python_str(value), type_in_python(value)));
 }
 
 void to_record(Node& value, const Record& record, const std::string& path) {
   if (!value.is(Kind::map)) {
     throw wrong(value, path,
-                fmt::format("Invalid type assigned: {} is not a subclass of {}. value: {}", python_type(value),
+                fmt::format("Invalid type assigned: {} is not a subclass of {}. value: {}", type_in_python(value),
                             record.name, python_str(value)));
   }
   for (const Entry& entry : value.entries()) {

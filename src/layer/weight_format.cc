@@ -5,8 +5,6 @@
 namespace modelmeter {
 namespace {
 
-using Kind = WeightFormatKind;
-
 constexpr int64_t nested_block = 256;       // scales with a scale of their own (bitsandbytes)
 constexpr int64_t tinygemm_columns = 1024;  // multiples that tinygemm's weights are padded to
 constexpr int64_t tinygemm_rows = 8;
@@ -22,27 +20,27 @@ constexpr std::string_view four_bits = "4 bits: small changes of the picture are
 constexpr std::string_view few_bits = "below 4 bits: visible loss is reported";
 
 WeightFormat gguf(std::string_view name, GgufType type, int64_t values, int64_t bytes, std::string_view note) {
-  WeightFormat out{name, Kind::gguf, DType::uint8, values, bytes};
+  WeightFormat out{name, WeightFormatKind::gguf, DType::uint8, values, bytes};
   out.gguf = type;
   out.note = note;
   return out;
 }
 
 WeightFormat four_bit(std::string_view name, bool nested) {
-  WeightFormat out{name, Kind::bnb_4bit, DType::uint8, 64};
+  WeightFormat out{name, WeightFormatKind::bnb_4bit, DType::uint8, 64};
   out.nested = nested;
   out.note = four_bits;
   return out;
 }
 
-WeightFormat grouped(std::string_view name, Kind kind, int64_t group, bool indexed) {
+WeightFormat grouped(std::string_view name, WeightFormatKind kind, int64_t group, bool indexed) {
   WeightFormat out{name, kind, DType::int32, group};
   out.indexed = indexed;
   out.note = four_bits;
   return out;
 }
 
-WeightFormat simple(std::string_view name, Kind kind, DType values, std::string_view note) {
+WeightFormat simple(std::string_view name, WeightFormatKind kind, DType values, std::string_view note) {
   WeightFormat out{name, kind, values};
   out.note = note;
   return out;
@@ -50,13 +48,13 @@ WeightFormat simple(std::string_view name, Kind kind, DType values, std::string_
 
 std::vector<WeightFormat> make_formats() {
   std::vector<WeightFormat> out = {
-      simple("fp8_e4m3", Kind::cast, DType::float8_e4m3fn, casts),
-      simple("fp8_e5m2", Kind::cast, DType::float8_e5m2, casts),
-      simple("fp8_e4m3_scaled", Kind::scaled_mm, DType::float8_e4m3fn,
+      simple("fp8_e4m3", WeightFormatKind::cast, DType::float8_e4m3fn, casts),
+      simple("fp8_e5m2", WeightFormatKind::cast, DType::float8_e5m2, casts),
+      simple("fp8_e4m3_scaled", WeightFormatKind::scaled_mm, DType::float8_e4m3fn,
              "weights and activations are rounded to 8 bits, each with a scale"),
-      simple("fp8_e4m3_block", Kind::block_mm, DType::float8_e4m3fn,
+      simple("fp8_e4m3_block", WeightFormatKind::block_mm, DType::float8_e4m3fn,
              "weights and activations are rounded to 8 bits, with scales for blocks of 128"),
-      simple("bnb_int8", Kind::bnb_int8, DType::int8, eight_bits),
+      simple("bnb_int8", WeightFormatKind::bnb_int8, DType::int8, eight_bits),
       four_bit("bnb_nf4", false),
       four_bit("bnb_nf4_double", true),
       four_bit("bnb_fp4", false),
@@ -72,12 +70,12 @@ std::vector<WeightFormat> make_formats() {
       gguf("gguf_q5_k", GgufType::q5_k, 256, 2 + 2 + 12 + 32 + 128, "5 bits"),
       gguf("gguf_q6_k", GgufType::q6_k, 256, 128 + 64 + 16 + 2, "6 bits"),
       gguf("gguf_q8_0", GgufType::q8_0, 32, 2 + 32, eight_bits),
-      simple("torchao_int8", Kind::torchao_int8, DType::int8, eight_bits),
+      simple("torchao_int8", WeightFormatKind::torchao_int8, DType::int8, eight_bits),
   };
   for (const int64_t group : {128, 32, 64, 256}) {
-    out.push_back(grouped("torchao_int4", Kind::torchao_int4, group, false));
-    out.push_back(grouped("gptq_int4", Kind::packed_int4, group, true));
-    out.push_back(grouped("awq_int4", Kind::packed_int4, group, false));
+    out.push_back(grouped("torchao_int4", WeightFormatKind::torchao_int4, group, false));
+    out.push_back(grouped("gptq_int4", WeightFormatKind::packed_int4, group, true));
+    out.push_back(grouped("awq_int4", WeightFormatKind::packed_int4, group, false));
   }
   return out;
 }
@@ -105,11 +103,12 @@ bool WeightFormat::fits(const Shape& sizes) const {
   if (is_cast()) return true;
   if (sizes.rank() != 2) return false;
   switch (kind) {
-    case Kind::gguf: return sizes[1] % group == 0;
-    case Kind::packed_int4: return sizes[1] % group == 0 && sizes[0] % packed == 0 && sizes[1] % packed == 0;
-    case Kind::torchao_int4: return sizes[1] % group == 0;
-    case Kind::block_mm: return sizes[1] % fp8_block == 0;
-    case Kind::scaled_mm: return sizes[0] % 16 == 0 && sizes[1] % 16 == 0;  // _scaled_mm's alignment
+    case WeightFormatKind::gguf: return sizes[1] % group == 0;
+    case WeightFormatKind::packed_int4:
+      return sizes[1] % group == 0 && sizes[0] % packed == 0 && sizes[1] % packed == 0;
+    case WeightFormatKind::torchao_int4: return sizes[1] % group == 0;
+    case WeightFormatKind::block_mm: return sizes[1] % fp8_block == 0;
+    case WeightFormatKind::scaled_mm: return sizes[0] % 16 == 0 && sizes[1] % 16 == 0;  // _scaled_mm's alignment
     default: return true;
   }
 }
@@ -119,18 +118,19 @@ std::vector<TensorSpec> WeightFormat::tensors(const TensorSpec& weight) const {
   if (is_cast()) return {{sizes, values}};
   const int64_t rows = sizes[0], columns = sizes[1];
   switch (kind) {
-    case Kind::scaled_mm: return {{sizes, values}, {{1, 1}, DType::float32}};
-    case Kind::block_mm:
+    case WeightFormatKind::scaled_mm: return {{sizes, values}, {{1, 1}, DType::float32}};
+    case WeightFormatKind::block_mm:
       return {{sizes, values}, {{blocks_of(rows, fp8_block), blocks_of(columns, fp8_block)}, DType::float32}};
-    case Kind::bnb_int8: return {{sizes, values}, {{rows}, DType::float32}};
-    case Kind::bnb_4bit: return four_bit_tensors(*this, sizes.numel());
-    case Kind::gguf: return {{{rows, columns / group * block_bytes}, values}};
-    case Kind::torchao_int8: return {{sizes, values}, {{rows, 1}, DType::float32}, {{rows, 1}, DType::int8}};
-    case Kind::torchao_int4: {
+    case WeightFormatKind::bnb_int8: return {{sizes, values}, {{rows}, DType::float32}};
+    case WeightFormatKind::bnb_4bit: return four_bit_tensors(*this, sizes.numel());
+    case WeightFormatKind::gguf: return {{{rows, columns / group * block_bytes}, values}};
+    case WeightFormatKind::torchao_int8:
+      return {{sizes, values}, {{rows, 1}, DType::float32}, {{rows, 1}, DType::int8}};
+    case WeightFormatKind::torchao_int4: {
       const int64_t out = multiple_of(rows, tinygemm_rows), in = multiple_of(columns, tinygemm_columns);
       return {{{out / 8, in / 128, 32, 4}, values}, {{in / group, out, 2}, DType::bfloat16}};
     }
-    case Kind::packed_int4: {
+    case WeightFormatKind::packed_int4: {
       const int64_t groups = columns / group;
       std::vector<TensorSpec> out = {{{columns / packed, rows}, values},
                                      {{groups, rows}, DType::float16},
@@ -138,7 +138,7 @@ std::vector<TensorSpec> WeightFormat::tensors(const TensorSpec& weight) const {
       if (indexed) out.push_back({{columns}, DType::int32});
       return out;
     }
-    case Kind::cast: break;
+    case WeightFormatKind::cast: break;
   }
   return {};
 }

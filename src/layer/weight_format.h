@@ -69,9 +69,9 @@ struct WeightFormat {
   int64_t group = 0;        // values with a scale of their own: in a block, or along a row
   int64_t block_bytes = 0;  // GGUF
   GgufType gguf = GgufType::none;
-  bool nested = false;         // scales are quantised, too
-  bool indexed = false;        // GPTQ's g_idx
-  std::string_view note = "";  // what is known of its quality
+  bool nested = false;      // scales are quantised, too
+  bool indexed = false;     // GPTQ's g_idx
+  std::string_view note{};  // what is known of its quality
 
   bool is_cast() const { return kind == WeightFormatKind::cast; }
   // Whether a weight [out, in] of these sizes can be kept so: rows of whole blocks. (A cast takes any.)

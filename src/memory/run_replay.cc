@@ -229,7 +229,8 @@ void name_ops(const AnalyticModel& model, AllocationRecord& record) {
     if (maker.op < 0) return;
     const auto [at, is_new] = known.try_emplace({maker.of, maker.op}, static_cast<int32_t>(record.makers.size()));
     if (is_new) {
-      const Op& op = t.ops[static_cast<size_t>(first[static_cast<size_t>(maker.of)] + maker.op)];
+      const auto at_op = static_cast<size_t>(first[static_cast<size_t>(maker.of)]) + static_cast<size_t>(maker.op);
+      const Op& op = t.ops[at_op];
       record.makers.push_back({"aten." + std::string(info(op.kernel).name), t.path(op.scope), maker.op});
     }
     maker = {at->second, -1};

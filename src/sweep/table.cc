@@ -158,7 +158,7 @@ std::vector<std::string> SweepTable::columns_of(const TableQuery& query) const {
 
 void SweepTable::select(const TableQuery& query, const std::function<void(const TableRow&)>& visit) const {
   const auto known = [&](const std::string& key) {
-    const std::string name = without_sign(key);
+    std::string name = without_sign(key);
     for (const auto& [own, expression] : query.expressions) {
       if (own == name) return name;
     }

@@ -120,15 +120,15 @@ ValidationRow from_shapes(const std::vector<MeasuredLaunch>& measured, const Mac
       others.add(measured[i].op, 0, measured[i].us);
       continue;
     }
-    double us = 0;
+    double ours = 0;
     for (size_t k = parts[i].first; k < parts[i].second; ++k) {
       const KernelTime& t = kernels[k].time;
-      us += t.seconds(clock_of(t, power.clock, power.mean_watts, machine.device())) / one_us;
+      ours += t.seconds(clock_of(t, power.clock, power.mean_watts, machine.device())) / one_us;
     }
     ++in_place;
-    predicted += us;
+    predicted += ours;
     sum += measured[i].us;
-    sums.add(measured[i].op, us, measured[i].us);
+    sums.add(measured[i].op, ours, measured[i].us);
   }
   row.predicted_device_ms = predicted * one_ms;
   row.measured_device_ms = sum * one_ms;
