@@ -19,8 +19,7 @@ namespace {
 
 using nlohmann::json;
 
-// --- the order
-// ---------------------------------------------------------------------------------------------------------
+// --- the order -------------------------------------------------------------------------------------------------------
 
 // ["in", bytes, ...], ["out", ...]: what follows on each other, as the recording has it.
 class Moves {
@@ -88,8 +87,7 @@ INSTANTIATE_TEST_SUITE_P(
       return name;
     });
 
-// --- memory, bytes, time
-// -----------------------------------------------------------------------------------------------
+// --- memory, bytes, time ---------------------------------------------------------------------------------------------
 
 constexpr char entry[] = "wan2_1_t2v_1_3b";
 
@@ -177,8 +175,7 @@ TEST(OffloadTime, SequentialOffloadAddsItsCopies) {
   EXPECT_NEAR((wall(sequential) - wall(all)) / copies, 1, 0.1);
 }
 
-// --- loading
-// -----------------------------------------------------------------------------------------------------------
+// --- loading ---------------------------------------------------------------------------------------------------------
 
 // The README's recipe: 13,344,424,960 bytes of float32 on the device before the first forward, and the embedding in 16
 // bits beside them at the first cast.
@@ -193,6 +190,8 @@ TEST(Loading, DeepSeekOcrIsCastOnTheDevice) {
   const MemoryReport in_16_bits = build_memory_report(*direct.model, direct.run);
   EXPECT_FALSE(in_16_bits.peaks_while_loading());
   EXPECT_EQ(in_16_bits.peak().live_bytes(), report.peak().live_bytes());
+  const Offloaded quantised({"workload=dsocr-gundam", "decoder.weight_format=awq_int4"}, "deepseek_ocr");
+  EXPECT_FALSE(build_memory_report(*quantised.model, quantised.run).peaks_while_loading());
 }
 
 // An RTX 3060 of 12 GiB ends while it loads.

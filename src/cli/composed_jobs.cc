@@ -1,14 +1,13 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/analysis.h"
 #include "cli/hydra_job.h"
+#include "cli/output.h"
 #include "cli/sweep_jobs.h"
 #include "config/scalar.h"
 #include "config/yaml.h"
@@ -54,8 +53,13 @@ class ComposedJobs : public JobRunner {
       row.error = error.what();
     } catch (const std::exception& error) {  // of a file system, of memory
       row.error = fmt::format("error: {}", error.what());
+      row.again = true;
     }
-    if (!log_.empty()) append_log(row);
+    try {
+      if (!log_.empty()) write_log(row);
+    } catch (const Error& error) {
+      if (row.error.empty()) row.error = error.what();
+    }
   }
 
  private:
@@ -67,6 +71,7 @@ class ComposedJobs : public JobRunner {
     if (writes) {
       write_hydra_files(job.composition, job.folder);
       log_ = log_file_of(job.composition).value_or("");
+      job_name_ = hydra_text(job.composition, "job.name");
       if (config::Node* report = job.composition.config.find("report")) {
         report->set("run_dir", config::Node::literal(job.folder));
       }
@@ -90,15 +95,13 @@ class ComposedJobs : public JobRunner {
     analysis.write();
   }
 
-  void append_log(const JobRow& row) {
-    const std::time_t now = std::time(nullptr);
-    const std::string stamp = fmt::format("[{:%Y-%m-%d %H:%M:%S},000][modelmeter]", fmt::localtime(now));
-    write_file(log_, row.error.empty() ? "" : fmt::format("{}[ERROR] - {}\n", stamp, row.error));
+  void write_log(const JobRow& row) const {
+    write_file(log_, row.error.empty() ? "" : fmt::format("{}[{}][ERROR] - {}\n", log_stamp(), job_name_, row.error));
   }
 
   const JobSetting& setting_;
   std::vector<size_t> chosen_;
-  std::string log_;
+  std::string log_, job_name_;
 };
 
 }  // namespace

@@ -97,6 +97,7 @@ FitReport report_of(const Arguments& arguments, const Session& session, const st
   set_memory(arguments, machine, out);
   out.question.machine = machine ? &*machine : nullptr;
   out.question.settings = parse_alloc_conf(arguments.value("--alloc-conf"));
+  out.question.alloc_conf = arguments.value("--alloc-conf");
   out.question.settings.memory = out.question.memory;
   out.asked_frames = arguments.has("--max-frames");
   out.asked_size = arguments.has("--max-size");

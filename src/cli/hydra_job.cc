@@ -56,13 +56,6 @@ void require_own_logging(const Node& hydra, const char* key, const std::string& 
   }
 }
 
-std::string text_at(const config::Composition& composition, const std::string& key) {
-  const std::optional<Node> found = config::resolve_key(composition, "hydra." + key);
-  if (!found || found->is(Kind::null)) return "";
-  if (found->is(Kind::missing)) throw Error(fmt::format("hydra.{} has no value", key));
-  return config::python_str(*found);
-}
-
 bool is_true(const Node* node) { return node != nullptr && node->is(Kind::boolean) && node->as_bool(); }
 
 // What needs a folder of Hydra's, where there is none.
@@ -77,17 +70,6 @@ void require_no_folder(const Node& hydra) {
   if (subdir != nullptr && is_given(*subdir) && !subdir->is(Kind::null)) refuse("output_subdir", *subdir);
 }
 
-void set_environment(const config::Composition& composition) {
-  const std::optional<Node> set = config::resolve_key(composition, "hydra.job.env_set");
-  if (!set || !set->is(Kind::map)) return;
-  for (const config::Entry& entry : set->entries()) {
-    const std::string value = config::python_str(entry.value);
-    if (entry.key.text.empty() || ::setenv(entry.key.text.c_str(), value.c_str(), 1) != 0) {
-      throw Error(fmt::format("hydra.job.env_set: '{}' cannot be set", entry.key.text), entry.key_mark.span());
-    }
-  }
-}
-
 // The report of a run in a folder: in it, under its name.
 void place_report(Node& job, const std::string& written, const std::string& folder) {
   Node* report = job.find("report");
@@ -99,6 +81,29 @@ void place_report(Node& job, const std::string& written, const std::string& fold
 }
 
 }  // namespace
+
+std::string hydra_text(const config::Composition& composition, const std::string& key) {
+  const std::optional<Node> found = config::resolve_key(composition, "hydra." + key);
+  if (!found || found->is(Kind::null)) return "";
+  if (found->is(Kind::missing)) throw Error(fmt::format("hydra.{} has no value", key));
+  return config::python_str(*found);
+}
+
+void set_environment(const config::Composition& composition) {
+  const std::optional<Node> set = config::resolve_key(composition, "hydra.job.env_set");
+  if (!set || !set->is(Kind::map)) return;
+  for (const config::Entry& entry : set->entries()) {
+    const std::string value = config::python_str(entry.value);
+    if (entry.key.text.empty() || ::setenv(entry.key.text.c_str(), value.c_str(), 1) != 0) {
+      throw Error(fmt::format("hydra.job.env_set: '{}' cannot be set", entry.key.text), entry.key_mark.span());
+    }
+  }
+}
+
+bool changes_directory(const config::Composition& composition) {
+  const std::optional<Node> chdir = config::resolve_key(composition, "hydra.job.chdir");
+  return chdir && is_true(&*chdir);
+}
 
 void require_followed(const Node& hydra) {
   const Node* callbacks = hydra.find("callbacks");
@@ -116,7 +121,7 @@ void require_followed(const Node& hydra) {
 std::optional<std::string> run_dir_of(const config::Composition& composition) {
   const Node* dir = node_at(composition.hydra, {"run", "dir"});
   if (dir == nullptr || !is_given(*dir)) return std::nullopt;
-  std::string out = text_at(composition, "run.dir");
+  std::string out = hydra_text(composition, "run.dir");
   if (out.empty()) throw Error("hydra.run.dir: expected a folder, got ''", dir->span());
   return out;
 }
@@ -129,7 +134,7 @@ void place_output(config::Composition& composition, const std::string& folder) {
 
 void write_hydra_files(const config::Composition& composition, const std::string& folder) {
   fs::create_directories(folder);
-  const std::string subdir = text_at(composition, "output_subdir");
+  const std::string subdir = hydra_text(composition, "output_subdir");
   if (subdir.empty()) return;
   Node hydra = Node::map();
   hydra.set("hydra", composition.hydra);
@@ -146,7 +151,7 @@ std::optional<std::string> log_file_of(const config::Composition& composition) {
   if (!handlers || !handlers->is(Kind::list)) return std::nullopt;
   for (const Node& handler : handlers->items()) {
     if (handler.is(Kind::string) && handler.as_string() == "file") {
-      return text_at(composition, "job_logging.handlers.file.filename");
+      return hydra_text(composition, "job_logging.handlers.file.filename");
     }
   }
   return std::nullopt;
@@ -162,12 +167,12 @@ void begin_run(config::Composition& composition) {
     return;
   }
   place_output(composition, *dir);
-  const std::string folder = text_at(composition, "runtime.output_dir");
-  const std::optional<Node> chdir = config::resolve_key(composition, "hydra.job.chdir");
-  const bool moves = chdir && is_true(&*chdir);
+  const std::string folder = hydra_text(composition, "runtime.output_dir");
+  const bool moves = changes_directory(composition);
   write_hydra_files(composition, folder);
   if (moves) fs::current_path(folder);
-  if (const std::optional<std::string> log = log_file_of(composition)) open_log(*log, text_at(composition, "job.name"));
+  if (const std::optional<std::string> log = log_file_of(composition))
+    open_log(*log, hydra_text(composition, "job.name"));
   set_environment(composition);
   place_report(composition.config, moves ? folder : *dir, folder);
 }

@@ -13,6 +13,14 @@ namespace modelmeter::cli {
 // Error at a setting of the hydra node that nothing here follows: Python's loggers and callbacks.
 void require_followed(const config::Node& hydra);
 
+// The value of a key of the hydra node as text, interpolations replaced: "sweep.dir". "" where it is null or not there;
+// Error where it has no value yet.
+std::string hydra_text(const config::Composition& composition, const std::string& key);
+// hydra.job.env_set. Error where a variable cannot be set.
+void set_environment(const config::Composition& composition);
+// hydra.job.chdir.
+bool changes_directory(const config::Composition& composition);
+
 // hydra.run.dir as it was given, where it was.
 std::optional<std::string> run_dir_of(const config::Composition& composition);
 // hydra.runtime.output_dir says where that is.

@@ -1,13 +1,10 @@
 #include "cli/multirun.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/edit_distance.h"
@@ -17,6 +14,7 @@
 #include "base/json_writer.h"
 #include "cli/analysis.h"
 #include "cli/help.h"
+#include "cli/hydra_job.h"
 #include "cli/output.h"
 #include "cli/progress_bar.h"
 #include "cli/session.h"
@@ -93,9 +91,10 @@ Asked asked_of(const std::vector<std::string>& rest) {
       const std::string key = word.substr(0, word.find('='));
       throw Error(ErrorCode::usage, fmt::format("'{}' is no option of a sweep", key), {},
                   name_notes(key, {"sweep.store", "sweep.shard"}, "options"));
-    } else if (word.compare(0, 22, "hydra.launcher.n_jobs=") == 0) {
-      out.words.push_back("++" + word);  // the basic launcher of Hydra has none
-    } else if (word != "hydra.mode=MULTIRUN" && word != "hydra.mode=RUN") {
+    } else if (word == "hydra.mode=RUN") {
+      throw Error(ErrorCode::usage, "hydra.mode=RUN does not go with many jobs", {},
+                  {"without --multirun, sweep.store and sweep.shard there is one run"});
+    } else if (word != "hydra.mode=MULTIRUN") {
       out.words.push_back(word);
     }
   }
@@ -152,12 +151,7 @@ void check_composable(const Session& session, const Product& product) {
   }
 }
 
-std::string log_line(const std::string& text) {
-  const auto now = std::chrono::system_clock::now();
-  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-  const auto part = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
-  return fmt::format("[{:%Y-%m-%d %H:%M:%S},{:03}][HYDRA] {}\n", fmt::localtime(seconds), part, text);
-}
+std::string log_line(const std::string& text) { return fmt::format("{}[HYDRA] {}\n", log_stamp(), text); }
 
 // ['lr=1', 'db=pg']
 std::string python_list(const std::vector<std::string>& words) {
@@ -178,7 +172,7 @@ class Multirun {
   int run() {
     const Product product = product_of(session_);
     const config::Composition& composition = session_.composition();
-    const bool table_only = !asked_.store.empty() || !reports_are_written(composition.config);
+    const bool table_only = !asked_.store.empty() || !writes_reports(config::View(composition.config));
     const std::string folder = asked_.store.empty() ? make_folder() : "";
     if (product.size() == 0) throw Error("the sweep has no jobs: one of its axes has no values");
     JobSetting setting{session_, product, MODELMETER_VERSION, table_only ? "" : folder, {}, {}};
@@ -201,23 +195,12 @@ class Multirun {
   }
 
  private:
-  static bool reports_are_written(const Node& config) {
-    const Node* report = config.find("report");
-    if (report == nullptr || !report->is(Kind::map)) return true;
-    const Node* output = report->find("output_dir");
-    return output == nullptr || !output->is(Kind::null);
-  }
-
   // hydra.sweep.dir with multirun.yaml in it.
   std::string make_folder() const {
     const config::Composition& composition = session_.composition();
-    const std::string given = config::python_str(hydra_value(composition, "sweep.dir"));
-    const std::string out = fs::absolute(given).lexically_normal().string();
+    const std::string out = fs::absolute(hydra_text(composition, "sweep.dir")).lexically_normal().string();
     fs::create_directories(out);
-    Node whole = Node::map();
-    whole.set("hydra", composition.hydra);
-    for (const config::Entry& entry : composition.config.entries()) whole.set(entry.key, entry.value, entry.key_mark);
-    write_file((fs::path(out) / "multirun.yaml").string(), config::to_yaml(whole));
+    write_file((fs::path(out) / "multirun.yaml").string(), config::to_yaml(config::whole_config(composition)));
     return (fs::path(out) / "").parent_path().string();
   }
 
@@ -229,19 +212,14 @@ class Multirun {
     }
   }
 
-  // The environment and the folder of a process are one: jobs that change theirs follow one another.
+  // The environment and the folder of a process are one: hydra.job.env_set is set once, before all jobs; jobs that
+  // change the folder follow one another.
   void apply_job_options(JobSetting& setting) {
     const config::Composition& composition = session_.composition();
     threads_ = threads_of(composition);
-    const Node* job = composition.hydra.find("job");
-    const Node* chdir = job == nullptr ? nullptr : job->find("chdir");
-    setting.change_directory = chdir != nullptr && chdir->is(Kind::boolean) && chdir->as_bool();
+    setting.change_directory = changes_directory(composition);
     if (setting.change_directory && !setting.folder.empty()) threads_ = 1;
-    const Node* environment = job == nullptr ? nullptr : job->find("env_set");
-    if (environment == nullptr || !environment->is(Kind::map)) return;
-    for (const std::string& name : environment->keys()) {
-      setenv(name.c_str(), config::python_str(hydra_value(composition, "job.env_set." + name)).c_str(), 1);
-    }
+    set_environment(composition);
   }
 
   SweepDescription description(const JobSetting& setting, bool table_only) const {
@@ -251,6 +229,11 @@ class Multirun {
     out.overrides = session_.composition().overrides;
     out.base = canonical_text(setting.base);
     for (const size_t axis : setting.swept) out.axes.push_back(setting.product.axes()[axis].key);
+    std::string words;
+    for (const config::ProductAxis& axis : setting.product.axes()) {
+      for (const std::string& word : axis.words) words += word + "\n";
+    }
+    out.values = hash_of_line(words);
     out.jobs = setting.product.size();
     out.chunk = std::clamp(out.jobs / most_chunks, int64_t{1}, largest_chunk);
     const std::optional<int64_t> batch = batch_of(session_.composition());

@@ -27,13 +27,8 @@ Log& job_log() {
 
 // [2026-11-26 12:01:25,956][modelmeter][INFO] - text
 void write_log(const Log& log, std::string_view line) {
-  const auto now = std::chrono::system_clock::now();
-  const auto milliseconds =
-      std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   const char* level = line.substr(0, 5) == "error" ? "ERROR" : line.substr(0, 7) == "warning" ? "WARNING" : "INFO";
-  const std::string text =
-      fmt::format("[{:%Y-%m-%d %H:%M:%S},{:03}][{}][{}] - {}\n",
-                  fmt::localtime(std::chrono::system_clock::to_time_t(now)), milliseconds, log.name, level, line);
+  const std::string text = fmt::format("{}[{}][{}] - {}\n", log_stamp(), log.name, level, line);
   static_cast<void>(std::fwrite(text.data(), 1, text.size(), log.file));
   static_cast<void>(std::fflush(log.file));
 }
@@ -41,6 +36,12 @@ void write_log(const Log& log, std::string_view line) {
 [[noreturn]] void cannot_print() { throw Error(fmt::format("cannot write to stdout: {}", std::strerror(errno))); }
 
 }  // namespace
+
+std::string log_stamp() {
+  const auto now = std::chrono::system_clock::now();
+  const auto part = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return fmt::format("[{:%Y-%m-%d %H:%M:%S},{:03}]", fmt::localtime(std::chrono::system_clock::to_time_t(now)), part);
+}
 
 void claim_standard_descriptors() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

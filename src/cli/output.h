@@ -18,6 +18,9 @@ void flush();
 // A line to stderr, after all that was printed, and into the log where there is one.
 void print_error(std::string_view line);
 
+// "[2026-11-26 12:01:25,956]", now: how lines of Python's logging begin with Hydra's format.
+std::string log_stamp();
+
 // A job's log: what print_error() says goes into this file too, as Python's logging writes it with Hydra's format.
 // Error where it cannot be written.
 void open_log(const std::string& path, const std::string& name);

@@ -194,9 +194,12 @@ class PointJobs : public JobRunner {
       row.result = find(row.key);
       if (!row.result) row.figures = evaluate_point(known);
     } catch (const Error& error) {
-      if (row.key == 0) row.key = key_of_words(setting_, row.number);
       row.error = error.what();
+    } catch (const std::exception& error) {  // of memory
+      row.error = fmt::format("error: {}", error.what());
+      row.again = true;
     }
+    if (!row.error.empty() && row.key == 0) row.key = key_of_words(setting_, row.number);
   }
 
  private:

@@ -190,6 +190,7 @@ Session Session::multirun(const Arguments& arguments, const std::vector<std::str
   out.repository_->keep_files();
   try {
     out.composition_ = out.composed(out.overrides_, many);
+    if (many) out.warn(arguments);
     out.multirun_ = is_multirun_mode(out.composition_);
     if (is_shown(arguments)) {
       out.show(arguments);
@@ -207,6 +208,7 @@ Session Session::composed_only(const Arguments& arguments, const std::vector<std
   out.open(arguments, words);
   try {
     out.composition_ = out.composed(out.overrides_, arguments.has("--multirun"));
+    out.warn(arguments);
   } catch (const Error& error) {
     throw out.user_files_->renamed(error);
   }
@@ -225,28 +227,12 @@ Session::Job Session::job(const std::vector<std::string>& words, int64_t number,
   Job out{composed_job(words), {}};
   config::Node& hydra = out.composition.hydra;
   config::Node* job = hydra.find("job");
-  config::Node* runtime = hydra.find("runtime");
-  if (job == nullptr || runtime == nullptr) throw Error("the hydra node has no job and no runtime");
+  if (job == nullptr || hydra.find("runtime") == nullptr) throw Error("the hydra node has no job and no runtime");
   job->set("id", config::Node::string(std::to_string(number), {}, '\''));
   job->set("num", config::Node::integer(number));
-  const config::Node subdir = hydra_value(out.composition, "sweep.subdir");
-  out.folder = (fs::path(sweep_folder) / config::python_str(subdir)).lexically_normal().string();
-  runtime->set("output_dir", config::Node::literal(out.folder));
+  out.folder = (fs::path(sweep_folder) / hydra_text(out.composition, "sweep.subdir")).lexically_normal().string();
+  place_output(out.composition, out.folder);
   return out;
-}
-
-config::Node hydra_value(const config::Composition& composition, const std::string& key) {
-  config::Composition alone;
-  alone.hydra = composition.hydra;
-  alone.config = config::Node::map();
-  alone.config.set("value", config::Node::string(fmt::format("${{hydra:{}}}", key)));
-  try {
-    return *config::resolve(alone).find("value");
-  } catch (const Error&) {  // it reads the job's configuration
-    alone.config = composition.config;
-    alone.config.set("hydra_value", config::Node::string(fmt::format("${{hydra:{}}}", key)));
-    return *config::resolve(alone).find("hydra_value");
-  }
 }
 
 std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string>& overrides) const {

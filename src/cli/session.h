@@ -93,7 +93,4 @@ class Session {
   bool multirun_ = false;
 };
 
-// The value of a key of the hydra node, interpolations replaced: "sweep.dir". Null where it has none.
-config::Node hydra_value(const config::Composition& composition, const std::string& key);
-
 }  // namespace modelmeter::cli

@@ -37,8 +37,7 @@ const Node* below(const Node& node, const Keys& keys) {
 
 std::string one_line(const Node& node) {
   if (node.is(Kind::map)) return fmt::format("a map of {} keys", node.entries().size());
-  std::string out = to_yaml(node.is(Kind::list) ? Node::literal(python_str(node)) : node);
-  if (node.is(Kind::list)) out = python_str(node);
+  std::string out = node.is(Kind::list) ? python_str(node) : to_yaml(node);
   while (!out.empty() && out.back() == '\n') out.pop_back();
   std::replace(out.begin(), out.end(), '\n', ' ');
   return out;
@@ -125,7 +124,8 @@ Error no_such_key(const Node& whole, const Keys& keys, const std::string& key) {
   for (const std::string& part : keys) {
     const Node* next = below(*here, {part});
     if (next == nullptr)
-      return Error(fmt::format("there is no {}", key), {}, name_notes(part, here->keys(), "keys here"));
+      return Error(fmt::format("there is no {}", key), {},
+                   here->is(Kind::map) ? name_notes(part, here->keys(), "keys here") : std::vector<std::string>());
     here = next;
   }
   return Error(fmt::format("there is no {}", key));

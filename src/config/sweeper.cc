@@ -50,7 +50,7 @@ Decimal decimal_of(const Override& word, const Node& value) {
   if (text[0] == '-') out.digits = -out.digits;
   out.places -= exponent;
   for (; out.places < 0; ++out.places) {
-    if (out.digits > Wide{1} << 100 || out.digits < -(Wide{1} << 100)) refuse(word, "a range of numbers that large");
+    if (out.digits > Wide{1} << 70 || out.digits < -(Wide{1} << 70)) refuse(word, "a range of numbers that large");
     out.digits *= 10;
   }
   while (out.places > 0 && out.digits % 10 == 0) {

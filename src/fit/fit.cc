@@ -228,7 +228,8 @@ std::vector<FitWay> FitSearch::ways(const Overrides& given) {
       AllocatorSettings settings = question_.settings;
       settings.capacity = capacity;
       settings.expandable_segments = true;
-      found.way.alloc_conf = expandable;
+      found.way.alloc_conf =
+          question_.alloc_conf.empty() ? expandable : fmt::format("{},{}", question_.alloc_conf, expandable);
       if (is_needless()) continue;
       found.way.notes.emplace_back(expandable_note);
       replay_with(found, settings);
@@ -242,8 +243,8 @@ std::vector<FitWay> FitSearch::ways(const Overrides& given) {
 std::vector<FitWay> FitSearch::best_of_each(const std::vector<Overrides>& workloads) {
   std::vector<FitWay> out;
   for (const Overrides& workload : workloads) {
-    std::vector<FitWay> fitting;
-    if (is_taken([&] { fitting = ways(workload); }) && !fitting.empty()) out.push_back(std::move(fitting.front()));
+    std::vector<FitWay> fitting = ways(workload);
+    if (!fitting.empty()) out.push_back(std::move(fitting.front()));
   }
   return out;
 }

@@ -1,9 +1,9 @@
 // Does a run fit the memory of a device, and which of its settings make it fit at what price: each way is evaluated,
 // its allocations replayed on the device's allocator (memory/run_replay.h) and its kernels timed (timing/run_timer.h).
 //
-// A run fits where every allocation finds room, be it after the allocator has given freed segments back. What loading
-// the weights takes beside them is not in it. Predicted peaks are within 1 % of measured ones (docs/memory.md): a
-// margin below that is called close.
+// A run fits where every allocation finds room, be it after the allocator has given freed segments back. A model
+// that is cast on the device is loaded first, and a run may end there. Predicted peaks are within 1 % of measured ones
+// (docs/memory.md): a margin below that is called close.
 #pragma once
 
 #include <functional>
@@ -27,6 +27,7 @@ struct FitQuestion {
   const Stack* stack = nullptr;
   const Machine* machine = nullptr;  // null: nothing is timed
   AllocatorSettings settings;        // but for its capacity
+  std::string alloc_conf;            // what they were read from
 
   // What is left of it for the allocator's segments; Error where the context alone takes all.
   int64_t capacity() const;

@@ -30,6 +30,7 @@ Host read_host(const config::View& file, const std::string& id) {
   for (const auto& [key, member] : host_calls) out.*member = file.get_non_negative<double>(key) * us;
   file.get_choice("copies_source", names);
   out.pinned_share = file.get_positive<double>("pinned_share");
+  if (out.pinned_share > 1) throw file.at("pinned_share").expected("a share of 1");
   out.pageable_to_device = file.get_positive<double>("pageable_to_device_gb_s") * gb;
   out.pageable_to_host = file.get_positive<double>("pageable_to_host_gb_s") * gb;
   out.spread = file.get_non_negative<double>("spread");

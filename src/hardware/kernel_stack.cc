@@ -118,6 +118,7 @@ ArchitectureConstants read_architecture(const config::View& view, const std::str
   ArchitectureConstants out;
   out.name = name;
   out.gemm = read_group(view.child("gemm"), gemm_rows, sources);
+  if (out.gemm.overlap < 1) throw view.child("gemm").at("overlap").expected("a power of 1 or more");
   const config::View convolution = view.child("convolution");
   out.convolution = read_group(convolution, convolution_rows, sources, {"tf32", "half"});
   out.convolution.tf32 = read_group(convolution.child("tf32"), convolution_shares, sources);

@@ -147,7 +147,6 @@ Count BaseLayer::backward_memory_activation(const std::vector<TensorSpec>& input
 void BaseLayer::add_parameter(std::string name, TensorSpec spec) {
   const int64_t numel = spec.sizes.numel(), bytes = spec.bytes();
   size_.add({numel, bytes, 0}, 1);
-  own_bytes_ += bytes;
   parameters_.push_back({std::move(name), spec, true, numel, bytes});
 }
 
@@ -164,7 +163,6 @@ void BaseLayer::register_buffer(std::string name, Shape sizes, DType dtype) {
   const int64_t numel = sizes.numel(), bytes = TensorSpec{sizes, dtype}.bytes();
   parameters_.push_back({std::move(name), {sizes, dtype}, false, numel, bytes});
   size_.add({0, 0, bytes}, 1);
-  own_bytes_ += bytes;
 }
 
 // --- formats ---------------------------------------------------------------------------------------------------------
@@ -206,11 +204,9 @@ void BaseLayer::store_own(const StoredAs& as) {
 // What it and its children hold, from what they hold now.
 void BaseLayer::add_up() {
   size_ = {};
-  own_bytes_ = 0;
   for (const Parameter& p : parameters_) {
     const int64_t bytes = p.spec.bytes();
     size_.add(p.persistent ? Size{p.numel, bytes, 0} : Size{0, 0, bytes}, 1);
-    own_bytes_ += bytes;
   }
   for (size_t i = 0; i < modules_.size(); ++i) size_.add(modules_[i]->size_, children_[i].count);
 }

@@ -73,8 +73,6 @@ class BaseLayer {
       }
     }
   }
-  // Of the parameters and buffers that it needs on the device to run, without its children's.
-  int64_t own_bytes() const { return tied_to_ != nullptr ? tied_to_->own_bytes_ : own_bytes_; }
   const Fields& constructor_params() const { return constructor_params_; }  // for reports
   // The same number for layers of one class with the same options, parameters and children.
   int32_t structure() const {
@@ -176,17 +174,13 @@ class BaseLayer {
     void add(const Size& other, int64_t count);
   };
   Size size_;
-  int64_t own_bytes_ = 0;
 };
 
 // One call of a module: a scope of the trace, named as the parent registered the layer, with what hooks run around it.
 class ModuleCall {
  public:
   explicit ModuleCall(const BaseLayer& layer, int64_t index = -1)
-      : scope_([&](Tracer& tracer) {
-          const int32_t scope = tracer.enter_module(layer.name(), layer.class_name(), &layer, index);
-          tracer.trace().scopes[static_cast<size_t>(scope)].own_weights = layer.own_bytes();
-        }),
+      : scope_([&](Tracer& tracer) { tracer.enter_module(layer.name(), layer.class_name(), &layer, index); }),
         hooks_(Tracer::current().hooks),
         layer_(&layer),
         index_(index) {

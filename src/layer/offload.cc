@@ -69,37 +69,39 @@ int64_t resident_bytes(const BaseLayer& model, const Offload& offload) {
   return sum;
 }
 
+namespace {
+
+// Around whose calls groups are.
+std::vector<const BaseLayer*> roots_of(const BaseLayer& model, const Offload& offload) {
+  if (offload.kind != Kind::block_level || offload.block_modules.empty()) return {&model};
+  std::vector<const BaseLayer*> out;
+  for (const BaseLayer::Child& child : model.children()) {
+    const auto& names = offload.block_modules;
+    if (std::find(names.begin(), names.end(), child.name) != names.end()) out.push_back(child.layer);
+  }
+  return out;
+}
+
+}  // namespace
+
 int64_t pinned_bytes(const BaseLayer& model, const Offload& offload) {
   if (!offload.stream || offload.low_cpu_mem_usage) return 0;
   const int64_t all = checked_add(model.parameter_bytes(), model.buffer_bytes(), weights_size);
   if (offload.kind != Kind::block_level) return all;
   int64_t blocks = 0;
-  const auto add_lists = [&](const BaseLayer& root) {
-    for (const BaseLayer::Child& child : root.children()) {
+  for (const BaseLayer* root : roots_of(model, offload)) {
+    for (const BaseLayer::Child& child : root->children()) {
       if (child.list) blocks += (child.layer->parameter_bytes() + child.layer->buffer_bytes()) * child.count;
     }
-  };
-  if (offload.block_modules.empty()) add_lists(model);
-  for (const BaseLayer::Child& child : model.children()) {
-    const auto& names = offload.block_modules;
-    if (std::find(names.begin(), names.end(), child.name) != names.end()) add_lists(*child.layer);
   }
   return blocks;
 }
 
-// --- what comes and goes with a module
-// ---------------------------------------------------------------------------------
+// --- what comes and goes with a module -------------------------------------------------------------------------------
 
 OffloadHooks::OffloadHooks(Tracer& tracer, const BaseLayer& model, const Offload& offload, Orders orders)
     : tracer_(tracer), model_(model), offload_(offload), orders_(std::move(orders)) {
-  if (offload_.kind == Kind::block_level && !offload_.block_modules.empty()) {
-    for (const BaseLayer::Child& child : model.children()) {
-      const auto& names = offload_.block_modules;
-      if (std::find(names.begin(), names.end(), child.name) != names.end()) add_root(*child.layer);
-    }
-  } else {
-    add_root(model);
-  }
+  for (const BaseLayer* root : roots_of(model, offload_)) add_root(*root);
 }
 
 void OffloadHooks::add_root(const BaseLayer& root) {
@@ -180,8 +182,7 @@ bool OffloadHooks::closed_by(const void* module, int64_t index) const {
   return list != nullptr && ((index + 1) % offload_.blocks == 0 || index + 1 == static_cast<int64_t>(list->size()));
 }
 
-// --- copies
-// ------------------------------------------------------------------------------------------------------------
+// --- copies ----------------------------------------------------------------------------------------------------------
 
 void OffloadHooks::copy_in(const TensorSpec& spec, Held& held) {
   const Tensor host = tracer_.host(spec.sizes, spec.dtype);

@@ -3,9 +3,8 @@
 // module that makes it, into a tensor that lives until it goes; so bytes, live memory and the allocator's events
 // follow.
 //
-//   modules      accelerate's cpu_offload (enable_sequential_cpu_offload): a module's own parameters while it runs,
-//   from
-//                pageable memory, dropped after it; buffers stay on the device
+//   modules      accelerate's cpu_offload (sequential): a module's own parameters while it runs, from pageable
+//                memory, dropped after it; buffers stay on the device
 //   block_level  diffusers' group offloading: so many blocks of a ModuleList at a time, all else of the model while it
 //                runs. Without a stream copies are from pageable memory and go back the same way; with one they come
 //                from pinned memory while the group before runs, and are dropped

@@ -3,17 +3,14 @@
 //
 //   cast              float8 as diffusers' layerwise casting keeps it: cast to the dtype before a layer runs, and back
 //   scaled_mm         float8 with a scale, multiplied as float8 (torchao Float8DynamicActivationFloat8Weight)
-//   block_mm          float8 with a float32 scale for each 128 x 128 values (transformers' fine-grained fp8,
-//   quant_method fp8) bnb_int8          LLM.int8(): int8, a float32 scale for each row bnb_4bit          NF4 and FP4 in
-//   blocks of 64: two values a byte, a float32 scale a block and a table of 16 values;
-//                     with double quantisation scales are bytes, with a float32 scale for 256 of them, an offset and a
-//                     table of 256 values
+//   block_mm          float8, a float32 scale for each 128 x 128 values (transformers' quant_method fp8)
+//   bnb_int8          LLM.int8(): int8, a float32 scale for each row
+//   bnb_4bit          NF4 and FP4 in blocks of 64: two values a byte, a float32 scale a block, a table of 16 values;
+//                     double quantisation: scales are bytes, a float32 scale for 256, an offset, a table of 256
 //   gguf              llama.cpp's blocks of 32 or 256 values with their scales (ggml-common.h)
 //   torchao_int8      int8, a float32 scale and an int8 zero for each row
-//   torchao_int4      tinygemm: two values a byte, rows padded to 8 and columns to 1024; a scale and a zero for each
-//   group packed_int4       GPTQ and AWQ: eight values in an int32, float16 scales and packed zeros for each group;
-//   GPTQ has an
-//                     index of the group of each column
+//   torchao_int4      tinygemm: two values a byte, rows padded to 8, columns to 1024; scale and zero for each group
+//   packed_int4       GPTQ, AWQ: eight values in an int32, float16 scales, packed zeros a group; GPTQ: g_idx
 //
 // Sources: diffusers 0.42.1, bitsandbytes 0.50.2, torchao 0.18.0, gguf 0.19.0. A file holds the same, with its header.
 #pragma once

@@ -72,8 +72,7 @@ CachingAllocator::Block CachingAllocator::allocate(int64_t bytes, int32_t stream
   if (block == none) {
     ++retries_;
     empty_cache();
-    block = find(request);
-    if (block == none) block = from_device(request);
+    block = from_device(request);
   }
   return block == none ? none : take(block, size, bytes);
 }

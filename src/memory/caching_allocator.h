@@ -62,8 +62,12 @@ class CachingAllocator {
   void reset_peaks() { peak_allocated_ = allocated_, peak_reserved_ = reserved_; }
   int64_t retries() const { return retries_; }  // how often the device had no room and segments went back first
 
-  // Equal where the same blocks lie at the same addresses. What is in them is not part of it.
-  uint64_t state() const { return state_; }
+  // Equal where the same blocks lie at the same addresses. What is in them is not part of it. With garbage collection,
+  // which asks how long blocks have been free, no two states are equal.
+  uint64_t state() const {
+    const bool ages = allowed_ > 0 && settings_.garbage_collection_threshold > 0;
+    return ages ? state_ ^ static_cast<uint64_t>(allocations_) : state_;
+  }
   int64_t address(Block block) const { return blocks_[static_cast<size_t>(block)].address; }
 
   // The segments in order of their addresses, with their blocks; for people and for snapshots.

@@ -39,7 +39,6 @@ class StagePrograms {
   // Of each stage of the run in order, its ops numbered from 0; nothing where it is not on the device. `folded`: the
   // model's trace. They live as long as this.
   std::vector<const AllocationProgram*> operator()(const AnalyticModel& model, const Trace& folded);
-  size_t made() const { return known_.size(); }
 
  private:
   uint64_t signature(const Trace& trace, OpRange ops, const Residence& residence) const;

@@ -26,7 +26,7 @@ struct TypeInfo {
 
 constexpr std::array types = std::to_array<TypeInfo>({
     {0, "F32", 1, 4},         {1, "F16", 1, 2},         {2, "Q4_0", 32, 18},      {3, "Q4_1", 32, 20},
-    {6, "Q5_0", 32, 22},      {7, "Q5_1", 32, 24},      {8, "Q8_0", 32, 34},      {9, "Q8_1", 32, 40},
+    {6, "Q5_0", 32, 22},      {7, "Q5_1", 32, 24},      {8, "Q8_0", 32, 34},      {9, "Q8_1", 32, 36},
     {10, "Q2_K", 256, 84},    {11, "Q3_K", 256, 110},   {12, "Q4_K", 256, 144},   {13, "Q5_K", 256, 176},
     {14, "Q6_K", 256, 210},   {15, "Q8_K", 256, 292},   {16, "IQ2_XXS", 256, 66}, {17, "IQ2_XS", 256, 74},
     {18, "IQ3_XXS", 256, 98}, {19, "IQ1_S", 256, 50},   {20, "IQ4_NL", 32, 18},   {21, "IQ3_S", 256, 110},
@@ -216,9 +216,9 @@ void check_places(const Reader& in, const GgufFile& file, int64_t alignment) {
           fmt::format("'{}' has {} bytes from {} of the data, which end at {}: the file is cut, or its header is wrong",
                       tensor->name, tensor->bytes, tensor->offset, std::max<int64_t>(data, 0)));
     }
-    if (before != nullptr && before->offset + before->bytes > tensor->offset) {
-      in.fail(fmt::format("'{}' begins at {} of the data, within '{}', which ends at {}", tensor->name, tensor->offset,
-                          before->name, before->offset + before->bytes));
+    if (before != nullptr && before->bytes > tensor->offset - before->offset) {
+      in.fail(fmt::format("'{}' begins at {} of the data, within '{}', which has {} bytes from {}", tensor->name,
+                          tensor->offset, before->name, before->bytes, before->offset));
     }
     before = tensor;
   }

@@ -22,20 +22,13 @@ bool contains(const std::vector<FormatKind>& kinds, FormatKind kind) {
   return std::find(kinds.begin(), kinds.end(), kind) != kinds.end();
 }
 
-std::vector<std::string> names_of_formats(const std::vector<FormatKind>& kinds) {
+// Of these kinds; of all where none is given.
+std::vector<std::string> names_of_formats(const std::vector<FormatKind>& kinds = {}) {
   std::vector<std::string> out;
   for (const WeightFormat& format : weight_formats()) {
     const std::string name(format.name);
-    if (contains(kinds, format.kind) && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
-  }
-  return out;
-}
-
-std::vector<std::string> all_names() {
-  std::vector<std::string> out;
-  for (const WeightFormat& format : weight_formats()) {
-    const std::string name(format.name);
-    if (std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
+    const bool wanted = kinds.empty() || contains(kinds, format.kind);
+    if (wanted && std::find(out.begin(), out.end(), name) == out.end()) out.push_back(name);
   }
   return out;
 }
@@ -61,8 +54,8 @@ void for_each_module(const BaseLayer& layer, const std::string& path,
   }
 }
 
-// "blocks.17.attn1" as "blocks.0.attn1": a list of equal layers is built once.
-std::string of_list(const std::string& name, const std::string& path) {
+// "blocks.17.attn1" and "blocks.0.attn1": a list of equal layers is built once.
+bool is_alike_but_for_numbers(const std::string& name, const std::string& path) {
   size_t i = 0, k = 0;
   const auto part = [](const std::string& text, size_t& at) {
     const size_t end = std::min(text.find('.', at), text.size());
@@ -75,9 +68,9 @@ std::string of_list(const std::string& name, const std::string& path) {
     const auto is_number = [](const std::string& s) {
       return !s.empty() && s.find_first_not_of("0123456789") == std::string::npos;
     };
-    if (a != b && !(is_number(a) && is_number(b))) return "";
+    if (a != b && !(is_number(a) && is_number(b))) return false;
   }
-  return i > name.size() && k > path.size() ? path : "";
+  return i > name.size() && k > path.size();
 }
 
 // --- quantization_config ---------------------------------------------------------------------------------------------
@@ -189,7 +182,7 @@ void read_gguf_into(const View& at, const FormatSupport& support, const DataFile
     const WeightFormat* format = nullptr;
     if (tensor.type_name != "F32" && tensor.type_name != "F16" && tensor.type_name != "BF16") {
       format = find_gguf_format(static_cast<GgufType>(tensor.type));
-      if (format == nullptr || tensor.type > static_cast<uint32_t>(GgufType::q6_k)) {
+      if (format == nullptr) {
         throw at.error(fmt::format("'{}' is of type {}, which is not modelled", tensor.name, tensor.type_name),
                        {fmt::format("modelled: {}", fmt::join(names_of_formats({FormatKind::gguf}), ", "))});
       }
@@ -217,7 +210,7 @@ void read_lora(const View& lora, const FormatSupport& support, WeightStorage& ou
 }
 
 const WeightFormat* read_format(const View& group, const FormatSupport& support) {
-  const std::string name = group.get_choice("weight_format", all_names());
+  const std::string name = group.get_choice("weight_format", names_of_formats());
   const View at = group.at("weight_format");
   const WeightFormat* format = find_weight_format(name);
   if (support.kinds.empty()) {
@@ -296,7 +289,7 @@ StoredAs WeightStorage::of(const BaseLayer& layer, const std::string& path) cons
   if (linear && !by_tensor.empty() && !is_kept(path, kept, false)) {
     std::map<const WeightFormat*, int64_t> counts;
     for (const auto& [name, tensor] : by_tensor) {
-      if (of_list(name, path + ".weight").empty()) continue;
+      if (!is_alike_but_for_numbers(name, path + ".weight")) continue;
       if (++counts[tensor.format] > counts[out.format]) out.format = tensor.format;
     }
   }

@@ -167,11 +167,11 @@ std::string segments_text(const AllocationRecord& record, const Scale& scale) {
   std::string out = parts.markdown();
   if (order.empty()) return out;
   out += "\n" + table.markdown();
+  out += "\n";
   if (order.size() > most_segments) {
-    out += fmt::format("\n{} more with {} free. #: allocated, +: in part, .: free.\n", order.size() - most_segments,
-                       scale.text(rest));
+    out += fmt::format("{} more with {} free. ", order.size() - most_segments, scale.text(rest));
   }
-  return out;
+  return out + "#: allocated, +: in part, .: free.\n";
 }
 
 std::string runtime_line(const MemoryReport& r) {

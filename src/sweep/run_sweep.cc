@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <system_error>
 #include <thread>
 
 namespace modelmeter {
@@ -18,7 +19,10 @@ class Workers {
   // On `threads` threads; throws what the first of them threw.
   void work(int threads) {
     std::vector<std::thread> pool;
-    for (int i = 1; i < threads; ++i) pool.emplace_back([this] { guarded(); });
+    try {
+      for (int i = 1; i < threads; ++i) pool.emplace_back([this] { guarded(); });
+    } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): as many as the machine gives
+    }
     guarded();
     for (std::thread& thread : pool) thread.join();
     if (failure_) std::rethrow_exception(failure_);
@@ -43,7 +47,7 @@ class Workers {
     std::vector<JobRow> rows;
     while (!stop_) {
       SweepStore::Claim claim;
-      const SweepStore::Answer answer = next(claim);
+      const SweepStore::Answer answer = store_.claim(cursor_, claim);
       if (answer == SweepStore::Answer::done) return;
       if (answer == SweepStore::Answer::wait) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -58,11 +62,6 @@ class Workers {
       store_.store(run_.sweep, claim, rows);
       count(rows);
     }
-  }
-
-  SweepStore::Answer next(SweepStore::Claim& claim) {
-    const std::lock_guard lock(claiming_);
-    return store_.claim(cursor_, claim);
   }
 
   void count(const std::vector<JobRow>& rows) {
@@ -82,7 +81,7 @@ class Workers {
   const SweepRun& run_;
   SweepProgress& progress_;
   SweepStore::Cursor cursor_;
-  std::mutex mutex_, claiming_;
+  std::mutex mutex_;
   Clock::time_point shown_ = Clock::now();
   std::atomic<bool> stop_ = false;
   std::exception_ptr failure_;

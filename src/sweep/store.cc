@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <thread>
 
 #include "base/error.h"
@@ -81,8 +83,8 @@ std::string identity_of(const SweepDescription& sweep) {
   std::string words;
   for (const std::string& word : sweep.overrides) words += word + "\n";
   for (const std::string& axis : sweep.axes) words += axis + "\n";
-  hash +=
-      hash_of_line(fmt::format("{}\n{}\n{}\n{}\n{}", sweep.config_name, sweep.program, sweep.jobs, sweep.chunk, words));
+  hash += hash_of_line(fmt::format("{}\n{}\n{}\n{}\n{}\n{}", sweep.config_name, sweep.program, sweep.jobs, sweep.chunk,
+                                   hex_of(sweep.values), words));
   return hex_of(hash);
 }
 
@@ -215,6 +217,7 @@ int64_t SweepStore::add(const SweepDescription& sweep, const std::string& identi
 SweepStore::Cursor SweepStore::cursor(int64_t sweep, Shard shard) const {
   const std::lock_guard lock(mutex_);
   Cursor out{sweep, shard};
+  out.next = shard.number;
   out.jobs = database_.number(fmt::format("SELECT jobs FROM sweeps WHERE id={}", sweep));
   out.chunk_jobs = database_.number(fmt::format("SELECT chunk FROM sweeps WHERE id={}", sweep));
   return out;
@@ -243,7 +246,6 @@ bool SweepStore::take(const Cursor& cursor, int64_t chunk, bool& other) {
 SweepStore::Answer SweepStore::claim(Cursor& cursor, Claim& out) {
   const std::lock_guard lock(mutex_);
   const int64_t chunks = (cursor.jobs + cursor.chunk_jobs - 1) / cursor.chunk_jobs;
-  if (cursor.next < 0) cursor.next = cursor.shard.number;
   const auto claimed = [&](int64_t chunk) {
     out = {chunk, chunk * cursor.chunk_jobs, std::min((chunk + 1) * cursor.chunk_jobs, cursor.jobs)};
     return Answer::claimed;
@@ -329,7 +331,8 @@ void SweepStore::store(int64_t sweep, const Claim& claim, const std::vector<JobR
     for (const StoredValue& value : row.axes) job.bind(++at, value);
     job.run();
   }
-  database_.execute(fmt::format("UPDATE chunks SET owner=NULL WHERE {}", chunk));
+  const bool again = std::any_of(rows.begin(), rows.end(), [](const JobRow& row) { return row.again; });
+  database_.execute((again ? "DELETE FROM chunks WHERE " : "UPDATE chunks SET owner=NULL WHERE ") + chunk);
   transaction.commit();
 }
 
@@ -354,6 +357,10 @@ std::optional<std::pair<int64_t, std::string>> SweepStore::first_failure(int64_t
 // --- merging ---------------------------------------------------------------------------------------------------------
 
 void SweepStore::merge(const std::string& other) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(other, path(), ignored)) {
+    throw Error(fmt::format("{}: a store cannot be merged into itself", other));
+  }
   static_cast<void>(read_store(other));
   const std::lock_guard lock(mutex_);
   Statement attach = database_.prepare("ATTACH ? AS other");
@@ -392,9 +399,11 @@ void SweepStore::merge_sweep(int64_t there) {
   const std::string columns = quoted_list(axes);
   database_.execute(fmt::format(
       "INSERT INTO main.results(key, sweep, changes, error, {1}) SELECT key, {2}, changes, error, {1} FROM other.results"
-      " AS r WHERE sweep={0} AND NOT EXISTS(SELECT 1 FROM main.results WHERE key=r.key);"
-      "INSERT OR IGNORE INTO main.jobs_{2}(number, result{3}) SELECT number, (SELECT min(id) FROM main.results WHERE"
-      " key=r.key){3} FROM other.jobs_{0} AS j JOIN other.results AS r ON r.id=j.result;"
+      " AS r WHERE id IN (SELECT result FROM other.jobs_{0})"
+      " AND NOT EXISTS(SELECT 1 FROM main.results WHERE key=r.key);"
+      "INSERT INTO main.jobs_{2}(number, result{3}) SELECT number, (SELECT min(id) FROM main.results WHERE"
+      " key=r.key){3} FROM other.jobs_{0} AS j JOIN other.results AS r ON r.id=j.result"
+      " WHERE true ON CONFLICT(number) DO NOTHING;"
       "INSERT OR REPLACE INTO main.chunks(sweep, chunk, owner)"
       " SELECT {2}, chunk, NULL FROM other.chunks WHERE sweep={0} AND owner IS NULL;",
       there, fmt::join(figure_columns(), ", "), here, columns));

@@ -46,7 +46,8 @@ struct JobRow {
   std::vector<StoredValue> axes;  // as SweepDescription::axes
   std::optional<int64_t> result;  // that is stored already
   std::optional<JobFigures> figures;
-  std::string error;  // where there are no figures
+  std::string error;   // where there are no figures
+  bool again = false;  // the machine failed it and not its configuration: it is not kept
 };
 
 // Finds the result of another sweep.
@@ -57,6 +58,7 @@ struct SweepDescription {
   std::vector<std::string> overrides;  // the words of the command line
   std::string base;                    // the canonical text of the first job's configuration
   std::vector<std::string> axes;       // what is swept
+  JobHash values = 0;                  // of all words of the axes, in order
   int64_t jobs = 0;
   int64_t chunk = 1;  // jobs that are claimed and stored together
 };
@@ -79,11 +81,11 @@ class SweepStore {
   struct Claim {
     int64_t chunk = 0, first = 0, last = 0;  // jobs first … last - 1
   };
-  // What is left of one sweep for one process; not thread-safe.
+  // What is left of one sweep for one process; claim() guards it.
   struct Cursor {
     int64_t sweep = 0;
     Shard shard = {};
-    int64_t chunk_jobs = 1, jobs = 0, next = -1;
+    int64_t chunk_jobs = 1, jobs = 0, next = 0;
     std::vector<int64_t> others = {};  // chunks of other processes
   };
   Cursor cursor(int64_t sweep, Shard shard) const;

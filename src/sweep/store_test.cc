@@ -157,6 +157,48 @@ TEST_F(StoreTest, AnotherSweepTakesResultsThatAreThere) {
   EXPECT_EQ(store.stored(2), 80);
 }
 
+// A result may belong to a sweep that came after the one whose job it is of.
+TEST_F(StoreTest, ResultsOfALaterSweepAreMergedWithTheJobsThatTookThem) {
+  {
+    SweepStore store(file("other"));
+    run(store, numbers(40, 5), 1, -1, {0, 2});
+    run(store, numbers(60, 5), 1);
+    run(store, numbers(40, 5), 1);
+  }
+  SweepStore all(file());
+  all.merge(file("other"));
+  EXPECT_EQ(all.stored(1), 40);
+  EXPECT_EQ(all.stored(2), 60);
+  EXPECT_THROW(all.merge(file()), Error);  // into itself
+}
+
+TEST_F(StoreTest, OtherValuesAreAnotherSweep) {
+  SweepStore store(file());
+  SweepDescription sweep = numbers(10, 5);
+  const int64_t first = store.begin(sweep);
+  EXPECT_EQ(store.begin(sweep), first);
+  sweep.values = 1;
+  EXPECT_NE(store.begin(sweep), first);
+}
+
+// What the machine failed is tried again by the next run, which keeps the rest.
+TEST_F(StoreTest, WhatTheMachineFailedIsNotKept) {
+  SweepStore store(file());
+  const int64_t sweep = store.begin(numbers(1, 1));
+  SweepStore::Cursor cursor = store.cursor(sweep, {});
+  SweepStore::Claim claim;
+  ASSERT_EQ(store.claim(cursor, claim), SweepStore::Answer::claimed);
+  JobRow row;
+  row.key = 1;
+  row.axes = {int64_t{0}};
+  row.error = "no space left";
+  row.again = true;
+  store.store(sweep, claim, {row});
+  EXPECT_EQ(store.failed(sweep), 1);
+  EXPECT_EQ(run(store, numbers(1, 1), 1), 1);
+  EXPECT_EQ(store.failed(sweep), 0);
+}
+
 TEST_F(StoreTest, OtherFilesAreRefused) {
   Database(file(), Database::Mode::create).execute("CREATE TABLE a(b)");
   try {

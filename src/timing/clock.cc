@@ -7,8 +7,8 @@ namespace {
 
 constexpr double lowest_clock = 0.2;
 constexpr int bisections = 20;
-// A GEMM among attention and copies is held back more than they are: on the H100 (2026-11) to 0.88 of its rate, where
-// attention is to 0.94.
+// A GEMM among attention and copies is held back more than they are. Chosen on forwards of the H100 and the H200,
+// 2026-11 (docs/validation.md).
 constexpr double steepness = 2.2;
 
 class PowerRun {

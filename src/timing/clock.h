@@ -29,7 +29,7 @@ struct RunPower {
 };
 
 // The clock that one kernel of the run has: those that draw more than the mean are held back more,
-// 1 - c_i = (1 - c) (watts of it / watts of the run)^2.2, both at the highest clock.
+// 1 - c_i = (1 - c) (watts of it / watts of the run)^steepness, both at the highest clock.
 double clock_of(const KernelTime& time, double clock, double mean_watts, const Device& device);
 
 RunPower solve_clock(const std::vector<TimedKernel>& kernels, const Device& device);

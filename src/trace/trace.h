@@ -58,8 +58,7 @@ struct Scope {
   int64_t count;           // how often it runs each time its parent runs (a repetition)
   int64_t calls;           // how often it was entered in the trace
   int64_t live_step;       // bytes by which live memory grows from one repetition to the next
-  int64_t own_weights;  // bytes of the parameters and buffers that the module itself declares, without its children's
-  int32_t parent;       // -1 for the root
+  int32_t parent;          // -1 for the root
   int32_t first_child;
   int32_t next_sibling;
   ScopeKind kind;

@@ -43,7 +43,7 @@ void Tracer::clear() {
   trace_.clear();
   calls_.clear();
   share_calls(shares_calls_);
-  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, 0, -1, -1, -1, ScopeKind::module, false});
+  trace_.scopes.push_back({{}, {}, nullptr, -1, 1, 1, 0, -1, -1, -1, ScopeKind::module, false});
   context = {};
   folds = true;
   unrolls = 0;
@@ -203,7 +203,7 @@ int32_t Tracer::add_scope(std::string_view name, std::string_view klass, const v
                           int64_t count, ScopeKind kind) {
   const int32_t made = static_cast<int32_t>(trace_.scopes.size());
   const int32_t sibling = std::exchange(trace_.scopes[static_cast<size_t>(scope_)].first_child, made);
-  *trace_.scopes.add() = {name, klass, module, index, count, 1, 0, 0, scope_, -1, sibling, kind, false};
+  *trace_.scopes.add() = {name, klass, module, index, count, 1, 0, scope_, -1, sibling, kind, false};
   return scope_ = made;
 }
 

@@ -187,13 +187,22 @@ void add_launches(std::vector<MeasuredLaunch> launches, const Machine& machine, 
   }
 }
 
-// What files call the device that calibrate was asked for.
-std::vector<std::string> names_of(const ValidationContext& context, const std::string& id) {
-  if (context.device.find(".yaml") != std::string::npos) return {};
-  std::vector<std::string> out = {id};
-  const size_t end = id.find('_');
-  if (end != std::string::npos) out.push_back(id.substr(0, end));
-  return out;
+// Whether a row of a table is of the device: what it is called is unknown or known for it.
+bool is_of(const std::string& device, const ValidationContext& context, const std::string& id) {
+  if (context.device.find(".yaml") != std::string::npos) return true;
+  ValidationContext unnamed = context;
+  unnamed.device.clear();
+  const std::optional<Machine> named = machine_named(device, unnamed);
+  return !named || named->device().id == id;
+}
+
+// What is no table by its name.
+Profile profile_or_table(const std::string& file) {
+  try {
+    return read_profile(file);
+  } catch (const Error& error) {
+    throw error.with_note("tables are known by their names: power.csv, micro.csv, gemm.csv, attention.csv");
+  }
 }
 
 void add_power(const FittedPower& fitted, const Device& device, Calibration& out) {
@@ -207,15 +216,6 @@ void add_power(const FittedPower& fitted, const Device& device, Calibration& out
   add("attention", before.attention, fitted.attention);
   add("sustained", before.sustained, fitted.sustained);
   out.has_burst = device.power.has_value();
-}
-
-// Whether a row of a table is of the device: what it is called is unknown or known for it.
-bool is_of(const MeasuredKernels& row, const ValidationContext& context, const std::string& id) {
-  if (context.device.find(".yaml") != std::string::npos) return true;
-  ValidationContext unnamed = context;
-  unnamed.device.clear();
-  const std::optional<Machine> named = machine_named(row.device, unnamed);
-  return !named || named->device().id == id;
 }
 
 bool is_held_back(const TimedRow& row, const Machine& machine) {
@@ -275,13 +275,14 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
     const std::string name = std::filesystem::path(file).filename().string();
     out.files += (out.files.empty() ? "" : ", ") + name;
     if (name == "power.csv") {
-      const auto states = read_steady_states(file, names_of(context, machine.device().id));
+      const auto states =
+          read_steady_states(file, [&](const std::string& of) { return is_of(of, context, machine.device().id); });
       steady.insert(steady.end(), states.begin(), states.end());
       continue;
     }
     const bool table = name == "micro.csv" || name == "gemm.csv" || name == "attention.csv";
     if (!table) {
-      const Profile profile = read_profile(file);
+      const Profile profile = profile_or_table(file);
       if (!profile.has_ops) {
         throw Error(fmt::format("{}: a profile of {} has no shapes", file, profile.source), {},
                     {"traces of torch.profiler have them (record_shapes=True)"});
@@ -290,7 +291,7 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
       continue;
     }
     for (const MeasuredKernels& row : measured_kernels(file, context)) {
-      if (is_of(row, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
+      if (is_of(row.device, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
     }
   }
   // Steady states alone give power and leave the rest as it is.
@@ -345,12 +346,14 @@ std::string constant_yaml(const CalibratedConstant& k) {
 
 std::string power_yaml(const Calibration& c) {
   if (c.power.empty()) return "";
+  const bool whole = std::all_of(c.power.begin(), c.power.end(), [](const auto& k) { return k.identified; });
+  if (!whole && !c.has_burst) return "# power: not all of it is identified\n";
   std::string out = "power:\n";
   for (const CalibratedConstant& k : c.power) {
     out += k.identified ? "  " + constant_yaml(k) + "\n" : fmt::format("  # {}: not identified\n", k.name);
   }
-  // A power model has all of its constants.
-  return out + (c.has_burst ? "" : "  burst: {value: 0, unit: J, source: calibration}  # not identified\n");
+  // A power model has all of its constants: so little that the limit acts at once.
+  return out + (c.has_burst ? "" : "  burst: {value: 1.0e-3, unit: J, source: calibration}  # not identified\n");
 }
 
 void constants_json(DocumentWriter& out, const char* name, const std::vector<CalibratedConstant>& list) {
@@ -372,7 +375,7 @@ void constants_json(DocumentWriter& out, const char* name, const std::vector<Cal
 std::string calibration_text(const Calibration& c) {
   if (c.constants.empty()) return fmt::format("## {}\n", c.name) + power_text(c);
   std::string out = fmt::format("## {} from {} kernels\n\n", c.name, c.rows);
-  Table table({"FittedConstant", "Before", "Fitted", "Standard error", "Rows' worth"},
+  Table table({"Constant", "Before", "Fitted", "Standard error", "Rows' worth"},
               {Align::left, Align::right, Align::right, Align::right, Align::right});
   std::string unknown;
   for (const CalibratedConstant& k : c.constants) {

@@ -1,53 +1,22 @@
 #include "verify/power_calibration.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <cmath>
-#include <cstdio>
 #include <optional>
+#include <string_view>
 
 #include "base/error.h"
 #include "timing/kernel_time.h"
 #include "verify/csv.h"
+#include "verify/validation_files.h"
 
 namespace modelmeter {
 namespace {
 
-constexpr double near_limit = 0.9;  // of it: rows that it acts on
+constexpr double near_limit = 0.9, above_limit = 1.1;  // of it: rows that it acts on; rows that cannot be
 constexpr double lowest_clock = 0.2;
 constexpr int bisections = 40;
-constexpr double bytes_of_16_bits = 2;
-
-std::optional<DeviceKernel> gemm_named(const std::string& what) {
-  int side = 0;
-  if (std::sscanf(what.c_str(), "gemm bf16 %d^3", &side) != 1 || side <= 0) return std::nullopt;
-  DeviceKernel out;
-  out.shape = KernelShape::gemm;
-  out.precision = "bf16";
-  out.m = out.n = out.k = side;
-  out.read = 2 * bytes_of_16_bits * out.m * out.k;
-  out.written = bytes_of_16_bits * out.m * out.n;
-  return out;
-}
-
-std::optional<DeviceKernel> flash_named(const std::string& what) {
-  int heads = 0, length = 0, size = 0;
-  if (std::sscanf(what.c_str(), "flash %dx%dx%d", &heads, &length, &size) != 3) return std::nullopt;
-  if (std::min({heads, length, size}) <= 0) return std::nullopt;
-  DeviceKernel out;
-  out.shape = KernelShape::attention;
-  out.attention = "flash";
-  out.precision = "bf16";
-  out.batch = heads;
-  out.m = out.n = length;
-  out.k = size;
-  out.written = bytes_of_16_bits * out.batch * out.m * out.k;
-  out.read = 3 * out.written;
-  return out;
-}
-
-double flops_of(const DeviceKernel& kernel) {
-  return (kernel.shape == KernelShape::attention ? 4 : 2) * kernel.batch * kernel.m * kernel.n * kernel.k;
-}
 
 // The share of the highest clock at which the kernel takes so many seconds.
 double clock_for(const KernelTime& time, double seconds) {
@@ -61,10 +30,10 @@ double clock_for(const KernelTime& time, double seconds) {
 }
 
 // J/FLOP at the highest clock.
-double joules_of(const DeviceKernel& kernel, const SteadyState& row, const FittedPower& known, const Machine& machine) {
-  const double seconds = flops_of(kernel) / row.rate;
-  const double clock = clock_for(time_of(kernel, machine), seconds);
-  return (row.watts - known.idle - known.memory * machine.from_memory(kernel.bytes(), 0) / seconds) /
+double joules_of(const NamedWork& work, const SteadyState& row, const FittedPower& known, const Machine& machine) {
+  const double seconds = work.amount / row.rate;
+  const double clock = clock_for(time_of(work.kernel, machine), seconds);
+  return (row.watts - known.idle - known.memory * machine.from_memory(work.kernel.bytes(), 0) / seconds) /
          (row.rate * clock * clock);
 }
 
@@ -89,6 +58,10 @@ double sustained_share(const std::vector<SteadyState>& rows, const Machine& mach
   const double limit = machine.device().power_limit.value;
   std::vector<double> shares;
   for (const SteadyState& row : rows) {
+    if (limit > 0 && row.watts > above_limit * limit) {
+      throw Error(fmt::format("{} takes {:.0f} W, and the device's limit is {:.0f} W: the file is of another device",
+                              row.what, row.watts, limit));
+    }
     if (limit > 0 && row.watts > near_limit * limit) shares.push_back(std::min(1.0, row.watts / limit));
   }
   return mean_value(shares);
@@ -96,13 +69,13 @@ double sustained_share(const std::vector<SteadyState>& rows, const Machine& mach
 
 }  // namespace
 
-std::vector<SteadyState> read_steady_states(const std::string& path, const std::vector<std::string>& names) {
+std::vector<SteadyState> read_steady_states(const std::string& path,
+                                            const std::function<bool(const std::string&)>& is_wanted) {
   const CsvTable table(path);
   table.expect_columns({"device", "kind", "what", "watts", "rate"}, "power.csv");
   std::vector<SteadyState> out;
   for (size_t i = 0; i < table.rows(); ++i) {
-    const bool named = names.empty() || std::find(names.begin(), names.end(), table.text(i, "device")) != names.end();
-    if (!named || table.text(i, "kind") != "power") continue;
+    if (!is_wanted(table.text(i, "device")) || table.text(i, "kind") != "power") continue;
     out.push_back({table.text(i, "what"), table.number(i, "watts"), table.number(i, "rate")});
   }
   return out;
@@ -118,8 +91,11 @@ FittedPower fit_power(const std::vector<SteadyState>& rows, const Machine& machi
   std::vector<double> tensor, attention;
   for (const SteadyState& row : rows) {
     if (row.rate <= 0) continue;
-    if (const auto kernel = gemm_named(row.what)) tensor.push_back(joules_of(*kernel, row, out, machine));
-    if (const auto kernel = flash_named(row.what)) attention.push_back(joules_of(*kernel, row, out, machine));
+    const std::optional<NamedWork> work = work_named(row.what);
+    if (!work || std::string_view(work->kernel.precision) != "bf16") continue;
+    if (work->kernel.shape == KernelShape::gemm) tensor.push_back(joules_of(*work, row, out, machine));
+    if (work->kernel.shape == KernelShape::attention && std::string_view(work->kernel.attention) == "flash")
+      attention.push_back(joules_of(*work, row, out, machine));
   }
   out.tensor = mean_value(tensor);
   out.attention = mean_value(attention);

@@ -13,12 +13,13 @@
 #include "verify/validation_files.h"
 
 namespace modelmeter {
-namespace {
 
 std::optional<double> relative_error(const std::optional<double>& predicted, const std::optional<double>& measured) {
   if (!predicted || !measured || *measured == 0) return std::nullopt;
   return *predicted / *measured - 1;
 }
+
+namespace {
 
 struct FileKind {
   const char* name;

@@ -1,13 +1,14 @@
 // Predicted times against measured ones, of the files that there are of each (docs/validation.md):
 //
-//   launches-*.csv[.gz]  a profiled forward, launch by launch: from our trace of the configuration, where one is given
-//   or
-//                        known from the name, else from each row's own op, shapes and dtypes
+//   launches-*.csv[.gz]  a profiled forward, launch by launch: from our trace of the configuration that is given or
+//   that
+//                        the name says, else from each row's own op, shapes and dtypes
 //   forwards.csv         wall time, joules and peak memory of forwards, those that a configuration is known for
 //   micro.csv, gemm.csv, attention.csv   single kernels
 //   power.csv, host.csv  steady states of one kind of work; calls of the host
 //   memlog-*.json[.gz]   a log of PyTorch's allocator, replayed
 //   wan.csv, deepseek_ocr.csv   published runs on one device, those whose workload and device are stated
+//   nccl.csv             several devices: named, not compared
 //
 // Errors are relative and signed: predicted over measured, less 1. A row that nothing is predicted for is named, with
 // why.
@@ -30,6 +31,9 @@ struct OpTimes {
   double predicted_ms = 0, measured_ms = 0;
   double absolute_ms = 0;  // sum of the launches' absolute errors
 };
+
+// Predicted over measured, less 1; nothing where one is not known or nothing was measured.
+std::optional<double> relative_error(const std::optional<double>& predicted, const std::optional<double>& measured);
 
 struct ValidationRow {
   std::string file, device, name;

@@ -28,6 +28,14 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);
 
+// Work that power.csv names, and how much of it one kernel is, in what its rates count.
+struct NamedWork {
+  DeviceKernel kernel;
+  double amount = 0;  // FLOP, or B
+};
+// "gemm bf16 8192^3", "flash 40x32760x128", "copy", "add f32"; nothing for anything else.
+std::optional<NamedWork> work_named(const std::string& what);
+
 // Why a row of a device is not compared.
 std::string unknown_device(const std::string& name);
 

@@ -30,7 +30,8 @@ constexpr int fixed_point_steps = 30;
 
 // The share of what is rotated that L2 does not have.
 double not_held(double rotated, const Machine& machine) {
-  const double share = rotated / machine.device().l2_size.value;
+  const double l2 = machine.device().l2_size.value, share = rotated / l2;
+  if (l2 == 0) return 1;
   if (share <= 1) return 0;
   double held = 0;
   for (int i = 0; i < fixed_point_steps; ++i) held = std::exp(-replaced_rate * share * (1 - held));
@@ -71,7 +72,7 @@ double element_bytes(const std::string& precision) {
 // gemm.csv rotates copies of the weights, as many as fill L2 but no more than five.
 double rotated_weights(const DeviceKernel& kernel, const Machine& machine) {
   const double weights = kernel.n * kernel.k * element_bytes(kernel.precision);
-  const double copies = std::min(most_copies, std::ceil(machine.device().l2_size.value / weights));
+  const double copies = std::clamp(std::ceil(machine.device().l2_size.value / weights), 1.0, most_copies);
   return not_held(copies * weights, machine) * weights;
 }
 

@@ -16,12 +16,6 @@ namespace {
 
 constexpr double streamed_bytes = 1 << 30;  // of copies and additions whose size the file does not say
 
-// Work that power.csv names, and how much of it one kernel is, in what its rates count.
-struct NamedWork {
-  DeviceKernel kernel;
-  double amount = 0;  // FLOP, or B
-};
-
 NamedWork product_of(double n, const char* precision, double element) {
   NamedWork out;
   out.kernel.shape = KernelShape::gemm;
@@ -59,16 +53,17 @@ NamedWork streamed(MemoryClass memory, double inputs, double bytes) {
   return out;
 }
 
-// "gemm bf16 8192^3", "flash 40x32760x128", "copy", "add f32".
+}  // namespace
+
 std::optional<NamedWork> work_named(const std::string& what) {
   for (const auto& [type, precision, element] :
        {std::tuple{"bf16", "bf16", 2.0}, std::tuple{"fp16", "fp16", 2.0}, std::tuple{"tf32", "tf32", 4.0},
         std::tuple{"f32", "", 4.0}, std::tuple{"fp8", "fp8", 1.0}}) {
-    double n = 0;
     const std::string start = fmt::format("gemm {} ", type);
-    if (what.rfind(start, 0) != 0 || what.find("^3") == std::string::npos) continue;
-    n = std::strtod(what.c_str() + start.size(), nullptr);
-    if (n > 0) return product_of(n, precision, element);
+    if (what.rfind(start, 0) != 0) continue;
+    char* end = nullptr;
+    const double n = std::strtod(what.c_str() + start.size(), &end);
+    if (n > 0 && std::string_view(end) == "^3") return product_of(n, precision, element);
   }
   for (const char* name : {"flash", "cudnn", "efficient"}) {
     if (what.rfind(std::string(name) + " ", 0) != 0) continue;
@@ -77,8 +72,8 @@ std::optional<NamedWork> work_named(const std::string& what) {
     for (double& size : sizes) {
       char* end = nullptr;
       size = std::strtod(at, &end);
-      if (!(size > 0)) return std::nullopt;
-      at = *end == 'x' ? end + 1 : end;
+      if (!(size > 0) || *end != (&size == &sizes.back() ? '\0' : 'x')) return std::nullopt;
+      at = end + 1;
     }
     return attention_of(name, sizes[0], sizes[1], sizes[2]);
   }
@@ -86,6 +81,8 @@ std::optional<NamedWork> work_named(const std::string& what) {
   if (what == "add f32") return streamed(MemoryClass::vectorized, 2, streamed_bytes);
   return std::nullopt;
 }
+
+namespace {
 
 RowOutcome idle_row(const CsvTable& table, size_t i, const Machine& machine, ValidationRow row) {
   if (!machine.device().power) return {{}, "the device's file has no power model"};

@@ -12,11 +12,6 @@
 namespace modelmeter {
 namespace {
 
-std::optional<double> error_of(const std::optional<double>& predicted, const std::optional<double>& measured) {
-  if (!predicted || !measured || *measured == 0) return std::nullopt;
-  return *predicted / *measured - 1;
-}
-
 std::string percent(const std::optional<double>& error) { return error ? fmt::format("{:+.1f} %", *error * 100) : "-"; }
 
 // Of memory, which is known to the byte.
@@ -100,7 +95,7 @@ std::string op_table(const ValidationRow& row) {
               {Align::left, Align::right, Align::right, Align::right, Align::right, Align::right});
   for (const OpTimes& op : row.by_op) {
     table.add({op.op, std::to_string(op.launches), shown_ms(op.predicted_ms), shown_ms(op.measured_ms),
-               percent(error_of(op.predicted_ms, op.measured_ms)),
+               percent(relative_error(op.predicted_ms, op.measured_ms)),
                op.measured_ms > 0 ? fmt::format("{:.1f} %", op.absolute_ms / op.measured_ms * 100) : "-"});
   }
   return table.markdown();

@@ -125,11 +125,12 @@ void Wan2_1Model::read_storage(const View& config, const DataFiles& files) {
 
 // bitsandbytes' layers cannot be moved as others are.
 void Wan2_1Model::check_storage(const View& group, const WeightStorage& storage) const {
-  if (storage.format == nullptr || runtime_.residency == Residency::all) return;
+  const bool is_swapped = runtime_.block_swap > 0 && storage.group == "transformer";
+  if (storage.format == nullptr || (runtime_.residency == Residency::all && !is_swapped)) return;
   const View at = group.has("weight_format") ? group.at("weight_format") : group;
   if (storage.format->kind == WeightFormatKind::bnb_int8) {
     throw at.error("8-bit layers of bitsandbytes stay on the device that they were loaded to",
-                   {"runtime.residency=all leaves them there"});
+                   {"runtime.residency=all without block_swap leaves them there"});
   }
   if (storage.format->kind == WeightFormatKind::bnb_4bit && runtime_.residency == Residency::sequential) {
     throw at.error("4-bit layers of bitsandbytes cannot be offloaded module by module",

@@ -147,6 +147,9 @@ void read_group_offload(const config::View& view, Runtime& r) {
       throw group.at(key).error("it says how groups are offloaded, and nothing is", {"runtime.residency=group"});
     }
   }
+  if (r.group_by_leaves && group.has("num_blocks_per_group") && r.blocks_per_group != 1) {
+    throw group.at("num_blocks_per_group").error("it is of offload_type=block_level: each leaf is a group of its own");
+  }
   if (r.record_stream && !r.use_stream) {
     throw group.at("record_stream").error("diffusers refuses record_stream without use_stream");
   }
@@ -163,6 +166,9 @@ void read_block_swap(const config::View& view, Runtime& r) {
   if (view.has("prefetch_blocks")) r.prefetch_blocks = view.get_non_negative<int64_t>("prefetch_blocks");
   if (r.prefetch_blocks > 0 && r.block_swap == 0) {
     throw view.at("prefetch_blocks").error("no block is swapped", {"runtime.block_swap=N swaps the last N"});
+  }
+  if (r.prefetch_blocks > r.block_swap) {
+    throw view.at("prefetch_blocks").error(fmt::format("more than the {} blocks that are swapped", r.block_swap));
   }
   if (r.block_swap > 0 && (r.residency == Residency::sequential || r.residency == Residency::group)) {
     throw view.at("block_swap")

@@ -11,8 +11,8 @@
 // wave's output, which nothing overlaps. p: loads run ahead of the matrix units by several steps, so that the longer of
 // the two decides nearly alone.
 //
-// Where rows are no multiples of 16 bytes, older kernels with tiles of 64 by 64 load one, two or four elements at a
-// time, as rows allow; the load units of an SM, not its matrix units, bound them, however many blocks share it:
+// Where rows are no multiples of 16 bytes, older kernels with tiles of 64 by 64 load one to eight elements at a time,
+// as rows allow; the load units of an SM, not its matrix units, bound them, however many blocks share it:
 //
 //   compute = max(1, blocks / SMs) ceil(k / s / 32) unaligned_step / elements of a load
 //

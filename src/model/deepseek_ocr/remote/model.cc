@@ -233,10 +233,9 @@ std::vector<LoadedModel> DeepSeekOCR::loading() const {
   if (by_stages()) return {};
   const std::vector<Resident> there = residents(*stages().front()).list;
   const int64_t file = model_->parameter_bytes();
-  const int64_t made =
-      runtime_.loads_float32 ? checked_mul(model_->parameter_count(), 4, "the weights in host memory") : file;
-  return {{there.front().what, model_.get(), checked_add(made, file, "the weights in host memory"), 0,
-           runtime_.loads_float32}};
+  const bool casts = runtime_.loads_float32 && storage_.fields().empty();  // quantised weights come as they are kept
+  const int64_t made = casts ? checked_mul(model_->parameter_count(), 4, "the weights in host memory") : file;
+  return {{there.front().what, model_.get(), checked_add(made, file, "the weights in host memory"), 0, casts}};
 }
 
 }  // namespace modelmeter::deepseek_ocr::remote

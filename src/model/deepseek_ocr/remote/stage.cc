@@ -15,7 +15,6 @@ namespace modelmeter::deepseek_ocr::remote {
 class OcrStage::Body {
  public:
   virtual ~Body() = default;
-  virtual const BaseLayer& layer() const = 0;
   virtual BaseLayer& layer() = 0;
   virtual void forward(Tracer& tracer, const StageOptions& o) const = 0;
 };
@@ -39,7 +38,6 @@ class SamBody : public OcrStage::Body {
   explicit SamBody(const StageOptions& o) : sam_({o.dtype}, o.architecture.sam) {
     above_.register_module("model.sam_model", sam_);
   }
-  const BaseLayer& layer() const override { return above_; }
   BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const Tensor image = tracer.input({o.batch, 3, o.image, o.image}, o.dtype);
@@ -60,7 +58,6 @@ class ClipBody : public OcrStage::Body {
     above_.register_module("model.vision_model", clip_);
     above_.register_module("model.projector", projector_);
   }
-  const BaseLayer& layer() const override { return above_; }
   BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const int64_t side = o.image / pixels_per_feature;
@@ -85,7 +82,6 @@ class LayerBody : public OcrStage::Body {
         layer_({o.dtype}, o.architecture.decoder, o.attention, moe_) {
     above_.register_module_list("model.layers", layer_, 1, index_);
   }
-  const BaseLayer& layer() const override { return above_; }
   BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const DecoderArchitecture& d = o.architecture.decoder;
@@ -117,7 +113,6 @@ class LayerBody : public OcrStage::Body {
 class HeadBody : public OcrStage::Body {
  public:
   explicit HeadBody(const StageOptions& o) : model_({o.dtype}, o.architecture.decoder) {}
-  const BaseLayer& layer() const override { return model_; }
   BaseLayer& layer() override { return model_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     const Tensor hidden_states = tracer.input({o.batch, o.new_tokens, o.architecture.decoder.hidden_size}, o.dtype);
@@ -166,7 +161,6 @@ class VisionBody : public OcrStage::Body {
   explicit VisionBody(const StageOptions& o) : model_({o.dtype}, without_layers(o.architecture), o.attention) {
     above_.register_module("model", model_);
   }
-  const BaseLayer& layer() const override { return above_; }
   BaseLayer& layer() override { return above_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     ModelInputs inputs(tracer, o);
@@ -185,7 +179,6 @@ class VisionBody : public OcrStage::Body {
 class ModelBody : public OcrStage::Body {
  public:
   explicit ModelBody(const StageOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
-  const BaseLayer& layer() const override { return model_; }
   BaseLayer& layer() override { return model_; }
   void forward(Tracer& tracer, const StageOptions& o) const override {
     ModelInputs inputs(tracer, o);
@@ -200,7 +193,6 @@ class ModelBody : public OcrStage::Body {
 class InferBody : public OcrStage::Body {
  public:
   explicit InferBody(const StageOptions& o) : model_({o.dtype}, o.architecture, o.attention) {}
-  const BaseLayer& layer() const override { return model_; }
   BaseLayer& layer() override { return model_; }
   void forward(Tracer&, const StageOptions& o) const override {
     GenerateInputs in;
@@ -269,10 +261,7 @@ OcrStage::OcrStage(StageOptions options, const RunValues& run)
 
 OcrStage::~OcrStage() = default;
 
-const BaseLayer& OcrStage::layer() const {
-  const Body& body = *body_;
-  return body.layer();
-}
+const BaseLayer& OcrStage::layer() const { return body_->layer(); }
 
 std::vector<Dependence> OcrStage::depends_on() const {
   namespace at = run_value;
