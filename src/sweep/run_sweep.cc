@@ -45,6 +45,7 @@ class Workers {
     const std::unique_ptr<JobRunner> runner = run_.runner();
     const FindResult find = [this](JobHash key) { return store_.find_result(key); };
     std::vector<JobRow> rows;
+    StagedRows staged = store_.staged_rows(run_.sweep);
     while (!stop_) {
       SweepStore::Claim claim;
       const SweepStore::Answer answer = store_.claim(cursor_, claim);
@@ -59,7 +60,8 @@ class Workers {
         runner->run(rows[i], find);
       }
       if (stop_) return;
-      store_.store(run_.sweep, claim, rows);
+      staged.write(rows);
+      store_.store(run_.sweep, claim, staged);
       count(rows);
     }
   }

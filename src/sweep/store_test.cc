@@ -193,7 +193,9 @@ TEST_F(StoreTest, WhatTheMachineFailedIsNotKept) {
   row.axes = {int64_t{0}};
   row.error = "no space left";
   row.again = true;
-  store.store(sweep, claim, {row});
+  StagedRows rows = store.staged_rows(sweep);
+  rows.write({row});
+  store.store(sweep, claim, rows);
   EXPECT_EQ(store.failed(sweep), 1);
   EXPECT_EQ(run(store, numbers(1, 1), 1), 1);
   EXPECT_EQ(store.failed(sweep), 0);
