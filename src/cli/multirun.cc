@@ -219,6 +219,7 @@ class Multirun {
     apply_job_options(setting);
     const JobHash contents = composed_once(setting);
     setting.base = first_lines(setting);
+    if (shares_folder(setting)) threads_ = 1;
     SweepStore store(asked_.store.empty() ? folder + "/sweep.sqlite" : asked_.store);
     const int64_t sweep = store.begin(description(setting, contents, table_only));
     announce(product, table_only);
@@ -246,6 +247,20 @@ class Multirun {
       return lines_of_job(setting, config::resolve(session_.job(setting.product.job(0), 0, "").composition));
     } catch (const Error&) {  // the job's own error
       return {};
+    }
+  }
+
+  // Whether jobs write into one folder (hydra.sweep.subdir=same): one after another, as Hydra has it.
+  bool shares_folder(const JobSetting& setting) const {
+    const int64_t last = setting.product.size() - 1;
+    if (setting.folder.empty() || last == 0) return false;
+    const auto folder_of = [&](int64_t number) {
+      return session_.job(setting.product.job(number), number, setting.folder).folder;
+    };
+    try {
+      return folder_of(0) == folder_of(last);
+    } catch (const Error&) {  // the job's own
+      return false;
     }
   }
 
@@ -318,9 +333,19 @@ class Multirun {
     return out;
   }
 
+  // Where more cores would not have helped.
+  void note_writer(const SweepStore& store) const {
+    constexpr double long_enough = 5, busy = 0.9;
+    if (threads_ == 1 || seconds_ < long_enough || store.writing_seconds() < busy * seconds_) return;
+    note(arguments_, fmt::format("note: the store's one writer was busy for {:.0f} % of the time; shards in stores of "
+                                 "their own are faster: sweep.shard=i/n, then modelmeter sweep merge",
+                                 100 * store.writing_seconds() / seconds_));
+  }
+
   int finish(const Product& product, const SweepStore& store, int64_t sweep, const SweepProgress& done,
              const std::string& csv) const {
     const int64_t failed = store.failed(sweep), stored = store.stored(sweep);
+    note_writer(store);
     if (arguments_.has("--json")) {
       print(json_text([&](DocumentWriter& out) {
               out.map([&] {

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <system_error>
 
@@ -125,6 +127,9 @@ Database::Database(const std::string& path, Mode mode)
   std::error_code ignored;
   const bool must_be_there = mode != Mode::create && mode != Mode::memory;
   if (must_be_there && !std::filesystem::exists(path, ignored)) throw Error(fmt::format("{}: no such file", path));
+  if ((mode == Mode::create || mode == Mode::write) && ::access(path.c_str(), W_OK) != 0 && errno != ENOENT) {
+    throw Error(fmt::format("{}: cannot be written: {}", path, std::generic_category().message(errno)));
+  }
   sqlite3* opened = nullptr;
   const int code = sqlite3_open_v2(opened_name(path, mode).c_str(), &opened,
                                    flags_of(mode) | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI, nullptr);

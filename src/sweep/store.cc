@@ -130,6 +130,19 @@ Database read_store(const std::string& path) {
   return out;
 }
 
+class SweepStore::Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(Clock::now() - began_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& seconds_;
+  Clock::time_point began_ = Clock::now();
+};
+
 SweepStore::SweepStore(const std::string& path) : database_(made_store(path)), owner_(this_process()) {
   prepare_store(database_);
 }
@@ -201,6 +214,7 @@ bool SweepStore::take(const Cursor& cursor, int64_t chunk, bool& other) {
 
 SweepStore::Answer SweepStore::claim(Cursor& cursor, Claim& out) {
   const std::lock_guard lock(mutex_);
+  const Stopwatch stopwatch(writing_seconds_);
   const int64_t chunks = (cursor.jobs + cursor.chunk_jobs - 1) / cursor.chunk_jobs;
   const auto claimed = [&](int64_t chunk) {
     out = {chunk, chunk * cursor.chunk_jobs, std::min((chunk + 1) * cursor.chunk_jobs, cursor.jobs)};
@@ -253,6 +267,7 @@ StagedRows SweepStore::staged_rows(int64_t sweep) const {
 
 void SweepStore::store(int64_t sweep, const Claim& claim, const StagedRows& rows) {
   const std::lock_guard lock(mutex_);
+  const Stopwatch stopwatch(writing_seconds_);
   const AttachedDatabase staged(database_, rows.uri(), "staged");
   Transaction transaction(database_);
   const std::string chunk = fmt::format("sweep={} AND chunk={}", sweep, claim.chunk);
@@ -267,6 +282,11 @@ void SweepStore::store(int64_t sweep, const Claim& claim, const StagedRows& rows
   database_.execute(fmt::format("{} INTO main.jobs_{} SELECT * FROM staged.jobs", insert, sweep));
   database_.execute((rows.again() ? "DELETE FROM chunks WHERE " : "UPDATE chunks SET owner=NULL WHERE ") + chunk);
   transaction.commit();
+}
+
+double SweepStore::writing_seconds() const {
+  const std::lock_guard lock(mutex_);
+  return writing_seconds_;
 }
 
 int64_t SweepStore::stored(int64_t sweep) const {

@@ -71,6 +71,8 @@ class SweepStore {
   // For one thread to write rows of a sweep into; has none.
   StagedRows staged_rows(int64_t sweep) const;
   void store(int64_t sweep, const Claim& claim, const StagedRows& rows);
+  // How long this process has claimed and stored chunks: one thread at a time.
+  double writing_seconds() const;
   // Jobs that are stored, of one sweep.
   int64_t stored(int64_t sweep) const;
   int64_t failed(int64_t sweep) const;
@@ -92,7 +94,10 @@ class SweepStore {
   void merge_jobs(const Merged& sweep);
   bool merge_shard();
 
+  class Stopwatch;
+
   mutable std::mutex mutex_;
+  double writing_seconds_ = 0;
   Database database_;
   std::string owner_;
   std::optional<Statement> find_result_, find_chunk_;

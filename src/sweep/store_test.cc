@@ -150,6 +150,27 @@ TEST_F(StoreTest, ShardsAreMergedToTheWhole) {
   EXPECT_EQ(run(all, numbers(100, 4), 1), 0) << "evaluated again";
 }
 
+// Which of them is copied as it is, and which row by row, does not show.
+TEST_F(StoreTest, ShardsThatOverlapAreMergedToo) {
+  {
+    SweepStore a(file("a")), b(file("b"));
+    run(a, numbers(100, 4), 1, -1, {0, 2});
+    run(b, numbers(100, 4), 1, -1, {0, 3});
+    run(b, numbers(100, 4), 1, -1, {1, 2});
+  }
+  SweepStore all(file());
+  all.merge(file("a"));
+  all.merge(file("b"));
+  expect_whole(file(), 100);
+  SweepStore others(file("others"));
+  run(others, numbers(10, 5), 1);
+  others.merge(file("b"));
+  others.merge(file("a"));
+  EXPECT_EQ(others.stored(2), 100);
+  EXPECT_EQ(others.failed(2), 14);
+  EXPECT_EQ(run(others, numbers(100, 4), 2), 0) << "evaluated again";
+}
+
 TEST_F(StoreTest, AnotherSweepTakesResultsThatAreThere) {
   SweepStore store(file());
   run(store, numbers(50, 5), 1);
@@ -199,6 +220,34 @@ TEST_F(StoreTest, WhatTheMachineFailedIsNotKept) {
   EXPECT_EQ(store.failed(sweep), 1);
   EXPECT_EQ(run(store, numbers(1, 1), 1), 1);
   EXPECT_EQ(store.failed(sweep), 0);
+}
+
+// Of a chunk in which the machine failed one job, the others stay what they were, for other sweeps too.
+TEST_F(StoreTest, TheRestOfAChunkThatIsTriedAgainStays) {
+  SweepStore store(file());
+  const int64_t sweep = store.begin(numbers(3, 3));
+  SweepStore::Cursor cursor = store.cursor(sweep, {});
+  SweepStore::Claim claim;
+  ASSERT_EQ(store.claim(cursor, claim), SweepStore::Answer::claimed);
+  std::atomic<int64_t> evaluated = 0;
+  Numbers numbers_of(&evaluated);
+  std::vector<JobRow> rows(3);
+  const FindResult none = [](JobHash) { return std::nullopt; };
+  for (int64_t i = 0; i < 3; ++i) {
+    rows[static_cast<size_t>(i)].number = i;
+    numbers_of.run(rows[static_cast<size_t>(i)], none);
+  }
+  rows[1].figures.reset();
+  rows[1].error = "no space left";
+  rows[1].again = true;
+  StagedRows staged = store.staged_rows(sweep);
+  staged.write(rows);
+  store.store(sweep, claim, staged);
+  EXPECT_EQ(run(store, numbers(5, 5), 1), 3) << "the failed one, and two more";
+  EXPECT_EQ(store.failed(2), 1);  // job 3 is refused
+  EXPECT_EQ(run(store, numbers(3, 3), 1), 0) << "found in the other sweep";
+  EXPECT_EQ(store.stored(1), 3);
+  EXPECT_EQ(store.failed(1), 0);
 }
 
 TEST_F(StoreTest, OtherFilesAreRefused) {

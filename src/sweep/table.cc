@@ -122,7 +122,9 @@ void SweepTable::rethrow(const Error& error) const {
   constexpr std::string_view unknown = "no such column: ";
   const size_t at = error.message().find(unknown);
   if (at == std::string::npos) throw Error(error);
-  const std::string name = error.message().substr(at + unknown.size());
+  std::string name = error.message().substr(at + unknown.size());  // later ones put it in quotes and go on
+  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  name = name.substr(0, name.find(" - "));
   throw Error(fmt::format("'{}' is no column of this sweep", name), {}, column_notes(name));
 }
 

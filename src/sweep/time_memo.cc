@@ -76,7 +76,9 @@ void TimeMemo::trace(const RunValues& run, const PartPlace& place) {
         {scope, 0, place.on_device, place.arriving_bytes, place.leaving_bytes, 0, place.offload.record_stream});
     return;
   }
-  for (int32_t child = trace.scopes[static_cast<size_t>(scope)].first_child; child >= 0;
+  // The functions within the repetition that stands for all forwards.
+  const int32_t forwards = trace.scopes[static_cast<size_t>(scope)].first_child;
+  for (int32_t child = trace.scopes[static_cast<size_t>(forwards)].first_child; child >= 0;
        child = trace.scopes[static_cast<size_t>(child)].next_sibling) {
     if (trace.scopes[static_cast<size_t>(child)].kind == ScopeKind::function) trace.residences.push_back({child, 0});
   }
