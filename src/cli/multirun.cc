@@ -316,13 +316,23 @@ class Multirun {
     flush();
   }
 
+  // Where kernels are timed.
+  static bool is_on_device(const JobSetting& setting) {
+    const std::vector<config::ProductAxis>& axes = setting.product.axes();
+    const auto is_device = [](const config::ProductAxis& axis) { return axis.word.key == "device"; };
+    const auto in_base = [](const CanonicalLine& line) { return line.key.rfind("device.", 0) == 0; };
+    return std::any_of(axes.begin(), axes.end(), is_device) ||
+           std::any_of(setting.base.begin(), setting.base.end(), in_base);
+  }
+
   SweepProgress run_jobs(const JobSetting& setting, SweepStore& store, int64_t sweep, bool table_only) {
-    SweepRun run{sweep, asked_.shard, threads_, [&] { return composed_jobs(setting); }};
+    SweepRun run{sweep, asked_.shard, threads_, false, [&] { return composed_jobs(setting); }};
     if (table_only) {
       std::vector<size_t> points = point_axes(session_, setting.product);
       if (!points.empty()) {
         const std::shared_ptr<Spaces> spaces = make_spaces(setting, std::move(points));
         run.runner = [&setting, spaces] { return point_jobs(setting, spaces); };
+        run.apart = is_on_device(setting);
       }
     }
     ProgressBar bar(!arguments_.has("--quiet"));

@@ -186,9 +186,10 @@ int64_t SweepStore::add(const SweepDescription& sweep, const std::string& identi
 SweepStore::Cursor SweepStore::cursor(int64_t sweep, Shard shard) const {
   const std::lock_guard lock(mutex_);
   Cursor out{sweep, shard};
-  out.next = shard.number;
   out.jobs = database_.number(fmt::format("SELECT jobs FROM sweeps WHERE id={}", sweep));
   out.chunk_jobs = database_.number(fmt::format("SELECT chunk FROM sweeps WHERE id={}", sweep));
+  const int64_t all = (out.jobs + out.chunk_jobs - 1) / out.chunk_jobs;
+  out.chunks = all <= shard.number ? 0 : (all - shard.number + shard.count - 1) / shard.count;
   return out;
 }
 
@@ -215,16 +216,15 @@ bool SweepStore::take(const Cursor& cursor, int64_t chunk, bool& other) {
 SweepStore::Answer SweepStore::claim(Cursor& cursor, Claim& out) {
   const std::lock_guard lock(mutex_);
   const Stopwatch stopwatch(writing_seconds_);
-  const int64_t chunks = (cursor.jobs + cursor.chunk_jobs - 1) / cursor.chunk_jobs;
   const auto claimed = [&](int64_t chunk) {
     out = {chunk, chunk * cursor.chunk_jobs, std::min((chunk + 1) * cursor.chunk_jobs, cursor.jobs)};
     return Answer::claimed;
   };
-  if (cursor.next >= chunks && cursor.others.empty()) return Answer::done;
+  if (cursor.seen >= cursor.chunks && cursor.others.empty()) return Answer::done;
   Transaction transaction(database_);
-  while (cursor.next < chunks) {
-    const int64_t chunk = cursor.next;
-    cursor.next += cursor.shard.count;
+  while (cursor.seen < cursor.chunks) {
+    const int64_t own = (cursor.first + cursor.seen++) % cursor.chunks;
+    const int64_t chunk = cursor.shard.number + own * cursor.shard.count;
     bool other = false;
     if (take(cursor, chunk, other)) return transaction.commit(), claimed(chunk);
     if (other) cursor.others.push_back(chunk);

@@ -57,11 +57,13 @@ class SweepStore {
   struct Claim {
     int64_t chunk = 0, first = 0, last = 0;  // jobs first … last - 1
   };
-  // What is left of one sweep for one process; claim() guards it.
+  // What is left of one sweep for one process, or for one of its threads; claim() guards it.
   struct Cursor {
     int64_t sweep = 0;
     Shard shard = {};
-    int64_t chunk_jobs = 1, jobs = 0, next = 0;
+    int64_t chunk_jobs = 1, jobs = 0;
+    int64_t chunks = 0;                // of the shard
+    int64_t first = 0, seen = 0;       // of these: where it begins, and how many it has been at
     std::vector<int64_t> others = {};  // chunks of other processes
   };
   Cursor cursor(int64_t sweep, Shard shard) const;

@@ -70,9 +70,11 @@ class Numbers : public JobRunner {
   int64_t dies_at_;
 };
 
+bool jobs_begin_apart = false;
+
 int64_t run(SweepStore& store, const SweepDescription& sweep, int threads, int64_t dies_at = -1, Shard shard = {}) {
   std::atomic<int64_t> evaluated = 0;
-  const SweepRun one{store.begin(sweep), shard, threads,
+  const SweepRun one{store.begin(sweep), shard, threads, jobs_begin_apart,
                      [&] { return std::make_unique<Numbers>(&evaluated, dies_at); }};
   run_sweep(store, one);
   return evaluated;
@@ -103,6 +105,14 @@ TEST_F(StoreTest, EveryJobIsStoredOnceFailuresAmongThem) {
   EXPECT_EQ(store.failed(1), 143);
   EXPECT_EQ(store.first_failure(1)->first, 3);
   EXPECT_EQ(run(store, numbers(1000, 30), 3), 0) << "evaluated again";
+}
+
+TEST_F(StoreTest, SoItIsWhereThreadsBeginApart) {
+  jobs_begin_apart = true;
+  SweepStore store(file());
+  EXPECT_EQ(run(store, numbers(1000, 7), 4, -1, {1, 3}) + run(store, numbers(1000, 7), 3), 1000);
+  jobs_begin_apart = false;
+  expect_whole(file(), 1000);
 }
 
 TEST_F(StoreTest, WhatAKilledProcessStoredIsNotDoneAgain) {

@@ -112,6 +112,9 @@ class TimedStage::Timer {
       for (size_t i = stage.first; i < stage.end; ++i) add(trace.ops[i]);
     }
     trace_ = nullptr;  // it may go
+    scratch_ = {};
+    sampled_.shrink_to_fit();
+    ops_.shrink_to_fit();
   }
 
   size_t kernels() const { return sampled_.size() + copies_.size(); }
@@ -120,9 +123,10 @@ class TimedStage::Timer {
   StageTime time(const std::vector<int64_t>& executions, RunTime* parts) {
     StageTime stage = stage_;
     if (!stage.on_device) return stage;
-    kernels_.clear();
+    kernels_.reserve(sampled_.size());
     for (size_t i = 0; i < ops_.size(); ++i) count(ops_[i], executions[i], stage);
     finish(stage, parts);
+    kernels_ = {};  // of the many that are kept, few are timed again
     return stage;
   }
 

@@ -4,7 +4,7 @@
 // Kept by a hash of 64 bits of all that a stage's time follows from: its kernels in order, how often each runs, their
 // operands' dtypes, sizes, strides and memories, and the last repetition of what grows. Of a million different stages
 // two are taken for one with a probability of 3e-8. Memory is bounded: past `most_stages` times, or `most_kernels`
-// of stages that are kept with their kernels (150 bytes each), all are forgotten. Not thread-safe; times of layers and
+// of stages that are kept with their kernels (200 bytes each), all are forgotten. Not thread-safe; times of layers and
 // ops are time_run()'s.
 #pragma once
 
@@ -20,7 +20,7 @@ namespace modelmeter {
 
 class RunTimer {
  public:
-  static constexpr size_t most_stages = 100'000, most_kernels = 1'000'000;
+  static constexpr size_t most_stages = 100'000, most_kernels = 200'000;
 
   explicit RunTimer(Machine machine) : machine_(std::move(machine)) {}
   RunTimer(const RunTimer&) = delete;  // stages refer to the machine
