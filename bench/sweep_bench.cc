@@ -110,26 +110,52 @@ void reading(benchmark::State& state) {
 }
 BENCHMARK(reading)->Name("sweep/deepseek_ocr_pages_and_tokens")->Unit(benchmark::kMillisecond);
 
+std::string bench_file() {
+  return (std::filesystem::temp_directory_path() / ("sweep_bench_" + std::to_string(getpid()))).string();
+}
+
 // A multirun from its words to its store: jobs a second on so many threads.
-void stored(benchmark::State& state) {
-  const std::string file =
-      (std::filesystem::temp_directory_path() / ("sweep_bench_" + std::to_string(getpid()))).string();
+void run_stored(benchmark::State& state, std::vector<std::string> words, int64_t jobs) {
+  const std::string file = bench_file();
   setenv("MODELMETER_DATA_DIR", MODELMETER_SOURCE_DIR, 1);
   std::vector<cli::Flag> flags = cli::config_flags();
   flags.push_back({"--multirun", "-m", "", ""});
-  const cli::Arguments words({"-q", "--config-name", "wan2_1_t2v_14b_pipeline", "runtime.allow_unsupported=true",
-                              "workload.num_frames=range(5,165,4)", "workload.height=range(256,1024,64)",
-                              "workload.width=range(256,1536,64)", "workload.num_inference_steps=range(10,110,5)",
-                              "sweep.store=" + file, "hydra.launcher.n_jobs=" + std::to_string(state.range(0))},
-                             cli::with_common(flags));
+  words.insert(words.end(), {"-q", "--config-name", "wan2_1_t2v_14b_pipeline", "runtime.allow_unsupported=true",
+                             "sweep.store=" + file, "hydra.launcher.n_jobs=" + std::to_string(state.range(0))});
+  const cli::Arguments arguments(words, cli::with_common(flags));
   for (auto _ : state) {
     for (const char* end : {"", "-wal", "-shm"}) std::filesystem::remove(file + end);
-    if (cli::multirun(words) != 0) state.SkipWithError("a job failed");
+    if (cli::multirun(arguments) != 0) state.SkipWithError("a job failed");
   }
   std::filesystem::remove(file);
-  state.SetItemsProcessed(state.iterations() * 192'000);
+  state.SetItemsProcessed(state.iterations() * jobs);
 }
-BENCHMARK(stored)->Name("sweep/stored")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+void stored(benchmark::State& state) {
+  run_stored(state,
+             {"workload.num_frames=range(5,165,4)", "workload.height=range(256,1024,64)",
+              "workload.width=range(256,1536,64)", "workload.num_inference_steps=range(10,110,5)"},
+             192'000);
+}
+BENCHMARK(stored)->Name("sweep/stored")->Arg(1)->Arg(2)->Arg(4)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// On four devices, in two precisions, 500 numbers of steps.
+void timed(benchmark::State& state) {
+  run_stored(state,
+             {"device=a100_sxm,h100_sxm,h200_sxm,rtx_4090", "runtime.weight_dtype=float32,bfloat16",
+              "workload.num_inference_steps=range(10,510)"},
+             4000);
+}
+BENCHMARK(timed)->Name("sweep/timed")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
+
+// And sizes, each of which is timed anew: 48 runs on each device.
+void timed_sizes(benchmark::State& state) {
+  run_stored(state,
+             {"device=h100_sxm,rtx_4090", "workload.num_frames=17,33,49,81", "workload.height=480,720",
+              "workload.width=832,1280", "workload.num_inference_steps=20,30,50"},
+             96);
+}
+BENCHMARK(timed_sizes)->Name("sweep/timed_sizes")->Arg(1)->Arg(2)->Unit(benchmark::kMillisecond)->UseRealTime();
 
 // Points that are not swept: the configuration with its values resolved, built, evaluated.
 void whole(benchmark::State& state, const std::string& implementation) {

@@ -78,7 +78,7 @@ class ComposedJobs : public JobRunner {
       if (setting_.change_directory) there.emplace(job.folder);
     }
     const config::Node node = config::resolve(job.composition);
-    const std::vector<CanonicalLine> lines = lines_of_job(node, setting_.program);
+    const std::vector<CanonicalLine> lines = lines_of_job(setting_, node);
     row.key = hash_of_lines(lines);
     row.changes = changes_of(setting_.base, lines);
     row.result = find(row.key);
@@ -106,9 +106,14 @@ class ComposedJobs : public JobRunner {
 
 }  // namespace
 
-std::vector<CanonicalLine> lines_of_job(const config::Node& resolved, const std::string& program) {
+std::vector<CanonicalLine> lines_of_job(const JobSetting& setting, const config::Node& resolved) {
   std::vector<CanonicalLine> out = canonical_lines(resolved);
-  out.push_back({"(program)", "(program): " + program});
+  out.push_back({"(program)", "(program): " + setting.program});
+  setting.named_files.add_lines(resolved, out);
+  if (resolved.find("device") == nullptr) return out;
+  for (const CanonicalLine& line : setting.hardware) {
+    if (resolved.find(line.key) == nullptr) out.push_back({"(default) " + line.key, "(default) " + line.text});
+  }
   return out;
 }
 
@@ -118,6 +123,13 @@ JobHash key_of_words(const JobSetting& setting, int64_t number) {
 }
 
 std::unique_ptr<JobRunner> composed_jobs(const JobSetting& setting) { return std::make_unique<ComposedJobs>(setting); }
+
+void refuse_parquet(const std::string& file) {
+  if (!file.ends_with(".parquet")) return;
+  throw Error(ErrorCode::usage, fmt::format("{}: Parquet is not written here", file), {},
+              {"sweep.store=FILE is SQLite, and modelmeter sweep show STORE --csv FILE writes CSV",
+               "python3 -c \"import pandas; pandas.read_csv('t.csv').to_parquet('t.parquet')\" makes one of it"});
+}
 
 StoredValue stored_value(const config::Node& value) {
   switch (value.kind()) {

@@ -33,7 +33,7 @@ using config::Product;
 
 constexpr char store_word[] = "sweep.store=", shard_word[] = "sweep.shard=";
 constexpr int64_t most_chunks = 256, largest_chunk = 2048;
-constexpr size_t options_checked = 64;  // of a group, before any job runs
+constexpr size_t options_checked = 512;  // of a group, before any job runs
 
 // What the command line says beside the configuration.
 struct Asked {
@@ -85,6 +85,11 @@ Asked asked_of(const std::vector<std::string>& rest) {
     if (word.compare(0, sizeof store_word - 1, store_word) == 0) {
       out.store = word.substr(sizeof store_word - 1);
       if (out.store.empty()) throw Error(ErrorCode::usage, "sweep.store=FILE: which file?");
+      refuse_parquet(out.store);
+      if (out.store.ends_with(".csv")) {
+        throw Error(ErrorCode::usage, fmt::format("sweep.store={}: a store is SQLite", out.store), {},
+                    {"sweep.store=jobs.sqlite, then modelmeter sweep show jobs.sqlite --csv " + out.store});
+      }
     } else if (word.compare(0, sizeof shard_word - 1, shard_word) == 0) {
       out.shard = shard_of(word.substr(sizeof shard_word - 1));
     } else if (word.compare(0, 6, "sweep.") == 0) {
@@ -134,21 +139,50 @@ Product product_of(const Session& session) {
 }
 
 // Before any job runs every option of a group that is swept is composed once, and of other axes the last value: what is
-// wrong with a key is wrong with all of them.
-void check_composable(const Session& session, const Product& product) {
-  std::vector<std::string> words = product.job(0);
-  static_cast<void>(session.composed_job(words));
-  for (size_t i = 0; i < product.axes().size(); ++i) {
-    const config::ProductAxis& axis = product.axes()[i];
+// wrong with a key is wrong with all of them. Gives the hash of what stands there, and in files that values name: with
+// another the sweep is another one.
+JobHash composed_once(const JobSetting& setting) {
+  const Session& session = setting.session;
+  JobHash out = 0;
+  std::vector<std::string> words = setting.product.job(0);
+  const auto compose = [&] {
+    const config::Composition composition = session.composed_job(words);
+    try {
+      out += hash_of_lines(lines_of_job(setting, config::resolve(composition)));
+    } catch (const Error&) {  // NOLINT(bugprone-empty-catch): the job's own
+    }
+  };
+  compose();
+  for (size_t i = 0; i < setting.product.axes().size(); ++i) {
+    const config::ProductAxis& axis = setting.product.axes()[i];
     const std::vector<std::string>& values = axis.words;
     const bool group = session.repository().has_group(axis.word.key);
     const size_t last = group ? options_checked : values.size();
     for (size_t k = group ? 1 : std::max<size_t>(1, values.size() - 1); k < values.size() && k <= last; ++k) {
       words[i] = values[k];
-      static_cast<void>(session.composed_job(words));
+      compose();
     }
     words[i] = values[0];
+    for (const Node& value : axis.values) {
+      if (value.is(Kind::string)) out += setting.named_files.hash_of(value.as_string()).value_or(0);
+    }
   }
+  return out;
+}
+
+// {stack: {...}} and {host: {...}} as a line each, by the hash of what stands there.
+std::vector<CanonicalLine> hardware_lines(const Session& session) {
+  std::vector<CanonicalLine> out;
+  try {
+    for (const Node& option : session.default_hardware()) {
+      const std::string& group = option.entries().front().key.text;
+      const JobHash hash = hash_of_lines(canonical_lines(option));
+      out.push_back({group, group + ": " + hex_of(hash)});
+    }
+  } catch (const Error&) {  // whoever needs them says so
+    out.clear();
+  }
+  return out;
 }
 
 std::string log_line(const std::string& text) { return fmt::format("{}[HYDRA] {}\n", log_stamp(), text); }
@@ -172,18 +206,22 @@ class Multirun {
   int run() {
     const Product product = product_of(session_);
     const config::Composition& composition = session_.composition();
+    batch_ = batch_of(composition);
     const bool table_only = !asked_.store.empty() || !writes_reports(config::View(composition.config));
     const std::string folder = asked_.store.empty() ? make_folder() : "";
     if (product.size() == 0) throw Error("the sweep has no jobs: one of its axes has no values");
-    JobSetting setting{session_, product, MODELMETER_VERSION, table_only ? "" : folder, {}, {}};
+    NamedFiles named_files(session_.files());
+    JobSetting setting{session_, product, named_files, MODELMETER_VERSION, table_only ? "" : folder, {}, {}};
+    setting.hardware = hardware_lines(session_);
     for (size_t i = 0; i < product.axes().size(); ++i) {
       if (product.axes()[i].swept()) setting.swept.push_back(i);
     }
     apply_job_options(setting);
-    check_composable(session_, product);
-    setting.base = first_lines(product);
+    const JobHash contents = composed_once(setting);
+    setting.base = first_lines(setting);
+    if (shares_folder(setting)) threads_ = 1;
     SweepStore store(asked_.store.empty() ? folder + "/sweep.sqlite" : asked_.store);
-    const int64_t sweep = store.begin(description(setting, table_only));
+    const int64_t sweep = store.begin(description(setting, contents, table_only));
     announce(product, table_only);
     const SweepProgress done = run_jobs(setting, store, sweep, table_only);
     std::string csv;
@@ -204,11 +242,25 @@ class Multirun {
     return (fs::path(out) / "").parent_path().string();
   }
 
-  std::vector<CanonicalLine> first_lines(const Product& product) const {
+  std::vector<CanonicalLine> first_lines(const JobSetting& setting) const {
     try {
-      return lines_of_job(config::resolve(session_.job(product.job(0), 0, "").composition), MODELMETER_VERSION);
+      return lines_of_job(setting, config::resolve(session_.job(setting.product.job(0), 0, "").composition));
     } catch (const Error&) {  // the job's own error
       return {};
+    }
+  }
+
+  // Whether jobs write into one folder (hydra.sweep.subdir=same): one after another, as Hydra has it.
+  bool shares_folder(const JobSetting& setting) const {
+    const int64_t last = setting.product.size() - 1;
+    if (setting.folder.empty() || last == 0) return false;
+    const auto folder_of = [&](int64_t number) {
+      return session_.job(setting.product.job(number), number, setting.folder).folder;
+    };
+    try {
+      return folder_of(0) == folder_of(last);
+    } catch (const Error&) {  // the job's own
+      return false;
     }
   }
 
@@ -222,7 +274,7 @@ class Multirun {
     set_environment(composition);
   }
 
-  SweepDescription description(const JobSetting& setting, bool table_only) const {
+  SweepDescription description(const JobSetting& setting, JobHash contents, bool table_only) const {
     SweepDescription out;
     out.config_name = session_.config_name();
     out.program = setting.program;
@@ -233,11 +285,10 @@ class Multirun {
     for (const config::ProductAxis& axis : setting.product.axes()) {
       for (const std::string& word : axis.words) words += word + "\n";
     }
-    out.values = hash_of_line(words);
+    out.values = hash_of_line(words) + contents;
     out.jobs = setting.product.size();
     out.chunk = std::clamp(out.jobs / most_chunks, int64_t{1}, largest_chunk);
-    const std::optional<int64_t> batch = batch_of(session_.composition());
-    if (batch && table_only) out.chunk = std::min(out.chunk, *batch);
+    if (batch_ && table_only) out.chunk = std::min(out.chunk, *batch_);
     return out;
   }
 
@@ -254,7 +305,7 @@ class Multirun {
     for (const auto& [group, option] : session_.composition().choices) {
       if (group == "hydra/hydra_logging" && (option == "none" || option == "disabled")) return;
     }
-    const int64_t batch = table_only ? product.size() : batch_of(session_.composition()).value_or(product.size());
+    const int64_t batch = table_only ? product.size() : batch_.value_or(product.size());
     for (int64_t first = 0; first < product.size(); first += batch) {
       const int64_t last = std::min(first + batch, product.size());
       print(log_line(fmt::format("Launching {} jobs locally", last - first)));
@@ -265,13 +316,23 @@ class Multirun {
     flush();
   }
 
+  // Where kernels are timed.
+  static bool is_on_device(const JobSetting& setting) {
+    const std::vector<config::ProductAxis>& axes = setting.product.axes();
+    const auto is_device = [](const config::ProductAxis& axis) { return axis.word.key == "device"; };
+    const auto in_base = [](const CanonicalLine& line) { return line.key.rfind("device.", 0) == 0; };
+    return std::any_of(axes.begin(), axes.end(), is_device) ||
+           std::any_of(setting.base.begin(), setting.base.end(), in_base);
+  }
+
   SweepProgress run_jobs(const JobSetting& setting, SweepStore& store, int64_t sweep, bool table_only) {
-    SweepRun run{sweep, asked_.shard, threads_, [&] { return composed_jobs(setting); }};
+    SweepRun run{sweep, asked_.shard, threads_, false, [&] { return composed_jobs(setting); }};
     if (table_only) {
       std::vector<size_t> points = point_axes(session_, setting.product);
       if (!points.empty()) {
         const std::shared_ptr<Spaces> spaces = make_spaces(setting, std::move(points));
         run.runner = [&setting, spaces] { return point_jobs(setting, spaces); };
+        run.apart = is_on_device(setting);
       }
     }
     ProgressBar bar(!arguments_.has("--quiet"));
@@ -282,9 +343,19 @@ class Multirun {
     return out;
   }
 
+  // Where more cores would not have helped.
+  void note_writer(const SweepStore& store) const {
+    constexpr double long_enough = 5, busy = 0.9;
+    if (threads_ == 1 || seconds_ < long_enough || store.writing_seconds() < busy * seconds_) return;
+    note(arguments_, fmt::format("note: the store's one writer was busy for {:.0f} % of the time; shards in stores of "
+                                 "their own are faster: sweep.shard=i/n, then modelmeter sweep merge",
+                                 100 * store.writing_seconds() / seconds_));
+  }
+
   int finish(const Product& product, const SweepStore& store, int64_t sweep, const SweepProgress& done,
              const std::string& csv) const {
     const int64_t failed = store.failed(sweep), stored = store.stored(sweep);
+    note_writer(store);
     if (arguments_.has("--json")) {
       print(json_text([&](DocumentWriter& out) {
               out.map([&] {
@@ -315,6 +386,7 @@ class Multirun {
   const Arguments& arguments_;
   Asked asked_;
   Session session_;
+  std::optional<int64_t> batch_;
   int threads_ = 1;
   double seconds_ = 0;
 };

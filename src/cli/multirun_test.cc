@@ -67,11 +67,12 @@ class BothWays {
   BothWays(const Arguments& arguments, std::vector<std::string> words)
       : session_(Session::multirun(arguments, words)),
         product_(config::Product::of(session_.repository(), session_.composition().overrides)),
-        setting_{session_, product_, "test", "", {}, {}} {
+        named_files_(session_.files()),
+        setting_{session_, product_, named_files_, "test", "", {}, {}} {
     for (size_t i = 0; i < product_.axes().size(); ++i) {
       if (product_.axes()[i].swept()) setting_.swept.push_back(i);
     }
-    setting_.base = lines_of_job(config::resolve(session_.job(product_.job(0), 0, "").composition), "test");
+    setting_.base = lines_of_job(setting_, config::resolve(session_.job(product_.job(0), 0, "").composition));
     points_ = point_axes(session_, product_);
   }
 
@@ -94,15 +95,24 @@ class BothWays {
       if (!a.figures) continue;
       EXPECT_TRUE(a.figures->totals == b.figures->totals) << i;
       ASSERT_EQ(a.figures->time.has_value(), b.figures->time.has_value());
-      if (a.figures->time) {
-        EXPECT_EQ(a.figures->time->latency_s, b.figures->time->latency_s);
-      }
+      if (a.figures->time) expect_same(*a.figures->time, *b.figures->time, i);
     }
+  }
+
+  static void expect_same(const JobTime& a, const JobTime& b, int64_t job) {
+    EXPECT_EQ(a.latency_s, b.latency_s) << job;
+    EXPECT_EQ(a.low_s, b.low_s) << job;
+    EXPECT_EQ(a.high_s, b.high_s) << job;
+    EXPECT_EQ(a.device_s, b.device_s) << job;
+    EXPECT_EQ(a.joules, b.joules) << job;
+    EXPECT_EQ(a.usd, b.usd) << job;
+    EXPECT_EQ(a.mfu, b.mfu) << job;
   }
 
  private:
   Session session_;
   config::Product product_;
+  NamedFiles named_files_;
   JobSetting setting_;
   std::vector<size_t> points_;
 };
@@ -121,6 +131,33 @@ TEST_F(MultirunTest, SoHaveJobsOnADeviceAndOfOtherShapes) {
                      {"device=h100_sxm", "model.stages=null,[prefill],[nope]", "workload.max_new_tokens=3,7",
                       "+workload.tile_columns=1,2", "+workload.tile_rows=2"});
   EXPECT_EQ(ocr.points().size(), 2U);
+  ocr.expect_same();
+}
+
+// Steps, residency and precision on devices: what stages take is put together of what was timed before.
+TEST_F(MultirunTest, SoHaveJobsOfManyStepsOnManyDevices) {
+  const BothWays wan(arguments({"--config-name", "wan2_1_t2v_14b_pipeline"}),
+                     {"device=h100_sxm,rtx_4090", "runtime.weight_dtype=bfloat16,float32",
+                      "runtime.residency=all,offload", "workload.num_inference_steps=1,2,7,50"});
+  EXPECT_EQ(wan.points().size(), 3U);
+  wan.expect_same();
+  const BothWays others(arguments({"--config-name", "wan2_2_t2v_a14b_pipeline"}),
+                        {"device=h200_sxm", "runtime=diffusers", "runtime.execution=eager,compiled,ideal",
+                         "workload.num_inference_steps=1,3,40", "workload.batch_size=1,2"});
+  others.expect_same();
+}
+
+TEST_F(MultirunTest, SoHaveJobsThatSwapBlocks) {
+  const BothWays wan(
+      arguments({"--config-name", "wan2_1_t2v_1_3b_pipeline"}),
+      {"device=rtx_4090", "runtime.block_swap=0,5", "workload.num_inference_steps=1,4", "workload.num_frames=5,9"});
+  wan.expect_same();
+}
+
+TEST_F(MultirunTest, SoHaveReadingsOnADevice) {
+  const BothWays ocr(arguments({"--config-name", "deepseek_ocr"}),
+                     {"device=h100_sxm,a100_sxm", "workload.max_new_tokens=1,2,40", "workload.num_pages=1,3",
+                      "workload.page_height=640,1754"});
   ocr.expect_same();
 }
 
@@ -159,6 +196,55 @@ TEST_F(MultirunTest, TheStoreAloneIsWrittenWhereItIsAsked) {
   query.where = "num_frames > 8 and num_frames < 20";
   SweepTable("s.sqlite", 0).select(query, [&](const TableRow& row) { frames += text_of(row[0]) + " "; });
   EXPECT_EQ(frames, "9 13 17 ");
+}
+
+// Jobs that were evaluated, of a multirun that says so in JSON.
+class FilesOfJobs : public MultirunTest {
+ protected:
+  static void copy_metadata(const std::string& file, int layers) {
+    auto metadata = nlohmann::json::parse(read_file(MODELMETER_SOURCE_DIR "/models/wan2.1-t2v-14b/config.json"));
+    metadata["num_layers"] = layers;
+    std::ofstream(file) << metadata.dump();
+  }
+  static int evaluated(std::vector<std::string> words) {
+    words.insert(words.end(), {"--json", "sweep.store=s.sqlite"});
+    EXPECT_EQ(run(words), 0) << complained_;
+    return nlohmann::json::parse(printed_).at("evaluated");
+  }
+};
+
+TEST_F(FilesOfJobs, AChangedFileIsEvaluatedAgain) {
+  const std::vector<std::string> words = {"--config-name", "wan2_1_t2v_14b", "workload.num_frames=5,9",
+                                          "hf.config_path=a.json,b.json"};
+  copy_metadata("a.json", 40);
+  copy_metadata("b.json", 30);
+  EXPECT_EQ(evaluated(words), 4);
+  EXPECT_EQ(evaluated(words), 0);
+  copy_metadata("b.json", 20);  // of the axis' last value only
+  EXPECT_EQ(evaluated(words), 2);
+  copy_metadata("b.json", 30);
+  EXPECT_EQ(evaluated(words), 0);
+  std::string flops;
+  TableQuery query;
+  query.columns = {"flops"};
+  query.where = "num_frames = 5";
+  SweepTable("s.sqlite", 2).select(query, [&](const TableRow& row) { flops += text_of(row[0]) + " "; });
+  std::string of_one = flops.substr(0, flops.find(' '));
+  EXPECT_NE(flops, of_one + " " + of_one + " ");
+}
+
+TEST_F(FilesOfJobs, ADeviceOfTheUsersOwnAmongOthers) {
+  const auto write = [](const std::string& price) {
+    std::string text = read_file(MODELMETER_SOURCE_DIR "/configs/device/h100_sxm.yaml");
+    text.replace(text.find("price: {value: 3.99"), 19, "price: {value: " + price);
+    std::ofstream("mine.yaml") << text;
+  };
+  const std::vector<std::string> words = {"--config-name", "wan2_1_t2v_14b", "device=h200_sxm,mine.yaml"};
+  write("1.00");
+  EXPECT_EQ(evaluated(words), 2);
+  EXPECT_EQ(evaluated(words), 0);
+  write("2.00");
+  EXPECT_EQ(evaluated(words), 1);
 }
 
 std::string hydra_cases() {

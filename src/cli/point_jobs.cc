@@ -148,7 +148,7 @@ class Spaces {
       point[i] = static_cast<int64_t>(last);
       std::vector<std::string> changed = words;
       changed[axes_[i]] = axes[axes_[i]].words[last];
-      const auto lines = [&](const Node& node) { return hash_of_lines(lines_of_job(node, setting_.program)); };
+      const auto lines = [&](const Node& node) { return hash_of_lines(lines_of_job(setting_, node)); };
       if (lines(space.configuration(point)) != lines(config::resolve(setting_.session.composed_job(changed)))) {
         return false;
       }
@@ -207,7 +207,6 @@ class PointJobs : public JobRunner {
   struct Known {
     std::shared_ptr<const Space> space;
     std::optional<Sweep> sweep;
-    std::optional<RunTimer> timer;
     std::map<std::vector<int64_t>, KeyPart> models;   // by the values of axes that ask for another model
     std::vector<std::pair<int64_t, KeyPart>> values;  // of each axis that sets keys, its last value
   };
@@ -219,10 +218,9 @@ class PointJobs : public JobRunner {
     auto found = known_.find(key_);
     if (found == known_.end()) {
       if (known_.size() >= most_sweeps) known_.clear();
-      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}, {}}).first;
+      found = known_.emplace(key_, Known{spaces_->of(chosen_), {}, {}, {}}).first;
       if (const Space* space = found->second.space.get()) {
-        found->second.sweep.emplace(space->space);
-        if (space->machine) found->second.timer.emplace(*space->machine);
+        found->second.sweep.emplace(space->space, space->machine ? &*space->machine : nullptr);
       }
       found->second.values.assign(spaces_->axes().size(), {-1, {}});
     }
@@ -232,15 +230,22 @@ class PointJobs : public JobRunner {
   }
 
   JobFigures evaluate_point(Known& known) {
-    if (!known.timer) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
-    const std::unique_ptr<AnalyticModel> model = known.space->space.model(point_);
-    tracer_.clear();
-    model->trace(tracer_);
-    roll_up(tracer_.trace(), rollup_);
-    RunTime time;  // stages that were timed before are not again
-    time.stages = (*known.timer)(tracer_.trace(), rollup_.executions);
-    const Totals totals = totals_of(*model, model->cost_of(tracer_.trace(), rollup_));
-    return job_figures(totals, time, known.timer->machine());
+    const std::optional<Machine>& machine = known.space->machine;
+    if (!machine) return {known.sweep->evaluate(SweepPoint(point_)), std::nullopt};
+    const size_t kept = known.sweep->kept_kernels();
+    const Totals totals = known.sweep->evaluate(SweepPoint(point_), time_.stages);
+    if (known.sweep->kept_kernels() != kept) bound_kernels();
+    return job_figures(totals, time_, *machine);
+  }
+
+  // Of all sweeps of this thread.
+  void bound_kernels() {
+    size_t kept = 0;
+    for (const auto& [values, known] : known_) kept += known.sweep ? known.sweep->kept_kernels() : 0;
+    if (kept < RunTimer::most_kernels) return;
+    for (auto& [values, known] : known_) {
+      if (known.sweep) known.sweep->forget_kernels();
+    }
   }
 
   void set_key(JobRow& row, Known& known) {
@@ -282,7 +287,7 @@ class PointJobs : public JobRunner {
     const auto is_set = [&](const CanonicalLine& line) {
       return std::find(set.begin(), set.end(), line.key) != set.end();
     };
-    std::vector<CanonicalLine> lines = lines_of_job(space.configuration(point_), setting_.program);
+    std::vector<CanonicalLine> lines = lines_of_job(setting_, space.configuration(point_));
     std::vector<CanonicalLine> base = setting_.base;
     lines.erase(std::remove_if(lines.begin(), lines.end(), is_set), lines.end());
     base.erase(std::remove_if(base.begin(), base.end(), is_set), base.end());
@@ -297,8 +302,7 @@ class PointJobs : public JobRunner {
   Known* last_ = nullptr;
   std::vector<size_t> chosen_, key_, last_key_;
   std::vector<int64_t> point_, values_;
-  Tracer tracer_;  // of jobs on a device; its memory is used again
-  Rollup rollup_;
+  RunTime time_;  // of stages alone
 };
 
 }  // namespace

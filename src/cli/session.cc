@@ -94,16 +94,26 @@ std::string find_data_root() {
               {fmt::format("looked in {}", fmt::join(looked, ", ")), "MODELMETER_DATA_DIR can name it"});
 }
 
-// Options of the hardware groups may be files of the user's: device=path/to/mine.yaml.
+// Options of the hardware groups may be files of the user's: device=path/to/mine.yaml, also among others of a sweep.
 config::Repository Session::repository(const Arguments& arguments, std::vector<std::string>& overrides) {
   const std::string primary = arguments.value("--config-path", files_.root + "/configs");
   std::vector<UserFile> files;
   for (std::string& text : overrides) {
     for (const std::string group : {"device", "host", "stack"}) {
       const std::string start = group + "=";
-      if (text.rfind(start, 0) != 0 || !is_file_name(text)) continue;
-      files.push_back({group, text.substr(start.size())});
-      text = start + files.back().option();
+      if (text.rfind(start, 0) != 0) continue;
+      std::string named = start;
+      for (size_t begin = start.size(); begin <= text.size();) {
+        const size_t comma = std::min(text.find(',', begin), text.size());
+        std::string option = text.substr(begin, comma - begin);
+        if (is_file_name(option)) {
+          files.push_back({group, std::move(option)});
+          option = files.back().option();
+        }
+        named += option + (comma < text.size() ? "," : "");
+        begin = comma + 1;
+      }
+      text = std::move(named);
     }
   }
   user_files_.emplace(primary, std::move(files));
@@ -230,7 +240,8 @@ Session::Job Session::job(const std::vector<std::string>& words, int64_t number,
   if (job == nullptr || hydra.find("runtime") == nullptr) throw Error("the hydra node has no job and no runtime");
   job->set("id", config::Node::string(std::to_string(number), {}, '\''));
   job->set("num", config::Node::integer(number));
-  out.folder = (fs::path(sweep_folder) / hydra_text(out.composition, "sweep.subdir")).lexically_normal().string();
+  const std::string subdir = hydra_text(out.composition, "sweep.subdir");  // "": no folder of its own
+  out.folder = (fs::path(sweep_folder.empty() ? "." : sweep_folder) / subdir).lexically_normal().string();
   place_output(out.composition, out.folder);
   return out;
 }
@@ -240,6 +251,11 @@ std::unique_ptr<AnalyticModel> Session::model_with(const std::vector<std::string
   all.insert(all.end(), overrides.begin(), overrides.end());
   const config::Node config = config::resolve(composed(all));
   return build_model(config::View(config), files_);
+}
+
+std::vector<config::Node> Session::default_hardware() const {
+  return {hardware_option(*repository_, "stack", default_stack_name),
+          hardware_option(*repository_, "host", default_host_name)};
 }
 
 std::optional<Machine> Session::machine() const { return machine_of(view(), choices_); }

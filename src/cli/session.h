@@ -51,6 +51,8 @@ class Session {
   std::optional<Machine> machine(const config::View& root, const config::Composition& composition) const {
     return machine_of(root, composition.choices);
   }
+  // {group: option} of the stack and the host that a device has where the configuration names none.
+  std::vector<config::Node> default_hardware() const;
 
   // Composed, and nothing else.
   static Session composed_only(const Arguments& arguments, const std::vector<std::string>& words);

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <set>
 
+#include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/sweep_jobs.h"
 #include "cli/terminal.h"
 #include "cost/figures.h"
 #include "report/table.h"
@@ -152,6 +154,7 @@ int show(const Arguments& arguments) {
   const SweepTable table(store, static_cast<int64_t>(arguments.has("--sweep") ? count_of(arguments, "--sweep", 1) : 0));
   const TableQuery query = query_of(arguments);
   if (arguments.has("--csv")) {
+    refuse_parquet(arguments.value("--csv"));
     write_csv(table, arguments.value("--csv"), query);
     note(arguments, fmt::format("table: {}", arguments.value("--csv")));
     return 0;
@@ -195,7 +198,8 @@ int sweep(const CommandLine& line) {
   const std::string& what = arguments.rest()[0];
   if (what == "show") return show(arguments);
   if (what == "merge") return merge(arguments);
-  throw Error(ErrorCode::usage, fmt::format("sweep {}: there are sweep show and sweep merge", what));
+  throw Error(ErrorCode::usage, fmt::format("sweep {}: there are sweep show and sweep merge", what), {},
+              name_notes(what, {"show", "merge"}, "commands"));
 }
 
 }  // namespace modelmeter::cli

@@ -15,6 +15,7 @@
 
 #include "cli/session.h"
 #include "config/sweeper.h"
+#include "sweep/named_files.h"
 #include "sweep/run_sweep.h"
 #include "timing/run_time.h"
 
@@ -24,15 +25,17 @@ namespace modelmeter::cli {
 struct JobSetting {
   const Session& session;
   const config::Product& product;
+  NamedFiles& named_files;
   std::string program;              // its version: others have other figures
   std::string folder;               // absolute; empty: nothing is written but the table
   std::vector<size_t> swept;        // the axes of the product that are
   std::vector<CanonicalLine> base;  // of the first job's configuration
   bool change_directory = false;
+  std::vector<CanonicalLine> hardware = {};  // the stack and the host that a device has by default
 };
 
-// The lines that a job is known by.
-std::vector<CanonicalLine> lines_of_job(const config::Node& resolved, const std::string& program);
+// The lines that a job is known by: its resolved configuration, what is in the files that it names, the program.
+std::vector<CanonicalLine> lines_of_job(const JobSetting& setting, const config::Node& resolved);
 
 // What one is known by that cannot be resolved.
 JobHash key_of_words(const JobSetting& setting, int64_t number);
@@ -46,6 +49,9 @@ std::vector<size_t> point_axes(const Session& session, const config::Product& pr
 class Spaces;
 std::shared_ptr<Spaces> make_spaces(const JobSetting& setting, std::vector<size_t> point_axes);
 std::unique_ptr<JobRunner> point_jobs(const JobSetting& setting, std::shared_ptr<Spaces> spaces);
+
+// Error for the name of a Parquet file, with what makes one: no library that writes it is in the distribution.
+void refuse_parquet(const std::string& file);
 
 // A value as a column of the table.
 StoredValue stored_value(const config::Node& value);

@@ -28,15 +28,6 @@ class DiskWithFiles : public config::DiskFileSystem {
   std::map<std::string, std::string> files_;
 };
 
-// {group: the option}, composed with what its defaults list names.
-config::Node option_of(const config::Repository& repository, const std::string& group, const std::string& name) {
-  if (!repository.has_config(group + "/" + name)) {
-    throw Error(fmt::format("unknown {} '{}'", group, name), {},
-                name_notes(name, repository.options(group), group + "s"));
-  }
-  return config::resolve(config::compose(repository, "", {fmt::format("+{}={}", group, name)}));
-}
-
 }  // namespace
 
 bool is_file_name(std::string_view name) {
@@ -73,18 +64,26 @@ Error UserFiles::renamed(const Error& error) const {
 
 std::vector<std::string> device_names(const config::Repository& repository) { return repository.options("device"); }
 
+config::Node hardware_option(const config::Repository& repository, const std::string& group, const std::string& name) {
+  if (!repository.has_config(group + "/" + name)) {
+    throw Error(fmt::format("unknown {} '{}'", group, name), {},
+                name_notes(name, repository.options(group), group + "s"));
+  }
+  return config::resolve(config::compose(repository, "", {fmt::format("+{}={}", group, name)}));
+}
+
 Device load_device(const config::Repository& repository, const std::string& name) {
-  const config::Node node = option_of(repository, "device", name);
+  const config::Node node = hardware_option(repository, "device", name);
   return read_device(config::View(node).child("device"), name);
 }
 
 KernelStack load_kernel_stack(const config::Repository& repository, const std::string& name) {
-  const config::Node node = option_of(repository, "stack", name);
+  const config::Node node = hardware_option(repository, "stack", name);
   return read_kernel_stack(config::View(node).child("stack"), name);
 }
 
 Host load_host(const config::Repository& repository, const std::string& name) {
-  const config::Node node = option_of(repository, "host", name);
+  const config::Node node = hardware_option(repository, "host", name);
   return read_host(config::View(node).child("host"), name);
 }
 

@@ -42,6 +42,10 @@ class UserFiles {
 // All options of the group `device`, in order of their names.
 std::vector<std::string> device_names(const config::Repository& repository);
 
+// {group: the option}, composed with what its defaults list names, resolved. Error with a did-you-mean for an unknown
+// name.
+config::Node hardware_option(const config::Repository& repository, const std::string& group, const std::string& name);
+
 // An option of the group `device`, composed with what its defaults list names. Error with a did-you-mean for an unknown
 // name, and those of read_device().
 Device load_device(const config::Repository& repository, const std::string& name);

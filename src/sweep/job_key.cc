@@ -120,6 +120,10 @@ std::string bytes_of(JobHash hash) {
   return out;
 }
 
+std::string hex_of(JobHash hash) {
+  return fmt::format("{:016x}{:016x}", static_cast<uint64_t>(hash >> 64U), static_cast<uint64_t>(hash));
+}
+
 std::string changes_of(const std::vector<CanonicalLine>& base, const std::vector<CanonicalLine>& lines) {
   std::unordered_map<std::string_view, std::string_view> known;
   for (const CanonicalLine& line : base) known.emplace(line.key, line.text);

@@ -32,6 +32,7 @@ std::string canonical_text(const std::vector<CanonicalLine>& lines);
 JobHash hash_of_line(std::string_view line);
 JobHash hash_of_lines(const std::vector<CanonicalLine>& lines);
 std::string bytes_of(JobHash hash);  // 16
+std::string hex_of(JobHash hash);    // 32 digits
 
 // What is other than in `base`: lines of `lines` that are not in it, and "-key" of what it has more.
 std::string changes_of(const std::vector<CanonicalLine>& base, const std::vector<CanonicalLine>& lines);

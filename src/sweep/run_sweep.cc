@@ -14,16 +14,22 @@ namespace {
 class Workers {
  public:
   Workers(SweepStore& store, const SweepRun& run, SweepProgress& progress)
-      : store_(store), run_(run), progress_(progress), cursor_(store.cursor(run.sweep, run.shard)) {}
+      : store_(store), run_(run), progress_(progress), cursors_{store.cursor(run.sweep, run.shard)} {}
 
   // On `threads` threads; throws what the first of them threw.
   void work(int threads) {
+    if (run_.apart) {
+      cursors_.resize(static_cast<size_t>(threads), cursors_.front());
+      for (size_t i = 0; i < cursors_.size(); ++i) {
+        cursors_[i].first = cursors_[i].chunks * static_cast<int64_t>(i) / threads;
+      }
+    }
     std::vector<std::thread> pool;
     try {
-      for (int i = 1; i < threads; ++i) pool.emplace_back([this] { guarded(); });
+      for (int i = 1; i < threads; ++i) pool.emplace_back([this, i] { guarded(static_cast<size_t>(i)); });
     } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): as many as the machine gives
     }
-    guarded();
+    guarded(0);
     for (std::thread& thread : pool) thread.join();
     if (failure_) std::rethrow_exception(failure_);
   }
@@ -31,9 +37,9 @@ class Workers {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void guarded() {
+  void guarded(size_t thread) {
     try {
-      loop();
+      loop(cursors_[thread % cursors_.size()]);
     } catch (...) {
       stop_ = true;
       const std::lock_guard lock(mutex_);
@@ -41,13 +47,14 @@ class Workers {
     }
   }
 
-  void loop() {
+  void loop(SweepStore::Cursor& cursor) {
     const std::unique_ptr<JobRunner> runner = run_.runner();
     const FindResult find = [this](JobHash key) { return store_.find_result(key); };
     std::vector<JobRow> rows;
+    StagedRows staged = store_.staged_rows(run_.sweep);
     while (!stop_) {
       SweepStore::Claim claim;
-      const SweepStore::Answer answer = store_.claim(cursor_, claim);
+      const SweepStore::Answer answer = store_.claim(cursor, claim);
       if (answer == SweepStore::Answer::done) return;
       if (answer == SweepStore::Answer::wait) {
         std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -59,7 +66,8 @@ class Workers {
         runner->run(rows[i], find);
       }
       if (stop_) return;
-      store_.store(run_.sweep, claim, rows);
+      staged.write(rows);
+      store_.store(run_.sweep, claim, staged);
       count(rows);
     }
   }
@@ -80,7 +88,7 @@ class Workers {
   SweepStore& store_;
   const SweepRun& run_;
   SweepProgress& progress_;
-  SweepStore::Cursor cursor_;
+  std::vector<SweepStore::Cursor> cursors_;  // one for all, or one for each thread
   std::mutex mutex_;
   Clock::time_point shown_ = Clock::now();
   std::atomic<bool> stop_ = false;
@@ -89,10 +97,8 @@ class Workers {
 
 int64_t jobs_of(const SweepStore::Cursor& all) {
   const int64_t chunks = (all.jobs + all.chunk_jobs - 1) / all.chunk_jobs;
-  if (chunks <= all.shard.number) return 0;
-  const int64_t own = (chunks - all.shard.number + all.shard.count - 1) / all.shard.count;
-  const bool has_last = (chunks - 1) % all.shard.count == all.shard.number;
-  return own * all.chunk_jobs - (has_last ? chunks * all.chunk_jobs - all.jobs : 0);
+  const bool has_last = all.chunks > 0 && (chunks - 1) % all.shard.count == all.shard.number;
+  return all.chunks * all.chunk_jobs - (has_last ? chunks * all.chunk_jobs - all.jobs : 0);
 }
 
 }  // namespace

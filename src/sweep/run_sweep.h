@@ -30,6 +30,9 @@ struct SweepRun {
   int64_t sweep = 0;
   Shard shard;
   int threads = 1;
+  // Threads begin at different places, where what each learns is dear and serves the jobs that follow; else they take
+  // jobs in order, which a store likes.
+  bool apart = false;
   std::function<std::unique_ptr<JobRunner>()> runner;
   // Called by one thread at a time, a few times a second and at the end; may be empty.
   std::function<void(const SweepProgress&)> progress = {};

@@ -1,7 +1,5 @@
 #include "sweep/stage_memo.h"
 
-#include <algorithm>
-
 #include "base/error.h"
 
 namespace modelmeter {
@@ -12,19 +10,6 @@ void MemoStats::add(const MemoStats& other) {
   known += other.known;
   fits += other.fits;
   failed_fits += other.failed_fits;
-}
-
-bool StageMemo::Key::operator==(const Key& other) const {
-  return size == other.size && std::equal(values.begin(), values.begin() + size, other.values.begin());
-}
-
-size_t StageMemo::KeyHash::operator()(const Key& key) const {
-  uint64_t hash = 0xcbf29ce484222325U;
-  for (size_t i = 0; i < key.size; ++i) {
-    hash = (hash ^ static_cast<uint64_t>(key.values[i])) * 0x9e3779b97f4a7c15U;
-    hash ^= hash >> 32U;
-  }
-  return hash;
 }
 
 StageMemo::StageMemo(const Stage& stage, const std::vector<const Stage*>& all)

@@ -5,14 +5,13 @@
 // Memory is bounded: past `most_results` and `most_fits` all are forgotten. Not thread-safe.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "sweep/run_key.h"
 #include "sweep/stage_result.h"
 
 namespace modelmeter {
@@ -39,17 +38,7 @@ class StageMemo {
 
  private:
   // The numbers that the stage depends on, in order, and how its weights are offloaded.
-  struct Key {
-    static constexpr size_t most = std::tuple_size_v<RunValues> + 1;
-    std::array<int64_t, most> values{};
-    size_t size = 0;
-
-    void add(int64_t value) { values[size++] = value; }
-    bool operator==(const Key& other) const;
-  };
-  struct KeyHash {
-    size_t operator()(const Key& key) const;
-  };
+  using Key = RunKey;
   // Runs that differ only in the lattice's numbers.
   struct Family {
     size_t traced = 0;
@@ -67,8 +56,8 @@ class StageMemo {
   StageTracer tracer_;
   std::vector<Dependence> dependences_;
   std::optional<Lattice> lattice_;
-  std::unordered_map<Key, StageResult, KeyHash> results_;
-  std::unordered_map<Key, Family, KeyHash> families_;
+  std::unordered_map<Key, StageResult, RunKeyHash> results_;
+  std::unordered_map<Key, Family, RunKeyHash> families_;
   Key last_family_key_;
   Family* last_family_ = nullptr;
   StageResult evaluated_;

@@ -20,36 +20,9 @@ namespace modelmeter {
 namespace {
 
 constexpr int64_t application_id = 0x6d6d7377;  // "mmsw"
-constexpr int64_t format_version = 1;
+constexpr int64_t format_version = 2;
 
 constexpr const char* index_text = "CREATE INDEX IF NOT EXISTS results_by_key ON results(key)";
-constexpr const char* time_columns[] = {"latency_s", "latency_low_s", "latency_high_s", "device_s", "joules", "usd",
-                                        "mfu"};
-
-void bind_count(Statement& statement, int at, std::optional<Count> count) {
-  if (!count) return statement.bind_null(at);
-  if (count->fits_64()) return statement.bind(at, count->to_int64("a figure"));
-  statement.bind(at, static_cast<double>(*count));
-}
-
-// From a place on; as figure_columns().
-void bind_figures(Statement& statement, int at, const std::optional<JobFigures>& figures) {
-  const int end = at + static_cast<int>(figure_columns().size());
-  if (figures) {
-    for (const FigureRow& row : figure_rows) bind_count(statement, at++, row.get(figures->totals.figures));
-    statement.bind(at++, figures->totals.resident_bytes);
-    if (figures->time) {
-      const JobTime& t = *figures->time;
-      for (const double seconds : {t.latency_s, t.low_s, t.high_s, t.device_s}) statement.bind(at++, seconds);
-      for (const std::optional<double>& value : {t.joules, t.usd, t.mfu}) {
-        value ? statement.bind(at, *value) : statement.bind_null(at);
-        ++at;
-      }
-    }
-  }
-  while (at < end) statement.bind_null(at++);
-}
-
 // When a process began, in ticks since the machine did: field 22 of its stat, behind a name that may hold anything.
 std::string beginning_of(int64_t process) {
   std::ifstream file(fmt::format("/proc/{}/stat", process));
@@ -74,10 +47,6 @@ bool is_alive(const std::string& owner) {
   return beginning_of(process) == began;
 }
 
-std::string hex_of(JobHash hash) {
-  return fmt::format("{:016x}{:016x}", static_cast<uint64_t>(hash >> 64U), static_cast<uint64_t>(hash));
-}
-
 std::string identity_of(const SweepDescription& sweep) {
   JobHash hash = hash_of_line(sweep.base);
   std::string words;
@@ -91,36 +60,11 @@ std::string identity_of(const SweepDescription& sweep) {
 std::string create_text() {
   return fmt::format(
       "CREATE TABLE sweeps(id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, program TEXT, config_name TEXT,"
-      " overrides TEXT, base TEXT, axes INTEGER, jobs INTEGER, chunk INTEGER,"
+      " overrides TEXT, base TEXT, axes INTEGER, jobs INTEGER, chunk INTEGER, first_result INTEGER,"
       " began TEXT DEFAULT CURRENT_TIMESTAMP);\n"
       "CREATE TABLE chunks(sweep INTEGER, chunk INTEGER, owner TEXT, PRIMARY KEY(sweep, chunk)) WITHOUT ROWID;\n"
-      "CREATE TABLE results(id INTEGER PRIMARY KEY, key BLOB NOT NULL, sweep INTEGER, changes TEXT, error TEXT, {});\n"
-      "PRAGMA application_id={}; PRAGMA user_version={};",
-      fmt::join(figure_columns(), ", "), application_id, format_version);
-}
-
-std::vector<std::string> axes_of(const Database& database, const std::string& schema, int64_t sweep) {
-  std::vector<std::string> out;
-  Statement columns = database.prepare(fmt::format("PRAGMA {}.table_info(jobs_{})", schema, sweep));
-  while (columns.step()) {
-    const std::string name = columns.text(1);
-    if (name != "number" && name != "result") out.push_back(name);
-  }
-  return out;
-}
-
-std::string quoted_list(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names) out += ", " + sql_name(name);
-  return out;
-}
-
-void create_jobs(Database& database, int64_t sweep, const std::vector<std::string>& axes) {
-  const std::string columns = quoted_list(axes);
-  database.execute(fmt::format(
-      "CREATE TABLE jobs_{0}(number INTEGER PRIMARY KEY, result INTEGER NOT NULL{1});\n"
-      "CREATE VIEW sweep_{0} AS SELECT number AS job{1}, error, {2} FROM jobs_{0} JOIN results ON results.id=result;",
-      sweep, columns, fmt::join(figure_columns(), ", ")));
+      "{}PRAGMA application_id={}; PRAGMA user_version={};",
+      results_table("main"), application_id, format_version);
 }
 
 // Two processes that make one store at once: SQLite does not wait for the other one here.
@@ -138,11 +82,13 @@ void use_wal(Database& database) {
 
 void prepare_store(Database& database) {
   use_wal(database);
-  database.execute("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=8000");
+  database.execute("PRAGMA synchronous=NORMAL; PRAGMA cache_size=-65536; PRAGMA wal_autocheckpoint=2000");
 }
 
+// Pages of 16 KiB: a quarter of the calls that write them.
 Database made_store(const std::string& path) {
   Database out(path, Database::Mode::create);
+  out.execute("PRAGMA page_size=16384");
   Transaction transaction(out);
   if (out.number("SELECT count(*) FROM sqlite_master") == 0) out.execute(create_text());
   transaction.commit();
@@ -151,15 +97,13 @@ Database made_store(const std::string& path) {
 
 }  // namespace
 
-const std::vector<std::string>& figure_columns() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> out;
-    for (const FigureRow& row : figure_rows) out.emplace_back(row.name);
-    out.emplace_back("resident_bytes");
-    out.insert(out.end(), std::begin(time_columns), std::end(time_columns));
-    return out;
-  }();
-  return names;
+void create_jobs(Database& database, int64_t sweep, const std::vector<std::string>& axes) {
+  std::string columns;
+  for (const std::string& axis : axes) columns += ", " + sql_name(axis);
+  database.execute(jobs_table(fmt::format("main.jobs_{}", sweep), axes) +
+                   fmt::format("CREATE VIEW main.sweep_{0} AS SELECT number AS job{1}, error, {2}"
+                               " FROM jobs_{0} JOIN results ON results.id=result;",
+                               sweep, columns, fmt::join(figure_columns(), ", ")));
 }
 
 Database open_store(const std::string& path, Database::Mode mode) {
@@ -173,12 +117,31 @@ Database open_store(const std::string& path, Database::Mode mode) {
   return out;
 }
 
+// Of WAL even a reader writes, beside the file; where it cannot, nobody does.
 Database read_store(const std::string& path) {
-  const bool writable = ::access(path.c_str(), W_OK) == 0;
-  Database out = open_store(path, writable ? Database::Mode::write : Database::Mode::read);
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code ignored;
+  Database::Mode mode = Database::Mode::write;
+  if (::access(path.c_str(), W_OK) != 0) mode = Database::Mode::read;
+  const bool has_log = std::filesystem::exists(path + "-wal", ignored);
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0 && !has_log) mode = Database::Mode::immutable;
+  Database out = open_store(path, mode);
   out.execute("PRAGMA query_only=ON");
   return out;
 }
+
+class SweepStore::Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() { seconds_ += std::chrono::duration<double>(Clock::now() - began_).count(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double& seconds_;
+  Clock::time_point began_ = Clock::now();
+};
 
 SweepStore::SweepStore(const std::string& path) : database_(made_store(path)), owner_(this_process()) {
   prepare_store(database_);
@@ -198,15 +161,21 @@ int64_t SweepStore::begin(const SweepDescription& sweep) {
   return id;
 }
 
+// The first number that no sweep has for its results.
+int64_t SweepStore::free_results() const {
+  return 1 + database_.number("SELECT ifnull(max(first_result + jobs - 1), 0) FROM main.sweeps");
+}
+
 int64_t SweepStore::add(const SweepDescription& sweep, const std::string& identity) {
   Statement insert = database_.prepare(
-      "INSERT INTO sweeps(identity, program, config_name, overrides, base, axes, jobs, chunk) VALUES(?,?,?,?,?,?,?,?)");
+      "INSERT INTO sweeps(identity, program, config_name, overrides, base, axes, jobs, chunk, first_result)"
+      " VALUES(?,?,?,?,?,?,?,?,?)");
   int at = 0;
   const std::string overrides = fmt::format("{}", fmt::join(sweep.overrides, "\n"));
   for (const std::string* text : {&identity, &sweep.program, &sweep.config_name, &overrides, &sweep.base}) {
     insert.bind(++at, std::string_view(*text));
   }
-  for (const int64_t number : {static_cast<int64_t>(sweep.axes.size()), sweep.jobs, sweep.chunk})
+  for (const int64_t number : {static_cast<int64_t>(sweep.axes.size()), sweep.jobs, sweep.chunk, free_results()})
     insert.bind(++at, number);
   insert.run();
   const int64_t id = database_.number("SELECT last_insert_rowid()");
@@ -217,9 +186,10 @@ int64_t SweepStore::add(const SweepDescription& sweep, const std::string& identi
 SweepStore::Cursor SweepStore::cursor(int64_t sweep, Shard shard) const {
   const std::lock_guard lock(mutex_);
   Cursor out{sweep, shard};
-  out.next = shard.number;
   out.jobs = database_.number(fmt::format("SELECT jobs FROM sweeps WHERE id={}", sweep));
   out.chunk_jobs = database_.number(fmt::format("SELECT chunk FROM sweeps WHERE id={}", sweep));
+  const int64_t all = (out.jobs + out.chunk_jobs - 1) / out.chunk_jobs;
+  out.chunks = all <= shard.number ? 0 : (all - shard.number + shard.count - 1) / shard.count;
   return out;
 }
 
@@ -245,16 +215,16 @@ bool SweepStore::take(const Cursor& cursor, int64_t chunk, bool& other) {
 
 SweepStore::Answer SweepStore::claim(Cursor& cursor, Claim& out) {
   const std::lock_guard lock(mutex_);
-  const int64_t chunks = (cursor.jobs + cursor.chunk_jobs - 1) / cursor.chunk_jobs;
+  const Stopwatch stopwatch(writing_seconds_);
   const auto claimed = [&](int64_t chunk) {
     out = {chunk, chunk * cursor.chunk_jobs, std::min((chunk + 1) * cursor.chunk_jobs, cursor.jobs)};
     return Answer::claimed;
   };
-  if (cursor.next >= chunks && cursor.others.empty()) return Answer::done;
+  if (cursor.seen >= cursor.chunks && cursor.others.empty()) return Answer::done;
   Transaction transaction(database_);
-  while (cursor.next < chunks) {
-    const int64_t chunk = cursor.next;
-    cursor.next += cursor.shard.count;
+  while (cursor.seen < cursor.chunks) {
+    const int64_t own = (cursor.first + cursor.seen++) % cursor.chunks;
+    const int64_t chunk = cursor.shard.number + own * cursor.shard.count;
     bool other = false;
     if (take(cursor, chunk, other)) return transaction.commit(), claimed(chunk);
     if (other) cursor.others.push_back(chunk);
@@ -287,53 +257,36 @@ std::optional<int64_t> SweepStore::find_result(JobHash key) {
   return out;
 }
 
-int64_t SweepStore::insert_result(int64_t sweep, const JobRow& row) {
-  if (!insert_result_) {
-    std::string places;
-    for (size_t i = 0; i < figure_columns().size(); ++i) places += ",?";
-    insert_result_ =
-        database_.prepare(fmt::format("INSERT INTO results(key, sweep, changes, error, {}) VALUES(?,?,?,?{})",
-                                      fmt::join(figure_columns(), ", "), places));
-  }
-  Statement& insert = *insert_result_;
-  const std::string key = bytes_of(row.key);
-  insert.bind_blob(1, key);
-  insert.bind(2, sweep);
-  insert.bind(3, std::string_view(row.changes));
-  row.error.empty() ? insert.bind_null(4) : insert.bind(4, std::string_view(row.error));
-  bind_figures(insert, 5, row.figures);
-  insert.run();
-  return database_.last_insert();
-}
-
-Statement& SweepStore::jobs_insert(int64_t sweep, size_t axes) {
-  if (insert_job_of_ != sweep) {
-    std::string places;
-    for (size_t i = 0; i < axes; ++i) places += ",?";
-    insert_job_ = database_.prepare(fmt::format("INSERT OR REPLACE INTO jobs_{} VALUES(?,?{})", sweep, places));
-    insert_job_of_ = sweep;
-  }
-  return *insert_job_;
-}
-
-void SweepStore::store(int64_t sweep, const Claim& claim, const std::vector<JobRow>& rows) {
+StagedRows SweepStore::staged_rows(int64_t sweep) const {
   const std::lock_guard lock(mutex_);
+  const auto number = [&](const char* column) {
+    return database_.number(fmt::format("SELECT {} FROM sweeps WHERE id={}", column, sweep));
+  };
+  return {sweep, number("first_result"), static_cast<size_t>(number("axes"))};
+}
+
+void SweepStore::store(int64_t sweep, const Claim& claim, const StagedRows& rows) {
+  const std::lock_guard lock(mutex_);
+  const Stopwatch stopwatch(writing_seconds_);
+  const AttachedDatabase staged(database_, rows.uri(), "staged");
   Transaction transaction(database_);
   const std::string chunk = fmt::format("sweep={} AND chunk={}", sweep, claim.chunk);
   // Another process may have taken this one for dead.
   if (database_.number(fmt::format("SELECT count(*) FROM chunks WHERE {} AND owner IS NULL", chunk)) != 0) return;
-  for (const JobRow& row : rows) {
-    const int64_t result = row.result ? *row.result : insert_result(sweep, row);
-    Statement& job = jobs_insert(sweep, row.axes.size());
-    job.bind(1, row.number);
-    job.bind(2, result);
-    int at = 2;
-    for (const StoredValue& value : row.axes) job.bind(++at, value);
-    job.run();
-  }
-  const bool again = std::any_of(rows.begin(), rows.end(), [](const JobRow& row) { return row.again; });
-  database_.execute((again ? "DELETE FROM chunks WHERE " : "UPDATE chunks SET owner=NULL WHERE ") + chunk);
+  // Rows of an earlier try, of which the machine failed some. Else SQLite copies cells as they are, which it does not
+  // with OR REPLACE.
+  const bool anew = database_.number(fmt::format("SELECT EXISTS(SELECT 1 FROM jobs_{} WHERE number>={} AND number<{})",
+                                                 sweep, claim.first, claim.last)) != 0;
+  const char* const insert = anew ? "INSERT OR REPLACE" : "INSERT";
+  database_.execute(fmt::format("{} INTO main.results SELECT * FROM staged.results", insert));
+  database_.execute(fmt::format("{} INTO main.jobs_{} SELECT * FROM staged.jobs", insert, sweep));
+  database_.execute((rows.again() ? "DELETE FROM chunks WHERE " : "UPDATE chunks SET owner=NULL WHERE ") + chunk);
   transaction.commit();
+}
+
+double SweepStore::writing_seconds() const {
+  const std::lock_guard lock(mutex_);
+  return writing_seconds_;
 }
 
 int64_t SweepStore::stored(int64_t sweep) const {
@@ -352,61 +305,6 @@ std::optional<std::pair<int64_t, std::string>> SweepStore::first_failure(int64_t
       fmt::format("SELECT job, error FROM sweep_{} WHERE error IS NOT NULL ORDER BY job LIMIT 1", sweep));
   if (!found.step()) return std::nullopt;
   return std::pair(found.integer(0), found.text(1));
-}
-
-// --- merging ---------------------------------------------------------------------------------------------------------
-
-void SweepStore::merge(const std::string& other) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(other, path(), ignored)) {
-    throw Error(fmt::format("{}: a store cannot be merged into itself", other));
-  }
-  static_cast<void>(read_store(other));
-  const std::lock_guard lock(mutex_);
-  Statement attach = database_.prepare("ATTACH ? AS other");
-  attach.bind(1, std::string_view(other));
-  attach.run();
-  {
-    Transaction transaction(database_);
-    database_.execute("CREATE INDEX IF NOT EXISTS main.results_by_key ON results(key)");
-    std::vector<int64_t> sweeps;
-    Statement list = database_.prepare("SELECT id FROM other.sweeps ORDER BY id");
-    while (list.step()) sweeps.push_back(list.integer(0));
-    list.reset();
-    for (const int64_t there : sweeps) merge_sweep(there);
-    transaction.commit();
-  }
-  insert_result_.reset();
-  insert_job_.reset();
-  find_result_.reset();
-  find_chunk_.reset();
-  insert_job_of_ = 0;
-  database_.execute("DETACH other");
-}
-
-void SweepStore::merge_sweep(int64_t there) {
-  const std::vector<std::string> axes = axes_of(database_, "other", there);
-  const std::string same =
-      fmt::format("SELECT id FROM main.sweeps WHERE identity=(SELECT identity FROM other.sweeps WHERE id={})", there);
-  int64_t here = database_.number(same);
-  if (here == 0) {
-    constexpr const char* columns = "identity, program, config_name, overrides, base, axes, jobs, chunk, began";
-    database_.execute(
-        fmt::format("INSERT INTO main.sweeps({0}) SELECT {0} FROM other.sweeps WHERE id={1}", columns, there));
-    here = database_.number(same);
-    create_jobs(database_, here, axes);
-  }
-  const std::string columns = quoted_list(axes);
-  database_.execute(fmt::format(
-      "INSERT INTO main.results(key, sweep, changes, error, {1}) SELECT key, {2}, changes, error, {1} FROM other.results"
-      " AS r WHERE id IN (SELECT result FROM other.jobs_{0})"
-      " AND NOT EXISTS(SELECT 1 FROM main.results WHERE key=r.key);"
-      "INSERT INTO main.jobs_{2}(number, result{3}) SELECT number, (SELECT min(id) FROM main.results WHERE"
-      " key=r.key){3} FROM other.jobs_{0} AS j JOIN other.results AS r ON r.id=j.result"
-      " WHERE true ON CONFLICT(number) DO NOTHING;"
-      "INSERT OR REPLACE INTO main.chunks(sweep, chunk, owner)"
-      " SELECT {2}, chunk, NULL FROM other.chunks WHERE sweep={0} AND owner IS NULL;",
-      there, fmt::join(figure_columns(), ", "), here, columns));
 }
 
 }  // namespace modelmeter

@@ -6,8 +6,10 @@
 //   jobs_N     a row for each job of sweep N: its number, its result, the values of its axes
 //   sweep_N    a view of the two: what people read
 //
-// Rows are appended. Results are found by their key through an index that is made when a second sweep comes: of a
-// single one nothing has to be found.
+// A sweep has a range of numbers for its results, from `first_result` on, so that whoever evaluates a job knows that of
+// its result: rows are written outside of the store (staged_rows.h), and SQLite's one writer copies their cells.
+// Results are found by their key through an index that is made when a second sweep comes: of a single one nothing has
+// to be found. What the machine failed has an empty key, which nobody finds.
 //
 // A chunk is claimed, evaluated and stored with all of its jobs in one transaction. Whoever is killed, at whatever
 // moment, leaves claims behind and no half of a chunk; another run of the same sweep, beside it or later, takes up what
@@ -15,50 +17,24 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "sweep/database.h"
+#include "database/database.h"
 #include "sweep/job_key.h"
-#include "sweep/sweep.h"
+#include "sweep/job_row.h"
+#include "sweep/staged_rows.h"
 
 namespace modelmeter {
-
-// On the device that the configuration names, of the whole run (timing/run_time.h).
-struct JobTime {
-  double latency_s = 0, low_s = 0, high_s = 0;  // nine runs in ten within low and high
-  double device_s = 0;
-  std::optional<double> joules, usd, mfu;
-};
-
-struct JobFigures {
-  Totals totals;
-  std::optional<JobTime> time;
-};
-
-struct JobRow {
-  int64_t number = 0;
-  JobHash key = 0;
-  std::string changes;            // of the configuration, from the first job's
-  std::vector<StoredValue> axes;  // as SweepDescription::axes
-  std::optional<int64_t> result;  // that is stored already
-  std::optional<JobFigures> figures;
-  std::string error;   // where there are no figures
-  bool again = false;  // the machine failed it and not its configuration: it is not kept
-};
-
-// Finds the result of another sweep.
-using FindResult = std::function<std::optional<int64_t>(JobHash)>;
 
 struct SweepDescription {
   std::string config_name, program;
   std::vector<std::string> overrides;  // the words of the command line
   std::string base;                    // the canonical text of the first job's configuration
   std::vector<std::string> axes;       // what is swept
-  JobHash values = 0;                  // of all words of the axes, in order
+  JobHash values = 0;                  // of all words of the axes, in order, and of what files say behind them
   int64_t jobs = 0;
   int64_t chunk = 1;  // jobs that are claimed and stored together
 };
@@ -81,18 +57,24 @@ class SweepStore {
   struct Claim {
     int64_t chunk = 0, first = 0, last = 0;  // jobs first … last - 1
   };
-  // What is left of one sweep for one process; claim() guards it.
+  // What is left of one sweep for one process, or for one of its threads; claim() guards it.
   struct Cursor {
     int64_t sweep = 0;
     Shard shard = {};
-    int64_t chunk_jobs = 1, jobs = 0, next = 0;
+    int64_t chunk_jobs = 1, jobs = 0;
+    int64_t chunks = 0;                // of the shard
+    int64_t first = 0, seen = 0;       // of these: where it begins, and how many it has been at
     std::vector<int64_t> others = {};  // chunks of other processes
   };
   Cursor cursor(int64_t sweep, Shard shard) const;
   enum class Answer { claimed, wait, done };  // wait: other processes are at the rest
   Answer claim(Cursor& cursor, Claim& out);
   std::optional<int64_t> find_result(JobHash key);
-  void store(int64_t sweep, const Claim& claim, const std::vector<JobRow>& rows);
+  // For one thread to write rows of a sweep into; has none.
+  StagedRows staged_rows(int64_t sweep) const;
+  void store(int64_t sweep, const Claim& claim, const StagedRows& rows);
+  // How long this process has claimed and stored chunks: one thread at a time.
+  double writing_seconds() const;
   // Jobs that are stored, of one sweep.
   int64_t stored(int64_t sweep) const;
   int64_t failed(int64_t sweep) const;
@@ -105,20 +87,27 @@ class SweepStore {
  private:
   int64_t add(const SweepDescription& sweep, const std::string& identity);
   bool take(const Cursor& cursor, int64_t chunk, bool& other);
-  void merge_sweep(int64_t there);
-  int64_t insert_result(int64_t sweep, const JobRow& row);
-  Statement& jobs_insert(int64_t sweep, size_t axes);
+  struct Merged {
+    int64_t there = 0, here = 0, first_there = 0, first_here = 0;
+  };
+  int64_t free_results() const;
+  Merged merge_sweep(int64_t there);
+  void merge_results(const Merged& sweep);
+  void merge_jobs(const Merged& sweep);
+  bool merge_shard();
+
+  class Stopwatch;
 
   mutable std::mutex mutex_;
+  double writing_seconds_ = 0;
   Database database_;
   std::string owner_;
-  std::optional<Statement> insert_result_, insert_job_, find_result_, find_chunk_;
-  int64_t insert_job_of_ = 0;
+  std::optional<Statement> find_result_, find_chunk_;
   bool has_others_ = false;  // results of other sweeps than the one that began last, and an index of them
 };
 
-// The columns of results that hold figures, in order.
-const std::vector<std::string>& figure_columns();
+// The table and the view of a sweep's jobs.
+void create_jobs(Database& database, int64_t sweep, const std::vector<std::string>& axes);
 
 // Checks that it is a store, of this version.
 Database open_store(const std::string& path, Database::Mode mode);

@@ -70,9 +70,11 @@ class Numbers : public JobRunner {
   int64_t dies_at_;
 };
 
+bool jobs_begin_apart = false;
+
 int64_t run(SweepStore& store, const SweepDescription& sweep, int threads, int64_t dies_at = -1, Shard shard = {}) {
   std::atomic<int64_t> evaluated = 0;
-  const SweepRun one{store.begin(sweep), shard, threads,
+  const SweepRun one{store.begin(sweep), shard, threads, jobs_begin_apart,
                      [&] { return std::make_unique<Numbers>(&evaluated, dies_at); }};
   run_sweep(store, one);
   return evaluated;
@@ -103,6 +105,14 @@ TEST_F(StoreTest, EveryJobIsStoredOnceFailuresAmongThem) {
   EXPECT_EQ(store.failed(1), 143);
   EXPECT_EQ(store.first_failure(1)->first, 3);
   EXPECT_EQ(run(store, numbers(1000, 30), 3), 0) << "evaluated again";
+}
+
+TEST_F(StoreTest, SoItIsWhereThreadsBeginApart) {
+  jobs_begin_apart = true;
+  SweepStore store(file());
+  EXPECT_EQ(run(store, numbers(1000, 7), 4, -1, {1, 3}) + run(store, numbers(1000, 7), 3), 1000);
+  jobs_begin_apart = false;
+  expect_whole(file(), 1000);
 }
 
 TEST_F(StoreTest, WhatAKilledProcessStoredIsNotDoneAgain) {
@@ -150,6 +160,27 @@ TEST_F(StoreTest, ShardsAreMergedToTheWhole) {
   EXPECT_EQ(run(all, numbers(100, 4), 1), 0) << "evaluated again";
 }
 
+// Which of them is copied as it is, and which row by row, does not show.
+TEST_F(StoreTest, ShardsThatOverlapAreMergedToo) {
+  {
+    SweepStore a(file("a")), b(file("b"));
+    run(a, numbers(100, 4), 1, -1, {0, 2});
+    run(b, numbers(100, 4), 1, -1, {0, 3});
+    run(b, numbers(100, 4), 1, -1, {1, 2});
+  }
+  SweepStore all(file());
+  all.merge(file("a"));
+  all.merge(file("b"));
+  expect_whole(file(), 100);
+  SweepStore others(file("others"));
+  run(others, numbers(10, 5), 1);
+  others.merge(file("b"));
+  others.merge(file("a"));
+  EXPECT_EQ(others.stored(2), 100);
+  EXPECT_EQ(others.failed(2), 14);
+  EXPECT_EQ(run(others, numbers(100, 4), 2), 0) << "evaluated again";
+}
+
 TEST_F(StoreTest, AnotherSweepTakesResultsThatAreThere) {
   SweepStore store(file());
   run(store, numbers(50, 5), 1);
@@ -193,10 +224,40 @@ TEST_F(StoreTest, WhatTheMachineFailedIsNotKept) {
   row.axes = {int64_t{0}};
   row.error = "no space left";
   row.again = true;
-  store.store(sweep, claim, {row});
+  StagedRows rows = store.staged_rows(sweep);
+  rows.write({row});
+  store.store(sweep, claim, rows);
   EXPECT_EQ(store.failed(sweep), 1);
   EXPECT_EQ(run(store, numbers(1, 1), 1), 1);
   EXPECT_EQ(store.failed(sweep), 0);
+}
+
+// Of a chunk in which the machine failed one job, the others stay what they were, for other sweeps too.
+TEST_F(StoreTest, TheRestOfAChunkThatIsTriedAgainStays) {
+  SweepStore store(file());
+  const int64_t sweep = store.begin(numbers(3, 3));
+  SweepStore::Cursor cursor = store.cursor(sweep, {});
+  SweepStore::Claim claim;
+  ASSERT_EQ(store.claim(cursor, claim), SweepStore::Answer::claimed);
+  std::atomic<int64_t> evaluated = 0;
+  Numbers numbers_of(&evaluated);
+  std::vector<JobRow> rows(3);
+  const FindResult none = [](JobHash) { return std::nullopt; };
+  for (int64_t i = 0; i < 3; ++i) {
+    rows[static_cast<size_t>(i)].number = i;
+    numbers_of.run(rows[static_cast<size_t>(i)], none);
+  }
+  rows[1].figures.reset();
+  rows[1].error = "no space left";
+  rows[1].again = true;
+  StagedRows staged = store.staged_rows(sweep);
+  staged.write(rows);
+  store.store(sweep, claim, staged);
+  EXPECT_EQ(run(store, numbers(5, 5), 1), 3) << "the failed one, and two more";
+  EXPECT_EQ(store.failed(2), 1);  // job 3 is refused
+  EXPECT_EQ(run(store, numbers(3, 3), 1), 0) << "found in the other sweep";
+  EXPECT_EQ(store.stored(1), 3);
+  EXPECT_EQ(store.failed(1), 0);
 }
 
 TEST_F(StoreTest, OtherFilesAreRefused) {

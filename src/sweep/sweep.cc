@@ -149,7 +149,8 @@ std::unique_ptr<AnalyticModel> SweepSpace::model(std::span<const int64_t> point)
 
 // ---------------------------------------------------------------------------------------------------------------------
 
-Sweep::Sweep(const SweepSpace& space) : space_(space) {
+Sweep::Sweep(const SweepSpace& space, const Machine* machine) : space_(space) {
+  if (machine != nullptr) timer_ = std::make_unique<RunTimer>(*machine);
   for (size_t i = 0; i < space.axes_.size(); ++i) {
     if (space.settings_[i].empty()) model_axes_.push_back(i);
   }
@@ -183,31 +184,43 @@ void Sweep::forget(Models& models) {
   models.clear();
 }
 
-Totals Sweep::evaluate_anew(SweepPoint point, Models& models) {
-  auto model = std::make_unique<SweepModel>(space_.model(point), space_.axes_, space_.settings_);
+Totals Sweep::evaluate_anew(SweepPoint point, Models& models, std::vector<StageTime>* times) {
+  auto model = std::make_unique<SweepModel>(space_.model(point), space_.axes_, space_.settings_, timer_.get());
   ++stats_.models;
-  const std::optional<Totals> totals = model->evaluate(point);
+  const std::optional<Totals> totals = model->evaluate(point, times);
   if (!totals) {
     ++stats_.whole;
-    return totals_of(model->model());
+    return evaluate_whole(model->model(), times);
   }
   if (models.size() >= most_alike) forget(models);
   models.push_back(std::move(model));
   return *totals;
 }
 
-Totals Sweep::evaluate(SweepPoint point) {
+Totals Sweep::evaluate_whole(const AnalyticModel& model, std::vector<StageTime>* times) {
+  if (times == nullptr) return totals_of(model);
+  if (!tracer_) tracer_ = std::make_unique<Tracer>();
+  tracer_->clear();
+  model.trace(*tracer_);
+  const Rollup rollup = roll_up(tracer_->trace());
+  *times = (*timer_)(tracer_->trace(), rollup.executions);
+  return totals_of(model, model.cost_of(tracer_->trace(), rollup));
+}
+
+Totals Sweep::evaluate(SweepPoint point, std::vector<StageTime>* times) {
+  if (times != nullptr && !timer_) throw Error(ErrorCode::internal, "a sweep without a machine has no times");
   if (point.size() != space_.axes_.size()) static_cast<void>(space_.configuration(point));  // an error
   ++stats_.points;
   Models& models = models_of(point);
   for (const auto& model : models) {
-    if (const std::optional<Totals> totals = model->evaluate(point)) return *totals;
+    if (const std::optional<Totals> totals = model->evaluate(point, times)) return *totals;
   }
-  return evaluate_anew(point, models);
+  return evaluate_anew(point, models, times);
 }
 
 Sweep::Stats Sweep::stats() const {
   Stats out = stats_;
+  if (timer_) out.timed = timer_->timed();
   for (const auto& [values, models] : models_) {
     for (const auto& model : models) out.stages.add(model->stats());
   }

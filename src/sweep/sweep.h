@@ -10,7 +10,8 @@
 // How it goes. Layers are built once for all values of the axes that AnalyticModel::settings() lists, and again for
 // each value of the others. What a stage adds to a run follows from a few numbers (Stage::depends_on) and is kept by
 // them (stage_memo.h): steps and residency alone trace next to nothing, many sizes are read off exact polynomials. What
-// stages add is put together as AnalyticModel::trace and roll_up do. A run that takes other stages has a model of its
+// stages add is put together as AnalyticModel::trace and roll_up do. On a machine, what stages take is kept by the same
+// numbers and how often they run (time_memo.h). A run that takes other stages has a model of its
 // own; one that is refused is built from its configuration, for the error that a user gets.
 #pragma once
 
@@ -27,6 +28,7 @@
 #include "model/analytic_model.h"
 #include "model/data_files.h"
 #include "sweep/stage_memo.h"
+#include "timing/run_timer.h"
 
 namespace modelmeter {
 
@@ -82,33 +84,47 @@ class SweepModel;  // one model and what its stages were found to add; in sweep_
 // Evaluates points of a space. Keeps what it found, in bounded memory. Not thread-safe: one for each thread.
 class Sweep {
  public:
-  explicit Sweep(const SweepSpace& space);
+  // Both are to outlive it.
+  explicit Sweep(const SweepSpace& space, const Machine* machine = nullptr);
   ~Sweep();
   Sweep(Sweep&&) noexcept;
   Sweep& operator=(Sweep&&) = delete;
 
   // Errors as of composing, building and evaluating the point's configuration.
-  Totals evaluate(SweepPoint point);
+  Totals evaluate(SweepPoint point) { return evaluate(point, nullptr); }
   Totals evaluate(std::initializer_list<int64_t> point) { return evaluate(SweepPoint(point.begin(), point.size())); }
+
+  // The same, and how long its stages take on the machine, as time_run() has it.
+  Totals evaluate(SweepPoint point, std::vector<StageTime>& times) { return evaluate(point, &times); }
 
   struct Stats {
     int64_t points = 0;
     int64_t models = 0;  // that were built
     int64_t whole = 0;   // points that were traced whole
+    int64_t timed = 0;   // stages, kernel by kernel
     MemoStats stages;
   };
   Stats stats() const;
+  // Kernels whose times are kept; forgetting them costs time alone.
+  size_t kept_kernels() const { return timer_ ? timer_->kept_kernels() : 0; }
+  void forget_kernels() {
+    if (timer_) timer_->forget_kernels();
+  }
 
  private:
   // Those that share the values that ask for another model: more than one where runs take other stages.
   using Models = std::vector<std::unique_ptr<SweepModel>>;
 
+  Totals evaluate(SweepPoint point, std::vector<StageTime>* times);
   Models& models_of(SweepPoint point);
-  Totals evaluate_anew(SweepPoint point, Models& models);
+  Totals evaluate_anew(SweepPoint point, Models& models, std::vector<StageTime>* times);
+  Totals evaluate_whole(const AnalyticModel& model, std::vector<StageTime>* times);
   void forget(Models& models);
 
   const SweepSpace& space_;
-  std::vector<int64_t> of_model_;  // values of the axes that ask for another model
+  std::unique_ptr<RunTimer> timer_;  // where there is a machine
+  std::unique_ptr<Tracer> tracer_;   // of runs that are timed whole
+  std::vector<int64_t> of_model_;    // values of the axes that ask for another model
   std::vector<size_t> model_axes_;
   struct Hash {
     size_t operator()(const std::vector<int64_t>& values) const;

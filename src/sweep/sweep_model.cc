@@ -32,7 +32,7 @@ Totals totals_of(const AnalyticModel& model, const StageCost& cost) {
 }
 
 SweepModel::SweepModel(std::unique_ptr<const AnalyticModel> model, const std::vector<SweepAxis>& axes,
-                       const std::vector<std::vector<std::string>>& axis_settings)
+                       const std::vector<std::vector<std::string>>& axis_settings, RunTimer* timer)
     : model_(std::move(model)),
       parts_(model_->parts()),
       parameters_(model_->parameter_count()),
@@ -40,6 +40,11 @@ SweepModel::SweepModel(std::unique_ptr<const AnalyticModel> model, const std::ve
       residents_depend_on_(model_->residents_depend_on()) {
   memos_.reserve(parts_.size());
   for (const Stage* part : parts_) memos_.emplace_back(*part, parts_);
+  for (const Stage* part : parts_) {
+    if (timer == nullptr) break;
+    const auto is_part = [&](const std::unique_ptr<Stage>& stage) { return stage.get() == part; };
+    time_memos_.emplace_back(*part, std::any_of(model_->stages().begin(), model_->stages().end(), is_part), *timer);
+  }
   const std::vector<Setting> settings = model_->settings();
   for (const Setting& setting : settings) settings_.push_back(setting.value);
   for (size_t axis = 0; axis < axes.size(); ++axis) {
@@ -81,11 +86,16 @@ bool SweepModel::set(SweepPoint point) {
   return true;
 }
 
-std::optional<Totals> SweepModel::evaluate(SweepPoint point) {
+std::optional<Totals> SweepModel::evaluate(SweepPoint point, std::vector<StageTime>* times) {
   if (settings_.empty() || !set(point)) return std::nullopt;
   const std::optional<RunValues> run = model_->run_of(settings_);
   if (!run) return std::nullopt;
-  return add_up(*run);
+  const Residence& there = residence(*run);
+  if (times != nullptr) {
+    times->clear();
+    for (size_t i = 0; i < time_memos_.size(); ++i) time_memos_[i].add(*run, there.parts[i].place, *times);
+  }
+  return add_up(*run, there);
 }
 
 const SweepModel::Residence& SweepModel::residence(const RunValues& run) {
@@ -98,22 +108,22 @@ const SweepModel::Residence& SweepModel::residence(const RunValues& run) {
   for (const size_t value : values) out.values.push_back(run[value]);
   for (const Stage* part : parts_) {
     const Residents there = model_->residents(*part, run);
-    out.parts.push_back({there.bytes(), there.on_device, part->offload(run).kind});
+    out.parts.push_back(
+        {there.bytes(), {part->offload(run), there.on_device, there.arriving_bytes, there.leaving_bytes}});
     out.most_bytes = std::max(out.most_bytes, out.parts.back().bytes);
   }
   return residences_.emplace_back(std::move(out));
 }
 
 // As AnalyticModel::trace and roll_up() do, over whole stages.
-Totals SweepModel::add_up(const RunValues& run) {
-  const Residence& there = residence(run);
+Totals SweepModel::add_up(const RunValues& run, const Residence& there) {
   Cost cost;
   int64_t activation_peak = 0;
   Count kv_cache = 0;
   results_.clear();
   forwards_.clear();
   for (size_t i = 0; i < parts_.size(); ++i) {
-    const StageResult& result = memos_[i].at(run, there.parts[i].offload);
+    const StageResult& result = memos_[i].at(run, there.parts[i].place.offload.kind);
     forwards_.push_back(parts_[i]->forwards(run));
     cost.add(result.cost.times(forwards_.back()));
     activation_peak = std::max(activation_peak, result.peak_live);
@@ -147,8 +157,8 @@ int64_t SweepModel::highest_live(const Residence& there) const {
     const Resident& resident = there.parts[i];
     const StageResult& result = *results_[i];
     const int64_t held = held_while(i);
-    const int64_t beside = resident.on_device ? std::max(result.input_bytes, held) : held;
-    const int64_t own = resident.on_device ? result.peak_live : 0;
+    const int64_t beside = resident.place.on_device ? std::max(result.input_bytes, held) : held;
+    const int64_t own = resident.place.on_device ? result.peak_live : 0;
     const int64_t given = checked_add(resident.bytes, beside, live_memory);
     highest = std::max(highest, checked_add(given, own, live_memory));
   }

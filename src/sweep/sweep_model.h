@@ -9,26 +9,27 @@
 
 #include "sweep/stage_memo.h"
 #include "sweep/sweep.h"
+#include "sweep/time_memo.h"
 
 namespace modelmeter {
 
 class SweepModel {
  public:
-  // axis_settings: of each axis of the point the keys of the settings that it sets.
+  // axis_settings: of each axis of the point the keys of the settings that it sets. timer: none, or what times runs.
   SweepModel(std::unique_ptr<const AnalyticModel> model, const std::vector<SweepAxis>& axes,
-             const std::vector<std::vector<std::string>>& axis_settings);
+             const std::vector<std::vector<std::string>>& axis_settings, RunTimer* timer);
 
   const AnalyticModel& model() const { return *model_; }
-  // Nothing where the model does not make this run of its stages. Errors as of an evaluation.
-  std::optional<Totals> evaluate(SweepPoint point);
+  // Nothing where the model does not make this run of its stages. times, where they are wanted: of its stages. Errors
+  // as of an evaluation.
+  std::optional<Totals> evaluate(SweepPoint point, std::vector<StageTime>* times);
   MemoStats stats() const;
 
  private:
   // What is on the device while a part runs, beside its inputs and activations.
   struct Resident {
     int64_t bytes;
-    bool on_device;
-    Offload::Kind offload;
+    PartPlace place;
   };
   // By the numbers of the run that it follows from.
   struct Residence {
@@ -45,7 +46,7 @@ class SweepModel {
   void add_source(Source source, const SweepAxis& axis, const Setting& setting);
   bool set(SweepPoint point);
   const Residence& residence(const RunValues& run);
-  Totals add_up(const RunValues& run);
+  Totals add_up(const RunValues& run, const Residence& there);
   int64_t held_while(size_t running) const;
   int64_t highest_live(const Residence& there) const;
 
@@ -53,8 +54,9 @@ class SweepModel {
   std::vector<const Stage*> parts_;
   int64_t parameters_, weight_bytes_;
   std::vector<size_t> residents_depend_on_;
-  std::vector<StageMemo> memos_;   // as parts_
-  std::vector<int64_t> settings_;  // as the model's
+  std::vector<StageMemo> memos_;      // as parts_
+  std::vector<TimeMemo> time_memos_;  // as parts_, where runs are timed
+  std::vector<int64_t> settings_;     // as the model's
   std::vector<Source> sources_;
   std::deque<Residence> residences_;
   // Of the last run, as parts_.

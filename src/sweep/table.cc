@@ -104,7 +104,36 @@ const std::string& SweepTable::column(const std::string& name) const {
   for (size_t i = 1; i <= axes_; ++i) {
     if (last_part(columns_[i]) == name) return columns_[i];
   }
-  throw Error(fmt::format("'{}' is no column of this sweep", name), {}, name_notes(name, columns_, "columns"));
+  throw Error(fmt::format("'{}' is no column of this sweep", name), {}, column_notes(name));
+}
+
+// Near the full names and the brief ones.
+std::vector<std::string> SweepTable::column_notes(const std::string& name) const {
+  std::vector<std::string> known = columns_;
+  for (const auto& [brief, full] : brief_names()) known.push_back(brief);
+  for (size_t i = 1; i <= axes_; ++i) known.push_back(last_part(columns_[i]));
+  std::string near = did_you_mean(name, known);
+  if (near.empty()) return name_notes(name, columns_, "columns");
+  return {std::move(near)};
+}
+
+// What SQLite says of a name, as an error of that name.
+void SweepTable::rethrow(const Error& error) const {
+  constexpr std::string_view unknown = "no such column: ";
+  const size_t at = error.message().find(unknown);
+  if (at == std::string::npos) throw Error(error);
+  std::string name = error.message().substr(at + unknown.size());  // later ones put it in quotes and go on
+  name.erase(std::remove(name.begin(), name.end(), '"'), name.end());
+  name = name.substr(0, name.find(" - "));
+  throw Error(fmt::format("'{}' is no column of this sweep", name), {}, column_notes(name));
+}
+
+Statement SweepTable::prepare(const std::string& sql) const {
+  try {
+    return database_.prepare(sql);
+  } catch (const Error& error) {
+    rethrow(error);
+  }
 }
 
 // The view with the brief names beside the full ones, and the expressions.
@@ -178,8 +207,8 @@ void SweepTable::select(const TableQuery& query, const std::function<void(const 
   }
   if (!query.pareto.empty() && order.empty()) order = sql_name(known(query.pareto.front()));
   Statement rows =
-      database_.prepare(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT {}", columns, source(query), where,
-                                    order.empty() ? "job" : order + ", job", query.pareto.empty() ? query.limit : -1));
+      prepare(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT {}", columns, source(query), where,
+                          order.empty() ? "job" : order + ", job", query.pareto.empty() ? query.limit : -1));
   Front front;
   while (rows.step()) {
     TableRow row;
@@ -190,7 +219,11 @@ void SweepTable::select(const TableQuery& query, const std::function<void(const 
     }
     std::vector<double> goals;
     for (size_t i = 0; i < query.pareto.size(); ++i) {
-      const double value = number_in(rows.value(shown + static_cast<int>(i)));
+      const StoredValue stored = rows.value(shown + static_cast<int>(i));
+      if (std::holds_alternative<std::string>(stored)) {
+        throw Error(fmt::format("'{}' holds texts, of which none is better", without_sign(query.pareto[i])));
+      }
+      const double value = number_in(stored);
       goals.push_back(is_falling(query.pareto[i]) ? -value : value);
     }
     front.add({std::move(goals), std::move(row)});

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "sweep/database.h"
+#include "base/error.h"
+#include "database/database.h"
 
 namespace modelmeter {
 
@@ -23,6 +24,8 @@ struct TableQuery {
 using TableRow = std::vector<StoredValue>;
 
 // Names of columns may be brief: the last part of an axis ("height" for workload.height), "latency", "memory", "flops".
+// Full ones end in their unit: latency_s, peak_live_bytes, joules, usd. A wrong one is an error with a did-you-mean,
+// in SQL too.
 class SweepTable {
  public:
   // sweep: its number in the store; 0: the last one. Error where there is none.
@@ -46,6 +49,9 @@ class SweepTable {
 
  private:
   std::string source(const TableQuery& query) const;
+  std::vector<std::string> column_notes(const std::string& name) const;
+  [[noreturn]] void rethrow(const Error& error) const;
+  Statement prepare(const std::string& sql) const;
   std::vector<std::string> filled_columns() const;
 
   Database database_;

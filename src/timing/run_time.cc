@@ -75,125 +75,161 @@ std::vector<Sample> samples_of(int64_t iterations) {
   return out;
 }
 
-// An op of a stage: its kernels in StageTimer::kernels_, at each sample.
+// An op of a stage: its kernels in Timer::sampled_, at each sample. What follows from how often it runs is filled in by
+// Timer::time().
 struct TimedOp {
-  size_t index;  // in Trace::ops
   size_t first, end;
   int32_t scope;
-  double times;        // executions
-  double host;         // s, of one execution
-  bool waits = false;  // the host reads what it gives, or waits for its copy
-  double beside = 0;   // s of all its executions, of a copy on a stream of its own
+  bool launched = false, waits = false;  // waits: the host reads what it gives, or waits for its copy
+  double host = 0;                       // s, of one execution
+  double flops = 0;                      // of matrix units, of one execution
+  double iterations = 1;                 // of a growing loop
+  int64_t copied = 0;                    // bytes of weights
+  bool apart = false;                    // a copy on a stream of its own: its kernels are in Timer::copies_
+  double times = 0;                      // executions
+  double beside = 0;                     // s of all of them, of a copy on a stream of its own
 };
 
-class StageTimer {
- public:
-  StageTimer(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine, RunTime& out)
-      : trace_(trace), executions_(executions), machine_(machine), out_(out) {}
+// A kernel of an op at a sample.
+struct SampledKernel {
+  KernelTime time;
+  double weight;  // of the sample
+};
 
-  void time(const Residence& residence, size_t first, size_t end) {
-    kernels_.clear();
-    ops_.clear();
-    StageTime stage;
-    stage.stage = trace().scopes[static_cast<size_t>(residence.scope)].name;
-    stage.on_device = residence.on_device;
-    records_stream_ = residence.records_stream;
-    if (residence.on_device) {
-      move_weights(residence, stage);
-      find_groups(first, end);
-      for (size_t i = first; i < end; ++i) add(i, stage);
-      finish(stage);
+}  // namespace
+
+class TimedStage::Timer {
+ public:
+  // Reads what does not follow from how often ops run.
+  Timer(const Trace& trace, const StageOps& stage, const Machine& machine)
+      : trace_(&trace), machine_(machine), first_(stage.first), records_stream_(stage.residence.records_stream) {
+    ideal_ = trace.execution == Execution::ideal;
+    stage_.stage = trace.scopes[static_cast<size_t>(stage.residence.scope)].name;
+    stage_.on_device = stage.residence.on_device;
+    if (stage_.on_device) {
+      move_weights(stage.residence);
+      find_groups(stage.end);
+      for (size_t i = stage.first; i < stage.end; ++i) add(trace.ops[i]);
     }
-    out_.stages.push_back(std::move(stage));
+    trace_ = nullptr;  // it may go
+    scratch_ = {};
+    sampled_.shrink_to_fit();
+    ops_.shrink_to_fit();
+  }
+
+  size_t kernels() const { return sampled_.size() + copies_.size(); }
+
+  // executions: of each op. parts, where they are wanted: of each scope and op of the trace.
+  StageTime time(const std::vector<int64_t>& executions, RunTime* parts) {
+    StageTime stage = stage_;
+    if (!stage.on_device) return stage;
+    kernels_.reserve(sampled_.size());
+    for (size_t i = 0; i < ops_.size(); ++i) count(ops_[i], executions[i], stage);
+    finish(stage, parts);
+    kernels_ = {};  // of the many that are kept, few are timed again
+    return stage;
   }
 
  private:
-  const Trace& trace() const { return trace_; }
+  const Trace& trace() const { return *trace_; }
 
   // What moves before the stage runs, tensor by tensor from and to pageable memory.
-  void move_weights(const Residence& residence, StageTime& stage) {
+  void move_weights(const Residence& residence) {
     const double in = machine_.bus(BusMemory::pageable_source), out = machine_.bus(BusMemory::pageable_target);
     if (in == 0 || ideal()) return;
-    stage.copied = Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
-    stage.moves =
+    stage_.copied = Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
+    stage_.moves =
         static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
-    stage.copies = stage.moves;
+    stage_.copies = stage_.moves;
   }
 
   // The ops before which a group of weights that came on a stream goes.
-  void find_groups(size_t first, size_t end) {
-    goes_.clear();
-    for (size_t i = first; i < end; ++i) {
+  void find_groups(size_t end) {
+    for (size_t i = first_; i < end; ++i) {
       const Op& op = trace().ops[i];
       if (op.stream == copy_stream && is_weight_transfer(trace(), op))
-        goes_.insert(trace().output(op, 0).storage->died);
+        goes_.insert(trace().output(op, 0).storage->died - static_cast<int32_t>(first_));
     }
   }
 
-  void add(size_t index, StageTime& stage) {
-    const Op& op = trace().ops[index];
-    const auto times = static_cast<double>(executions_[static_cast<size_t>(op.scope)]);
+  void add(const Op& op) {
     const Transfer transfer = trace().transfer_of(op);
     LaunchFlags flags;
     flags.causal = op.causal;
     flags.tf32 = op.tf32;
     flags.transfer = transfer != Transfer::none;
-    TimedOp timed{index, kernels_.size(), 0, op.scope, times, 0, false};
+    const bool is_copy = is_weight_transfer(trace(), op);
+    TimedOp timed{0, 0, op.scope};
+    timed.apart = is_copy && op.stream == copy_stream;
+    std::vector<SampledKernel>& kernels = timed.apart ? copies_ : sampled_;
+    timed.first = kernels.size();
     const int64_t iterations = iterations_of(trace(), op);
+    timed.iterations = static_cast<double>(iterations);
     OpAtIteration at(trace(), op);
     for (const Sample& sample : samples_of(iterations)) {
       at.move_to(sample.at);
-      add_kernels(at.launch(), flags, times * sample.weight / static_cast<double>(iterations));
+      add_kernels(at.launch(), flags, sample.weight, kernels);
     }
-    timed.end = kernels_.size();
-    const bool launched = launches(trace(), op);
-    if (launched) {
-      if (!ideal()) timed.host = host_seconds(info(op.kernel).kind, machine_.host());
-      stage.launches += times;
-    }
+    timed.end = kernels.size();
+    timed.launched = launches(trace(), op);
+    if (timed.launched && !ideal()) timed.host = host_seconds(info(op.kernel).kind, machine_.host());
     timed.waits = transfer == Transfer::to_host || op.kernel == Kernel::nonzero;
-    if (is_weight_transfer(trace(), op)) add_copy(op, timed, stage);
-    const OpCost cost = cost_of(trace(), op);
-    stage.flops += static_cast<double>(cost.flops_tensor) * times;
+    if (is_copy) add_copy(op, timed);
+    timed.flops = static_cast<double>(cost_of(trace(), op).flops_tensor);
     ops_.push_back(timed);
   }
 
   // Its time is that of the copy alone where that is beside the kernels; else the host waits for it. Where memory is
   // pinned for each copy the host copies the weights there first.
-  void add_copy(const Op& op, TimedOp& timed, StageTime& stage) {
-    double seconds = 0;
-    for (size_t i = timed.first; i < timed.end; ++i) seconds += kernels_[i].time.seconds(1) * kernels_[i].times;
-    stage.copied += Count(trace().output(op, 0).bytes) * executions_[static_cast<size_t>(op.scope)];
-    stage.copies += seconds;
+  void add_copy(const Op& op, TimedOp& timed) const {
+    timed.copied = trace().output(op, 0).bytes;
     if (!ideal() && trace().input(op, 0).storage->role == pinned_anew_role) {
-      timed.host += static_cast<double>(trace().output(op, 0).bytes) / machine_.host().pageable_to_device;
+      timed.host += static_cast<double>(timed.copied) / machine_.host().pageable_to_device;
     }
-    timed.waits = op.stream != copy_stream;
-    if (timed.waits) return;
-    timed.beside = seconds;
-    kernels_.resize(timed.first);
-    timed.end = timed.first;
+    timed.waits = !timed.apart;
   }
 
-  bool ideal() const { return trace().execution == Execution::ideal; }
+  bool ideal() const { return ideal_; }
 
-  void add_kernels(const Launch& launch, const LaunchFlags& flags, double times) {
+  void add_kernels(const Launch& launch, const LaunchFlags& flags, double weight, std::vector<SampledKernel>& out) {
     if (ideal() && !flags.transfer) {
-      if (launches(launch)) kernels_.push_back({roofline_time(launch, flags, machine_), times});
+      if (launches(launch)) out.push_back({roofline_time(launch, flags, machine_), weight});
       return;
     }
     scratch_.clear();
     device_kernels(launch, flags, machine_, scratch_);
-    for (const DeviceKernel& kernel : scratch_) kernels_.push_back({time_of(kernel, machine_), times});
+    for (const DeviceKernel& kernel : scratch_) out.push_back({time_of(kernel, machine_), weight});
   }
 
-  void finish(StageTime& stage) {
+  // --- with how often each op runs ---
+
+  void count(TimedOp& op, int64_t executions, StageTime& stage) {
+    op.times = static_cast<double>(executions);
+    op.beside = 0;
+    const auto times_of = [&](const SampledKernel& kernel) { return op.times * kernel.weight / op.iterations; };
+    if (!op.apart) {
+      for (size_t i = op.first; i < op.end; ++i) kernels_.push_back({sampled_[i].time, times_of(sampled_[i])});
+    }
+    if (op.launched) stage.launches += op.times;
+    if (op.copied > 0) {
+      const std::vector<SampledKernel>& kernels = op.apart ? copies_ : sampled_;
+      double seconds = 0;
+      for (size_t i = op.first; i < op.end; ++i) seconds += kernels[i].time.seconds(1) * times_of(kernels[i]);
+      stage.copied += Count(op.copied) * executions;
+      stage.copies += seconds;
+      if (op.apart) op.beside = seconds;
+    }
+    stage.flops += op.flops * op.times;
+  }
+
+  void finish(StageTime& stage, RunTime* parts) {
     const Device& device = machine_.device();
     const RunPower power = ideal() ? RunPower() : solve_clock(kernels_, device);
     stage.clock = power.clock;
-    for (const TimedOp& op : ops_) {
+    for (size_t at = 0; at < ops_.size(); ++at) {
+      const TimedOp& op = ops_[at];
       PartTime part;
-      for (size_t i = op.first; i < op.end; ++i) {
+      for (size_t i = op.first; i < op.end && !op.apart; ++i) {
         const KernelTime& t = kernels_[i].time;
         const double clock = clock_of(t, power.clock, power.mean_watts, device);
         const double seconds = t.seconds(clock) * kernels_[i].times;
@@ -202,24 +238,27 @@ class StageTimer {
         part.joules += (t.joules + t.joules_at_clock * clock * clock) * kernels_[i].times;
         part.by_bound[static_cast<size_t>(bound_of(t, clock))] += seconds;
       }
-      out_.scopes[static_cast<size_t>(op.scope)].add(part);
-      out_.ops[op.index] = op.times > 0 ? (part.device + op.beside) / op.times : 0;
+      if (parts != nullptr) {
+        parts->scopes[static_cast<size_t>(op.scope)].add(part);
+        parts->ops[first_ + at] = op.times > 0 ? (part.device + op.beside) / op.times : 0;
+      }
       stage.part.add(part);
-      queue(op, part.device, stage);
+      queue(at, part.device, stage);
     }
     flush(stage);
     stage.wall = std::max({host_end_, device_end_, copies_end_}) + stage.moves;
     add_interval(stage);
     if (device.power) stage.joules = stage.part.joules + device.power->idle.value * stage.wall;
-    host_end_ = device_end_ = copies_end_ = 0;
+    host_end_ = device_end_ = copies_end_ = group_times_ = 0;
     copying_ = false;
   }
 
   // --- the queues ---
 
-  void queue(const TimedOp& op, double device, StageTime& stage) {
+  void queue(size_t index, double device, StageTime& stage) {
+    const TimedOp& op = ops_[index];
     const bool copies = op.beside > 0;
-    if ((copies && !copying_) || goes_.count(static_cast<int32_t>(op.index)) != 0) wait_for_group(stage);
+    if ((copies && !copying_) || goes_.count(static_cast<int32_t>(index)) != 0) wait_for_group(stage);
     copying_ = copies;
     if (op.times != group_times_) flush(stage);
     group_times_ = op.times;
@@ -267,20 +306,58 @@ class StageTimer {
     stage.high = std::max(stage.part.device + spread, stage.host + host_spread) + beside;
   }
 
-  const Trace& trace_;
-  const std::vector<int64_t>& executions_;
+  const Trace* trace_;  // while it is read
   const Machine& machine_;
-  RunTime& out_;
-  std::vector<TimedKernel> kernels_;
+  size_t first_;     // op of the trace
+  StageTime stage_;  // what does not follow from how often ops run
+  std::vector<SampledKernel> sampled_, copies_;
   std::vector<TimedOp> ops_;
-  std::vector<DeviceKernel> scratch_;
   std::unordered_set<int32_t> goes_;
-  bool records_stream_ = false, copying_ = false;
+  bool records_stream_, ideal_ = false;
+  // While a time is found.
+  std::vector<TimedKernel> kernels_;  // as sampled_
+  std::vector<DeviceKernel> scratch_;
+  bool copying_ = false;
   double host_end_ = 0, device_end_ = 0, copies_end_ = 0;
   double group_times_ = 0, group_host_ = 0, group_device_ = 0, last_ = 0;
 };
 
-}  // namespace
+TimedStage::TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine)
+    : timer_(std::make_unique<Timer>(trace, stage, machine)) {}
+
+TimedStage::~TimedStage() = default;
+
+StageTime TimedStage::time(const std::vector<int64_t>& executions) { return timer_->time(executions, nullptr); }
+
+StageTime TimedStage::time(const std::vector<int64_t>& executions, RunTime& parts) {
+  return timer_->time(executions, &parts);
+}
+
+size_t TimedStage::kernels() const { return timer_->kernels(); }
+
+std::vector<StageOps> stage_ops(const Trace& trace) {
+  std::vector<StageOps> out;
+  for (const Residence& residence : trace.residences) out.push_back({residence});
+  std::sort(out.begin(), out.end(),
+            [](const StageOps& a, const StageOps& b) { return a.residence.scope < b.residence.scope; });
+  size_t at = 0;
+  for (StageOps& stage : out) {
+    const auto within = [&] { return trace.is_within(trace.ops[at].scope, stage.residence.scope); };
+    while (at < trace.ops.size() && !within()) ++at;
+    stage.first = at;
+    while (at < trace.ops.size() && within()) ++at;
+    stage.end = at;
+  }
+  return out;
+}
+
+void executions_in(const Trace& trace, const StageOps& stage, const std::vector<int64_t>& of_scopes,
+                   std::vector<int64_t>& out) {
+  out.clear();
+  for (size_t i = stage.first; i < stage.end; ++i) {
+    out.push_back(of_scopes[static_cast<size_t>(trace.ops[i].scope)]);
+  }
+}
 
 const char* name_of(Bound bound) {
   switch (bound) {
@@ -333,16 +410,10 @@ RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, con
   RunTime out;
   out.scopes.resize(trace.scopes.size());
   out.ops.resize(trace.ops.size());
-  StageTimer timer(trace, executions, machine, out);
-  std::vector<Residence> residences = trace.residences;
-  std::sort(residences.begin(), residences.end(),
-            [](const Residence& a, const Residence& b) { return a.scope < b.scope; });
-  size_t at = 0;
-  for (const Residence& residence : residences) {
-    while (at < trace.ops.size() && !trace.is_within(trace.ops[at].scope, residence.scope)) ++at;
-    const size_t first = at;
-    while (at < trace.ops.size() && trace.is_within(trace.ops[at].scope, residence.scope)) ++at;
-    timer.time(residence, first, at);
+  std::vector<int64_t> times;
+  for (const StageOps& stage : stage_ops(trace)) {
+    executions_in(trace, stage, executions, times);
+    out.stages.push_back(TimedStage(trace, stage, machine).time(times, out));
   }
   return out;
 }

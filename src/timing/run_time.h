@@ -15,6 +15,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,39 @@ struct RunTime {
   std::vector<StageTime> stages;
 
   StageTime total() const;  // stages one after another
+};
+
+// A stage of a traced run: the ops from `first` on, before `end`.
+struct StageOps {
+  Residence residence;
+  size_t first = 0, end = 0;
+};
+// In the order of the trace.
+std::vector<StageOps> stage_ops(const Trace& trace);
+// How often each of its ops runs, of how often scopes do. `out` is reused memory.
+void executions_in(const Trace& trace, const StageOps& stage, const std::vector<int64_t>& of_scopes,
+                   std::vector<int64_t>& out);
+
+// A stage with the times of its kernels on a machine, which do not follow from how often they run: how long it takes
+// for any number of executions is then one pass over them. The trace may go before it, the machine not. Not
+// thread-safe.
+class TimedStage {
+ public:
+  // Every kernel is recorded (expect_every_kernel).
+  TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine);
+  TimedStage(const TimedStage&) = delete;
+  TimedStage& operator=(const TimedStage&) = delete;
+  ~TimedStage();
+
+  // As time_run() has it. executions: of each op.
+  StageTime time(const std::vector<int64_t>& executions);
+  // The same, and of its scopes and ops in the trace that it was made of.
+  StageTime time(const std::vector<int64_t>& executions, RunTime& parts);
+  size_t kernels() const;  // each once
+
+ private:
+  class Timer;
+  std::unique_ptr<Timer> timer_;
 };
 
 // Of a run in stages (AnalyticModel): evaluate() or evaluate_forward(); or of its trace, with how often each scope

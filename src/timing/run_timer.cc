@@ -90,6 +90,19 @@ void stages_of_scopes(const Trace& trace, const std::vector<Residence>& residenc
   }
 }
 
+void add_growing_op(const Trace& trace, const Op& op, Signature& out) {
+  add_op(trace, op, out);
+  if (op.last < 0) return;
+  add_op(trace, trace.last_ops[static_cast<size_t>(op.last)], out);
+  out.add(word(iterations_of(trace, op)), 1);
+}
+
+void add_residence(const Trace& trace, const Residence& residence, Signature& out) {
+  out.add(static_cast<uint64_t>(trace.execution), (residence.on_device ? 1 : 0) + (residence.records_stream ? 2 : 0));
+  out.add(word(residence.arriving_bytes), word(residence.leaving_bytes));
+  out.fold();
+}
+
 }  // namespace
 
 const std::vector<StageTime>& RunTimer::operator()(const Trace& trace, const std::vector<int64_t>& executions) {
@@ -103,34 +116,48 @@ const std::vector<StageTime>& RunTimer::operator()(const Trace& trace, const std
     const int32_t stage = stage_of_[static_cast<size_t>(op.scope)];
     if (stage < 0) continue;
     Signature& signature = signatures[static_cast<size_t>(stage)];
-    add_op(trace, op, signature);
-    if (op.last >= 0) {
-      add_op(trace, trace.last_ops[static_cast<size_t>(op.last)], signature);
-      signature.add(word(iterations_of(trace, op)), 1);
-    }
+    add_growing_op(trace, op, signature);
     signature.add(word(executions[static_cast<size_t>(op.scope)]), 0);
     signature.fold();
   }
-  for (size_t i = 0; i < residences_.size(); ++i) {
-    signatures[i].add(static_cast<uint64_t>(trace.execution),
-                      (residences_[i].on_device ? 1 : 0) + (residences_[i].records_stream ? 2 : 0));
-    signatures[i].add(word(residences_[i].arriving_bytes), word(residences_[i].leaving_bytes));
-    signatures[i].fold();
-  }
+  if (known_.size() > most_stages) known_.clear();
   stages_.clear();
+  std::vector<StageOps> ops;
   for (size_t i = 0; i < residences_.size(); ++i) {
-    const auto found = known_.find(signatures[i].value());
-    if (found == known_.end()) break;
+    add_residence(trace, residences_[i], signatures[i]);
+    auto found = known_.find(signatures[i].value());
+    if (found == known_.end()) {
+      if (ops.empty()) ops = stage_ops(trace);
+      std::vector<int64_t> times;
+      executions_in(trace, ops[i], executions, times);
+      found = known_.emplace(signatures[i].value(), TimedStage(trace, ops[i], machine_).time(times)).first;
+      ++timed_;
+    }
     stages_.push_back(found->second);
     stages_.back().stage = trace.scopes[static_cast<size_t>(residences_[i].scope)].name;
   }
-  if (stages_.size() == residences_.size()) return stages_;
-  stages_ = time_run(trace, executions, machine_).stages;
-  if (known_.size() > most_stages) known_.clear();
-  for (size_t i = 0; i < stages_.size(); ++i) {
-    if (known_.emplace(signatures[i].value(), stages_[i]).second) ++timed_;
-  }
   return stages_;
+}
+
+std::shared_ptr<TimedStage> RunTimer::stage(const Trace& trace, const StageOps& stage) {
+  expect_every_kernel(trace);
+  Signature signature;
+  for (size_t i = stage.first; i < stage.end; ++i) {
+    add_growing_op(trace, trace.ops[i], signature);
+    signature.fold();
+  }
+  add_residence(trace, stage.residence, signature);
+  if (const auto found = stages_known_.find(signature.value()); found != stages_known_.end()) return found->second;
+  if (kept_kernels_ >= most_kernels) forget_kernels();
+  ++timed_;
+  auto timed = std::make_shared<TimedStage>(trace, stage, machine_);
+  kept_kernels_ += timed->kernels();
+  return stages_known_.emplace(signature.value(), std::move(timed)).first->second;
+}
+
+void RunTimer::forget_kernels() {
+  stages_known_.clear();
+  kept_kernels_ = 0;
 }
 
 }  // namespace modelmeter

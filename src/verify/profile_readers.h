@@ -7,7 +7,7 @@ namespace modelmeter {
 
 Profile read_chrome_trace(const std::string& path, const std::string& text);
 Profile read_nsight_csv(const std::string& path, const std::string& text);
-Profile read_nsight_database(const std::string& path);  // Error in a build without SQLite
+Profile read_nsight_database(const std::string& path);
 
 // A kernel that ran, without the op that launched it.
 struct KernelEvent {

@@ -5,14 +5,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#ifdef MODELMETER_SQLITE
-#include <sqlite3.h>
-#endif
-
 #include <filesystem>
 #include <fstream>
 
 #include "base/error.h"
+#include "database/database.h"
 #include "verify/calibration.h"
 #include "verify/forward_launches.h"
 #include "verify/profile_report.h"
@@ -113,14 +110,10 @@ TEST(NsightSystems, ATableOfKernels) {
   EXPECT_NEAR(profile.launches[2].us, 9.8, 1e-9);
 }
 
-#ifdef MODELMETER_SQLITE
 std::string database(const std::string& name, const char* content) {
   const std::string path = profile_file(name, "");
   std::filesystem::remove(path);
-  sqlite3* made = nullptr;
-  EXPECT_EQ(sqlite3_open(path.c_str(), &made), SQLITE_OK);
-  EXPECT_EQ(sqlite3_exec(made, content, nullptr, nullptr, nullptr), SQLITE_OK);
-  sqlite3_close(made);
+  Database(path, Database::Mode::create).execute(content);
   return path;
 }
 
@@ -142,7 +135,13 @@ TEST(NsightSystems, ADatabaseOfKernels) {
   EXPECT_EQ(profile.launches[1].op, "(norm)");
   EXPECT_THROW(read_profile(database("b.sqlite", "CREATE TABLE other (id INTEGER);")), Error);
 }
-#endif
+
+// SQLite's own words are a note.
+TEST(NsightSystems, ABrokenDatabaseIsNoProfile) {
+  const std::string start("SQLite format 3\0", 16);
+  EXPECT_THAT(refusal("broken.sqlite", start + std::string(2000, 'x')),
+              AllOf(HasSubstr("not a profile: a database that cannot be read"), HasSubstr("note:")));
+}
 
 TEST(NsightCompute, AMetricARowOrAColumn) {
   const Profile details =

@@ -1,5 +1,5 @@
-// SQLite, as a store of a sweep uses it: statements that are made once, values of five types, Errors with the file and
-// SQLite's own words. One thread at a time.
+// SQLite: databases of our own (stores of sweeps) and of others (Nsight Systems). Statements that are made once, values
+// of five types, Errors with the file and SQLite's own words. One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -49,14 +49,17 @@ class Statement {
 
 class Database {
  public:
-  enum class Mode { read, write, create };
+  // immutable: to read where nobody can write, the file system being so. memory: of this process, for all who name it
+  // while one has it.
+  enum class Mode { read, write, create, immutable, memory };
 
   // Error where it is not there (but for `create`), or is no database.
-  Database(std::string path, Mode mode);
+  Database(const std::string& path, Mode mode);
 
   const std::string& path() const { return path_; }
   void execute(const std::string& sql);
-  void roll_back() noexcept;
+  // Whatever it ends in.
+  void try_to_execute(const char* sql) noexcept;
   Statement prepare(const std::string& sql) const;
   int64_t last_insert() const;
   // The first value of the first row; 0 where there is none.
@@ -79,6 +82,20 @@ class Transaction {
  private:
   Database& database_;
   bool open_ = true;
+};
+
+// Another database beside one, while this lives, by a name that tables are called with: "staged.results".
+class AttachedDatabase {
+ public:
+  // path: of a database, or Database::path() of one in memory.
+  AttachedDatabase(Database& to, const std::string& path, const std::string& name);
+  AttachedDatabase(const AttachedDatabase&) = delete;
+  AttachedDatabase& operator=(const AttachedDatabase&) = delete;
+  ~AttachedDatabase();
+
+ private:
+  Database& to_;
+  std::string detach_;
 };
 
 // "a b" for a name in SQL.
