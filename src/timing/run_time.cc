@@ -41,17 +41,6 @@ Bound bound_of(const KernelTime& t, double clock) {
   return t.tensor ? Bound::tensor : Bound::vector;
 }
 
-double host_seconds(OpKind kind, const Host& host) {
-  switch (kind) {
-    case OpKind::matmul: return host.matmul + host.python;
-    case OpKind::norm: return host.norm + host.python;
-    case OpKind::attention: return host.attention + host.python;
-    case OpKind::conv: return host.convolution + host.python;
-    case OpKind::allocate: return host.python;
-    default: return host.elementwise + host.python;
-  }
-}
-
 // The iterations of a growing loop at which an op is timed, with weights that add up to all iterations: each one, or
 // Simpson's.
 struct Sample {
@@ -281,6 +270,17 @@ class StageTimer {
 };
 
 }  // namespace
+
+double host_seconds(OpKind kind, const Host& host) {
+  switch (kind) {
+    case OpKind::matmul: return host.matmul + host.python;
+    case OpKind::norm: return host.norm + host.python;
+    case OpKind::attention: return host.attention + host.python;
+    case OpKind::conv: return host.convolution + host.python;
+    case OpKind::allocate: return host.python;
+    default: return host.elementwise + host.python;
+  }
+}
 
 const char* name_of(Bound bound) {
   switch (bound) {

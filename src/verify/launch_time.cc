@@ -316,6 +316,11 @@ class Operands {
 
 }  // namespace
 
+OpKind op_kind_of(const MeasuredLaunch& launch) {
+  const std::optional<Kernel> kernel = kernel_named(launch.op);
+  return kernel ? info(*kernel).kind : OpKind::elementwise;
+}
+
 void infer_outputs(std::vector<MeasuredLaunch>& launches) {
   constexpr size_t ahead = 4;  // casts of a norm's parameters come before the norm
   for (size_t i = 0; i < launches.size(); ++i) {

@@ -36,6 +36,15 @@ struct NamedWork {
 // "gemm bf16 8192^3", "flash 40x32760x128", "copy", "add f32"; nothing for anything else.
 std::optional<NamedWork> work_named(const std::string& what);
 
+// A forward of a model that no configuration is of, from a file of its launches: device and host queue of `repeats` of
+// them one after another, each launch from its own shapes. What no rule is for takes what it took, and is named.
+struct ForwardOfLaunches {
+  double device = 0, host = 0, wall = 0;  // s, of one
+  double joules = 0;                      // of one; 0 where the device has no power model
+  double not_predicted = 0;               // s of `device`
+};
+ForwardOfLaunches forward_of_launches(const std::string& path, const Machine& machine, int64_t repeats);
+
 // Why a row of a device is not compared.
 std::string unknown_device(const std::string& name);
 

@@ -19,9 +19,13 @@ constexpr double us = 1e-6, millisecond = 1e-3;
 // How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
 // state.
 constexpr double loop_seconds = 0.075, least_runs = 10;
+constexpr double convolution_loop_seconds = 0.03;  // of convolutions
+// A CUDA graph copies half a GiB and more with the copy engine, which streams of kernels outrun: 2.43 TB/s on the H100,
+// 2.71 on the H200 (power.csv, ceilings, 2026-11).
+constexpr double copy_engine_bytes = 1 << 30, copy_engine_rate = 2.57e12;  // B read and written; B/s
 // s from one kernel to the next of a CUDA graph, where they are short: what a profile's times do not have (kernels of
 // less than 1 MiB in loops and in forwards on the H100 and the H200, 2026-11). Of GEMM: configs/stack.
-constexpr double memory_between = 0.2e-6;
+constexpr double memory_between = 0.28e-6;
 // Operands of a GEMM are rotated: of so many times its size, L2 has what was not replaced since it was read last, where
 // lines are replaced at random (h = exp(-(1 - h) w rate)); micro.csv, fitted with the constants of GEMM, where loads
 // wait for `waited_share` of what is not there.
@@ -170,6 +174,95 @@ std::optional<MeasuredLaunch> convolution_launch(const CsvTable& table, size_t r
   return out;
 }
 
+// A kernel of a row of micro.csv that says how many elements there are, not how they lie: those of the script that
+// made it, rows of 1,024.
+DeviceKernel layout_kernel(MemoryClass memory, const CsvTable& table, size_t row) {
+  DeviceKernel out;
+  out.shape = KernelShape::memory;
+  out.memory = memory;
+  out.read = table.number(row, "read");
+  out.written = table.number(row, "write");
+  out.elements = table.number(row, "n");
+  return out;
+}
+
+// The first dimension becomes the last: of 32 bytes that are read one element is wanted.
+DeviceKernel transposition(const CsvTable& table, size_t row, bool narrow) {
+  constexpr double sector = 32;
+  DeviceKernel out = layout_kernel(narrow ? MemoryClass::strided_narrow : MemoryClass::strided, table, row);
+  out.sectors = out.elements * sector + out.written;
+  // Rows of 1,024 lie a whole column apart: where L2 loses them in between, each element is a sector of memory.
+  constexpr double row_elements = 1024, kept = 10e6, line = 64;
+  if (out.elements / row_elements * line > kept) out.read = out.elements * sector;
+  return out;
+}
+
+// Zeros are written, then the rows between them.
+std::vector<DeviceKernel> padding(const CsvTable& table, size_t row) {
+  DeviceKernel zeros = layout_kernel(MemoryClass::fill, table, row);
+  zeros.read = 0;
+  DeviceKernel rows = layout_kernel(MemoryClass::strided, table, row);
+  rows.written = rows.read;
+  return {zeros, rows};
+}
+
+DeviceKernel norm_of_channels(const CsvTable& table, size_t row) {
+  constexpr double channels = 96;
+  DeviceKernel out = layout_kernel(MemoryClass::reduction_outer, table, row);
+  out.width = channels;
+  out.rows = std::floor(out.elements / channels);
+  return out;
+}
+
+DeviceKernel sum_of_all(const CsvTable& table, size_t row, const Machine& machine) {
+  constexpr double one_block = 1 << 17, warps_of_sm = 64;
+  DeviceKernel out = layout_kernel(MemoryClass::reduction, table, row);
+  out.in_parts = out.elements >= one_block;
+  out.rows = out.in_parts ? machine.sms() * warps_of_sm : 1;
+  out.width = out.elements / out.rows;
+  return out;
+}
+
+DeviceKernel top_k(const CsvTable& table, size_t row) {
+  constexpr double experts = 64;
+  DeviceKernel out;
+  out.sorts = Sorts::top_k;
+  out.width = experts;
+  out.rows = table.number(row, "n") / experts;
+  return out;
+}
+
+// None for a row of another kind.
+std::vector<DeviceKernel> layout_kernels(const CsvTable& table, size_t row, const Machine& machine) {
+  const std::string& op = table.text(row, "op");
+  const bool narrow = table.text(row, "dtype") == "bf16";
+  if (op == "transpose") return {transposition(table, row, narrow)};
+  if (op == "permute_bshd") return {layout_kernel(MemoryClass::strided_narrow, table, row)};
+  if (op == "cat" || op == "cat0") return {layout_kernel(MemoryClass::vectorized, table, row)};
+  if (op == "pad") return padding(table, row);
+  if (op == "norm") return {norm_of_channels(table, row)};
+  if (op == "sum") return {sum_of_all(table, row, machine)};
+  if (op == "topk") return {top_k(table, row)};
+  constexpr double row_elements = 1024, enlarged = 4;
+  if (op == "index_select") {
+    DeviceKernel rows = layout_kernel(MemoryClass::gather, table, row);
+    rows.elements /= row_elements;
+    return {rows};
+  }
+  if (op != "upsample") return {};
+  DeviceKernel pixels = layout_kernel(MemoryClass::resample, table, row);
+  pixels.elements *= enlarged;
+  return {pixels};
+}
+
+bool is_layout(const std::string& op) {
+  for (const char* name :
+       {"transpose", "permute_bshd", "cat", "cat0", "pad", "norm", "sum", "topk", "index_select", "upsample"}) {
+    if (op == name) return true;
+  }
+  return false;
+}
+
 std::optional<DeviceKernel> attention_kernel(const CsvTable& table, size_t row) {
   const std::string& backend = table.text(row, "backend");
   for (const char* name : {"flash", "cudnn", "efficient"}) {
@@ -202,9 +295,13 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
   } else if (kind == "attention") {
     kernel = attention_kernel(table, row);
   } else {
-    const auto launch = kind == "conv" ? convolution_launch(table, row) : elementwise_launch(table, row);
-    if (!launch) return {};
-    std::vector<DeviceKernel> out = kernels_of(*launch, machine).value_or(std::vector<DeviceKernel>());
+    const bool layout = kind == "elementwise" && is_layout(table.text(row, "op"));
+    const auto launch = layout           ? std::nullopt
+                        : kind == "conv" ? convolution_launch(table, row)
+                                         : elementwise_launch(table, row);
+    if (!launch && !layout) return {};
+    std::vector<DeviceKernel> out = layout ? layout_kernels(table, row, machine)
+                                           : kernels_of(*launch, machine).value_or(std::vector<DeviceKernel>());
     // Operand sets are rotated: where L2 does not hold all of them, it has none of what a kernel reads first.
     if (!out.empty() && table.number(row, "sets") * out.front().read > machine.device().l2_size.value) {
       out.front().cold = out.front().read;
@@ -218,6 +315,7 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
 std::string group_of(const CsvTable& table, size_t row) {
   const std::string& kind = table.text(row, "kind");
   constexpr double mebibyte = 1048576;
+  if (kind == "elementwise" && is_layout(table.text(row, "op"))) return "layouts, sums, top-k";
   if (kind == "elementwise") {
     return table.number(row, "read") + table.number(row, "write") > mebibyte ? "elementwise above 1 MiB"
                                                                              : "elementwise, small";
@@ -364,13 +462,19 @@ Validation validated(const std::string& path, const ValidationContext& context, 
 double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
   std::vector<TimedKernel> loop;
   double once = 0;
+  bool convolves = false;
   for (const DeviceKernel& kernel : kernels) {
     loop.push_back({time_of(kernel, machine), 1});
+    if (kernel.shape == KernelShape::memory && kernel.memory == MemoryClass::copy &&
+        kernel.bytes() >= copy_engine_bytes) {
+      loop.back().time.memory = kernel.bytes() / std::min(copy_engine_rate, machine.bandwidth());
+    }
+    convolves |= kernel.shape == KernelShape::convolution;
     if (kernel.shape == KernelShape::memory) loop.back().time.fixed += machine.start(memory_between);
     if (kernel.shape == KernelShape::gemm) loop.back().time.fixed += machine.start(machine.kernels().gemm.between);
     once += loop.back().time.seconds(1);
   }
-  const double times = std::max(least_runs, loop_seconds / once);
+  const double times = std::max(least_runs, (convolves ? convolution_loop_seconds : loop_seconds) / once);
   for (TimedKernel& k : loop) k.times = times;
   return solve_clock(loop, machine.device()).seconds / times;
 }
