@@ -170,6 +170,21 @@ class Queues {
 
 }  // namespace
 
+namespace {
+
+// What one forward before has left of the joules that a short run may take above the power limit.
+Device after_one(const std::vector<TimedKernel>& kernels, const Device& device, double forwards) {
+  Device out = device;
+  if (!device.power || !device.power_limit.known()) return out;
+  const RunPower run = solve_clock(kernels, device);
+  const double above = run.mean_watts - device.power->sustained.value * device.power_limit.value;
+  Quantity& burst = out.power->burst;
+  burst.value = std::max(0.0, burst.value - std::max(0.0, above) * run.seconds / forwards);
+  return out;
+}
+
+}  // namespace
+
 ForwardOfLaunches forward_of_launches(const std::string& path, const Machine& machine, int64_t repeats) {
   std::vector<MeasuredLaunch> launches = read_launch_file(path);
   infer_outputs(launches);
@@ -189,23 +204,24 @@ ForwardOfLaunches forward_of_launches(const std::string& path, const Machine& ma
     }
     parts.emplace_back(first, kernels.size());
   }
-  const RunPower power = solve_clock(kernels, machine.device());
+  const Device device = after_one(kernels, machine.device(), times);
+  const RunPower power = solve_clock(kernels, device);
   Queues queues;
   for (int64_t run = 0; run < repeats; ++run) {
     for (size_t i = 0; i < launches.size(); ++i) {
-      double device = 0;
+      double on_device = 0;
       for (size_t k = parts[i].first; k < parts[i].second; ++k) {
         const KernelTime& t = kernels[k].time;
-        device += t.seconds(clock_of(t, power.clock, power.mean_watts, machine.device()));
+        on_device += t.seconds(clock_of(t, power.clock, power.mean_watts, device));
       }
-      queues.add(host_seconds(op_kind_of(launches[i]), machine.host()), device,
+      queues.add(host_seconds(op_kind_of(launches[i]), machine.host()), on_device,
                  launches[i].kernels.find("DtoH") != std::string::npos);
     }
   }
   out.device = power.seconds / times;
   out.host = queues.host() / times;
   out.wall = queues.wall() / times;
-  if (const auto& model = machine.device().power) {
+  if (const auto& model = device.power) {
     out.joules = (power.joules + model->idle.value * (queues.wall() - power.seconds)) / times;
   }
   return out;
