@@ -4,15 +4,11 @@
 #include <cmath>
 
 #include "cost/op_cost.h"
+#include "timing/operand_bytes.h"
 
 namespace modelmeter {
 namespace {
 
-constexpr double sector = 32;  // bytes that memory is read in …
-constexpr double line = 64;    // … and that L2 keeps for them
-// Of L2, what may come between two elements of a sector: 4 MB do not make L2 lose it, 17 MB do on both cards
-// (transposed copies and UMT5's position bias on the H100 and the H200, 2026-11).
-constexpr double reused_share = 0.2;
 constexpr int most_cat_dims = 4;    // of CatArrayBatchedCopy
 constexpr int64_t one_block = 512;  // elements that a block of an unrolled kernel takes at once
 constexpr int64_t warp_softmax_width = 1024;
@@ -29,76 +25,9 @@ constexpr double word_bytes = 8;                  // of one that goes by offsets
 
 double count(int64_t n) { return static_cast<double>(n); }
 
-// Whether the elements fill a range of memory without gaps or overlap.
-bool is_dense(const TensorMeta& t) {
-  if (t.contiguous()) return true;
-  const Shape strides = t.strides();
-  int64_t span = 1;
-  for (int d = 0; d < t.sizes.rank(); ++d) span += (t.sizes[d] - 1) * strides[d];
-  return span == t.numel && t.bytes == t.numel * size_of(t.dtype);
-}
-
-bool one_layout(const TensorMeta& a, const TensorMeta& b) {
-  if (a.numel != b.numel || !is_dense(a) || !is_dense(b)) return false;
-  if (a.contiguous() && b.contiguous()) return true;
-  return a.sizes == b.sizes && a.strides() == b.strides();
-}
-
 bool is_scalar(const TensorMeta& t) { return t.sizes.rank() == 0; }
 bool is_narrow(DType dtype) { return size_of(dtype) <= 2; }
 bool is_16_bit_float(DType dtype) { return dtype == DType::bfloat16 || dtype == DType::float16; }
-
-// Its stride along the innermost dimension of `out` that has more than one element.
-int64_t inner_stride(const TensorMeta& t, const TensorMeta& out) {
-  if (t.sizes.rank() != out.sizes.rank()) return 1;
-  const Shape out_strides = out.strides(), strides = t.strides();
-  int inner = -1;
-  for (int d = 0; d < out.sizes.rank(); ++d) {
-    if (out.sizes[d] > 1 && (inner < 0 || out_strides[d] < out_strides[inner])) inner = d;
-  }
-  return inner < 0 || t.sizes[inner] == 1 ? 1 : strides[inner];
-}
-
-// Bytes of memory that an element costs at such a stride, of those that it has: neighbours share a sector.
-double sectors_touched(int64_t stride, DType dtype) {
-  const double element = count(size_of(dtype));
-  return stride > 1 && element < sector ? std::min(count(stride), sector / element) : 1;
-}
-
-// Bytes that L2 delivers of it, element by element of `out`.
-double sector_bytes(const TensorMeta& t, const TensorMeta& out) {
-  return count(t.bytes) * sectors_touched(inner_stride(t, out), t.dtype);
-}
-
-// Elements of `out` from one to the next that lies beside it in the source.
-double elements_apart(const TensorMeta& t, const TensorMeta& out) {
-  const Shape strides = t.strides(), out_strides = out.strides();
-  int beside = -1;
-  for (int d = 0; d < t.sizes.rank(); ++d) {
-    if (t.sizes[d] > 1 && (beside < 0 || strides[d] < strides[beside])) beside = d;
-  }
-  return beside < 0 ? 1 : count(out_strides[beside]);
-}
-
-// Bytes that memory delivers: what a transposed tensor has in a sector is read before L2 loses it, unless too much lies
-// between; what lies between the elements of a slice comes with them.
-double read_bytes(const TensorMeta& t, const TensorMeta& out, const Machine& machine) {
-  const double all = sector_bytes(t, out);
-  if (all <= count(t.bytes) || !is_dense(t)) return all;
-  const double between = elements_apart(t, out) * line;
-  return between > reused_share * machine.device().l2_size.value ? all : count(t.bytes);
-}
-
-// Bytes that writing it costs: every second element of a tensor takes all its sectors.
-double written_bytes(const TensorMeta& t) {
-  if (t.contiguous()) return count(t.bytes);
-  const Shape strides = t.strides();
-  int64_t least = 0;
-  for (int d = 0; d < t.sizes.rank(); ++d) {
-    if (t.sizes[d] > 1 && (least == 0 || strides[d] < least)) least = strides[d];
-  }
-  return count(t.bytes) * sectors_touched(least, t.dtype);
-}
 
 // Weights and what else was there before the run.
 bool is_cold(const TensorMeta& t) { return t.storage != nullptr && t.storage->born < 0; }

@@ -25,6 +25,14 @@ struct MeasuredKernels {
 // s of one of them in a loop as tables run it, long enough that the power limit acts.
 double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine);
 
+// s that nine kernels in ten are within of `seconds`, which is predicted for them.
+double spread_of_kernels(const std::vector<DeviceKernel>& kernels, double seconds, const Machine& machine);
+
+// Transposed and padded copies, concatenations, sums, gathers and resampling of micro.csv: rows of 1,024 elements, 64
+// experts, 96 channels. None for any other op.
+bool is_layout(const std::string& op);
+std::vector<DeviceKernel> layout_kernels(const CsvTable& table, size_t row, const Machine& machine);
+
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);
 
