@@ -8,6 +8,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <string>
 
 namespace modelmeter {
 namespace {
@@ -56,13 +58,36 @@ TEST_F(ValidationOfMeasurements, ForwardsOfWanLaunchByLaunch) {
 
 TEST_F(ValidationOfMeasurements, WallTimesAndJoulesOfForwards) {
   for (const ValidationRow& row : rows_of(measured() / "gpu" / "forwards.csv")) {
-    if (row.name.rfind("dsocr", 0) == 0) continue;  // a miss that docs/validation.md states
+    // Misses that docs/validation.md states: the host of the H100's decode steps, an optimiser's Python.
+    if (row.name.rfind("dsocr", 0) == 0 || row.name.rfind("train", 0) == 0) continue;
     const bool host_bound = row.group.find("host-bound") != std::string::npos;
-    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : 0.03) << row.device << " " << row.name;
+    const bool alone = row.group.find("alone") != std::string::npos;
+    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : alone ? 0.1 : 0.03) << row.device << " " << row.name;
     EXPECT_TRUE(*row.inside) << row.device << " " << row.name;
-    // Below a fifth of a second the meter has two samples.
-    if (row.joules_error() && *row.measured_wall_ms > 200) {
-      EXPECT_LE(std::abs(*row.joules_error()), 0.13) << row.device << " " << row.name;
+    if (row.joules_error()) {
+      EXPECT_LE(std::abs(*row.joules_error()), 0.08) << row.device << " " << row.name;
+    }
+  }
+}
+
+TEST_F(ValidationOfMeasurements, SingleKernelsByKind) {
+  struct Sum {
+    double errors = 0, rows = 0;
+  };
+  std::map<std::string, Sum> kinds;
+  for (const ValidationRow& row : rows_of(measured() / "gpu" / "micro.csv")) {
+    Sum& sum = kinds[row.device + " " + row.group];
+    sum.errors += std::abs(*row.device_error());
+    sum.rows += 1;
+  }
+  for (const std::string device : {"h100_sxm ", "h200_sxm "}) {
+    for (const auto& [kind, most] :
+         {std::pair{"elementwise above 1 MiB", 0.04}, std::pair{"conv bfloat16", 0.06}, std::pair{"conv float32", 0.1},
+          std::pair{"attention flash bfloat16", 0.06}, std::pair{"attention cudnn bfloat16", 0.06},
+          std::pair{"layouts, sums, top-k", 0.13}}) {
+      const Sum& sum = kinds[device + kind];
+      EXPECT_GT(sum.rows, 0) << device << kind;
+      EXPECT_LE(sum.errors, most * sum.rows) << device << kind;
     }
   }
 }

@@ -48,6 +48,8 @@ constexpr Row<MemoryConstants> memory_rows[] = {
     {"in_l2", &MemoryConstants::in_l2, 1, false},
     {"row_clocks", &MemoryConstants::row, 1, false},
     {"element_ns", &MemoryConstants::element, nanosecond, false},
+    {"overlap", &MemoryConstants::overlap, 1, false},
+    {"ramp_us", &MemoryConstants::ramp, microsecond, false},
 };
 
 constexpr Row<GemmConstants> gemm_rows[] = {
@@ -88,14 +90,18 @@ constexpr Row<AttentionConstants> attention_rows[] = {
 
 constexpr Row<ConvolutionConstants::Shares> convolution_shares[] = {
     {"tiles", &ConvolutionConstants::Shares::tiles, 1, true},
-    {"full", &ConvolutionConstants::Shares::full, 1, true},
+    {"full", &ConvolutionConstants::Shares::full, 1, false},
     {"pointwise", &ConvolutionConstants::Shares::pointwise, 1, true},
     {"operands", &ConvolutionConstants::Shares::operands, 1, true},
+    {"tile_loss", &ConvolutionConstants::Shares::tile_loss, 1, false},
+    {"wave_us", &ConvolutionConstants::Shares::wave, microsecond, false},
+    {"fixed_us", &ConvolutionConstants::Shares::fixed, microsecond, false},
 };
 
 constexpr Row<ConvolutionConstants> convolution_rows[] = {
     {"operands_2d", &ConvolutionConstants::operands_2d, 1, true},
-    {"patches", &ConvolutionConstants::patches, 1, true},
+    {"patch_step_clocks", &ConvolutionConstants::patch_step, 1, true},
+    {"first_layer", &ConvolutionConstants::first_layer, 1, true},
     {"vector", &ConvolutionConstants::vector, 1, true},
     {"fixed_us", &ConvolutionConstants::fixed, microsecond, true},
 };
@@ -156,6 +162,7 @@ const std::array<const char*, memory_classes>& memory_class_names() {
                                                                 "softmax",
                                                                 "softmax_wide",
                                                                 "softmax_wide_narrow",
+                                                                "softmax_long",
                                                                 "cat_batched",
                                                                 "gather",
                                                                 "scatter",
@@ -164,7 +171,8 @@ const std::array<const char*, memory_classes>& memory_class_names() {
                                                                 "generated",
                                                                 "to_channels_last",
                                                                 "to_channels_last_narrow",
-                                                                "from_channels_last"};
+                                                                "from_channels_last",
+                                                                "from_channels_last_narrow"};
   return names;
 }
 
@@ -188,7 +196,9 @@ KernelStack read_kernel_stack(const config::View& file, const std::string& id) {
   const auto& names = memory_class_names();
   kernels.require_known_keys(std::vector<std::string>(names.begin(), names.end()));
   for (size_t i = 0; i < memory_classes; ++i) {
-    out.memory[i] = read_group(kernels.child(names[i]), memory_rows, out.sources);
+    const config::View kernel = kernels.child(names[i]);
+    out.memory[i] = read_group(kernel, memory_rows, out.sources);
+    if (out.memory[i].overlap < 1) throw kernel.at("overlap").expected("a power of 1 or more");
   }
   out.small_kernel = read_quantity(file, "small_kernel", Dimension::time, out.sources).value;
   const config::View architectures = file.child("architectures");

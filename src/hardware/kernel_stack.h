@@ -37,6 +37,7 @@ enum class MemoryClass : uint8_t {
   softmax,              // of rows of up to 1024 elements: a warp has a row
   softmax_wide,         // a block has a row
   softmax_wide_narrow,  // of 16 bits
+  softmax_long,         // of rows past 2048: more than two elements a thread
   cat_batched,          // CatArrayBatchedCopy where vectors do not fit
   gather,
   scatter,
@@ -46,8 +47,9 @@ enum class MemoryClass : uint8_t {
   to_channels_last,
   to_channels_last_narrow,  // of 16 bits
   from_channels_last,
+  from_channels_last_narrow,  // of 16 bits
 };
-inline constexpr size_t memory_classes = static_cast<size_t>(MemoryClass::from_channels_last) + 1;
+inline constexpr size_t memory_classes = static_cast<size_t>(MemoryClass::from_channels_last_narrow) + 1;
 const std::array<const char*, memory_classes>& memory_class_names();
 
 struct MemoryConstants {
@@ -57,6 +59,8 @@ struct MemoryConstants {
   double in_l2 = 0;      // share of the elements' time that is saved where L2 has them
   double row = 0;        // clocks that an SM spends on each row beside its elements
   double element = 0;    // s, of an element of a row that waits for the one before
+  double overlap = 3;    // power that joins elements and memory
+  double ramp = 0;       // s of `fixed` in which first blocks work while others start, where L2 has what they read
 };
 
 // timing/kernels/gemm.h says what each does.
@@ -97,10 +101,14 @@ struct ConvolutionConstants {
   struct Shares {
     double tiles = 0, full = 0, pointwise = 0;  // of the rate of matrix units; full: channels out a multiple of 256
     double operands = 0;                        // B that L2 brings to an SM in a clock, of filters in three dimensions
+    double tile_loss = 0;                       // rows of a tile that are lost on each of its sides
+    double wave = 0;                            // s, of a tile of 128 by 128 beside its steps
+    double fixed = 0;                           // s, of what is no 1 x 1 filter, beside ConvolutionConstants::fixed
   };
   Shares tf32, half;       // half: 16 bits
-  double operands_2d = 0;  // B, as above
-  double patches = 0;      // share of the rate, of fewer than 8 input channels padded to 8
+  double operands_2d = 0;  // B, as above, of TF32
+  double patch_step = 0;   // clocks, of 128 x 128 x 32 of fewer than 8 input channels padded to 8
+  double first_layer = 0;  // share of the rate, of such with filters smaller than 8 x 8
   double vector = 0;       // share of the vector rate
   double fixed = 0;        // s
 };

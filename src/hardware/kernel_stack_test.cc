@@ -23,7 +23,8 @@ std::string small() {
   std::string out = "name: mine\nsources:\n  fit: {title: a fit, date: 2026-11, kind: fitted}\nkernels:\n";
   for (const char* name : memory_class_names()) {
     out += "  " + std::string(name) + ":\n" +
-           "    {fixed_us: 1.5, per_clock: 2, memory: 0.5, in_l2: 0.25, row_clocks: 30, element_ns: 7, source: fit}\n";
+           "    {fixed_us: 1.5, per_clock: 2, memory: 0.5, in_l2: 0.25, row_clocks: 30, element_ns: 7, overlap: 5,\n"
+           "     ramp_us: 0.25, source: fit}\n";
   }
   return out + R"(
 small_kernel: {value: 3, unit: us, source: fit}
@@ -35,12 +36,13 @@ architectures:
            vector_product_us: 15, full_rate: 4096, source: fit}
     convolution:
       operands_2d: 80
-      patches: 0.125
+      patch_step_clocks: 2000
+      first_layer: 0.125
       vector: 0.2
       fixed_us: 4
       source: fit
       tf32: {tiles: 0.5, full: 0.6, pointwise: 0.7, operands: 70, source: fit}
-      half: {tiles: 0.3, full: 0.4, pointwise: 0.45, operands: 50, source: fit}
+      half: {tiles: 0.3, pointwise: 0.45, operands: 50, tile_loss: 1.5, wave_us: 0.75, fixed_us: 2, source: fit}
     attention:
       flash:
         head_64: {per_clock: 1000, rows: 64, keys: 10, step: 32, pad: 8, blocks: 2, alone: 0.75, fixed_us: 5,
@@ -59,6 +61,8 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
     EXPECT_DOUBLE_EQ(c.in_l2, 0.25);
     EXPECT_DOUBLE_EQ(c.row, 30);
     EXPECT_DOUBLE_EQ(c.element, 7e-9);
+    EXPECT_DOUBLE_EQ(c.overlap, 5);
+    EXPECT_DOUBLE_EQ(c.ramp, 0.25e-6);
   }
   EXPECT_DOUBLE_EQ(stack.small_kernel, 3e-6);
   const ArchitectureConstants& sm90 = stack.architecture("sm90");
@@ -77,11 +81,14 @@ TEST(KernelStack, ReadsEachConstantInItsUnit) {
   EXPECT_DOUBLE_EQ(g.unaligned_step, 0.3e-6);
   EXPECT_DOUBLE_EQ(g.vector_product, 15e-6);
   const ConvolutionConstants& c = sm90.convolution;
-  EXPECT_THAT((std::vector<double>{c.operands_2d, c.patches, c.vector}), testing::ElementsAre(80, 0.125, 0.2));
+  EXPECT_THAT((std::vector<double>{c.operands_2d, c.patch_step, c.first_layer, c.vector}),
+              testing::ElementsAre(80, 2000, 0.125, 0.2));
   EXPECT_THAT((std::vector<double>{c.tf32.tiles, c.tf32.full, c.tf32.pointwise, c.tf32.operands}),
               testing::ElementsAre(0.5, 0.6, 0.7, 70));
-  EXPECT_THAT((std::vector<double>{c.half.tiles, c.half.full, c.half.pointwise, c.half.operands}),
-              testing::ElementsAre(0.3, 0.4, 0.45, 50));
+  EXPECT_THAT((std::vector<double>{c.half.tiles, c.half.pointwise, c.half.operands, c.half.tile_loss}),
+              testing::ElementsAre(0.3, 0.45, 50, 1.5));
+  EXPECT_DOUBLE_EQ(c.half.wave, 0.75e-6);
+  EXPECT_DOUBLE_EQ(c.half.fixed, 2e-6);
   EXPECT_DOUBLE_EQ(c.fixed, 4e-6);
   const auto& heads = sm90.attention.at("flash");
   ASSERT_EQ(heads.size(), 2u);
@@ -107,10 +114,11 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
       {"  fill:\n    {fixed_us: 1.5", "  fill:\n    {fixed_us: -1.5", "expected a number of 0 or more"},
       {"source: fit}\n  vectorized_heavy", "source: fi}\n  vectorized_heavy", "no source 'fi' in this file"},
       {"unaligned_step_us: 0.3, vector: 0.7", "unaligned_step_us: 0.3", "gemm.vector: missing"},
-      {"element_ns: 7, source: fit}", "element_ns: 7}", "source: missing"},
+      {"ramp_us: 0.25, source: fit}", "ramp_us: 0.25}", "source: missing"},
+      {"overlap: 5,", "overlap: 0.5,", "expected a power of 1 or more"},
       {"small_kernel: {value: 3, unit: us", "small_kernel: {value: 3, unit: GB", "'GB' is no unit of a time"},
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
-      {"      patches: 0.125\n", "", "convolution.patches: missing"},
+      {"      first_layer: 0.125\n", "", "convolution.first_layer: missing"},
       {"      tf32:", "      tf23:", "did you mean 'tf32'?"},
       {"{tiles: 0.3, ", "{", "convolution.half.tiles: missing"},
       {"alone: 0.75, ", "", "head_64.alone: missing"},

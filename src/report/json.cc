@@ -100,6 +100,7 @@ void write(const Timing& t, DocumentWriter& out) {
         out.field("on_device", s.on_device);
         write("forward", s.forward, 1e3, "ms", out);
         write("total", s.total, 1, "s", out);
+        if (s.measured_device_s) out.field("measured_device_ms", *s.measured_device_s * 1e3);
       });
     });
   });
@@ -344,8 +345,14 @@ class Reader {
     out.total = time_figures(field(t, "total"), 1, "_s");
     for (const Json& s : list(t, "stages")) {
       if (!field(s, "on_device").is_boolean()) fail("\"on_device\" is not a truth value");
-      out.stages.push_back({text(s, "stage"), s["on_device"].get<bool>(), time_figures(field(s, "forward"), 1e3, "_ms"),
-                            time_figures(field(s, "total"), 1, "_s")});
+      out.stages.push_back({text(s, "stage"),
+                            s["on_device"].get<bool>(),
+                            time_figures(field(s, "forward"), 1e3, "_ms"),
+                            time_figures(field(s, "total"), 1, "_s"),
+                            {}});
+      if (!s.contains("measured_device_ms")) continue;
+      const std::optional<double> measured_ms = number_or_null(s, "measured_device_ms");
+      if (measured_ms) out.stages.back().measured_device_s = *measured_ms / 1e3;
     }
     return out;
   }

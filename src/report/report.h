@@ -74,6 +74,7 @@ struct TimingStage {
   std::string stage;  // the id of the stage
   bool on_device = true;
   TimeFigures forward, total;
+  std::optional<double> measured_device_s;  // of a forward's kernels, where a profile of the stage was imported
 };
 
 struct Timing {

@@ -51,12 +51,14 @@ TEST(TimedReport, IsReadBackUnchanged) {
   Report r = timed_report("h100_sxm");
   r.profile_run_id = "nsys-7";
   r.measured_total_time_ms = r.timing->total.wall_s * 2e3;
+  r.timing->stages.at(0).measured_device_s = 0.25;
   const std::string text = to_json(r);
   const Report back = report_from_json(text, "r.json");
   expect_equal(back.timing->total, r.timing->total);
   expect_equal(back.timing->forward, r.timing->forward);
   expect_equal(back.timing->stages.at(0).total, r.timing->stages.at(0).total);
   EXPECT_EQ(back.timing->device, "h100_sxm");
+  EXPECT_EQ(back.timing->stages.at(0).measured_device_s, 0.25);
   EXPECT_EQ(back.profile_run_id, r.profile_run_id);
   EXPECT_EQ(back.measured_total_time_ms, r.measured_total_time_ms);
   for (size_t i = 0; i < r.module_metrics.size(); ++i) {

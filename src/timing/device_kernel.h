@@ -20,10 +20,12 @@ struct DeviceKernel {
   MemoryClass memory = MemoryClass::vectorized;
   const char* precision = "";    // of matrix units: "bf16"; "" for vector units
   double read = 0, written = 0;  // B
+  double sectors = 0;            // B that go through L2 for them, where those are more: elements read one by one
   double cold = 0;               // of `read`: never in L2, as weights
   double elements = 0;           // that are issued
   double rows = 0;               // of reductions
   double width = 0;              // of a row, in elements
+  bool in_parts = false;         // of a reduction: blocks that share a row add up what they have
   // GEMM and implicit GEMM: batch times [m, k] x [k, n]. Attention: batch times heads, queries, keys, head size.
   double batch = 1, m = 0, n = 0, k = 0;
   double channels = 0;  // of a convolution's input, in a group

@@ -20,7 +20,8 @@ double sort_seconds(const DeviceKernel& kernel, const Machine& machine) {
 
 KernelTime small_time(const DeviceKernel& kernel, const Machine& machine) {
   KernelTime t;
-  t.fixed = kernel.sorts == Sorts::none ? machine.stack().small_kernel : sort_seconds(kernel, machine);
+  t.fixed = kernel.sorts == Sorts::none ? machine.start_at_clock(machine.stack().small_kernel)
+                                        : sort_seconds(kernel, machine);
   return t;
 }
 

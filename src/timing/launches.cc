@@ -4,60 +4,30 @@
 #include <cmath>
 
 #include "cost/op_cost.h"
+#include "timing/operand_bytes.h"
 
 namespace modelmeter {
 namespace {
 
-constexpr double sector = 32;       // bytes that memory is read in
 constexpr int most_cat_dims = 4;    // of CatArrayBatchedCopy
 constexpr int64_t one_block = 512;  // elements that a block of an unrolled kernel takes at once
 constexpr int64_t warp_softmax_width = 1024;
-// Few results of so many elements each are added up by several blocks (Reduce.cuh, ctas_per_output), as many as the
-// device holds.
-constexpr double split_reduction = 1 << 20, blocks_of_sm = 64;
+// Few results of so many elements each (256 a thread of a block of 512) are added up by several blocks (Reduce.cuh,
+// ctas_per_output), as many as the device holds.
+constexpr double split_reduction = 1 << 17, warps_of_sm_in_parts = 64;
 constexpr int64_t padded_channels = 8;  // that matrix units take of 16 bits
-// Elements' worth that converting an element of a filter, or of an input of few channels, takes: lines are short
-// (H100 and H200, 2026-11).
-constexpr double filter_conversion = 1.25, narrow_filter_conversion = 3.6, patch_conversion = 3.7;
-constexpr double vector_bytes = 16;  // of a load of a vectorised kernel
+// Layouts are converted in tiles of so many channels by as many positions (or taps of a filter), full or not: 1.4 ns
+// each of 16 bits from an image of 3 channels to a filter of 512 (H100 and H200, 2026-11).
+constexpr double layout_tile = 32;
+constexpr int64_t register_softmax_width = 2048;  // two elements a thread
+constexpr double vector_bytes = 16;               // of a load of a vectorised kernel
+constexpr double word_bytes = 8;                  // of one that goes by offsets
 
 double count(int64_t n) { return static_cast<double>(n); }
-
-// Whether the elements fill a range of memory without gaps or overlap.
-bool is_dense(const TensorMeta& t) {
-  if (t.contiguous()) return true;
-  const Shape strides = t.strides();
-  int64_t span = 1;
-  for (int d = 0; d < t.sizes.rank(); ++d) span += (t.sizes[d] - 1) * strides[d];
-  return span == t.numel && t.bytes == t.numel * size_of(t.dtype);
-}
-
-bool one_layout(const TensorMeta& a, const TensorMeta& b) {
-  if (a.numel != b.numel || !is_dense(a) || !is_dense(b)) return false;
-  if (a.contiguous() && b.contiguous()) return true;
-  return a.sizes == b.sizes && a.strides() == b.strides();
-}
 
 bool is_scalar(const TensorMeta& t) { return t.sizes.rank() == 0; }
 bool is_narrow(DType dtype) { return size_of(dtype) <= 2; }
 bool is_16_bit_float(DType dtype) { return dtype == DType::bfloat16 || dtype == DType::float16; }
-
-// Its stride along the innermost dimension of `out` that has more than one element.
-int64_t inner_stride(const TensorMeta& t, const TensorMeta& out) {
-  if (t.sizes.rank() != out.sizes.rank()) return 1;
-  const Shape out_strides = out.strides(), strides = t.strides();
-  int inner = -1;
-  for (int d = 0; d < out.sizes.rank(); ++d) {
-    if (out.sizes[d] > 1 && (inner < 0 || out_strides[d] < out_strides[inner])) inner = d;
-  }
-  return inner < 0 || t.sizes[inner] == 1 ? 1 : strides[inner];
-}
-
-// Bytes that reading it costs, element by element of `out`.
-double read_bytes(const TensorMeta& t, const TensorMeta& out) {
-  const double bytes = count(t.bytes), element = count(size_of(t.dtype));
-  return inner_stride(t, out) > 1 && element < sector ? bytes * sector / element : bytes;
-}
 
 // Weights and what else was there before the run.
 bool is_cold(const TensorMeta& t) { return t.storage != nullptr && t.storage->born < 0; }
@@ -153,7 +123,9 @@ class Launcher {
   MemoryClass vectorized_class() const {
     switch (op_.kernel) {
       case Kernel::silu:
-      case Kernel::silu_: return MemoryClass::vectorized_silu;
+      case Kernel::silu_:
+      case Kernel::sin:
+      case Kernel::cos: return MemoryClass::vectorized_silu;
       case Kernel::gelu:
       case Kernel::quick_gelu:
         return is_narrow(op_.output(0).dtype) ? MemoryClass::vectorized_heavy : MemoryClass::vectorized;
@@ -167,8 +139,11 @@ class Launcher {
     for (int i = 0; i < op_.inputs; ++i) {
       bool seen = false;
       for (int j = 0; j < i; ++j) seen |= op_.input(j).same_as(op_.input(i));
-      if (!seen) k.read += read_bytes(op_.input(i), op_.output(0));
+      if (seen) continue;
+      k.read += read_bytes(op_.input(i), op_.output(0), machine_);
+      k.sectors += sector_bytes(op_.input(i), op_.output(0));
     }
+    k.sectors += k.written;
   }
 
   static MemoryClass copy_class(const TensorMeta& from, const TensorMeta& to) {
@@ -188,8 +163,9 @@ class Launcher {
     DeviceKernel& k = out_.emplace_back();
     k.shape = KernelShape::memory;
     k.memory = copy_class(from, to);
-    k.read = read_bytes(from, to);
-    k.written = count(to.bytes);
+    k.read = read_bytes(from, to, machine_);
+    k.written = written_bytes(to);
+    k.sectors = sector_bytes(from, to) + k.written;
     k.elements = count(to.numel);
     k.cold = is_cold(from) ? k.read : 0;
   }
@@ -227,7 +203,8 @@ class Launcher {
       add_simple(MemoryClass::copy);
     } else if (out.sizes.rank() <= most_cat_dims) {
       DeviceKernel& k = add_simple(vectors ? MemoryClass::vectorized : MemoryClass::cat_batched);
-      if (!vectors) k.elements = largest;  // each part has blocks of its own
+      // Each part has blocks of its own; complex128 is moved in two.
+      if (!vectors) k.elements = largest * std::max(1.0, count(size_of(out.dtype)) / word_bytes);
     } else {
       for (int i = 0; i < op_.inputs; ++i) add_part(op_.input(i));
     }
@@ -275,7 +252,9 @@ class Launcher {
   void add_softmax() {
     const TensorMeta& in = op_.input(0);
     const bool wide = in.sizes.rank() > 0 && in.sizes[in.sizes.rank() - 1] > warp_softmax_width;
+    const bool in_registers = wide && in.sizes[in.sizes.rank() - 1] <= register_softmax_width;
     add_rows(!wide                 ? MemoryClass::softmax
+             : !in_registers       ? MemoryClass::softmax_long
              : is_narrow(in.dtype) ? MemoryClass::softmax_wide_narrow
                                    : MemoryClass::softmax_wide);
   }
@@ -306,10 +285,11 @@ class Launcher {
     k.elements = count(in.numel);
     k.rows = count(out.numel);
     k.width = k.rows == 0 ? 0 : k.elements / k.rows;
-    if (inner && k.width > split_reduction && k.rows < machine_.sms()) {
-      const double blocks = std::ceil(machine_.sms() * blocks_of_sm / k.rows);
-      k.rows *= blocks;
-      k.width /= blocks;
+    if (inner && k.width >= split_reduction && k.rows < machine_.sms()) {
+      const double warps = std::ceil(machine_.sms() * warps_of_sm_in_parts / k.rows);
+      k.rows *= warps;
+      k.width /= warps;
+      k.in_parts = true;
     }
   }
 
@@ -409,7 +389,7 @@ class Launcher {
     const bool pointwise = taps == 1 && !strided && (!is_narrow(x.dtype) || std::fmod(row, 4) == 0);
     const bool converts = *precision != '\0' && !pointwise && !is_channels_last(x.sizes, x.strides());
     if (converts) add_conversion(x, patches);
-    if (converts) add_filter_conversion(weight);
+    if (converts && taps > 1) add_conversion(weight, patches);
     DeviceKernel& k = add_simple(MemoryClass::vectorized);
     k.shape = KernelShape::convolution;
     k.precision = precision;
@@ -421,7 +401,12 @@ class Launcher {
     k.pointwise = pointwise;
     k.patches = patches;
     k.aligned = std::fmod(row * count(size_of(x.dtype)), vector_bytes) == 0;
-    if (converts) add_kernel_of(y, MemoryClass::from_channels_last);
+    // Strides skip what no tap is on.
+    const double reached = positions * taps * count(weight.sizes[1] * size_of(x.dtype));
+    k.read -= std::max(0.0, count(x.bytes) - reached);
+    if (converts) {
+      add_layout(y, is_narrow(y.dtype) ? MemoryClass::from_channels_last_narrow : MemoryClass::from_channels_last);
+    }
   }
 
   DeviceKernel& add_kernel_of(const TensorMeta& t, MemoryClass memory) {
@@ -438,18 +423,24 @@ class Launcher {
     return is_narrow(t.dtype) ? MemoryClass::to_channels_last_narrow : MemoryClass::to_channels_last;
   }
 
-  // Few channels are padded: memory is set to zero first, and each line is written apart.
-  void add_conversion(const TensorMeta& x, bool patches) {
-    DeviceKernel& k = add_kernel_of(x, to_channels_last(x));
-    if (!patches) return;
-    const double padding = padded_channels / count(x.sizes[1]);
-    k.written *= padding;
-    k.elements *= padding * patch_conversion;
+  DeviceKernel& add_layout(const TensorMeta& t, MemoryClass memory) {
+    DeviceKernel& k = add_kernel_of(t, memory);
+    const double images = count(t.sizes[0]), channels = count(t.sizes[1]);
+    const double positions = channels == 0 || images == 0 ? 0 : count(t.numel) / (images * channels);
+    k.elements =
+        images * std::ceil(channels / layout_tile) * std::ceil(positions / layout_tile) * layout_tile * layout_tile;
+    return k;
   }
 
-  void add_filter_conversion(const TensorMeta& weight) {
-    DeviceKernel& k = add_kernel_of(weight, to_channels_last(weight));
-    k.elements *= is_narrow(weight.dtype) ? narrow_filter_conversion : filter_conversion;
+  // Few channels are padded: memory is set to zero first.
+  void add_conversion(const TensorMeta& t, bool patches) {
+    const double padding = patches ? padded_channels / count(t.sizes[1]) : 1;
+    if (patches) {
+      DeviceKernel& zeros = add_kernel_of(t, MemoryClass::fill);
+      zeros.read = zeros.cold = 0;
+      zeros.written *= padding;
+    }
+    add_layout(t, to_channels_last(t)).written *= padding;
   }
 
   const Launch& op_;

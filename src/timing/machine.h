@@ -29,13 +29,20 @@ class Machine {
   // s for so many bytes, of which `cold` come from device memory whatever their number: the rest is in L2 where all
   // fit.
   double memory_seconds(double bytes, double cold) const;
+  // The same where reading and writing are told apart: L2 takes less than it gives.
+  double memory_seconds(double read, double written, double cold) const;
   // Of these bytes, what comes from device memory or goes there.
   double from_memory(double bytes, double cold) const { return cold + miss(bytes) * (bytes - cold); }
+  // Of a kernel's first bytes, the share that L2 has.
+  double first_from_l2(double bytes, double cold) const;
   // s until the first of them come from device memory and the last have gone there.
   double memory_latency(double bytes, double cold) const;
 
   // s that starting a kernel takes on this device, of what the stack says.
   double start(double seconds) const { return start_share_ * seconds; }
+  // The same of kernels that the stack has one constant for on all architectures, measured at Hopper's clock: starting
+  // a kernel is so many clocks, unless the device's file says what it takes.
+  double start_at_clock(double seconds) const { return start_clocks_ * seconds; }
   // B/s of copies between host and device; 0 where the device's file does not give the link.
   double bus(BusMemory memory) const;
 
@@ -54,7 +61,7 @@ class Machine {
   KernelStack stack_;
   Host host_;
   size_t kernels_;  // of the stack's architectures
-  double start_share_, bandwidth_, l2_bandwidth_;
+  double start_share_, start_clocks_, bandwidth_, l2_bandwidth_;
 };
 
 }  // namespace modelmeter

@@ -41,17 +41,6 @@ Bound bound_of(const KernelTime& t, double clock) {
   return t.tensor ? Bound::tensor : Bound::vector;
 }
 
-double host_seconds(OpKind kind, const Host& host) {
-  switch (kind) {
-    case OpKind::matmul: return host.matmul + host.python;
-    case OpKind::norm: return host.norm + host.python;
-    case OpKind::attention: return host.attention + host.python;
-    case OpKind::conv: return host.convolution + host.python;
-    case OpKind::allocate: return host.python;
-    default: return host.elementwise + host.python;
-  }
-}
-
 // The iterations of a growing loop at which an op is timed, with weights that add up to all iterations: each one, or
 // Simpson's.
 struct Sample {
@@ -356,6 +345,17 @@ void executions_in(const Trace& trace, const StageOps& stage, const std::vector<
   out.clear();
   for (size_t i = stage.first; i < stage.end; ++i) {
     out.push_back(of_scopes[static_cast<size_t>(trace.ops[i].scope)]);
+  }
+}
+
+double host_seconds(OpKind kind, const Host& host) {
+  switch (kind) {
+    case OpKind::matmul: return host.matmul + host.python;
+    case OpKind::norm: return host.norm + host.python;
+    case OpKind::attention: return host.attention + host.python;
+    case OpKind::conv: return host.convolution + host.python;
+    case OpKind::allocate: return host.python;
+    default: return host.elementwise + host.python;
   }
 }
 

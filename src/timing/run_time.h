@@ -99,6 +99,9 @@ class TimedStage {
   std::unique_ptr<Timer> timer_;
 };
 
+// s that the host takes for a call that launches a kernel of that kind, and for what lies between two.
+double host_seconds(OpKind kind, const Host& host);
+
 // Of a run in stages (AnalyticModel): evaluate() or evaluate_forward(); or of its trace, with how often each scope
 // runs.
 RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine);

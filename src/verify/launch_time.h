@@ -12,6 +12,9 @@
 
 namespace modelmeter {
 
+// Of the op that launched it; of one that is no op of ours, elementwise.
+OpKind op_kind_of(const MeasuredLaunch& launch);
+
 // Fills in what convolutions make: the file has neither strides nor paddings, but what is launched next takes the
 // output.
 void infer_outputs(std::vector<MeasuredLaunch>& launches);

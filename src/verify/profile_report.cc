@@ -365,7 +365,10 @@ ProfileReport compare_profile(const Profile& profile, const ValidationContext& c
   return out;
 }
 
-void fill_report(const ProfileReport& measured, Report& report) {
+namespace {
+
+// The stage of the report that was profiled.
+TimingStage& profiled_stage(const ProfileReport& measured, Report& report) {
   if (!report.timing) {
     throw Error(fmt::format("the report {} has no times", report.report_id), {}, {"analyze with device=NAME has them"});
   }
@@ -373,27 +376,43 @@ void fill_report(const ProfileReport& measured, Report& report) {
     throw Error(fmt::format("the report is of {}, the profile of {}", report.timing->device, measured.device));
   }
   std::vector<std::string> stages;
-  const TimingStage* found = nullptr;
+  for (TimingStage& stage : report.timing->stages) {
+    if (stage.on_device && stage.stage == measured.stage) return stage;
+    if (stage.on_device) stages.push_back(stage.stage);
+  }
+  throw Error(fmt::format("the report has no stage '{}'", measured.stage), {},
+              name_notes(measured.stage, stages, "stages"));
+}
+
+double forwards_of(const TimingStage& stage) {
+  return stage.forward.device_s > 0 ? stage.total.device_s / stage.forward.device_s : 1;
+}
+
+}  // namespace
+
+void fill_report(const ProfileReport& measured, Report& report) {
+  profiled_stage(measured, report).measured_device_s = measured.whole.measured_ms * report_ms;
+  double total_s = 0;
+  std::vector<std::string> missing;
+  bool others = false;
   for (const TimingStage& stage : report.timing->stages) {
     if (!stage.on_device) continue;
-    stages.push_back(stage.stage);
-    if (stage.stage == measured.stage) found = &stage;
+    if (stage.measured_device_s) total_s += *stage.measured_device_s * forwards_of(stage);
+    if (!stage.measured_device_s) missing.push_back(stage.stage);
+    others |= stage.measured_device_s.has_value() && stage.stage != measured.stage;
   }
-  if (found == nullptr) {
-    throw Error(fmt::format("the report has no stage '{}'", measured.stage), {},
-                name_notes(measured.stage, stages, "stages"));
-  }
-  const double forwards = found->forward.device_s > 0 ? found->total.device_s / found->forward.device_s : 1;
-  report.profile_run_id = measured.run_id;
+  const std::string before = others ? report.profile_run_id.value_or("") : "";
+  const bool named = (", " + before + ", ").find(", " + measured.run_id + ", ") != std::string::npos;
+  report.profile_run_id = before.empty() ? measured.run_id : named ? before : before + ", " + measured.run_id;
   report.notes.push_back(fmt::format("profile {}: {} took {:.4g} ms on the device, predicted {:.4g} ms",
                                      measured.run_id, measured.stage, measured.whole.measured_ms,
                                      measured.whole.predicted_ms));
   report.measured_total_time_ms.reset();
-  if (stages.size() == 1) {
-    report.measured_total_time_ms = measured.whole.measured_ms * forwards;
+  if (missing.empty()) {
+    report.measured_total_time_ms = total_s / report_ms;
   } else {
     report.notes.push_back(
-        fmt::format("the profile is of one of {} stages: what the whole takes was not measured", stages.size()));
+        fmt::format("what the whole takes is known when {} was profiled, too", fmt::join(missing, ", ")));
   }
 }
 

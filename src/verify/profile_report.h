@@ -48,9 +48,10 @@ struct ProfileReport {
 ProfileReport compare_profile(const Profile& profile, const ValidationContext& context, const std::string& stage);
 
 std::string profile_text(const ProfileReport& report);
-// What was measured, in a report of the same configuration (analyze): profile_run_id, and where the stage is all that
-// runs on the device, measured_total_time_ms: kernels on the device, as often as the report runs the stage. Error where
-// the report has no times, no such stage, or another device's.
+// What was measured, in a report of the same configuration (analyze): profile_run_id and the stage's
+// measured_device_ms; and when every stage that runs on the device has its own, measured_total_time_ms: their kernels,
+// as often as the report runs each. Until then a note says which are missing. Error where the report has no times, no
+// such stage, or another device's.
 void fill_report(const ProfileReport& measured, Report& report);
 
 std::string profile_json(const ProfileReport& report);

@@ -62,7 +62,11 @@ std::optional<double> ValidationRow::device_error() const {
   return relative_error(predicted_device_ms, measured_device_ms);
 }
 std::optional<double> ValidationRow::wall_error() const { return relative_error(predicted_wall_ms, measured_wall_ms); }
-std::optional<double> ValidationRow::joules_error() const { return relative_error(predicted_joules, measured_joules); }
+std::optional<double> ValidationRow::joules_error() const {
+  constexpr double least_known = 0.25;
+  if (joules_resolution.value_or(0) > least_known) return std::nullopt;
+  return relative_error(predicted_joules, measured_joules);
+}
 std::optional<double> ValidationRow::peak_allocated_error() const {
   return relative_error(predicted_peak_allocated, measured_peak_allocated);
 }

@@ -41,6 +41,7 @@ struct ValidationRow {
   std::optional<double> predicted_device_ms, measured_device_ms;
   std::optional<double> predicted_wall_ms, measured_wall_ms;
   std::optional<double> predicted_joules, measured_joules;
+  std::optional<double> joules_resolution;  // what the meter can tell over the time it measured, as a share
   // B. What was there before a forward is the measurement's: it is in both.
   std::optional<double> predicted_peak_allocated, measured_peak_allocated;
   std::optional<double> predicted_peak_reserved, measured_peak_reserved;
@@ -54,7 +55,7 @@ struct ValidationRow {
 
   std::optional<double> device_error() const;
   std::optional<double> wall_error() const;
-  std::optional<double> joules_error() const;
+  std::optional<double> joules_error() const;  // nothing where the meter cannot tell a quarter
   std::optional<double> peak_allocated_error() const;
   std::optional<double> peak_reserved_error() const;
   std::optional<double> peak_above_start_error() const;  // of what the forward allocates itself

@@ -25,6 +25,14 @@ struct MeasuredKernels {
 // s of one of them in a loop as tables run it, long enough that the power limit acts.
 double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine);
 
+// s that nine kernels in ten are within of `seconds`, which is predicted for them.
+double spread_of_kernels(const std::vector<DeviceKernel>& kernels, double seconds, const Machine& machine);
+
+// Transposed and padded copies, concatenations, sums, gathers and resampling of micro.csv: rows of 1,024 elements, 64
+// experts, 96 channels. None for any other op.
+bool is_layout(const std::string& op);
+std::vector<DeviceKernel> layout_kernels(const CsvTable& table, size_t row, const Machine& machine);
+
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);
 
@@ -35,6 +43,15 @@ struct NamedWork {
 };
 // "gemm bf16 8192^3", "flash 40x32760x128", "copy", "add f32"; nothing for anything else.
 std::optional<NamedWork> work_named(const std::string& what);
+
+// A forward of a model that no configuration is of, from a file of its launches: device and host queue of `repeats` of
+// them one after another, each launch from its own shapes. What no rule is for takes what it took, and is named.
+struct ForwardOfLaunches {
+  double device = 0, host = 0, wall = 0;  // s, of one
+  double joules = 0;                      // of one; 0 where the device has no power model
+  double not_predicted = 0;               // s of `device`
+};
+ForwardOfLaunches forward_of_launches(const std::string& path, const Machine& machine, int64_t repeats);
 
 // Why a row of a device is not compared.
 std::string unknown_device(const std::string& name);

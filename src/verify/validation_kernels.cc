@@ -19,9 +19,13 @@ constexpr double us = 1e-6, millisecond = 1e-3;
 // How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
 // state.
 constexpr double loop_seconds = 0.075, least_runs = 10;
+constexpr double convolution_loop_seconds = 0.03;  // of convolutions
+// A CUDA graph copies half a GiB and more with the copy engine, which streams of kernels outrun: 2.43 TB/s on the H100,
+// 2.71 on the H200 (power.csv, ceilings, 2026-11).
+constexpr double copy_engine_bytes = 1 << 30, copy_engine_rate = 2.57e12;  // B read and written; B/s
 // s from one kernel to the next of a CUDA graph, where they are short: what a profile's times do not have (kernels of
 // less than 1 MiB in loops and in forwards on the H100 and the H200, 2026-11). Of GEMM: configs/stack.
-constexpr double memory_between = 0.2e-6;
+constexpr double memory_between = 0.28e-6;
 // Operands of a GEMM are rotated: of so many times its size, L2 has what was not replaced since it was read last, where
 // lines are replaced at random (h = exp(-(1 - h) w rate)); micro.csv, fitted with the constants of GEMM, where loads
 // wait for `waited_share` of what is not there.
@@ -36,16 +40,6 @@ double not_held(double rotated, const Machine& machine) {
   double held = 0;
   for (int i = 0; i < fixed_point_steps; ++i) held = std::exp(-replaced_rate * share * (1 - held));
   return 1 - held;
-}
-
-// Nine kernels in ten are within these of what is predicted for them alone: a share by what bounds them, and what
-// starting one adds (micro.csv on the H100 and the H200, 2026-11; docs/validation.md).
-constexpr double tensor_spread = 0.15, memory_spread = 0.06, start_spread = 0.6e-6;
-
-double spread_of(const std::vector<DeviceKernel>& kernels, double seconds) {
-  const bool memory = std::all_of(kernels.begin(), kernels.end(),
-                                  [](const DeviceKernel& kernel) { return kernel.shape == KernelShape::memory; });
-  return seconds * (memory ? memory_spread : tensor_spread) + start_spread;
 }
 
 std::string short_dtype(const std::string& name) {
@@ -202,9 +196,13 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
   } else if (kind == "attention") {
     kernel = attention_kernel(table, row);
   } else {
-    const auto launch = kind == "conv" ? convolution_launch(table, row) : elementwise_launch(table, row);
-    if (!launch) return {};
-    std::vector<DeviceKernel> out = kernels_of(*launch, machine).value_or(std::vector<DeviceKernel>());
+    const bool layout = kind == "elementwise" && is_layout(table.text(row, "op"));
+    const auto launch = layout           ? std::nullopt
+                        : kind == "conv" ? convolution_launch(table, row)
+                                         : elementwise_launch(table, row);
+    if (!launch && !layout) return {};
+    std::vector<DeviceKernel> out = layout ? layout_kernels(table, row, machine)
+                                           : kernels_of(*launch, machine).value_or(std::vector<DeviceKernel>());
     // Operand sets are rotated: where L2 does not hold all of them, it has none of what a kernel reads first.
     if (!out.empty() && table.number(row, "sets") * out.front().read > machine.device().l2_size.value) {
       out.front().cold = out.front().read;
@@ -218,6 +216,7 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
 std::string group_of(const CsvTable& table, size_t row) {
   const std::string& kind = table.text(row, "kind");
   constexpr double mebibyte = 1048576;
+  if (kind == "elementwise" && is_layout(table.text(row, "op"))) return "layouts, sums, top-k";
   if (kind == "elementwise") {
     return table.number(row, "read") + table.number(row, "write") > mebibyte ? "elementwise above 1 MiB"
                                                                              : "elementwise, small";
@@ -235,7 +234,7 @@ ValidationRow kernel_row(const std::string& path, const MeasuredKernels& row, co
   const double predicted = looped_seconds(row.kernels, machine);
   out.predicted_device_ms = predicted / millisecond;
   out.measured_device_ms = row.seconds / millisecond;
-  out.inside = std::abs(row.seconds - predicted) <= spread_of(row.kernels, predicted);
+  out.inside = std::abs(row.seconds - predicted) <= spread_of_kernels(row.kernels, predicted, machine);
   return out;
 }
 
@@ -364,13 +363,19 @@ Validation validated(const std::string& path, const ValidationContext& context, 
 double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
   std::vector<TimedKernel> loop;
   double once = 0;
+  bool convolves = false;
   for (const DeviceKernel& kernel : kernels) {
     loop.push_back({time_of(kernel, machine), 1});
+    if (kernel.shape == KernelShape::memory && kernel.memory == MemoryClass::copy &&
+        kernel.bytes() >= copy_engine_bytes) {
+      loop.back().time.memory = kernel.bytes() / std::min(copy_engine_rate, machine.bandwidth());
+    }
+    convolves |= kernel.shape == KernelShape::convolution;
     if (kernel.shape == KernelShape::memory) loop.back().time.fixed += machine.start(memory_between);
     if (kernel.shape == KernelShape::gemm) loop.back().time.fixed += machine.start(machine.kernels().gemm.between);
     once += loop.back().time.seconds(1);
   }
-  const double times = std::max(least_runs, loop_seconds / once);
+  const double times = std::max(least_runs, (convolves ? convolution_loop_seconds : loop_seconds) / once);
   for (TimedKernel& k : loop) k.times = times;
   return solve_clock(loop, machine.device()).seconds / times;
 }

@@ -152,7 +152,80 @@ std::pair<std::string, std::string> device_and_name(const std::string& path) {
   return {name.substr(0, dash), name.substr(dash + 1)};
 }
 
+// Launches as both queues see them: the host waits where a copy to it is one.
+class Queues {
+ public:
+  void add(double host, double device, bool waits) {
+    host_ += host;
+    at_ += host;
+    end_ = std::max(end_, at_) + device;
+    if (waits) at_ = end_;
+  }
+  double host() const { return host_; }
+  double wall() const { return std::max(at_, end_); }
+
+ private:
+  double host_ = 0, at_ = 0, end_ = 0;
+};
+
 }  // namespace
+
+namespace {
+
+// What one forward before has left of the joules that a short run may take above the power limit.
+Device after_one(const std::vector<TimedKernel>& kernels, const Device& device, double forwards) {
+  Device out = device;
+  if (!device.power || !device.power_limit.known()) return out;
+  const RunPower run = solve_clock(kernels, device);
+  const double above = run.mean_watts - device.power->sustained.value * device.power_limit.value;
+  Quantity& burst = out.power->burst;
+  burst.value = std::max(0.0, burst.value - std::max(0.0, above) * run.seconds / forwards);
+  return out;
+}
+
+}  // namespace
+
+ForwardOfLaunches forward_of_launches(const std::string& path, const Machine& machine, int64_t repeats) {
+  std::vector<MeasuredLaunch> launches = read_launch_file(path);
+  infer_outputs(launches);
+  const auto times = static_cast<double>(repeats);
+  std::vector<TimedKernel> kernels;
+  std::vector<std::pair<size_t, size_t>> parts;
+  ForwardOfLaunches out;
+  for (const MeasuredLaunch& launch : launches) {
+    const size_t first = kernels.size();
+    const auto of_launch = kernels_of(launch, machine);
+    if (of_launch) {
+      for (const DeviceKernel& kernel : *of_launch) kernels.push_back({time_of(kernel, machine), times});
+    } else {
+      kernels.push_back({KernelTime(), times});
+      kernels.back().time.fixed = launch.us * one_us;
+      out.not_predicted += launch.us * one_us;
+    }
+    parts.emplace_back(first, kernels.size());
+  }
+  const Device device = after_one(kernels, machine.device(), times);
+  const RunPower power = solve_clock(kernels, device);
+  Queues queues;
+  for (int64_t run = 0; run < repeats; ++run) {
+    for (size_t i = 0; i < launches.size(); ++i) {
+      double on_device = 0;
+      for (size_t k = parts[i].first; k < parts[i].second; ++k) {
+        const KernelTime& t = kernels[k].time;
+        on_device += t.seconds(clock_of(t, power.clock, power.mean_watts, device));
+      }
+      queues.add(host_seconds(op_kind_of(launches[i]), machine.host()), on_device,
+                 launches[i].kernels.find("DtoH") != std::string::npos);
+    }
+  }
+  out.device = power.seconds / times;
+  out.host = queues.host() / times;
+  out.wall = queues.wall() / times;
+  if (const auto& model = device.power) {
+    out.joules = (power.joules + model->idle.value * (queues.wall() - power.seconds)) / times;
+  }
+  return out;
+}
 
 Validation validate_launches(const std::string& path, const ValidationContext& context) {
   const auto [device, name] = device_and_name(path);

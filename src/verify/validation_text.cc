@@ -190,6 +190,7 @@ void write_row(const ValidationRow& r, DocumentWriter& out) {
     out.field("device_ms_error", r.device_error());
     out.field("wall_ms_error", r.wall_error());
     out.field("joules_error", r.joules_error());
+    out.field("joules_resolution", r.joules_resolution);
     out.field("peak_allocated_error", r.peak_allocated_error());
     out.field("peak_reserved_error", r.peak_reserved_error());
     out.field("peak_above_start_error", r.peak_above_start_error());
@@ -241,7 +242,8 @@ std::string validation_text(const Validation& validation) {
   return out +
          "Errors are predicted over measured, less 1; of wall time where it is known, else of time on the device. `A launch`: the "
          "launches' mean\nabsolute error, weighted by their times. `Allocated`, `Reserved`: peaks, of which what was "
-         "there before is the measurement's.\n";
+         "there before is the measurement's.\n`Joules`: of what was measured for 0.4 s and more; the meter counts every "
+         "0.1 s.\n";
 }
 
 std::string validation_json(const Validation& validation) {

@@ -2,10 +2,12 @@
 //
 //   memory  = bytes at L2's rate where all fit, else at the bandwidth that streams reach (timing/machine.h)
 //   compute = elements / (per_clock SMs clock) + rows x row_clocks / (SMs clock)
-//   t       = fixed + latency + element of a row + (memory^3 + compute^3)^(1/3)
+//   t       = fixed + latency + element of a row + (memory^p + compute^p)^(1/p)
 //
-// with the constants of the class (configs/stack).
+// with the constants of the class (configs/stack). p is the class's `overlap`: 3, but more where enough warps have
+// loads under way that the longer of the two decides nearly alone (gelu, norms).
 #include <algorithm>
+#include <cmath>
 
 #include "timing/kernel_time.h"
 
@@ -21,7 +23,11 @@ constexpr double cold_element = 1.3e-9;  // s; fitted as the class's constants a
 constexpr double dirty_share = 0.47;
 constexpr double column_step = 1200;  // longer columns are split over blocks (training on the H200, 2026-11)
 // A layer norm reads its rows twice, the second time from L1 where they are short.
-constexpr double short_row = 8192, long_row = 16384;  // bytes
+constexpr double short_row = 8192, long_row = 14000;  // bytes
+// Of L2's rate, what single elements out of 32 bytes get (transposed copies on the H100 and the H200, 2026-11).
+constexpr double sectors_share = 0.75;
+constexpr double fill_bytes_per_clock = 14;  // of an SM, where L2 keeps what is only written (2026-11)
+constexpr double parts_added = 5e-6;  // s: blocks that share a row wait for each other (sums of 2^20 and 2^24, 2026-11)
 
 bool is_norm(const DeviceKernel& kernel) {
   return kernel.memory == MemoryClass::layer_norm || kernel.memory == MemoryClass::layer_norm_narrow;
@@ -47,8 +53,13 @@ double second_read_seconds(const DeviceKernel& kernel, const Machine& machine) {
 
 double memory_seconds(const DeviceKernel& kernel, const MemoryConstants& constants, const Machine& machine) {
   const double bytes = kernel.bytes();
-  if (kernel.memory == MemoryClass::fill) return bytes / (machine.bandwidth() * constants.memory);
-  double out = machine.memory_seconds(bytes, kernel.cold) / constants.memory;
+  if (kernel.memory == MemoryClass::fill) {
+    const double miss = machine.miss(bytes), rate = machine.bandwidth() * constants.memory;
+    const double of_l2 = std::max(rate, fill_bytes_per_clock * machine.sms() * machine.clock());
+    return miss * bytes / rate + (1 - miss) * bytes / of_l2;
+  }
+  double out = machine.memory_seconds(kernel.read, kernel.written, kernel.cold) / constants.memory;
+  if (kernel.sectors > bytes) out = std::max(out, kernel.sectors / (sectors_share * machine.l2_bandwidth()));
   if (is_norm(kernel)) out += second_read_seconds(kernel, machine);
   if (kernel.memory == MemoryClass::reduction && kernel.cold == 0) {
     out += machine.miss(bytes) * dirty_share * machine.device().l2_size.value / machine.bandwidth();
@@ -78,10 +89,14 @@ double row_seconds(const DeviceKernel& kernel, const MemoryConstants& constants)
 KernelTime memory_time(const DeviceKernel& kernel, const Machine& machine) {
   const MemoryConstants& constants = machine.memory(kernel.memory);
   KernelTime t;
-  t.fixed = machine.start(constants.fixed) + machine.memory_latency(kernel.bytes(), kernel.cold);
-  t.fixed += row_seconds(kernel, constants);
+  t.fixed = machine.start_at_clock(constants.fixed) + machine.memory_latency(kernel.bytes(), kernel.cold);
+  t.fixed += row_seconds(kernel, constants) + (kernel.in_parts ? parts_added : 0);
   t.compute = compute_seconds(kernel, constants, machine);
   t.memory = memory_seconds(kernel, constants, machine);
+  t.overlap = constants.overlap;
+  const double ramp = machine.start_at_clock(constants.ramp) * machine.first_from_l2(kernel.bytes(), kernel.cold);
+  t.fixed -= ramp;
+  t.memory = std::hypot(t.memory, ramp);
   t.light = kernel.bytes() / machine.device().memory_bandwidth.value;
   if (const auto& power = machine.device().power) {
     t.joules = machine.from_memory(kernel.bytes(), kernel.cold) * power->memory.value;
