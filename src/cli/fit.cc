@@ -130,7 +130,8 @@ int fit(const CommandLine& line) {
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(config_help("fit", arguments, flags)), 0;
-  const Session session(arguments);
+  Session session(arguments);
+  session.keep_files();
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
   const std::optional<Machine> machine = session.machine();
   if (!machine && !arguments.has("--memory")) {

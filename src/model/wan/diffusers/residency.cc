@@ -54,7 +54,6 @@ class Still {
   Residents run(const Stage& stage) {
     Residents out = device_.residents();
     out.on_device = role_of(stage) != Role::text_encoder || !rules_.t5_cpu;
-    out.streamed = out.on_device && rules_.residency != Residency::all;
     return out;
   }
 
