@@ -26,8 +26,8 @@ struct ReplayedStage {
 struct OutOfMemory {
   std::string stage;
   int64_t requested = 0, allocated = 0, reserved = 0;  // bytes; the latter two when it was asked for
-  int32_t op = -1;            // of those of the stage, loops over chunks written out; -1: it was for weights or inputs
-  std::string kernel, scope;  // whose it was (name_failure())
+  int32_t op = -1;  // of those of the stage, loops over chunks written out; -1: it was for weights or inputs
+  std::string kernel = {}, scope = {};  // whose it was (name_failure())
 };
 
 struct RunReplay {

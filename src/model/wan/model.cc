@@ -113,6 +113,11 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
 }
 
 void Wan2_1Model::check_block_swap(const config::View& runtime) {
+  if (runtime_.record_stream) {
+    notes_.emplace_back(
+        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; as the host may "
+        "be up to 1,024 launches ahead of them, more may be reserved than is said");
+  }
   const int64_t swapped = runtime_.block_swap;
   if (swapped == 0) return;
   if (!runs("diffusion")) {
@@ -577,8 +582,8 @@ Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) con
 }
 
 std::vector<LoadedModel> Wan2_1Model::loading() const {
-  return runtime_.code_base->loading(
-      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task, run_.values()});
+  return runtime_.code_base->loading(stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation,
+                                               variant_->task, run_.values(), !runtime_.device_map.empty()});
 }
 
 int64_t Wan2_1Model::held_bytes(const Stage& running) const {
