@@ -24,7 +24,10 @@ struct FreeBlock {
 class FreeBlocks {
  public:
   void insert(const FreeBlock& block) {
-    if (runs_.empty()) runs_.emplace_back();
+    if (runs_.empty()) {
+      runs_.push_back({block});
+      return;
+    }
     const size_t at = std::min(run_of(block), runs_.size() - 1);
     Run& run = runs_[at];
     run.insert(std::lower_bound(run.begin(), run.end(), block), block);
