@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "base/edit_distance.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -33,11 +32,8 @@ int64_t bytes_of(const std::string& text) {
     const double bytes = value * scale;
     if (error == std::errc() && unit == name && bytes >= 1 && bytes < 1e18) return static_cast<int64_t>(bytes);
   }
-  std::vector<std::string> names;
-  for (const auto& [name, scale] : units) names.emplace_back(name);
-  std::vector<std::string> notes = {"for example --memory 24GiB; units: GiB, MiB, TiB, GB, MB, B"};
-  if (std::string meant = did_you_mean(unit, names); !unit.empty() && !meant.empty()) notes.push_back(std::move(meant));
-  throw Error(ErrorCode::usage, fmt::format("--memory {}: expected a size with its unit", text), {}, std::move(notes));
+  throw Error(ErrorCode::usage, fmt::format("--memory {}: expected a size with its unit", text), {},
+              {"for example --memory 24GiB; units: GiB, MiB, TiB, GB, MB, B"});
 }
 
 std::optional<int64_t> workload_number(const AnalyticModel& model, const std::string& field) {
@@ -134,8 +130,7 @@ int fit(const CommandLine& line) {
   flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(config_help("fit", arguments, flags)), 0;
-  Session session(arguments);
-  session.keep_files();
+  const Session session(arguments);
   if (!session.shown_config().empty()) return print(session.shown_config()), 0;
   const std::optional<Machine> machine = session.machine();
   if (!machine && !arguments.has("--memory")) {

@@ -52,9 +52,6 @@ class Session {
     return machine_of(root, composition.choices);
   }
 
-  // For many models: each file of the configuration is read once.
-  void keep_files() { repository_->keep_files(); }
-
   // Composed, and nothing else.
   static Session composed_only(const Arguments& arguments, const std::vector<std::string>& words);
 

@@ -123,6 +123,13 @@ bool goes_before(const FitWay& a, const FitWay& b) {
 // What tensors take alone is below what is allocated for them but for what loops that grow are sampled at.
 bool may_fit(const FitWay& way, int64_t capacity) { return way.live - capacity <= capacity / 1000; }
 
+// What StageTime::wall has of weights that move before the stage runs.
+double moving_seconds(const Residence& residence, Execution execution, const Machine& machine) {
+  const double in = machine.bus(BusMemory::pageable_source), out = machine.bus(BusMemory::pageable_target);
+  if (in == 0 || execution == Execution::ideal) return 0;
+  return static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
+}
+
 }  // namespace
 
 int64_t FitQuestion::capacity() const {
@@ -143,9 +150,10 @@ std::vector<std::string> FitWay::typed() const {
 FitSearch::FitSearch(ModelOf model_of, const FitQuestion& question)
     : model_of_(std::move(model_of)),
       question_(question),
-      timer_(question.machine != nullptr ? std::optional<RunTimer>(std::in_place, *question.machine) : std::nullopt),
-      stages_(*question.stack, timer_ ? &*timer_ : nullptr),
-      programs_(*question.stack) {}
+      stages_(*question.stack, timer_),
+      programs_(*question.stack) {
+  if (question.machine != nullptr) timer_.emplace(*question.machine);
+}
 
 const std::vector<FitLevers>& FitSearch::levers() {
   if (!levers_) levers_ = levers_of(model_of_);

@@ -52,7 +52,7 @@ StageFacts KnownStages::trace(const Stage& stage) {
   out.peak_live = rollup_.scopes[static_cast<size_t>(residence.scope)].peak_live;
   const WeightTransfers moved = weight_transfers(trace, residence);
   out.copied = moved.to_device + moved.to_host;
-  if (timer_ != nullptr) out.wall = (*timer_)(trace, rollup_.executions).front().wall;
+  if (timer_) out.wall = (*timer_)(trace, rollup_.executions).front().wall;
   tracer_.clear();  // scopes are named by the model
   return out;
 }

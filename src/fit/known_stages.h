@@ -27,8 +27,8 @@ struct StageFacts {
 
 class KnownStages {
  public:
-  // timer: null: nothing is timed.
-  KnownStages(const Stack& stack, RunTimer* timer) : stack_(stack), timer_(timer) {}
+  // timer: none: nothing is timed.
+  KnownStages(const Stack& stack, std::optional<RunTimer>& timer) : stack_(stack), timer_(timer) {}
 
   // Of a stage that has an identity. Valid as long as this.
   StageFacts& of(const Stage& stage);
@@ -46,7 +46,7 @@ class KnownStages {
   StageFacts trace(const Stage& stage);
 
   const Stack& stack_;
-  RunTimer* const timer_;
+  std::optional<RunTimer>& timer_;
   Tracer tracer_;
   Rollup rollup_;
   std::vector<std::unique_ptr<Known>> known_;

@@ -9,7 +9,6 @@
 #include "cost/executions.h"
 #include "cost/weight_transfers.h"
 #include "timing/launches.h"
-#include "timing/op_signature.h"
 #include "timing/roofline.h"
 
 namespace modelmeter {
@@ -89,9 +88,8 @@ struct TimedOp {
 
 class StageTimer {
  public:
-  StageTimer(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine, KnownKernels* known,
-             RunTime& out)
-      : trace_(trace), executions_(executions), machine_(machine), known_(known), out_(out) {}
+  StageTimer(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine, RunTime& out)
+      : trace_(trace), executions_(executions), machine_(machine), out_(out) {}
 
   void time(const Residence& residence, size_t first, size_t end) {
     kernels_.clear();
@@ -112,10 +110,13 @@ class StageTimer {
  private:
   const Trace& trace() const { return trace_; }
 
+  // What moves before the stage runs, tensor by tensor from and to pageable memory.
   void move_weights(const Residence& residence, StageTime& stage) {
-    if (machine_.bus(BusMemory::pageable_source) == 0 || ideal()) return;
+    const double in = machine_.bus(BusMemory::pageable_source), out = machine_.bus(BusMemory::pageable_target);
+    if (in == 0 || ideal()) return;
     stage.copied = Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
-    stage.moves = moving_seconds(residence, trace().execution, machine_);
+    stage.moves =
+        static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
     stage.copies = stage.moves;
   }
 
@@ -138,14 +139,11 @@ class StageTimer {
     flags.tf32 = op.tf32;
     flags.transfer = transfer != Transfer::none;
     TimedOp timed{index, kernels_.size(), 0, op.scope, times, 0, false};
-    if (known_ == nullptr || op.last >= 0 || ideal() || !add_known(op, times)) {
-      const int64_t iterations = iterations_of(trace(), op);
-      OpAtIteration at(trace(), op);
-      for (const Sample& sample : samples_of(iterations)) {
-        at.move_to(sample.at);
-        add_kernels(at.launch(), flags, times * sample.weight / static_cast<double>(iterations));
-      }
-      if (known_ != nullptr && op.last < 0 && !ideal()) keep(op, timed.first);
+    const int64_t iterations = iterations_of(trace(), op);
+    OpAtIteration at(trace(), op);
+    for (const Sample& sample : samples_of(iterations)) {
+      at.move_to(sample.at);
+      add_kernels(at.launch(), flags, times * sample.weight / static_cast<double>(iterations));
     }
     timed.end = kernels_.size();
     const bool launched = launches(trace(), op);
@@ -158,25 +156,6 @@ class StageTimer {
     const OpCost cost = cost_of(trace(), op);
     stage.flops += static_cast<double>(cost.flops_tensor) * times;
     ops_.push_back(timed);
-  }
-
-  uint64_t signature_of(const Op& op) const {
-    Signature out;
-    add_op(trace(), op, out);
-    out.fold();
-    return out.value();
-  }
-  // Of an op that does not grow: false where none like it was timed.
-  bool add_known(const Op& op, double times) {
-    const std::vector<KernelTime>* known = known_->find(signature_of(op));
-    if (known == nullptr) return false;
-    for (const KernelTime& time : *known) kernels_.push_back({time, times});
-    return true;
-  }
-  void keep(const Op& op, size_t first) {
-    std::vector<KernelTime> times;
-    for (size_t i = first; i < kernels_.size(); ++i) times.push_back(kernels_[i].time);
-    known_->add(signature_of(op), std::move(times));
   }
 
   // Its time is that of the copy alone where that is beside the kernels; else the host waits for it. Where memory is
@@ -291,7 +270,6 @@ class StageTimer {
   const Trace& trace_;
   const std::vector<int64_t>& executions_;
   const Machine& machine_;
-  KnownKernels* const known_;
   RunTime& out_;
   std::vector<TimedKernel> kernels_;
   std::vector<TimedOp> ops_;
@@ -350,19 +328,12 @@ StageTime RunTime::total() const {
   return out;
 }
 
-double moving_seconds(const Residence& residence, Execution execution, const Machine& machine) {
-  const double in = machine.bus(BusMemory::pageable_source), out = machine.bus(BusMemory::pageable_target);
-  if (in == 0 || execution == Execution::ideal) return 0;
-  return static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
-}
-
-RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine,
-                 KnownKernels* known) {
+RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine) {
   expect_every_kernel(trace);
   RunTime out;
   out.scopes.resize(trace.scopes.size());
   out.ops.resize(trace.ops.size());
-  StageTimer timer(trace, executions, machine, known, out);
+  StageTimer timer(trace, executions, machine, out);
   std::vector<Residence> residences = trace.residences;
   std::sort(residences.begin(), residences.end(),
             [](const Residence& a, const Residence& b) { return a.scope < b.scope; });

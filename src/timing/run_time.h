@@ -16,8 +16,6 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "cost/evaluation.h"
@@ -67,34 +65,9 @@ struct RunTime {
   StageTime total() const;  // stages one after another
 };
 
-// Times of kernels by the ops that launch them (timing/op_signature.h), on one machine: what blocks or runs have in
-// common is worked out once. Memory is bounded: past `most_ops` all are forgotten.
-class KnownKernels {
- public:
-  static constexpr size_t most_ops = 100'000;
-
-  // Null where the op was not timed.
-  const std::vector<KernelTime>* find(uint64_t op) const {
-    const auto found = times_.find(op);
-    return found == times_.end() ? nullptr : &found->second;
-  }
-  void add(uint64_t op, std::vector<KernelTime> times) {
-    if (times_.size() >= most_ops) times_.clear();
-    times_.emplace(op, std::move(times));
-  }
-
- private:
-  std::unordered_map<uint64_t, std::vector<KernelTime>> times_;
-};
-
-// Seconds that weights take to move before a stage runs, tensor by tensor from and to pageable memory; part of its wall
-// time.
-double moving_seconds(const Residence& residence, Execution execution, const Machine& machine);
-
 // Of a run in stages (AnalyticModel): evaluate() or evaluate_forward(); or of its trace, with how often each scope
 // runs.
-RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine,
-                 KnownKernels* known = nullptr);
+RunTime time_run(const Trace& trace, const std::vector<int64_t>& executions, const Machine& machine);
 inline RunTime time_run(const Evaluation& run, const Machine& machine) {
   return time_run(run.trace(), run.rollup().executions, machine);
 }

@@ -1,10 +1,10 @@
 // Times many runs on one machine: what a stage takes is kept by what it runs, so that a run whose stages were timed
 // before takes one pass over its ops and no more (docs/performance.md).
 //
-// Kept by a hash of 64 bits of all that a stage's time follows from (timing/op_signature.h): its kernels in order, how
-// often each runs, and the last repetition of what grows. Of a stage that is new, kernels of ops that were timed before
-// are not timed again. Memory is bounded: past `most_stages` all are forgotten. Not thread-safe; times of layers and
-// ops are time_run()'s.
+// Kept by a hash of 64 bits of all that a stage's time follows from: its kernels in order, how often each runs, their
+// operands' dtypes, sizes, strides and memories, and the last repetition of what grows. Of a million different stages
+// two are taken for one with a probability of 3e-8. Memory is bounded: past `most_stages` all are forgotten. Not
+// thread-safe; times of layers and ops are time_run()'s.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,6 @@ class RunTimer {
  private:
   Machine machine_;
   std::unordered_map<uint64_t, StageTime> known_;
-  KnownKernels kernels_;
   std::vector<Residence> residences_;
   std::vector<int32_t> stage_of_;  // of each scope, which of residences_
   std::vector<StageTime> stages_;
