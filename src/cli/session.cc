@@ -123,6 +123,7 @@ config::Repository Session::repository(const Arguments& arguments, std::vector<s
 void Session::open(const Arguments& arguments, std::vector<std::string> words) {
   files_.root = find_data_root();
   repository_ = repository(arguments, words);
+  repository_->keep_files();  // a command that builds many models reads each file once
   name_ = arguments.value("--config-name");
   overrides_ = with_report_keys(std::move(words));
   if (arguments.has("--hydra-help")) name_.clear();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "base/checked.h"
 #include "base/error.h"
 #include "base/format.h"
 #include "cost/weight_transfers.h"
@@ -15,15 +16,6 @@ namespace {
 
 using Overrides = FitSearch::Overrides;
 
-// A setting that gives up something for memory.
-struct Lever {
-  std::string key, value, note;  // of the configuration
-
-  std::string text() const { return key + "=" + value; }
-};
-// Values of one key, of which one can be chosen.
-using Levers = std::vector<Lever>;
-
 std::string value_of(const Fields& fields, const std::string& name) {
   for (const auto& [field, value] : fields) {
     if (field == name) return text_of(value);
@@ -32,14 +24,14 @@ std::string value_of(const Fields& fields, const std::string& name) {
 }
 
 // All that are known, also those that this model has not.
-std::vector<Levers> known_levers(const AnalyticModel& model) {
+std::vector<FitLevers> known_levers(const AnalyticModel& model) {
   const auto format = [](const char* component) {
     const std::string key = std::string(component) + ".weight_format", what = component;
-    return Levers{{key, "fp8_e4m3", what + ": weights in float8, cast before each layer"},
-                  {key, "bnb_nf4", what + ": weights in 4 bits (NF4)"},
-                  {key, "gguf_q4_k", what + ": weights in 4.5 bits (Q4_K)"}};
+    return FitLevers{{key, "fp8_e4m3", what + ": weights in float8, cast before each layer"},
+                     {key, "bnb_nf4", what + ": weights in 4 bits (NF4)"},
+                     {key, "gguf_q4_k", what + ": weights in 4.5 bits (Q4_K)"}};
   };
-  std::vector<Levers> out = {
+  std::vector<FitLevers> out = {
       {{"runtime.implementation", "diffusers", "diffusers' code in place of the official one"},
        {"runtime.implementation", "official", "the official code in place of diffusers'"}},
       {{"runtime.weight_dtype", "bfloat16", "weights are rounded to bfloat16"}},
@@ -73,17 +65,17 @@ bool is_taken(const F& f) {
 }
 
 // Those that change something and that the configuration takes, by themselves or with the other code base.
-std::vector<Levers> levers_of(const ModelOf& model_of) {
+std::vector<FitLevers> levers_of(const ModelOf& model_of) {
   const std::unique_ptr<AnalyticModel> model = model_of({});
-  std::vector<Levers> out;
-  for (const Levers& known : known_levers(*model)) {
-    Levers taken;
-    for (const Lever& lever : known) {
+  std::vector<FitLevers> out;
+  for (const FitLevers& known : known_levers(*model)) {
+    FitLevers taken;
+    for (const FitLever& lever : known) {
       const std::string field = lever.key.substr(lever.key.rfind("runtime.", 0) == 0 ? 8 : 0);
       if (value_of(model->runtime_fields(), field) == lever.value) continue;
       bool takes = is_taken([&] { model_of({lever.text()}); });
       if (!out.empty() && out.front().front().key == "runtime.implementation") {
-        for (const Lever& code_base : out.front()) {
+        for (const FitLever& code_base : out.front()) {
           takes = takes || is_taken([&] { model_of({code_base.text(), lever.text()}); });
         }
       }
@@ -94,14 +86,14 @@ std::vector<Levers> levers_of(const ModelOf& model_of) {
   return out;
 }
 
-using Choice = std::vector<const Lever*>;
+using Choice = std::vector<const FitLever*>;
 
 // Every choice of one value, or none, of each key, fewest changes first and no more than so many.
-std::vector<Choice> choices_of(const std::vector<Levers>& levers, size_t most) {
+std::vector<Choice> choices_of(const std::vector<FitLevers>& levers, size_t most) {
   std::vector<Choice> out = {{}};
-  for (const Levers& values : levers) {
+  for (const FitLevers& values : levers) {
     const size_t before = out.size();
-    for (const Lever& lever : values) {
+    for (const FitLever& lever : values) {
       for (size_t k = 0; k < before; ++k) {
         if (out[k].size() == most) continue;
         out.push_back(out[k]);
@@ -131,6 +123,13 @@ bool goes_before(const FitWay& a, const FitWay& b) {
 // What tensors take alone is below what is allocated for them but for what loops that grow are sampled at.
 bool may_fit(const FitWay& way, int64_t capacity) { return way.live - capacity <= capacity / 1000; }
 
+// What StageTime::wall has of weights that move before the stage runs.
+double moving_seconds(const Residence& residence, Execution execution, const Machine& machine) {
+  const double in = machine.bus(BusMemory::pageable_source), out = machine.bus(BusMemory::pageable_target);
+  if (in == 0 || execution == Execution::ideal) return 0;
+  return static_cast<double>(residence.arriving_bytes) / in + static_cast<double>(residence.leaving_bytes) / out;
+}
+
 }  // namespace
 
 int64_t FitQuestion::capacity() const {
@@ -149,54 +148,102 @@ std::vector<std::string> FitWay::typed() const {
 }
 
 FitSearch::FitSearch(ModelOf model_of, const FitQuestion& question)
-    : model_of_(std::move(model_of)), question_(question), programs_(*question.stack) {
+    : model_of_(std::move(model_of)),
+      question_(question),
+      stages_(*question.stack, timer_),
+      programs_(*question.stack) {
   if (question.machine != nullptr) timer_.emplace(*question.machine);
+}
+
+const std::vector<FitLevers>& FitSearch::levers() {
+  if (!levers_) levers_ = levers_of(model_of_);
+  return *levers_;
 }
 
 FitSearch::Candidate FitSearch::candidate(const Overrides& overrides) {
   tracer_.clear();  // before the model that its scopes are named by is gone
-  Candidate out{model_of_(overrides), {}};
+  Candidate out{model_of_(overrides), {}, {}};
   ++evaluated_;
   out.way.overrides = overrides;
-  out.model->trace(tracer_);
-  const Trace& trace = tracer_.trace();
-  roll_up(trace, rollup_);
-  out.way.live = rollup_.peak_live_bytes(trace);
-  for (const Residence& residence : trace.residences) {
-    const WeightTransfers moved = weight_transfers(trace, residence);
-    out.way.copied += moved.to_device + moved.to_host;
-    out.way.on_host |= !residence.on_device;
-  }
-  if (!timer_) return out;
-  RunTime time;
-  time.stages = (*timer_)(trace, rollup_.executions);
-  out.way.seconds = time.total().wall;
+  const auto& stages = out.model->stages();
+  const bool known =
+      std::all_of(stages.begin(), stages.end(), [](const auto& stage) { return stage->identity() != nullptr; });
+  known ? add_stages(out) : trace(out);
   return out;
 }
 
-bool FitSearch::replay_with(Candidate& candidate, AllocatorSettings settings) {
+// As trace() has it, stage by stage.
+void FitSearch::add_stages(Candidate& candidate) {
+  FitWay& way = candidate.way;
+  double seconds = 0;
+  for (size_t i = 0; i < candidate.model->stages().size(); ++i) {
+    StageFacts& stage = stages_.of(*candidate.model->stages()[i]);
+    candidate.stages.push_back(&stage);
+    const Residence residence = candidate.model->residence_of(i, stage.input_bytes);
+    const int64_t own = residence.on_device ? stage.peak_live : 0;
+    way.live = std::max(way.live, checked_add(residence.given_bytes, own, "live memory"));
+    way.copied += Count(residence.loaded_bytes) + Count(residence.arriving_bytes) + Count(residence.leaving_bytes);
+    way.on_host |= !residence.on_device;
+    if (!residence.on_device) continue;
+    way.copied += stage.copied;
+    if (timer_) seconds += stage.wall + moving_seconds(residence, candidate.model->execution(), timer_->machine());
+  }
+  if (timer_) way.seconds = seconds;
+}
+
+void FitSearch::trace(Candidate& candidate) {
+  candidate.model->trace(tracer_);
+  const Trace& trace = tracer_.trace();
+  roll_up(trace, rollup_);
+  candidate.way.live = rollup_.peak_live_bytes(trace);
+  for (const Residence& residence : trace.residences) {
+    const WeightTransfers moved = weight_transfers(trace, residence);
+    candidate.way.copied += moved.to_device + moved.to_host;
+    candidate.way.on_host |= !residence.on_device;
+  }
+  if (!timer_) return;
+  RunTime time;
+  time.stages = (*timer_)(trace, rollup_.executions);
+  candidate.way.seconds = time.total().wall;
+}
+
+RunReplay FitSearch::replay_with(Candidate& candidate, AllocatorSettings settings) {
   settings.memory = question_.memory;
-  const RunReplay result = replay_run(*candidate.model, tracer_.trace(), programs_, settings);
-  candidate.way.allocated = result.peak_allocated;
-  candidate.way.reserved = result.peak_reserved;
-  candidate.way.retries = result.retries;
-  candidate.way.failed = result.failed;
-  candidate.way.fits = result.failed.empty();
-  return candidate.way.fits;
+  const AnalyticModel& model = *candidate.model;
+  RunReplay out;
+  if (candidate.stages.empty()) {
+    out = replay_run(model, tracer_.trace(), programs_, settings);
+  } else {
+    std::vector<StageRun> run;
+    for (size_t i = 0; i < candidate.stages.size(); ++i) {
+      const Stage& stage = *model.stages()[i];
+      const Residence residence = model.residence_of(i, candidate.stages[i]->input_bytes);
+      const Residents& there = model.residents_by_stage()[i];
+      run.push_back({stage.id(), &there, residence.given_bytes - there.bytes(),
+                     residence.on_device ? &stages_.program(stage, *candidate.stages[i]) : nullptr});
+    }
+    out = replay_stages(run, model.loading(), *question_.stack, settings);
+  }
+  candidate.way.allocated = out.peak_allocated;
+  candidate.way.reserved = out.peak_reserved;
+  candidate.way.retries = out.retries;
+  candidate.way.failed = out.failed;
+  candidate.way.fits = out.failed.empty();
+  return out;
 }
 
 // Where it does not fit, what it would need is asked for, and where it ends.
 void FitSearch::replay(Candidate& candidate, bool describes_failure) {
   AllocatorSettings settings = question_.settings;
   settings.capacity = question_.capacity();
-  if (replay_with(candidate, settings) || !describes_failure) return;
-  std::vector<OutOfMemory> failed = std::move(candidate.way.failed);
-  const int64_t retries = candidate.way.retries;
+  RunReplay first = replay_with(candidate, settings);
+  if (candidate.way.fits || !describes_failure) return;
+  name_failure(*candidate.model, first);
   settings.capacity = 0;
   settings.memory_fraction = 0;
   replay_with(candidate, settings);
-  candidate.way.failed = std::move(failed);
-  candidate.way.retries = retries;
+  candidate.way.failed = std::move(first.failed);
+  candidate.way.retries = first.retries;
   candidate.way.fits = false;
 }
 
@@ -207,12 +254,11 @@ FitWay FitSearch::way(const Overrides& overrides) {
 }
 
 std::vector<FitWay> FitSearch::ways(const Overrides& given) {
-  const std::vector<Levers> levers = levers_of(model_of_);
   std::vector<FitWay> fitting;
   const int64_t capacity = question_.capacity();
-  for (const Choice& choice : choices_of(levers, given.empty() ? most_changes : most_changes_beside_others)) {
+  for (const Choice& choice : choices_of(levers(), given.empty() ? most_changes : most_changes_beside_others)) {
     Overrides overrides = given;
-    for (const Lever* lever : choice) overrides.push_back(lever->text());
+    for (const FitLever* lever : choice) overrides.push_back(lever->text());
     Candidate found;
     if (!is_taken([&] { found = candidate(overrides); }) || !may_fit(found.way, capacity)) continue;
     const auto is_needless = [&] {
@@ -222,7 +268,7 @@ std::vector<FitWay> FitSearch::ways(const Overrides& given) {
     };
     if (is_needless()) continue;
     for (size_t i = 0; i < given.size(); ++i) found.way.notes.emplace_back();
-    for (const Lever* lever : choice) found.way.notes.emplace_back(lever->note);
+    for (const FitLever* lever : choice) found.way.notes.emplace_back(lever->note);
     replay(found, false);
     if (!found.way.fits && !question_.settings.expandable_segments) {
       AllocatorSettings settings = question_.settings;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "cost/rollup.h"
+#include "fit/known_stages.h"
 #include "memory/run_replay.h"
 #include "timing/machine.h"
 #include "timing/run_timer.h"
@@ -33,6 +34,15 @@ struct FitQuestion {
   int64_t capacity() const;
 };
 
+// A setting that gives up something for memory: a key of the configuration, and what it changes beside memory.
+struct FitLever {
+  std::string key, value, note;
+
+  std::string text() const { return key + "=" + value; }
+};
+// Values of one key, of which one can be chosen.
+using FitLevers = std::vector<FitLever>;
+
 // One way to run.
 struct FitWay {
   std::vector<std::string> overrides;  // beside those of the configuration
@@ -52,7 +62,8 @@ struct FitWay {
   std::vector<std::string> typed() const;
 };
 
-// Evaluates ways to run, one after another; what stages have in common is worked out once. Keeps references.
+// Evaluates ways to run, one after another; stages that they have in common are worked out once (fit/known_stages.h).
+// Keeps references.
 class FitSearch {
  public:
   using Overrides = std::vector<std::string>;
@@ -74,21 +85,28 @@ class FitSearch {
   // in what they need; those that the configuration refuses are passed over.
   std::optional<FitWay> largest(const std::vector<Overrides>& workloads);
 
-  int64_t evaluated() const { return evaluated_; }  // ways, also those that need no replay to be left out
+  int64_t evaluated() const { return evaluated_; }     // ways, also those that need no replay to be left out
+  int64_t traced() const { return stages_.traced(); }  // stages, each of them for all ways that have it
 
  private:
   struct Candidate {
     std::unique_ptr<AnalyticModel> model;
     FitWay way;
+    std::vector<StageFacts*> stages;  // none of a model whose stages share what is alive
   };
+  const std::vector<FitLevers>& levers();
   Candidate candidate(const Overrides& overrides);  // traced and timed, until the next
+  void add_stages(Candidate& candidate);
+  void trace(Candidate& candidate);
   void replay(Candidate& candidate, bool describes_failure);
-  bool replay_with(Candidate& candidate, AllocatorSettings settings);
+  RunReplay replay_with(Candidate& candidate, AllocatorSettings settings);
 
   ModelOf model_of_;
   const FitQuestion& question_;
-  StagePrograms programs_;
+  std::optional<std::vector<FitLevers>> levers_;  // that the configuration takes
   std::optional<RunTimer> timer_;
+  KnownStages stages_;
+  StagePrograms programs_;  // of models whose stages share what is alive
   Tracer tracer_;
   Rollup rollup_;
   int64_t evaluated_ = 0;

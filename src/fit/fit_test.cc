@@ -6,9 +6,11 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "config/compose.h"
+#include "cost/weight_transfers.h"
 #include "fit/fit_text.h"
 #include "hardware/catalog.h"
 #include "model/registry.h"
+#include "timing/run_time.h"
 
 namespace modelmeter {
 namespace {
@@ -143,6 +145,81 @@ TEST(Fit, WaysThatShareTheirStagesAreAsThoseByThemselves) {
     EXPECT_EQ(way.reserved, apart.peak_reserved);
   }
   EXPECT_GE(search.evaluated(), 20);
+}
+
+// Every figure of a way with nothing kept from others.
+FitWay from_scratch(const std::vector<std::string>& overrides, const FitQuestion& question) {
+  const auto model = small(overrides);
+  const Evaluation run = evaluate(*model);
+  FitWay out;
+  out.live = run.rollup().peak_live_bytes(run.trace());
+  for (const Residence& residence : run.trace().residences) {
+    const WeightTransfers moved = weight_transfers(run.trace(), residence);
+    out.copied += moved.to_device + moved.to_host;
+    out.on_host |= !residence.on_device;
+  }
+  out.seconds = time_run(run, *question.machine).total().wall;
+  const RunReplay replay = replay_run(*model, *question.stack);
+  out.allocated = replay.peak_allocated;
+  out.reserved = replay.peak_reserved;
+  return out;
+}
+
+// Stages are taken for alike where nothing that they are made of differs: settings that change what a stage is, where
+// its weights are, or only its numbers.
+TEST(Fit, WhatIsKeptOfStagesIsThatOfEachWayFromScratch) {
+  FitQuestion question = with_memory(256 * gib);
+  question.machine = &rtx_4090();
+  FitSearch search(small, question);
+  const std::string diffusers = "runtime.implementation=diffusers";
+  const std::vector<std::vector<std::string>> ways = {
+      {},
+      {"runtime.residency=offload"},
+      {"runtime.t5_cpu=true"},
+      {"runtime.weight_dtype=bfloat16"},
+      {"runtime.block_swap=2"},
+      {"runtime.block_swap=3", "runtime.prefetch_blocks=1"},
+      {diffusers, "runtime.attention=math"},
+      {"runtime.attention_density=0.5"},
+      {"runtime.step_cache=0.5"},
+      {"runtime.cfg=false"},
+      {"runtime.execution=compiled"},
+      {"workload.num_frames=9"},
+      {"workload.num_inference_steps=3"},
+      {"workload.prompt_tokens=30"},
+      {"transformer.num_layers=2"},
+      {diffusers},
+      {diffusers, "runtime.residency=offload"},
+      {diffusers, "runtime.residency=sequential"},
+      {diffusers, "runtime.residency=group"},
+      {diffusers, "runtime.residency=group", "runtime.group_offload.use_stream=true"},
+      {diffusers, "runtime.residency=group", "runtime.group_offload.use_stream=true",
+       "runtime.group_offload.record_stream=true"},
+      {diffusers, "runtime.residency=group", "runtime.group_offload.offload_type=leaf_level"},
+      {diffusers, "runtime.vae_tiling=true"},
+      {diffusers, "runtime.vae_tiling=true", "runtime.vae_tile_size=128", "runtime.vae_tile_stride=96"},
+      {diffusers, "vae.weight_dtype=bfloat16"},
+      {diffusers, "runtime.scheduler=euler"},
+      {diffusers, "transformer.weight_format=fp8_e4m3"},
+      {diffusers, "transformer.weight_format=gguf_q4_k", "runtime.block_swap=2"},
+      {diffusers, "transformer.weight_format=bnb_nf4"},
+      {diffusers, "transformer.weight_format=bnb_nf4", "transformer.keep_modules=[ffn]"},
+      {diffusers, "transformer.lora.rank=8"},
+      {diffusers, "text_encoder.weight_format=bnb_nf4"},
+      {},
+  };
+  for (const std::vector<std::string>& overrides : ways) {
+    SCOPED_TRACE(testing::PrintToString(overrides));
+    const FitWay kept = search.way(overrides), scratch = from_scratch(overrides, question);
+    EXPECT_TRUE(kept.fits);
+    EXPECT_EQ(kept.live, scratch.live);
+    EXPECT_EQ(kept.allocated, scratch.allocated);
+    EXPECT_EQ(kept.reserved, scratch.reserved);
+    EXPECT_EQ(kept.copied, scratch.copied);
+    EXPECT_EQ(kept.on_host, scratch.on_host);
+    EXPECT_EQ(kept.seconds, scratch.seconds);
+  }
+  EXPECT_LT(search.traced(), 3 * static_cast<int64_t>(ways.size()));  // each has four stages
 }
 
 TEST(Fit, OfEachSmallerWorkloadTheFastestWayIsFound) {

@@ -120,6 +120,7 @@ TEST(KernelStack, RefusesWhatIsMissingOrUnknown) {
       {"efficiency: 0.9, ", "", "gemm.efficiency: missing"},
       {"      first_layer: 0.125\n", "", "convolution.first_layer: missing"},
       {"      tf32:", "      tf23:", "did you mean 'tf32'?"},
+      {"overlap: 6", "overlap: 0.5", "gemm.overlap: expected a power of 1 or more"},
       {"{tiles: 0.3, ", "{", "convolution.half.tiles: missing"},
       {"alone: 0.75, ", "", "head_64.alone: missing"},
       {"rows: 64, ", "", "head_64.rows: missing"},

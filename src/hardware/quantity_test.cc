@@ -221,6 +221,19 @@ TEST(Host, EveryKeyIsNeeded) {
   }
 }
 
+TEST(Host, PinnedMemoryIsNoFasterThanTheLink) {
+  std::string text = host;
+  const size_t at = text.find("pinned_share: 0.5");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 17, "pinned_share: 1.5");
+  try {
+    host_of(text);
+    ADD_FAILURE() << "a share of 1.5 is read";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("pinned_share: expected a share of 1"));
+  }
+}
+
 TEST(Host, ShippedOnesAreThere) {
   const config::Repository repository(MODELMETER_SOURCE_DIR "/configs");
   const Host cloud = load_host(repository, "virtual_16_cores"), desktop = load_host(repository, "fast");

@@ -41,6 +41,7 @@ struct Offload {
   std::vector<std::string> block_modules = {};
   bool calls_forward = true;  // false: its own methods are called, past the hooks around the model
 
+  bool operator==(const Offload&) const = default;
   bool active() const { return kind != Kind::none; }
   // Whether what happens depends on which of a list's layers runs.
   bool tells_layers_apart() const { return stream || kind == Kind::block_swap || blocks > 1; }

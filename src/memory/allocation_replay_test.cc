@@ -127,6 +127,27 @@ TEST(AllocationReplay, AConvolutionWithoutRoomForItsWorkspaceDoesWithout) {
   }
 }
 
+// Segments that have waited no less than all do on average go back first: how long depends on how often a loop ran,
+// though each of its repetitions leaves the same blocks.
+TEST(AllocationReplay, GarbageCollectionCountsEveryRepetition) {
+  Tracer tracer;
+  Tracer::Guard guard(tracer);
+  const auto ask = [&](int64_t size) { torch::silu(tracer.input({size / 4}, DType::float32)); };
+  ask(24 * mib);
+  repeat_alike(40, [&] { ask(30 * mib); });
+  ask(36 * mib);
+  ask(42 * mib);  // the three have waited 42, 2 and 1 requests
+  const AllocationProgram program = program_of(tracer);
+  AllocatorSettings settings;
+  settings.memory = 200 * mib;
+  settings.memory_fraction = 1;
+  settings.garbage_collection_threshold = 0.4;
+  CachingAllocator allocator(default_stack().allocator, settings);
+  AllocationReplay replay(program, allocator);
+  EXPECT_TRUE(replay.run());
+  EXPECT_EQ(allocator.reserved(), (30 + 36 + 42) * mib);
+}
+
 // A loop that grows: a cache of k + 1 rows in iteration k. Sizes lie on a line.
 TEST(AllocationReplay, GrowingLoopsGrow) {
   for (const int64_t unrolls : {0, 1000}) {

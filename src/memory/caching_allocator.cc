@@ -84,10 +84,9 @@ CachingAllocator::Block CachingAllocator::from_device(const Request& request) {
 // The smallest free block that holds it. One too large to be split is no place for what is small, nor for what is much
 // smaller than it.
 CachingAllocator::Block CachingAllocator::find(const Request& request) {
-  const Pool& pool = pools_[request.small ? 0 : 1];
-  const auto found =
-      pool.lower_bound(FreeBlock{request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
-  if (found == pool.end() || found->stream != request.stream) return none;
+  const FreeBlock* const found = pools_[request.small ? 0 : 1].lower_bound(
+      {request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
+  if (found == nullptr || found->stream != request.stream) return none;
   const int64_t most = settings_.max_split_size, has = found->size;
   if (most == 0) return found->block;
   const int64_t rounding =
@@ -120,18 +119,17 @@ bool CachingAllocator::release_larger(const Request& request) {
   const int64_t most = settings_.max_split_size;
   if (most == 0) return false;
   const int64_t wanted = std::max(request.size, most);
-  Pool& pool = pools_[request.small ? 0 : 1];
+  const FreeBlocks& pool = pools_[request.small ? 0 : 1];
   const auto of_stream = [&](const FreeBlock& b) { return b.stream == request.stream && is_whole(b.block); };
   int64_t released = 0;
-  const auto enough =
-      std::find_if(pool.begin(), pool.end(), [&](const FreeBlock& b) { return of_stream(b) && b.size >= wanted; });
-  if (enough != pool.end()) {
+  const FreeBlock* const enough = pool.first([&](const FreeBlock& b) { return of_stream(b) && b.size >= wanted; });
+  if (enough != nullptr) {
     remove_segment(at(enough->block).segment);
     return true;
   }
   while (released < wanted) {
-    const auto largest = std::find_if(pool.rbegin(), pool.rend(), of_stream);
-    if (largest == pool.rend() || largest->size < most) break;
+    const FreeBlock* const largest = pool.last(of_stream);
+    if (largest == nullptr || largest->size < most) break;
     released += largest->size;
     remove_segment(at(largest->block).segment);
   }
@@ -145,11 +143,11 @@ void CachingAllocator::collect_garbage() {
   while (static_cast<double>(reserved_) > threshold) {
     std::vector<Block> free_segments;
     int64_t waited = 0;
-    for (const FreeBlock& b : pools_[1]) {
-      if (!is_whole(b.block)) continue;
+    pools_[1].for_each([&](const FreeBlock& b) {
+      if (!is_whole(b.block)) return;
       free_segments.push_back(b.block);
       waited += requests_[1] - at(b.block).free_since;
-    }
+    });
     if (free_segments.empty()) return;
     const double average = static_cast<double>(waited) / static_cast<double>(free_segments.size());
     for (const Block block : free_segments) {
@@ -223,8 +221,8 @@ CachingAllocator::Block CachingAllocator::expand(const Request& request) {
 }
 
 CachingAllocator::Block CachingAllocator::take(Block block, int64_t size, int64_t requested) {
-  if (worth_splitting(segment_of(block), size, at(block).size - size)) split_off(block, size, Use::free);
   set_use(block, Use::allocated);
+  if (worth_splitting(segment_of(block), size, at(block).size - size)) split_off(block, size, Use::free);
   at(block).requested = requested;
   allocated_ += at(block).size;
   peak_allocated_ = std::max(peak_allocated_, allocated_);
@@ -251,10 +249,14 @@ void CachingAllocator::free(Block block) {
     record(AllocationLog::Action::free, at(block).address, at(block).requested, segment_of(block), at(block).maker);
   allocated_ -= at(block).size;
   at(block).requested = 0;
-  set_use(block, Use::free);
+  set_use(block, Use::unused);  // until it is as large as it gets
   const Block low = at(block).previous, high = at(block).next;
   if (high != none && at(high).use == Use::free) merge(block, high);
-  if (low != none && at(low).use == Use::free) merge(low, block);
+  if (low != none && at(low).use == Use::free) {
+    merge(low, block);
+  } else {
+    set_use(block, Use::free);
+  }
 }
 
 void CachingAllocator::empty_cache() {
@@ -349,7 +351,7 @@ void CachingAllocator::split_off(Block block, int64_t size, Use use) {
   set_use(rest, use);
 }
 
-// Two neighbours of one use become the lower one.
+// Two neighbours become the lower one, as it is used.
 CachingAllocator::Block CachingAllocator::merge(Block low, Block high) {
   const int64_t size = at(low).size + at(high).size;
   set_use(high, Use::unused);

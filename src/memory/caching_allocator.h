@@ -16,11 +16,11 @@
 
 #include <array>
 #include <cstdint>
-#include <set>
 #include <vector>
 
 #include "hardware/stack.h"
 #include "memory/allocation_log.h"
+#include "memory/free_blocks.h"
 
 namespace modelmeter {
 
@@ -98,16 +98,6 @@ class CachingAllocator {
     bool small, expandable;
     int32_t stream;
   };
-  struct FreeBlock {
-    int64_t size, address;
-    Block block;
-    int32_t stream;
-
-    friend bool operator<(const FreeBlock& a, const FreeBlock& b) {
-      if (a.stream != b.stream) return a.stream < b.stream;
-      return a.size != b.size ? a.size < b.size : a.address < b.address;
-    }
-  };
   struct Fullest {
     int64_t reserved = 0, allocated = 0, number = 0;
   };
@@ -117,11 +107,10 @@ class CachingAllocator {
     bool small;
     int32_t stream;
   };
-  using Pool = std::set<FreeBlock>;  // few in a forward, hundreds of thousands while many experts are loaded
 
   BlockData& at(Block block) { return blocks_[static_cast<size_t>(block)]; }
   Segment& segment_of(Block block) { return segments_[static_cast<size_t>(at(block).segment)]; }
-  Pool& pool_of(Block block) { return pools_[segment_of(block).small ? 0 : 1]; }
+  FreeBlocks& pool_of(Block block) { return pools_[segment_of(block).small ? 0 : 1]; }
 
   int64_t rounded(int64_t bytes) const;
   int64_t segment_bytes(int64_t size) const;
@@ -157,7 +146,7 @@ class CachingAllocator {
   std::vector<Segment> segments_;
   std::vector<int32_t> unused_segments_;
   std::vector<int32_t> expandable_;  // segments: one for each pool and stream
-  Pool pools_[2];                    // small, large
+  FreeBlocks pools_[2];              // small, large
   int64_t lowest_ = 0, placed_ = 0;  // addresses
   int64_t allocated_ = 0, reserved_ = 0, peak_allocated_ = 0, peak_reserved_ = 0, retries_ = 0;
   int64_t allocations_ = 0, requests_[2] = {};  // by pool

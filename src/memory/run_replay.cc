@@ -86,8 +86,7 @@ class Runner {
     AllocationReplay replay(program, allocator_, number);
     const bool fits = replay.run();
     if (!fits) {
-      out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(), "", ""}};
-      failed_op_ = replay.failed_op();
+      out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(), replay.failed_op()}};
     }
     replay.free_rest();
     free(inputs);
@@ -103,12 +102,6 @@ class Runner {
     out_.retries = allocator_.retries();
     out_.fullest = allocator_.fullest();
     return std::move(out_);
-  }
-  // Of the stage at which it ended, the op that had no room; -1: none, weights or inputs.
-  int32_t failed_op() const { return failed_op_; }
-  void set_failed(const std::string& kernel, const std::string& scope) {
-    out_.failed.front().kernel = kernel;
-    out_.failed.front().scope = scope;
   }
 
  private:
@@ -154,7 +147,7 @@ class Runner {
     if (bytes == 0) return true;
     const CachingAllocator::Block block = allocator_.allocate(bytes);
     if (block != CachingAllocator::none) return blocks.push_back(block), true;
-    out_.failed = {{stage, bytes, allocator_.allocated(), allocator_.reserved(), "", ""}};
+    out_.failed = {{stage, bytes, allocator_.allocated(), allocator_.reserved()}};
     return false;
   }
   void free(Blocks& blocks) {
@@ -180,40 +173,43 @@ class Runner {
   AllocationRecord* record_;
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
-  int32_t failed_op_ = -1;
   RunReplay out_;
 };
 
-// The run, stage by stage; ops of the stage number i are those of the maker (i, op).
+// Ops of the stage number i are those of the maker (numbers[i], op).
+RunReplay replay(const std::vector<StageRun>& run, const std::vector<int32_t>& numbers,
+                 const std::vector<LoadedModel>& loading, const Stack& stack, const AllocatorSettings& settings,
+                 AllocationRecord* record) {
+  Runner runner(stack, settings, record);
+  if (!runner.load(loading)) return runner.finish();
+  for (size_t i = 0; i < run.size(); ++i) {
+    const StageRun& stage = run[i];
+    runner.begin_stage();
+    bool fits = runner.move_weights(*stage.there, stage.id);
+    if (fits && stage.program != nullptr) fits = runner.run(stage.id, *stage.program, stage.beside_bytes, numbers[i]);
+    runner.end_stage(stage.id);
+    if (!fits) break;
+  }
+  return runner.finish();
+}
+
 RunReplay replay(const AnalyticModel& model, const Trace& trace, StagePrograms& programs,
                  const AllocatorSettings& settings, const std::string& only, AllocationRecord* record) {
   const std::vector<Residence> residences = residences_in_order(trace);
   const std::vector<const AllocationProgram*> stages = programs(model, trace);
-  Runner runner(programs.stack(), settings, record);
-  if (only.empty() && !runner.load(model.loading())) return runner.finish();
+  std::vector<Residents> there(residences.size());
+  std::vector<StageRun> run;
+  std::vector<int32_t> numbers;
   for (size_t i = 0; i < residences.size(); ++i) {
-    const Residence& residence = residences[i];
-    const std::string id(trace.scopes[static_cast<size_t>(residence.scope)].name);
+    const std::string id(trace.scopes[static_cast<size_t>(residences[i].scope)].name);
     if (!only.empty() && id != only) continue;
-    const Residents there = residents_of(model, id);
-    runner.begin_stage();
-    bool fits = runner.move_weights(there, id);
-    if (fits && residence.on_device) {
-      fits = runner.run(id, *stages[i], residence.given_bytes - there.bytes(), static_cast<int32_t>(i));
-    }
-    runner.end_stage(id);
-    if (fits) continue;
-    if (runner.failed_op() >= 0) {
-      Tracer unrolled;
-      trace_unrolled(model, unrolled);
-      const Trace& t = unrolled.trace();
-      const int32_t op = ops_within(t, residences_in_order(t)[i].scope).first + runner.failed_op();
-      const Op& failed = t.ops[static_cast<size_t>(op)];
-      runner.set_failed("aten." + std::string(info(failed.kernel).name), t.path(failed.scope));
-    }
-    break;
+    there[i] = residents_of(model, id);
+    run.push_back(
+        {id, &there[i], residences[i].given_bytes - there[i].bytes(), residences[i].on_device ? stages[i] : nullptr});
+    numbers.push_back(static_cast<int32_t>(i));
   }
-  return runner.finish();
+  const std::vector<LoadedModel> loading = only.empty() ? model.loading() : std::vector<LoadedModel>();
+  return replay(run, numbers, loading, programs.stack(), settings, record);
 }
 
 // Ops among the makers of a log become makers by their own number.
@@ -264,9 +260,31 @@ Residents residents_of(const AnalyticModel& model, const std::string& id) {
   return model.residents(*model.stages().front());
 }
 
+RunReplay replay_stages(const std::vector<StageRun>& run, const std::vector<LoadedModel>& loading, const Stack& stack,
+                        const AllocatorSettings& settings) {
+  return replay(run, std::vector<int32_t>(run.size(), -1), loading, stack, settings, nullptr);
+}
+
+void name_failure(const AnalyticModel& model, RunReplay& replay) {
+  if (replay.failed.empty() || replay.failed.front().op < 0) return;
+  OutOfMemory& failed = replay.failed.front();
+  Tracer unrolled;
+  trace_unrolled(model, unrolled);
+  const Trace& t = unrolled.trace();
+  for (const Residence& residence : residences_in_order(t)) {
+    if (t.scopes[static_cast<size_t>(residence.scope)].name != failed.stage) continue;
+    const Op& op = t.ops[static_cast<size_t>(ops_within(t, residence.scope).first + failed.op)];
+    failed.kernel = "aten." + std::string(info(op.kernel).name);
+    failed.scope = t.path(op.scope);
+    return;
+  }
+}
+
 RunReplay replay_run(const AnalyticModel& model, const Trace& trace, StagePrograms& programs,
                      const AllocatorSettings& settings, const std::string& only) {
-  return replay(model, trace, programs, settings, only, nullptr);
+  RunReplay out = replay(model, trace, programs, settings, only, nullptr);
+  name_failure(model, out);
+  return out;
 }
 
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings,

@@ -26,7 +26,8 @@ struct ReplayedStage {
 struct OutOfMemory {
   std::string stage;
   int64_t requested = 0, allocated = 0, reserved = 0;  // bytes; the latter two when it was asked for
-  std::string kernel, scope;                           // whose; "" where it was for weights or inputs
+  int32_t op = -1;  // of those of the stage, loops over chunks written out; -1: it was for weights or inputs
+  std::string kernel = {}, scope = {};  // whose it was (name_failure())
 };
 
 struct RunReplay {
@@ -60,6 +61,20 @@ struct AllocationRecord {
 
 // What is on the device while the stage with that id runs; what runs between the stages has what the first has.
 Residents residents_of(const AnalyticModel& model, const std::string& id);
+
+// A stage as the allocator sees it.
+struct StageRun {
+  std::string id;
+  const Residents* there = nullptr;
+  int64_t beside_bytes = 0;                    // inputs, and what is held beside it
+  const AllocationProgram* program = nullptr;  // null: it runs on the host
+};
+
+// The stages one after another, when the models are loaded.
+RunReplay replay_stages(const std::vector<StageRun>& run, const std::vector<LoadedModel>& loading, const Stack& stack,
+                        const AllocatorSettings& settings);
+// Says whose the allocation was that found no room; traces the run.
+void name_failure(const AnalyticModel& model, RunReplay& replay);
 
 // The run of the configuration, stage by stage; `only`: one stage of it by itself, by its id.
 RunReplay replay_run(const AnalyticModel& model, const Stack& stack, const AllocatorSettings& settings = {},

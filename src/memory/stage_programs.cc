@@ -30,6 +30,14 @@ void add_storage(const Storage& storage, int32_t first, Hash& out) {
   out.add(storage.died < 0 ? -1 : storage.died - first);
 }
 
+AllocationProgram program(const Trace& trace, OpRange ops, const Stack& stack) {
+  AllocationProgram out = allocation_program(trace, ops.first, ops.end, stack);
+  for (AllocationEvent& event : out.events) event.op -= ops.first;
+  return out;
+}
+
+OpRange all_ops(const Trace& trace) { return {0, static_cast<int32_t>(trace.ops.size())}; }
+
 }  // namespace
 
 OpRange ops_within(const Trace& trace, int32_t scope) {
@@ -52,6 +60,12 @@ void trace_unrolled(const StageCostMixin& run, Tracer& tracer) {
   run.trace(tracer);
 }
 
+AllocationProgram program_of(const Stage& stage, const Stack& stack) {
+  Tracer tracer;
+  trace_unrolled(stage, tracer);
+  return program(tracer.trace(), all_ops(tracer.trace()), stack);
+}
+
 uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residence& residence) const {
   Hash out;
   out.add(ops.end - ops.first);
@@ -72,25 +86,17 @@ uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residen
   return out.value();
 }
 
-AllocationProgram StagePrograms::program(const Trace& trace, OpRange ops) const {
-  AllocationProgram out = allocation_program(trace, ops.first, ops.end, stack_);
-  for (AllocationEvent& event : out.events) event.op -= ops.first;
-  return out;
-}
-
 // Nothing where the run has not what the stage does by itself.
 std::unique_ptr<AllocationProgram> StagePrograms::of_stage_alone(const AnalyticModel& model, const std::string& id,
                                                                  const Residence& residence, uint64_t expected) const {
   for (const auto& stage : model.stages()) {
     if (stage->id() != id) continue;
-    const auto all = [](const Tracer& t) { return OpRange{0, static_cast<int32_t>(t.trace().ops.size())}; };
     Residence alone = residence;
     alone.scope = 0;
-    Tracer folded, tracer;
+    Tracer folded;
     stage->trace(folded);
-    if (signature(folded.trace(), all(folded), alone) != expected) return nullptr;
-    trace_unrolled(*stage, tracer);
-    return std::make_unique<AllocationProgram>(program(tracer.trace(), all(tracer)));
+    if (signature(folded.trace(), all_ops(folded.trace()), alone) != expected) return nullptr;
+    return std::make_unique<AllocationProgram>(program_of(*stage, stack_));
   }
   return nullptr;
 }
@@ -114,7 +120,7 @@ std::vector<const AllocationProgram*> StagePrograms::operator()(const AnalyticMo
     if (known == nullptr) {
       if (!whole) trace_unrolled(model, whole.emplace());
       const OpRange ops = ops_within(whole->trace(), residences_in_order(whole->trace())[i].scope);
-      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops));
+      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops, stack_));
     }
     out.push_back(known.get());
   }

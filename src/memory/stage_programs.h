@@ -30,6 +30,8 @@ std::vector<Residence> residences_in_order(const Trace& trace);
 inline constexpr int64_t unrolled_loops = 256;
 // Records the run so.
 void trace_unrolled(const StageCostMixin& run, Tracer& tracer);
+// Of a stage by itself, its ops numbered from 0.
+AllocationProgram program_of(const Stage& stage, const Stack& stack);
 
 class StagePrograms {
  public:
@@ -42,7 +44,6 @@ class StagePrograms {
 
  private:
   uint64_t signature(const Trace& trace, OpRange ops, const Residence& residence) const;
-  AllocationProgram program(const Trace& trace, OpRange ops) const;
   std::unique_ptr<AllocationProgram> of_stage_alone(const AnalyticModel& model, const std::string& id,
                                                     const Residence& residence, uint64_t expected) const;
 

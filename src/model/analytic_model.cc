@@ -109,31 +109,38 @@ Residents AnalyticModel::residents(const Stage&, const RunValues&) const {
   return out;
 }
 
-const std::vector<AnalyticModel::Held>& AnalyticModel::held_by_stage() const {
-  std::call_once(held_once_, [this] {
-    for (const auto& stage : stages()) {
-      const Residents resident = residents(*stage);
-      held_.push_back({resident.bytes(), resident.arriving_bytes, resident.leaving_bytes, resident.loaded_bytes,
-                       resident.on_device, stage->offload(stage->run()).record_stream});
-    }
+const std::vector<Residents>& AnalyticModel::residents_by_stage() const {
+  std::call_once(residents_once_, [this] {
+    for (const auto& stage : stages()) residents_.push_back(residents(*stage));
   });
-  return held_;
+  return residents_;
+}
+
+Residence AnalyticModel::residence_of(size_t number, int64_t input_bytes) const {
+  const Stage& stage = *stages()[number];
+  const Residents& resident = residents_by_stage()[number];
+  const int64_t held = held_bytes(stage);
+  Residence out{-1,
+                checked_add(resident.bytes(), resident.on_device ? std::max(input_bytes, held) : held, "live memory")};
+  out.on_device = resident.on_device;
+  out.arriving_bytes = resident.arriving_bytes;
+  out.leaving_bytes = resident.leaving_bytes;
+  out.loaded_bytes = resident.loaded_bytes;
+  out.records_stream = stage.offload(stage.run()).record_stream;
+  return out;
 }
 
 void AnalyticModel::record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const {
   Trace& trace = tracer.trace();
-  const Held* resident = held_by_stage().data();
-  for (const auto& stage : stages()) {
-    tracer.enter_function(stage->id());
+  for (size_t i = 0; i < stages().size(); ++i) {
+    const Stage& stage = *stages()[i];
+    tracer.enter_function(stage.id());
     trace.given_bytes = 0;
-    ((*stage).*how)(tracer);
-    const int64_t held = held_bytes(*stage), inputs = trace.given_bytes - stage->weight_and_buffer_bytes();
-    const int64_t beside = resident->on_device ? std::max(inputs, held) : held;
-    trace.residences.push_back({tracer.scope(), checked_add(resident->bytes, beside, "live memory"),
-                                resident->on_device, resident->arriving, resident->leaving, resident->loaded,
-                                resident->records_stream});
+    (stage.*how)(tracer);
+    Residence residence = residence_of(i, trace.given_bytes - stage.weight_and_buffer_bytes());
+    residence.scope = tracer.scope();
+    trace.residences.push_back(residence);
     tracer.leave();
-    ++resident;
   }
 }
 

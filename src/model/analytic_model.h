@@ -22,6 +22,13 @@ namespace modelmeter {
 
 struct Recording;
 
+// What the forwards of a stage are made of: its code and all that its layers and inputs were built with.
+class StageIdentity {
+ public:
+  virtual ~StageIdentity() = default;
+  virtual bool equals(const StageIdentity& other) const = 0;
+};
+
 // A part of the run that can be analysed alone. It is const and knows one run, that of the configuration; the others
 // are given to it.
 class Stage : public StageCostMixin {
@@ -46,6 +53,10 @@ class Stage : public StageCostMixin {
   // How its weights come to the device while it runs; by default they are there.
   virtual Offload offload(const RunValues&) const { return {}; }
 
+  // Stages with equal ones record equal traces of equal numbers of depends_on(), where weights come alike (offload())
+  // and kernels are run alike (execution()). Null: like no other stage, or not by itself in a run.
+  virtual std::shared_ptr<const StageIdentity> identity() const { return nullptr; }
+
   // One forward on its inputs; trace() repeats it forwards() times, memory unchanged.
   virtual void forward(Tracer& tracer, const RunValues& run) const = 0;
 
@@ -60,6 +71,7 @@ class Stage : public StageCostMixin {
   // How its kernels are run: eager unless it is said before it is used. Around models (schedulers, guidance) they are
   // eager ones.
   void set_execution(Execution execution) { execution_ = execution; }
+  Execution execution() const { return execution_; }
   virtual bool is_around_models() const { return false; }
 
   void trace(Tracer& tracer) const override { record(tracer, forwards(), run_); }
@@ -89,7 +101,6 @@ struct Resident {
 struct Residents {
   std::vector<Resident> list;
   bool on_device = true;  // false: the stage runs on the host
-  bool streamed = false;  // weights of the stage's own come and go while it runs (Stage::offload)
   // Weights that came onto the device, and that were copied back to the host, since the stage before; of the first one,
   // apart, what was there once the models were loaded.
   int64_t arriving_bytes = 0, leaving_bytes = 0, loaded_bytes = 0;
@@ -147,6 +158,8 @@ class AnalyticModel : public StageCostMixin {
   // Weights and buffers on the device while a stage of a run runs, its own included. By default all stages'.
   virtual Residents residents(const Stage& running, const RunValues& run) const;
   Residents residents(const Stage& running) const { return residents(running, running.run()); }
+  // The same of each of stages(), worked out once.
+  const std::vector<Residents>& residents_by_stage() const;
   // The numbers of a run that they follow from.
   virtual std::vector<size_t> residents_depend_on() const { return {}; }
   // Bytes that other stages hold on the device while a stage runs, beside weights; its own inputs may be among them.
@@ -156,6 +169,10 @@ class AnalyticModel : public StageCostMixin {
   // What a stage (by its id) adds to the cache in the whole run. They add up to kv_cache_bytes().
   virtual int64_t kv_cache_bytes_added(const std::string&) const { return 0; }
 
+  // Where a run is its stages one after another, each on inputs of its own: what is on the device while stages()[stage]
+  // runs, which is given so many bytes of them.
+  Residence residence_of(size_t stage, int64_t input_bytes) const;
+
   // The stages one after another, each in a function scope of its id.
   void trace(Tracer& tracer) const override { record(tracer, &Stage::trace); }
   void trace_forward(Tracer& tracer) const override { record(tracer, &Stage::trace_forward); }
@@ -163,18 +180,11 @@ class AnalyticModel : public StageCostMixin {
   int64_t parameter_bytes() const override;
 
  private:
-  // What trace() needs of residents(), which follows from the model alone: worked out once.
-  struct Held {
-    int64_t bytes, arriving, leaving, loaded;
-    bool on_device, records_stream;
-  };
-  const std::vector<Held>& held_by_stage() const;  // as stages()
-
   void record(Tracer& tracer, void (Stage::*how)(Tracer&) const) const;
 
   Execution execution_ = Execution::eager;
-  mutable std::once_flag held_once_;
-  mutable std::vector<Held> held_;
+  mutable std::once_flag residents_once_;
+  mutable std::vector<Residents> residents_;
 };
 
 }  // namespace modelmeter

@@ -111,6 +111,9 @@ TEST_F(GgufFileTest, SizesThatLieAreAnError) {
   EXPECT_THAT(error(file(608, columns + 15, 0x7f)), HasSubstr("overflow"));
   EXPECT_THAT(error(file(608, columns + 7, static_cast<char>(0x80))), HasSubstr("the size of a tensor is"));
   EXPECT_THAT(error(file(608, columns + 16, 99)), HasSubstr("is of type 99, which is not known"));
+  // 2^61 + 4 values of 4 bytes.
+  const size_t values = header().find("ffn.0.bias") + 10 + 4;
+  EXPECT_THAT(error(file(608, values + 7, 0x20)), HasSubstr("the size of 'blocks.0.ffn.0.bias' overflows"));
   EXPECT_THAT(error(file(608, columns + 20, 0)), HasSubstr("within 'blocks.0.ffn.0."));
   EXPECT_THAT(error(file(608, columns + 20, 33)), HasSubstr("begins at 33 of the data, no multiple of 32"));
 }

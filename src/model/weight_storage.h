@@ -39,12 +39,14 @@ struct WeightStorage {
     const WeightFormat* format;  // null: it has no blocks
     std::vector<int64_t> sizes;
     std::string name;  // in the file
+    bool operator==(const GgufEntry&) const = default;
   };
   std::map<std::string, GgufEntry> by_tensor;  // of a GGUF file: by the name of the parameter
   std::string gguf_path;
   int64_t lora_rank = 0;
   std::vector<std::string> lora_targets;
 
+  bool operator==(const WeightStorage&) const = default;
   bool any() const { return format != nullptr || !by_tensor.empty() || lora_rank > 0; }
   // Keeps the layer's tree so. `inside`: only modules below these paths; none: all. Error for a name of the
   // configuration that no module has, and for tensors of a GGUF file that are another model's.

@@ -1,6 +1,9 @@
 #include "timing/clock.h"
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
+#include <unordered_map>
 
 namespace modelmeter {
 namespace {
@@ -11,9 +14,32 @@ constexpr int bisections = 20;
 // 2026-11 (docs/validation.md).
 constexpr double steepness = 2.2;
 
+// How much one kernel is held back, of what the run is.
+double restraint_of(const KernelTime& time, double mean_watts, const Device& device) {
+  const double watts = device.power->idle.value + (time.joules + time.joules_at_clock) / time.seconds(1);
+  return std::pow(watts / mean_watts, steepness);
+}
+double held_back(double clock, double restraint) { return std::max(lowest_clock, 1 - (1 - clock) * restraint); }
+bool is_held_back(const KernelTime& time, const Device& device) { return device.power && time.joules_at_clock != 0; }
+
+struct TimeEqual {
+  bool operator()(const KernelTime& a, const KernelTime& b) const {
+    return a.fixed == b.fixed && a.compute == b.compute && a.memory == b.memory && a.joules == b.joules &&
+           a.joules_at_clock == b.joules_at_clock && a.overlap == b.overlap;
+  }
+};
+struct TimeHash {
+  size_t operator()(const KernelTime& t) const {
+    const std::hash<double> hash;
+    return hash(t.compute) * 31 + hash(t.memory) * 7 + hash(t.fixed);
+  }
+};
+
+// Kernels of equal times, of which a run of many blocks has many, are worked out once.
 class PowerRun {
  public:
   PowerRun(const std::vector<TimedKernel>& kernels, const Device& device) : kernels_(kernels), device_(device) {
+    find_distinct();
     double clocked = 0;
     for (const TimedKernel& k : kernels) {
       memory_joules_ += k.time.joules * k.times;
@@ -21,17 +47,25 @@ class PowerRun {
     }
     const double t = seconds(1);
     if (device.power && t > 0) mean_watts_ = device.power->idle.value + (memory_joules_ + clocked) / t;
+    for (Distinct& d : distinct_) {
+      if (is_held_back(*d.time, device)) d.restraint = restraint_of(*d.time, mean_watts_, device);
+    }
   }
 
   double seconds(double clock) const {
+    std::vector<double> each;
+    for (const Distinct& d : distinct_) each.push_back(d.time->seconds(of(d, clock)));
     double sum = 0;
-    for (const TimedKernel& k : kernels_) sum += k.time.seconds(of(k, clock)) * k.times;
+    for (size_t i = 0; i < kernels_.size(); ++i) sum += each[which_[i]] * kernels_[i].times;
     return sum;
   }
   double joules(double clock, double seconds) const {
+    std::vector<double> clocks;
+    for (const Distinct& d : distinct_) clocks.push_back(of(d, clock));
     double sum = device_.power->idle.value * seconds + memory_joules_;
-    for (const TimedKernel& k : kernels_) {
-      const double c = of(k, clock);
+    for (size_t i = 0; i < kernels_.size(); ++i) {
+      const TimedKernel& k = kernels_[i];
+      const double c = clocks[which_[i]];
       sum += k.time.joules_at_clock * k.times * c * c;
     }
     return sum;
@@ -44,11 +78,26 @@ class PowerRun {
   }
 
  private:
-  double of(const TimedKernel& kernel, double clock) const {
-    return clock_of(kernel.time, clock, mean_watts_, device_);
+  struct Distinct {
+    const KernelTime* time;
+    double restraint = 0;  // where it is held back
+  };
+
+  void find_distinct() {
+    std::unordered_map<KernelTime, uint32_t, TimeHash, TimeEqual> known;
+    for (const TimedKernel& k : kernels_) {
+      const auto [at, is_new] = known.try_emplace(k.time, static_cast<uint32_t>(distinct_.size()));
+      if (is_new) distinct_.push_back({&k.time});
+      which_.push_back(at->second);
+    }
+  }
+  double of(const Distinct& kernel, double clock) const {
+    return clock == 1 || !is_held_back(*kernel.time, device_) ? clock : held_back(clock, kernel.restraint);
   }
 
   const std::vector<TimedKernel>& kernels_;
+  std::vector<Distinct> distinct_;
+  std::vector<uint32_t> which_;  // of distinct_, by kernel
   const Device& device_;
   double memory_joules_ = 0, mean_watts_ = 0;
 };
@@ -56,9 +105,8 @@ class PowerRun {
 }  // namespace
 
 double clock_of(const KernelTime& time, double clock, double mean_watts, const Device& device) {
-  if (clock == 1 || !device.power || time.joules_at_clock == 0) return clock;
-  const double watts = device.power->idle.value + (time.joules + time.joules_at_clock) / time.seconds(1);
-  return std::max(lowest_clock, 1 - (1 - clock) * std::pow(watts / mean_watts, steepness));
+  if (clock == 1 || !is_held_back(time, device)) return clock;
+  return held_back(clock, restraint_of(time, mean_watts, device));
 }
 
 RunPower solve_clock(const std::vector<TimedKernel>& kernels, const Device& device) {

@@ -22,6 +22,7 @@ struct TextEncoderArchitecture {
   int64_t num_buckets = 32;  // of relative positions; UMT5Config's default
   bool shared_pos = false;   // one table of relative positions for all layers; else one per layer
 
+  bool operator==(const TextEncoderArchitecture&) const = default;
   int64_t head_dim() const { return num_heads > 0 ? dim_attn / num_heads : 0; }
 };
 
@@ -36,6 +37,7 @@ struct ImageEncoderArchitecture {
   bool pre_norm = true;
   std::string activation = "gelu";  // gelu, quick_gelu
 
+  bool operator==(const ImageEncoderArchitecture&) const = default;
   int64_t head_dim() const { return dim / num_heads; }
   int64_t num_patches() const { return (image_size / patch_size) * (image_size / patch_size); }
   int64_t tokens() const { return num_patches() + 1; }  // with the class token

@@ -41,6 +41,7 @@ struct Architecture {
   std::vector<int64_t> vace_layers;  // blocks that a VACE block's hint is added to, ascending from 0; empty without
   int64_t vace_in_dim = 0;           // channels of VACE's control (96); 0 without
 
+  bool operator==(const Architecture&) const = default;
   int64_t head_dim() const { return dim / num_heads; }
   bool image_conditioned() const { return image_dim > 0; }
   // What its sizes say that it makes: t2v, i2v, flf2v, vace, ti2v. (VACE's official file says t2v.)

@@ -20,7 +20,11 @@
 #include "model/wan/vae_architecture.h"
 #include "model/weight_storage.h"
 
-namespace modelmeter::wan {
+namespace modelmeter {
+
+inline bool operator==(const Autocast& a, const Autocast& b) { return a.enabled == b.enabled && a.dtype == b.dtype; }
+
+namespace wan {
 
 struct Runtime;
 struct Workload;
@@ -45,6 +49,7 @@ struct TransformerOptions {
   DType timestep_dtype = DType::int64;
   WeightStorage storage = {};
 
+  bool operator==(const TransformerOptions&) const = default;
   // What the transformer gets of a run's latent.
   Shape latent(const RunSizes& run) const {
     Shape out = run.latent;
@@ -60,6 +65,7 @@ struct TextEncoderOptions {
   DType weight_dtype = DType::bfloat16;
   int64_t text_len = 512;
   WeightStorage storage = {};
+  bool operator==(const TextEncoderOptions&) const = default;
 };
 
 // Images [batch, 3, image_size, image_size].
@@ -69,6 +75,7 @@ struct ImageEncoderOptions {
   DType weight_dtype = DType::float16;
   int64_t batch = 1;
   WeightStorage storage = {};
+  bool operator==(const ImageEncoderOptions&) const = default;
 };
 
 // Heights and widths in pixels, as diffusers' enable_tiling() takes them.
@@ -87,6 +94,7 @@ struct AutoencoderOptions {
   bool decode = true;
   int64_t frames = 0;   // that are encoded; 0: the video's
   int64_t samples = 0;  // that are encoded; 0: the batch's
+  bool operator==(const AutoencoderOptions&) const = default;
 };
 
 // The groups of a configuration of the models around the transformer, to say where an error is.
@@ -171,4 +179,5 @@ const std::vector<const CodeBase*>& code_bases();
 // By a configuration's `implementation`; Error with a did-you-mean.
 const CodeBase& code_base_named(const config::View& runtime);
 
-}  // namespace modelmeter::wan
+}  // namespace wan
+}  // namespace modelmeter

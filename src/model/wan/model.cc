@@ -113,6 +113,11 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
 }
 
 void Wan2_1Model::check_block_swap(const config::View& runtime) {
+  if (runtime_.record_stream) {
+    notes_.emplace_back(
+        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; as the host may "
+        "be up to 1,024 launches ahead of them, more may be reserved than is said");
+  }
   const int64_t swapped = runtime_.block_swap;
   if (swapped == 0) return;
   if (!runs("diffusion")) {
@@ -309,8 +314,10 @@ void Wan2_1Model::add_stage(const std::string& name, const config::View& where) 
   throw where.error(fmt::format("there is no stage '{}'", name), name_notes(name, stage_names(), "stages"));
 }
 
-void Wan2_1Model::add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards) {
+void Wan2_1Model::add(Role role, std::string id, BoundModel model, StageOrigin origin,
+                      std::function<int64_t(const RunSizes&)> forwards) {
   WanStageOptions options{role, std::move(id)};
+  options.origin = std::move(origin);
   options.depends_on = dependences(role, *runtime_.code_base, rules_.patch_size, runtime_.vae_tiling);
   options.forwards = std::move(forwards);
   if (role != Role::text_encoder || !runtime_.t5_cpu) {
@@ -337,7 +344,7 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
 
 void Wan2_1Model::add_text_encoder() {
   add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
-      [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
+      {runtime_.code_base, text_encoder_}, [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
   for (std::string& note : text_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
@@ -345,7 +352,8 @@ void Wan2_1Model::add_text_encoder() {
 }
 
 void Wan2_1Model::add_image_encoder() {
-  add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_));
+  add(Role::image_encoder, "image_encoder/clip", runtime_.code_base->image_encoder(image_encoder_),
+      {runtime_.code_base, image_encoder_});
   for (std::string& note : image_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
 }
 
@@ -399,10 +407,14 @@ void Wan2_1Model::add_diffusion() {
       return skipped_of(all(run), share);
     };
     const StepCache cache = runtime_.step_cache > 0 ? StepCache::kept : StepCache::off;
-    add(Role::transformer, id, with_shortcuts(model, cache),
+    const auto origin_of = [&](StepCache of) {
+      return StageOrigin{runtime_.code_base, o, of, runtime_.attention_density, runtime_.cfg};
+    };
+    add(Role::transformer, id, with_shortcuts(model, cache), origin_of(cache),
         [all, skipped](const RunSizes& run) { return all(run) - skipped(run); });
     if (skipped(run_) > 0) {
-      add(Role::transformer, id + "_cached", with_shortcuts(model, StepCache::reused), skipped);
+      add(Role::transformer, id + "_cached", with_shortcuts(model, StepCache::reused), origin_of(StepCache::reused),
+          skipped);
       notes_.push_back(fmt::format("{} of {} forwards of {} run without their blocks, by runtime.step_cache",
                                    skipped(run_), all(run_), id));
     }
@@ -490,7 +502,7 @@ void Wan2_1Model::add_vae(bool decode) {
     for (const auto& stage : stages_) {
       if (role_of(*stage) == Role::autoencoder) shared = static_cast<const WanStage&>(*stage).shared_layer();
     }
-    add(Role::autoencoder, id, runtime_.code_base->autoencoder(o, std::move(shared)),
+    add(Role::autoencoder, id, runtime_.code_base->autoencoder(o, std::move(shared)), {runtime_.code_base, o},
         [forwards](const RunSizes&) { return forwards; });
   };
   const bool twice = !decode && variant_->task == Task::vace;  // what is to change, and what is to stay
@@ -570,8 +582,8 @@ Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) con
 }
 
 std::vector<LoadedModel> Wan2_1Model::loading() const {
-  return runtime_.code_base->loading(
-      stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation, variant_->task, run_.values()});
+  return runtime_.code_base->loading(stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation,
+                                               variant_->task, run_.values(), !runtime_.device_map.empty()});
 }
 
 int64_t Wan2_1Model::held_bytes(const Stage& running) const {

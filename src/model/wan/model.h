@@ -87,7 +87,8 @@ class Wan2_1Model : public AnalyticModel {
   void add_sampling();
   void add_vae(bool decode);
   int64_t encoded_samples() const;
-  void add(Role role, std::string id, BoundModel model, std::function<int64_t(const RunSizes&)> forwards = {});
+  void add(Role role, std::string id, BoundModel model, StageOrigin origin,
+           std::function<int64_t(const RunSizes&)> forwards = {});
   RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
 
   Metadata metadata_;

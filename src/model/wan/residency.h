@@ -30,7 +30,8 @@ struct ResidencyRules {
   bool t5_cpu = false;
   Generation generation = Generation::wan2_1;
   Task task = Task::t2v;
-  RunValues run = {};  // that offloading follows from (Stage::offload)
+  RunValues run = {};       // that offloading follows from (Stage::offload)
+  bool device_map = false;  // weights are loaded onto the device
 };
 
 using Stages = std::vector<std::unique_ptr<Stage>>;  // of WanStage

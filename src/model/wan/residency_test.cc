@@ -35,14 +35,13 @@ class Pipeline {
   Stages stages;
 };
 
-// "t5 dit" for each stage, by what its residents are called up to the first space; "host" and "streamed" after them.
+// "t5 dit" for each stage, by what its residents are called up to the first space; "host" after them.
 std::vector<std::string> names(const std::vector<Residents>& all) {
   std::vector<std::string> out;
   for (const Residents& residents : all) {
     std::string line;
     for (const Resident& r : residents.list) line += (line.empty() ? "" : " ") + r.what.substr(0, r.what.find(' '));
     if (!residents.on_device) line += " (host)";
-    if (residents.streamed) line += " (streamed)";
     out.push_back(line);
   }
   return out;
@@ -138,7 +137,7 @@ TEST(DiffusersResidency, AllIsAllAndSequentialIsNothing) {
   EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::all))),
               ElementsAre("t5 dit vae", "t5 dit vae", "t5 dit vae", "t5 dit vae"));
   EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::sequential))),
-              ElementsAre(" (streamed)", " (streamed)", " (streamed)", " (streamed)"));
+              ElementsAre("", "", "", ""));
   EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::all, Task::t2v, Generation::wan2_1, true))),
               ElementsAre("dit vae (host)", "dit vae", "dit vae", "dit vae"));
 }

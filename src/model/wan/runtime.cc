@@ -177,6 +177,25 @@ void read_block_swap(const config::View& view, Runtime& r) {
   }
 }
 
+// Weights go to the device as they are read.
+void read_device_map(const config::View& view, Runtime& r) {
+  if (!view.has("device_map")) return;
+  r.device_map = view.get_choice("device_map", {"cuda", "balanced", "auto", "sequential"});
+  const config::View at = view.at("device_map");
+  if (r.device_map == "auto" || r.device_map == "sequential") {
+    throw at.error(fmt::format("diffusers' pipelines have no device_map={}", r.device_map),
+                   {"cuda has all on the device; runtime.residency=sequential brings each module as it runs"});
+  }
+  if (r.device_map == "balanced") {
+    throw at.error("which models it leaves on the host follows from the memory that is free as they are loaded",
+                   {"on one device that holds all of them it is device_map=cuda"});
+  }
+  if (r.residency != Residency::all || r.block_swap > 0 || r.t5_cpu) {
+    throw at.error("diffusers offloads no pipeline that has a device map",
+                   {"runtime.residency=all, without block_swap and t5_cpu"});
+  }
+}
+
 }  // namespace
 
 Runtime Runtime::read(const config::View& view) {
@@ -185,7 +204,8 @@ Runtime Runtime::read(const config::View& view) {
                            "guidance_scale",    "step_cache",     "attention_density", "weight_dtype",
                            "autocast",          "autocast_dtype", "residency",         "t5_cpu",
                            "vae_tiling",        "vae_tile_size",  "vae_tile_stride",   "vae_slicing",
-                           "allow_unsupported", "group_offload",  "block_swap",        "prefetch_blocks"});
+                           "allow_unsupported", "group_offload",  "block_swap",        "prefetch_blocks",
+                           "device_map"});
   Runtime r;
   r.code_base = &code_base_named(view);
   const std::vector<std::pair<std::string, std::string>> sdpa = {{"sdpa", "flash"}, {"flash_attn", "flash"}};
@@ -211,6 +231,7 @@ Runtime Runtime::read(const config::View& view) {
   read_group_offload(view, r);
   read_block_swap(view, r);
   r.t5_cpu = view.get_or<bool>("t5_cpu", false);
+  read_device_map(view, r);
   r.vae_tiling = view.get_or<bool>("vae_tiling", false);
   read_tiles(view, r);
   r.vae_slicing = view.get_or<bool>("vae_slicing", false);
@@ -244,6 +265,7 @@ Fields Runtime::fields() const {
   if (block_swap > 0) out.emplace_back("block_swap", block_swap);
   if (prefetch_blocks > 0) out.emplace_back("prefetch_blocks", prefetch_blocks);
   out.emplace_back("t5_cpu", t5_cpu);
+  if (!device_map.empty()) out.emplace_back("device_map", device_map);
   out.emplace_back("vae_tiling", vae_tiling);
   if (vae_tiling && !(tiles == Tiles())) {
     out.emplace_back("vae_tile_size", fmt::format("{} x {}", tiles.size[0], tiles.size[1]));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "model/wan/code_base.h"
@@ -28,6 +29,7 @@ struct Runtime {
   bool use_stream = false, record_stream = false, low_cpu_mem_usage = false;
   int64_t block_swap = 0, prefetch_blocks = 0;  // of the transformer's blocks those that wait on the host, and ahead
   bool t5_cpu = false;
+  std::string device_map;  // of from_pretrained(); empty: models are loaded on the host
   bool vae_tiling = false, vae_slicing = false;
   Tiles tiles;
   bool allow_unsupported = false;
@@ -36,8 +38,8 @@ struct Runtime {
   // expert_steps; guidance_scale; step_cache, from 0 to below 1; attention_density, above 0 to 1; weight_dtype (null:
   // the code base's); autocast (null: the code base's), autocast_dtype; residency ("all", "offload", "sequential",
   // "group"); group_offload.{offload_type, num_blocks_per_group, use_stream, record_stream, low_cpu_mem_usage};
-  // block_swap, prefetch_blocks; t5_cpu; vae_tiling, vae_tile_size, vae_tile_stride (a number or [height, width]),
-  // vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code base lacks.
+  // block_swap, prefetch_blocks; t5_cpu; device_map; vae_tiling, vae_tile_size, vae_tile_stride (a number or [height,
+  // width]), vae_slicing; allow_unsupported. Errors at the key: what it cannot be, and what the code base lacks.
   static Runtime read(const config::View& runtime);
   Fields fields() const;  // for reports
 };

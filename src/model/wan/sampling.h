@@ -31,6 +31,7 @@ struct SamplingOptions {
   transformers::ImageEncoderArchitecture image_encoder;
   DType text_dtype = DType::bfloat16, image_dtype = DType::float16;  // of what the encoders give
 
+  bool operator==(const SamplingOptions&) const = default;
   bool first_frame_given() const { return task == Task::i2v || task == Task::flf2v; }
   int64_t images() const { return task == Task::flf2v ? 2 : 1; }
 };

@@ -1,6 +1,7 @@
 #include "model/wan/stage.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/checked.h"
 
@@ -45,6 +46,24 @@ void add_latent(std::vector<Dependence>& out, int degree, int64_t first_frames, 
   out.push_back(polynomial_in(run_value::latent_width, degree, multiple(4, r), r, most_side));
 }
 
+// Equal ones, of runs whose numbers that no setting changes are equal, too.
+class WanStageIdentity : public StageIdentity {
+ public:
+  WanStageIdentity(const StageOrigin& origin, const RunValues& run)
+      : origin_(origin),
+        fixed_{run[run_value::latent_channels], run[run_value::temporal_compression],
+               run[run_value::spatial_compression], run[run_value::seq_len]} {}
+
+  bool equals(const StageIdentity& other) const override {
+    const auto* same = dynamic_cast<const WanStageIdentity*>(&other);
+    return same != nullptr && fixed_ == same->fixed_ && origin_ == same->origin_;
+  }
+
+ private:
+  StageOrigin origin_;
+  std::array<int64_t, 4> fixed_;
+};
+
 }  // namespace
 
 std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const Shape& patch_size, bool tiling) {
@@ -84,9 +103,18 @@ Offload WanStage::offload(const RunValues& run) const {
   return options_.offload ? options_.offload(static_cast<Residency>(RunSizes::of(run).residency)) : Offload();
 }
 
+std::shared_ptr<const StageIdentity> WanStage::identity() const {
+  if (options_.origin.code_base == nullptr) return nullptr;
+  return std::make_shared<WanStageIdentity>(options_.origin, run());
+}
+
 SamplingStage::SamplingStage(const CodeBase& code_base, const SamplingOptions& options, const RunSizes& run)
-    : WanStage({Role::sampling, "diffusion/sampling", dependences(Role::sampling, code_base, options.patch_size, false),
-                [one = code_base.one_video_at_a_time](const RunSizes& r) { return one ? r.batch : 1; }},
+    : WanStage({Role::sampling,
+                "diffusion/sampling",
+                dependences(Role::sampling, code_base, options.patch_size, false),
+                [one = code_base.one_video_at_a_time](const RunSizes& r) { return one ? r.batch : 1; },
+                {},
+                {&code_base, options}},
                code_base.sampling(options), run) {
   Tracer tracer;
   trace_forward(tracer);

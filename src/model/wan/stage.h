@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "model/analytic_model.h"
@@ -15,12 +16,25 @@ namespace modelmeter::wan {
 // The numbers of a run that a forward follows from (Stage::depends_on).
 std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const Shape& patch_size, bool tiling);
 
+// What a stage's model and its inputs are made of, for stages of equal ones are alike.
+struct StageOrigin {
+  const CodeBase* code_base = nullptr;  // null: not known
+  std::variant<TextEncoderOptions, ImageEncoderOptions, TransformerOptions, AutoencoderOptions, SamplingOptions>
+      options;
+  // Of the transformer (Wan2_1Model::with_shortcuts).
+  StepCache step_cache = StepCache::off;
+  double attention_density = 1;
+  bool cfg = true;
+  bool operator==(const StageOrigin&) const = default;
+};
+
 struct WanStageOptions {
   Role role;
   std::string id;
   std::vector<Dependence> depends_on = {};
   std::function<int64_t(const RunSizes&)> forwards = {};  // of the model in one run; none: one
   std::function<Offload(Residency)> offload = {};         // of its weights; none: they are there
+  StageOrigin origin = {};
 };
 
 class WanStage : public Stage {
@@ -34,6 +48,7 @@ class WanStage : public Stage {
   using Stage::forwards;
   int64_t forwards(const RunValues& run) const override;
   Offload offload(const RunValues& run) const override;
+  std::shared_ptr<const StageIdentity> identity() const override;
   void forward(Tracer& tracer, const RunValues& run) const override { model_.forward(tracer, RunSizes::of(run)); }
 
  private:

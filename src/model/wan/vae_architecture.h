@@ -26,6 +26,7 @@ struct VaeArchitecture {
   int64_t patch_size = 1;                 // pixels of a side that become channels
   bool is_residual = false;               // levels have a parameter-free shortcut (Wan2.2)
 
+  bool operator==(const VaeArchitecture&) const = default;
   int64_t spatial_compression() const;   // pixels of a side per latent: each level but the last halves
   int64_t temporal_compression() const;  // frames per latent after the first
 };

@@ -27,7 +27,8 @@ void Runtime::read_precision(const config::View& runtime) {
 
 Runtime Runtime::read(const config::View& config) {
   const config::View runtime = config.child("runtime"), decoder = config.child("decoder"), head = config.child("head");
-  runtime.require_known_keys({"implementation", "execution", "attention", "precision", "sampling", "torch_dtype"});
+  runtime.require_known_keys(
+      {"implementation", "execution", "attention", "precision", "sampling", "torch_dtype", "device_map"});
   decoder.require_known_keys(with_storage_keys({"num_hidden_layers", "routing", "tokens_per_expert"}));
   head.require_known_keys({"logits"});
   runtime.get_choice("implementation", {"official"});
@@ -39,6 +40,9 @@ Runtime Runtime::read(const config::View& config) {
   if (runtime.has("torch_dtype")) {
     r.loads_float32 = choice_or_alias(runtime, "torch_dtype", {"float32", "bfloat16"},
                                       {{"torch.float32", "float32"}, {"torch.bfloat16", "bfloat16"}}) == "float32";
+  }
+  if (runtime.has("device_map")) {
+    r.device_map = runtime.get_choice("device_map", {"cuda", "auto", "balanced", "balanced_low_0", "sequential"});
   }
   r.sampling = runtime.get_or<bool>("sampling", false);
   r.last_logits_only = head.get_choice("logits", {"all", "last"}) == "last";
@@ -110,6 +114,10 @@ DeepSeekOCR::DeepSeekOCR(const config::View& config, const DataFiles& files)
   add_page_and_token_notes();
   if (runtime_.dtype == DType::bfloat16 && storage_.fields().empty()) notes_.push_back(loading_note(*model_));
   for (std::string& note : storage_.notes(*model_)) notes_.push_back(std::move(note));
+  if (!runtime_.device_map.empty()) {
+    notes_.push_back(
+        fmt::format("runtime.device_map={}: on one device that has room for all of the model", runtime_.device_map));
+  }
   if (architecture.decoder.n_routed_experts > 0) add_routing_note();
   if (!runtime_.sampling) {
     notes_.push_back("what generate() runs between two forwards is left out; runtime.sampling=true counts it");
@@ -228,14 +236,16 @@ int64_t DeepSeekOCR::vision_parameters() const {
          body.projector().parameter_count() + newline_and_separator;
 }
 
-// transformers 4.46.3: without low_cpu_mem_usage the model is made first, then its file is read whole beside it.
+// transformers 4.46.3: without low_cpu_mem_usage the model is made first, then its file is read whole beside it. A
+// device map makes it without memory, and takes the file's tensors to the device one by one.
 std::vector<LoadedModel> DeepSeekOCR::loading() const {
   if (by_stages()) return {};
   const std::vector<Resident> there = residents(*stages().front()).list;
   const int64_t file = model_->parameter_bytes();
   const bool casts = runtime_.loads_float32 && storage_.fields().empty();  // quantised weights come as they are kept
   const int64_t made = casts ? checked_mul(model_->parameter_count(), 4, "the weights in host memory") : file;
-  return {{there.front().what, model_.get(), checked_add(made, file, "the weights in host memory"), 0, casts}};
+  const int64_t beside = runtime_.device_map.empty() ? made : 0;
+  return {{there.front().what, model_.get(), checked_add(beside, file, "the weights in host memory"), 0, casts}};
 }
 
 }  // namespace modelmeter::deepseek_ocr::remote

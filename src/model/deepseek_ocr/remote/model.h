@@ -17,7 +17,8 @@ struct Runtime {
   DType dtype = DType::bfloat16;  // of the weights
   // from_pretrained() gives float32 unless it is told a dtype: the README's recipe, which casts on the device.
   bool loads_float32 = true;
-  bool sampling = false;  // with what generate() runs between two forwards
+  std::string device_map;  // of from_pretrained(); empty: the model is loaded on the host
+  bool sampling = false;   // with what generate() runs between two forwards
   bool last_logits_only = false;
   Routing routing = Routing::uniform;
   std::vector<int64_t> tokens_per_expert;  // of a stage that runs by itself, in place of routing; or empty

@@ -54,7 +54,6 @@ class Still {
   Residents run(const Stage& stage) {
     Residents out = device_.residents();
     out.on_device = role_of(stage) != Role::text_encoder || !rules_.t5_cpu;
-    out.streamed = out.on_device && rules_.residency != Residency::all;
     return out;
   }
 
@@ -90,11 +89,18 @@ Offload offload(Role role, Residency residency, const Runtime& r) {
   return block_swap(role, r);
 }
 
-// from_pretrained(torch_dtype=...) with low_cpu_mem_usage, which is on: each weight is read and cast by itself.
-std::vector<LoadedModel> loading(const Stages& stages, const ResidencyRules&) {
+// from_pretrained(torch_dtype=...) with low_cpu_mem_usage, which is on: each weight is read and cast by itself, and
+// with a device map is on the device before the next.
+std::vector<LoadedModel> loading(const Stages& stages, const ResidencyRules& rules) {
   std::vector<LoadedModel> out;
   for (const Stage* stage :
        models_of(stages, {Role::autoencoder, Role::text_encoder, Role::image_encoder, Role::transformer})) {
+    if (rules.device_map) {
+      int64_t largest = 0;
+      for (const int64_t bytes : resident_tensors(stage->layer())) largest = std::max(largest, bytes);
+      out.push_back({stage->id(), &stage->layer(), largest, 0, false});
+      continue;
+    }
     const int64_t bytes = stage->weight_and_buffer_bytes();
     out.push_back({stage->id(), &stage->layer(), bytes, bytes, false});
   }

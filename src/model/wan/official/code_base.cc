@@ -126,6 +126,9 @@ void check_runtime(const config::View& view, const Runtime& r) {
         .error(fmt::format("the official code has no {} offload", name_of(r.residency)),
                {"residency=offload is its --offload_model"});
   }
+  if (!r.device_map.empty()) {
+    throw view.at("device_map").error("the official code has no device_map", {"runtime.implementation=diffusers has"});
+  }
   for (const auto& [key, set] : {std::pair("vae_tiling", r.vae_tiling), std::pair("vae_slicing", r.vae_slicing)}) {
     if (!set) continue;
     const std::string what = std::string(key).substr(4);
