@@ -71,6 +71,7 @@ constexpr Row<GemmConstants> gemm_rows[] = {
     {"operands", &GemmConstants::operands, 1, false},
     {"stream", &GemmConstants::stream, 1, false},
     {"unaligned_step_us", &GemmConstants::unaligned_step, microsecond, true},
+    {"unaligned_block_us", &GemmConstants::unaligned_block, microsecond, false},
     {"vector_product_us", &GemmConstants::vector_product, microsecond, false},
     {"between_us", &GemmConstants::between, microsecond, false},
     {"full_rate", &GemmConstants::full_rate, 1, false},

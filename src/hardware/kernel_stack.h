@@ -78,6 +78,7 @@ struct GemmConstants {
   double operands = 0;                               // B that L2 brings an SM in a clock; 0: no limit
   double stream = 0;                                 // B of memory that an SM takes in a clock; 0: no limit
   double unaligned_step = 0;                         // s, of 64 x 64 x 32 loaded element by element
+  double unaligned_block = 0;                        // s, that such a tile of 64 x 64 takes at least
   double vector_product = 0;                         // s, of what is not aligned; 0: as others
   double between = 0;    // s, from one to the next of a loop in a CUDA graph: no two share an SM
   double full_rate = 0;  // FLOP per SM and clock with 16 bits that `efficiency` is a share of; 0: the device's own

@@ -16,31 +16,22 @@ namespace modelmeter {
 namespace {
 
 constexpr double us = 1e-6, millisecond = 1e-3;
-// How long a table's loop of one kernel runs: tens of ms, long enough that the power limit acts, too short for a steady
-// state.
-constexpr double loop_seconds = 0.075, least_runs = 10;
-constexpr double convolution_loop_seconds = 0.03;  // of convolutions
+// A table's loop of one kernel: 12 ms of it and no fewer than seven. The rows of a table follow each other, so that of
+// the joules that a run may take before the power limit acts a loop has a quarter left (micro.csv on the H100 and the
+// H200, 2026-11); of convolutions, whose rows were measured apart, 30 ms and all of it.
+constexpr double loop_seconds = 0.0125, least_runs = 7, burst_left = 0.235;
+constexpr double convolution_loop_seconds = 0.03, convolution_least_runs = 10;
 // A CUDA graph copies half a GiB and more with the copy engine, which streams of kernels outrun: 2.43 TB/s on the H100,
 // 2.71 on the H200 (power.csv, ceilings, 2026-11).
 constexpr double copy_engine_bytes = 1 << 30, copy_engine_rate = 2.57e12;  // B read and written; B/s
 // s from one kernel to the next of a CUDA graph, where they are short: what a profile's times do not have (kernels of
 // less than 1 MiB in loops and in forwards on the H100 and the H200, 2026-11). Of GEMM: configs/stack.
 constexpr double memory_between = 0.28e-6;
-// Operands of a GEMM are rotated: of so many times its size, L2 has what was not replaced since it was read last, where
-// lines are replaced at random (h = exp(-(1 - h) w rate)); micro.csv, fitted with the constants of GEMM, where loads
-// wait for `waited_share` of what is not there.
-constexpr double replaced_rate = 2.7, waited_share = 0.43, most_copies = 5;
-constexpr int fixed_point_steps = 30;
+// Operands of a GEMM are rotated: where L2 does not hold all of them, it has none of what is read next, and loads wait
+// for so much of it (micro.csv on the H100 and the H200, 2026-11; fitted with the constants of GEMM).
+constexpr double waited_share = 0.37, most_copies = 5;
 
-// The share of what is rotated that L2 does not have.
-double not_held(double rotated, const Machine& machine) {
-  const double l2 = machine.device().l2_size.value, share = rotated / l2;
-  if (l2 == 0) return 1;
-  if (share <= 1) return 0;
-  double held = 0;
-  for (int i = 0; i < fixed_point_steps; ++i) held = std::exp(-replaced_rate * share * (1 - held));
-  return 1 - held;
-}
+bool is_held(double rotated, const Machine& machine) { return rotated <= machine.device().l2_size.value; }
 
 std::string short_dtype(const std::string& name) {
   if (name == "bfloat16") return "bf16";
@@ -67,7 +58,7 @@ double element_bytes(const std::string& precision) {
 double rotated_weights(const DeviceKernel& kernel, const Machine& machine) {
   const double weights = kernel.n * kernel.k * element_bytes(kernel.precision);
   const double copies = std::clamp(std::ceil(machine.device().l2_size.value / weights), 1.0, most_copies);
-  return not_held(copies * weights, machine) * weights;
+  return is_held(copies * weights, machine) ? 0 : weights;
 }
 
 std::optional<DeviceKernel> gemm_kernel(double batch, double m, double n, double k, const std::string& dtype) {
@@ -190,8 +181,8 @@ std::vector<DeviceKernel> kernels_of_row(const CsvTable& table, size_t row, cons
   if (kind == "gemm" || kind == "bmm") {
     kernel = gemm_kernel(std::max(table.number(row, "b"), 1.0), table.number(row, "m"), table.number(row, "n"),
                          table.number(row, "k"), table.text(row, "dtype"));
-    if (kernel) {
-      kernel->cold = waited_share * not_held(table.number(row, "sets") * kernel->bytes(), machine) * kernel->read;
+    if (kernel && !is_held(table.number(row, "sets") * kernel->bytes(), machine)) {
+      kernel->cold = waited_share * kernel->read;
     }
   } else if (kind == "attention") {
     kernel = attention_kernel(table, row);
@@ -375,7 +366,8 @@ double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& m
     if (kernel.shape == KernelShape::gemm) loop.back().time.fixed += machine.start(machine.kernels().gemm.between);
     once += loop.back().time.seconds(1);
   }
-  const double times = std::max(least_runs, (convolves ? convolution_loop_seconds : loop_seconds) / once);
+  const double times = convolves ? std::max(convolution_least_runs, convolution_loop_seconds / once)
+                                 : std::max(least_runs, loop_seconds / once) / burst_left;
   for (TimedKernel& k : loop) k.times = times;
   return solve_clock(loop, machine.device()).seconds / times;
 }

@@ -11,13 +11,17 @@
 // wave's output, which nothing overlaps. p: loads run ahead of the matrix units by several steps, so that the longer of
 // the two decides nearly alone.
 //
+// Products of vector units (float32) have few tiles, two of which share an SM; one that has it for itself leaves some
+// of the rate (`alone`). A row or a column times a matrix is read as fast as memory gives it.
+//
 // Where rows are no multiples of 16 bytes, older kernels with tiles of 64 by 64 load one to eight elements at a time,
 // as rows allow; the load units of an SM, not its matrix units, bound them, however many blocks share it:
 //
-//   compute = max(1, blocks / SMs) ceil(k / s / 32) unaligned_step / elements of a load
+//   compute = max(1, blocks / SMs) max(ceil(k / s / 32) unaligned_step / elements of a load, unaligned_block)
 //
-// and a vector is a kernel of its own. Constants are the stack's by architecture. Tiles that Hopper's cuBLAS has in
-// nvjet (their names say them): one side of 64 to 320, the other a multiple of 8.
+// where a block's results, stored as narrowly, take no less than `unaligned_block`, and a vector is a kernel of its
+// own. Constants are the stack's by architecture. Tiles that Hopper's cuBLAS has in nvjet (their names say them): one
+// side of 64 to 320, the other a multiple of 8.
 #include <algorithm>
 #include <string_view>
 #include <vector>
@@ -32,41 +36,48 @@ constexpr double unaligned_tile = 64, unaligned_k = 32, most_of_a_load = 8;
 constexpr double most_tile = 256 * 160;     // registers hold no more
 constexpr double most_of_rate = 1.05;       // sheets of cards state a clock that they exceed
 constexpr double wide_side = 184;           // from here on both sides: fewer stages in shared memory
-constexpr double partial_bandwidth = 4e12;  // B/s, of float32 partial sums through L2
+constexpr double partial_bandwidth = 3e12;  // B/s, of float32 partial sums through L2
 constexpr double least_k_of_a_split = 1024, least_unaligned_k = 512;
-constexpr double l2_share = 0.8;  // of what streams get of L2 (H100, 2026-11)
+constexpr double l2_share = 0.93;  // of what streams get of L2 (H100 and H200, 2026-11)
+// Of float32 on vector units (H100 and H200, 2026-11): elements of k that a tile's start and end cost, how much more
+// narrower tiles load, the share of the rate that a block reaches alone on an SM.
+constexpr double vector_prologue = 60, vector_tile_loss = 21.3, alone = 0.65, least_k_of_a_vector_split = 256;
 // Of an operation of vector units, in those of matrix units with bf16: float32 products run at 52 of 67 TFLOP/s for a
 // second without the limit acting (H100, 2026-11).
 constexpr double vector_joules = 6;
-constexpr double latency_bytes = 5.6e6;  // fewer wait less, as streams do (timing/machine.cc)
+constexpr double latency_bytes = 1.5e6;  // fewer wait less
 
 struct Tile {
   double m, n;
 };
 
+// Sides that are multiples of 64 with the others that names of nvjet kernels show, either way round.
 const std::vector<Tile>& tiles() {
   static const std::vector<Tile> all = [] {
     std::vector<Tile> out;
-    for (const double a : {64.0, 128.0, 192.0, 256.0, 320.0}) {
-      for (int side = 8; side <= 256; side += 8) {
-        const double b = side;
-        if (a * b > most_tile || (a == 320 && b != 128)) continue;
+    for (const double a : {64.0, 128.0, 192.0, 256.0}) {
+      for (const double b :
+           {8, 16, 24, 32, 40, 48, 56, 64, 72, 88, 104, 120, 128, 136, 152, 160, 168, 192, 208, 224, 256}) {
+        if (a * b > most_tile || (b > a && std::fmod(b, 64) == 0)) continue;
         out.push_back({a, b});
         if (a != b) out.push_back({b, a});
       }
+    }
+    for (const Tile& t : {Tile{320, 64}, {320, 128}, {384, 8}, {384, 64}}) {
+      out.push_back(t);
+      out.push_back({t.n, t.m});
     }
     return out;
   }();
   return all;
 }
 
-// Kernels for vector units have such tiles only.
-bool is_power_of_two(double side) { return std::fmod(std::log2(side), 1) == 0; }
+constexpr Tile vector_tiles[] = {{128, 128}, {128, 64}, {64, 128}, {64, 64}, {128, 32}, {32, 128}};
 
 constexpr std::string_view eight_bits = "fp8";
 
 // What splitting k may take.
-constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16};
+constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
 
 struct Parts {
   double compute = 0, memory = 0, rest = 0;
@@ -132,7 +143,8 @@ class TileModel {
     if (constants_.stream > 0) {
       out.memory = std::max(out.memory, operands_ * operand_ / (busy * constants_.stream * machine_.clock()));
     }
-    out.rest = constants_.drain + std::min(results(), busy * tile.m * tile.n) * element_ / bandwidth_ + of_split(split);
+    out.rest = machine_.start(constants_.drain) + std::min(results(), busy * tile.m * tile.n) * element_ / bandwidth_ +
+               of_split(split);
     return out;
   }
 
@@ -152,7 +164,6 @@ class TileModel {
     Parts least;
     double least_total = 0;
     for (const Tile& tile : tiles()) {
-      if (*kernel_.precision == '\0' && !(is_power_of_two(tile.m) && is_power_of_two(tile.n))) continue;
       const double step = step_seconds(tile);
       for (const double split : splits) {
         if (!may_split(split, least_k_of_a_split)) break;
@@ -166,6 +177,25 @@ class TileModel {
     return least;
   }
 
+  // The same of vector units, two blocks on an SM.
+  Parts of_vector_units() const {
+    Parts least;
+    for (const Tile& tile : vector_tiles) {
+      const double loss = (1 + vector_tile_loss / tile.m + vector_tile_loss / tile.n) / (1 + vector_tile_loss / 64);
+      const double all = std::ceil(kernel_.m / tile.m) * std::ceil(kernel_.n / tile.n) * kernel_.batch;
+      for (const double split : splits) {
+        const double blocks = all * split, pairs = std::floor(blocks / (2 * machine_.sms()));
+        if (split > 1 && (!may_split(split, least_k_of_a_vector_split) || blocks > machine_.sms())) break;
+        const double left = blocks - pairs * 2 * machine_.sms();
+        const double last = left > machine_.sms() ? 2 : left > 0 ? 1 / alone : 0;
+        const double block = 2 * tile.m * tile.n * (kernel_.k / split + vector_prologue) * loss / per_sm_;
+        const Parts parts{(2 * pairs + last) * block, memory_, constants_.drain + of_split(split)};
+        if (least.compute == 0 || total(parts) < total(least)) least = parts;
+      }
+    }
+    return least;
+  }
+
   // The same of the kernels for rows of any length.
   Parts unaligned() const {
     const double blocks = std::ceil(kernel_.m / unaligned_tile) * std::ceil(kernel_.n / unaligned_tile) * kernel_.batch;
@@ -174,7 +204,8 @@ class TileModel {
     for (const double split : splits) {
       if (!may_split(split, least_unaligned_k)) break;
       const double of_sm = std::max(1.0, blocks * split / machine_.sms());
-      const Parts parts{of_sm * std::ceil(kernel_.k / split / unaligned_k) * step, memory_,
+      const double loads = std::ceil(kernel_.k / split / unaligned_k) * step;
+      const Parts parts{of_sm * std::max(loads, constants_.unaligned_block), memory_,
                         constants_.unaligned + of_split(split)};
       if (split == 1 || total(parts) < total(least)) least = parts;
     }
@@ -183,7 +214,8 @@ class TileModel {
 
   Parts parts() const {
     if (is_vector_product()) return vector_product();
-    return kernel_.aligned || *kernel_.precision == '\0' ? best() : unaligned();
+    if (*kernel_.precision == '\0') return of_vector_units();
+    return kernel_.aligned ? best() : unaligned();
   }
   double from_memory() const { return from_memory_; }
   // Of what comes from device memory, until the first of it is there.
@@ -191,7 +223,8 @@ class TileModel {
 
   // A row or a column times a matrix that no other kernel takes.
   bool is_vector_product() const {
-    return !kernel_.aligned && constants_.vector_product > 0 && std::min(kernel_.m, kernel_.n) == 1;
+    if (std::min(kernel_.m, kernel_.n) > 1) return false;
+    return *kernel_.precision == '\0' || (!kernel_.aligned && constants_.vector_product > 0);
   }
   // Its matrix is loaded as others of such rows are.
   Parts vector_product() const {
