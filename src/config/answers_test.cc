@@ -71,8 +71,6 @@ const Reasons& compose_deviations() {
       {"values added, changed and deleted: +a/b=1", "what looks like a group and is none is refused"},
       {"what the hydra node says of the run: +x=${hydra:job.nope}", unknown},
       {"what the hydra node says of the run: +x=${hydra:nope.x} | name=x", unknown},
-      {"what the hydra node says of the run: --config-name=told | +a=${.b} | +b=1",
-       "what a run was told is text: ${...} in it is shown, not read"},
       {"what the hydra node says of the run: --config-name=numbered | hydra.job.num=3",
        "the hydra node is not typed: a number stays a number"},
   };
