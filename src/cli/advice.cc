@@ -34,7 +34,7 @@ std::string refusal(const std::string& appended, std::vector<std::string> overri
 // Whether an error was found together with another one.
 bool says_already(const Error& error, const Error& other) {
   return std::any_of(error.notes().begin(), error.notes().end(),
-                     [&](const std::string& note) { return note.rfind(other.message() + "\n", 0) == 0; });
+                     [&](const std::string& note) { return note.find(other.message() + "\n") != std::string::npos; });
 }
 
 }  // namespace
