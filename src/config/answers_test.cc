@@ -36,6 +36,12 @@ std::string lists_of(const Composition& run) {
   return out + "\n";
 }
 
+std::string text_of(const Node& value) {
+  Node out = Node::map();
+  out.set("value", value);
+  return to_yaml(out);
+}
+
 // The top-level keys in their order, and the YAML of those whose value is another than in the base.
 std::string other_than(const Node& config, const std::optional<Node>& base) {
   std::string out = "keys:";
@@ -43,7 +49,7 @@ std::string other_than(const Node& config, const std::optional<Node>& base) {
   for (const Entry& entry : config.entries()) {
     out += " " + entry.key.text;
     const Entry* there = base ? base->find_entry(entry.key) : nullptr;
-    if (!there || !equal(there->value, entry.value)) others.set(entry.key, entry.value);
+    if (!there || text_of(there->value) != text_of(entry.value)) others.set(entry.key, entry.value);
   }
   return out + "\n" + (others.entries().empty() ? "" : indented(to_yaml(others)));
 }

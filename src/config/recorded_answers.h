@@ -94,8 +94,8 @@ inline bool says(const Error& error, const std::string& theirs) {
     wanted.erase(0, wanted.find(": ") + 2);
     if (wanted[0] == '"') wanted = wanted.substr(1, wanted.size() - 2);
   }
-  constexpr std::string_view of_function = "HydraException ";
-  if (wanted.rfind(of_function, 0) == 0) wanted.erase(0, of_function.size());
+  // The class of the error stands before what a function or a resolver says.
+  if (const size_t of_function = wanted.find(" while evaluating '"); of_function < 20) wanted.erase(0, of_function + 1);
   const std::string& ours = error.message();
   const std::pair<const char*, const char*> same_meaning[] = {
       {"': Could not override '", "': Invalid Defaults List override '"},
@@ -107,6 +107,9 @@ inline bool says(const Error& error, const std::string& theirs) {
       {"Could not override 'a/b'", "looks like a config group override"},
       {"To override a value use 'override", "Multiple values for "},
       {"Missing mandatory value: hydra.job.num", "hydra.sweep.subdir has no value here"},
+      {"no viable alternative at input", "expected "},
+      {"ConfigKeyError raised while resolving interpolation: ", ": Key not found: '"},
+      {"Key not found: '", ": Key not found: '"},
       {"maximum recursion depth exceeded", "Recursive interpolation detected"},
       {"` cannot be applied to objects of type: ", "', not a map"},
       {"` cannot be applied to objects of type: ", ", not a map"},
