@@ -31,6 +31,12 @@ std::string refusal(const std::string& appended, std::vector<std::string> overri
   }
 }
 
+// Whether an error was found together with another one.
+bool says_already(const Error& error, const Error& other) {
+  return std::any_of(error.notes().begin(), error.notes().end(),
+                     [&](const std::string& note) { return note.find(other.message() + "\n") != std::string::npos; });
+}
+
 }  // namespace
 
 Error without_vain_advice(const Error& error, const std::vector<std::string>& overrides,
@@ -63,6 +69,7 @@ Error with_errors_of_other_words(const Error& error, std::vector<std::string> ov
     } catch (const Error& next) {
       wrong = next.span().text;
       if (std::find(overrides.begin(), overrides.end(), wrong) == overrides.end()) break;
+      if (says_already(out, next)) continue;
       const Error brief = without_vain_advice(next, overrides, run);
       out = out.with_note(std::string(brief.what()).substr(std::string_view("error: ").size()));
     }

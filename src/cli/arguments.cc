@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
 
 #include "base/edit_distance.h"
 #include "base/error.h"
@@ -76,6 +77,16 @@ std::vector<std::string> Arguments::values(const std::string& flag) const {
   std::vector<std::string> out;
   for (const auto& [name, value] : given_) {
     if (name == flag) out.push_back(value);
+  }
+  return out;
+}
+
+FilesAndWords files_and_words(const std::vector<std::string>& rest) {
+  FilesAndWords out;
+  for (const std::string& text : rest) {
+    std::error_code ignored;
+    const bool is_word = text.find('=') != std::string::npos || text[0] == '~';
+    (is_word && !std::filesystem::exists(text, ignored) ? out.words : out.files).push_back(text);
   }
   return out;
 }

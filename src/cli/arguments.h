@@ -28,6 +28,13 @@ class Arguments {
   std::vector<std::string> rest_;
 };
 
+// What stands beside flags where a command takes files and a configuration: names of files, and words that change the
+// configuration: what has a '=' and names no file.
+struct FilesAndWords {
+  std::vector<std::string> files, words;
+};
+FilesAndWords files_and_words(const std::vector<std::string>& rest);
+
 // The number that a flag was given; Error (usage) where it is not one above 0.
 size_t count_of(const Arguments& arguments, const char* flag, size_t otherwise);
 

@@ -72,8 +72,13 @@ std::string config_help(const std::string& command, const Arguments& arguments, 
   std::string out = command_help(command, flags);
   if (!arguments.has("--config-name")) return out;
   static_cast<void>(is_shown(arguments));
-  const Session session = Session::composed_only(arguments, arguments.rest());
+  const Session session = Session::composed_only(arguments, files_and_words(arguments.rest()).words);
   return out + "\n" + app_help(session.composition(), session.repository(), arguments.has("--resolve"));
+}
+
+config::Repository repository_of(const Arguments& arguments) {
+  return config::Repository(arguments.value("--config-path", find_data_root() + "/configs"),
+                            arguments.values("--config-dir"));
 }
 
 std::string find_data_root() {
@@ -133,9 +138,25 @@ void Session::open(const Arguments& arguments, std::vector<std::string> words) {
   }
 }
 
-Session::Session(const Arguments& arguments) {
+std::optional<Session> Session::beside_files(const Arguments& arguments, const std::vector<std::string>& words) {
+  static_cast<void>(is_shown(arguments));
+  if (arguments.has("--config-name") || arguments.has("--hydra-help")) {
+    Session out(arguments, words);
+    if (out.multirun_ && out.shown_.empty()) out.refuse_multirun();
+    return out;
+  }
+  for (const char* flag : {"--cfg", "--info", "--multirun", "--run"}) {
+    if (arguments.has(flag)) throw Error(ErrorCode::usage, fmt::format("{} goes with --config-name", flag));
+  }
+  if (!words.empty()) throw Error(ErrorCode::usage, fmt::format("'{}' goes with --config-name", words.front()));
+  return std::nullopt;
+}
+
+void Session::refuse_multirun() const { throw Error("hydra.mode=MULTIRUN: modelmeter analyze runs many jobs"); }
+
+Session::Session(const Arguments& arguments, const std::vector<std::string>& words) {
   const bool shows = is_shown(arguments), many = arguments.has("--multirun");
-  open(arguments, arguments.rest());
+  open(arguments, words);
   try {
     composition_ = composed(overrides_, many && shows);
     choices_ = composition_.choices;
@@ -173,7 +194,7 @@ void Session::warn(const Arguments& arguments) const {
 }
 
 std::unique_ptr<AnalyticModel> Session::model() const {
-  if (multirun_) throw Error("hydra.mode=MULTIRUN: modelmeter analyze runs many jobs");
+  if (multirun_) refuse_multirun();
   try {
     return build_model(view(), files_);
   } catch (const Error& error) {
@@ -278,11 +299,13 @@ std::optional<Machine> Session::machine_of(const config::View& root, const Choic
     return std::string(group);
   };
   try {
-    return Machine(
-        read_device(root.child("device"), chosen("device")),
-        root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
-                          : load_kernel_stack(*repository_, default_stack_name),
-        root.has("host") ? read_host(root.child("host"), chosen("host")) : load_host(*repository_, default_host_name));
+    return config::with_all_errors([&] {
+      return Machine(read_device(root.child("device"), chosen("device")),
+                     root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
+                                       : load_kernel_stack(*repository_, default_stack_name),
+                     root.has("host") ? read_host(root.child("host"), chosen("host"))
+                                      : load_host(*repository_, default_host_name));
+    });
   } catch (const Error& error) {
     throw user_files_->renamed(error);
   }

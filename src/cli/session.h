@@ -22,6 +22,9 @@ const std::vector<Flag>& config_flags();
 // A command's help; with --config-name also the groups there are and the composed configuration.
 std::string config_help(const std::string& command, const Arguments& arguments, const std::vector<Flag>& flags);
 
+// The configs that --config-path and --config-dir name, by default those of the folder below.
+config::Repository repository_of(const Arguments& arguments);
+
 // The folder that holds configs/ and models/: $MODELMETER_DATA_DIR, the source tree that the program was built in, or
 // share/modelmeter under its install prefix. Error saying where it was looked for.
 std::string find_data_root();
@@ -29,7 +32,11 @@ std::string find_data_root();
 class Session {
  public:
   // Composes the configuration that the arguments name. Error (usage) without --config-name, listing those there are.
-  explicit Session(const Arguments& arguments);
+  explicit Session(const Arguments& arguments) : Session(arguments, arguments.rest()) {}
+  // The same of these words, where others name files.
+  Session(const Arguments& arguments, const std::vector<std::string>& words);
+  // Of a command that needs no configuration: nothing without --config-name. Error (usage) for what goes with one.
+  static std::optional<Session> beside_files(const Arguments& arguments, const std::vector<std::string>& words);
 
   // The same for many jobs: sweeps among the words are left out, and nothing is resolved. `many` false: of words
   // without sweeps, as one job's.
@@ -48,6 +55,7 @@ class Session {
   const config::Repository& repository() const { return *repository_; }
   const DataFiles& files() const { return files_; }
   const std::string& config_name() const { return name_; }
+  const std::vector<std::string>& words() const { return overrides_; }
   std::optional<Machine> machine(const config::View& root, const config::Composition& composition) const {
     return machine_of(root, composition.choices);
   }
@@ -74,6 +82,7 @@ class Session {
   Session() = default;
   void open(const Arguments& arguments, std::vector<std::string> words);
   void show(const Arguments& arguments);
+  [[noreturn]] void refuse_multirun() const;
   void warn(const Arguments& arguments) const;
   std::function<void(const std::vector<std::string>&)> attempt() const;
   Error advised(const Error& error) const;

@@ -1,5 +1,5 @@
 // modelmeter validate: predicted times against files of measured ones.
-#include <fmt/format.h>
+#include <optional>
 
 #include "base/error.h"
 #include "cli/commands.h"
@@ -11,26 +11,21 @@
 namespace modelmeter::cli {
 
 int validate(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common({
-      {"--device", "-d", "NAME", "the device that the files are of, in place of what they say"},
-      {"--config-name", "-cn", "NAME",
-       "of a file of launches: the configuration that it is a forward of, with overrides"},
-      {"--config-dir", "-cd", "DIR", "one more folder of configs"},
-  });
+  std::vector<Flag> flags = config_flags();
+  flags.push_back({"--device", "-d", "NAME", "the device that the files are of, in place of what they say"});
+  flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
-  if (arguments.has("--help")) return print(command_help("validate", flags)), 0;
-  const std::string root = find_data_root();
-  const config::Repository repository(root + "/configs", arguments.values("--config-dir"));
-  std::vector<std::string> files, overrides;
-  for (const std::string& text : arguments.rest()) {
-    (text.find('=') == std::string::npos ? files : overrides).push_back(text);
-  }
+  if (arguments.has("--help")) return print(config_help("validate", arguments, flags)), 0;
+  const auto [files, words] = files_and_words(arguments.rest());
+  const std::optional<Session> session = Session::beside_files(arguments, words);
+  if (session && !session->shown_config().empty()) return print(session->shown_config()), 0;
   if (files.empty()) throw Error(ErrorCode::usage, "which files? validate FILE ...");
-  const std::string config_name = arguments.value("--config-name");
-  if (config_name.empty() && !overrides.empty()) {
-    throw Error(ErrorCode::usage, fmt::format("'{}' goes with --config-name", overrides.front()));
-  }
-  const ValidationContext context{repository, {root}, arguments.value("--device"), config_name, overrides};
+  const config::Repository repository = session ? session->repository() : repository_of(arguments);
+  const ValidationContext context{repository,
+                                  {find_data_root()},
+                                  arguments.value("--device"),
+                                  session ? session->config_name() : "",
+                                  session ? session->words() : words};
   Validation all;
   for (const std::string& file : files) all.add(validate_file(file, context));
   print(arguments.has("--json") ? validation_json(all) + "\n" : validation_text(all));

@@ -55,13 +55,31 @@ void require_without_effect(const Entry& entry, const std::string& path) {
 }
 
 // All errors as one: the first, and the others as its notes.
-Error together(const std::vector<Error>& errors) {
+Error as_one(const std::vector<Error>& errors) {
+  constexpr size_t most_shown = 10;
   Error out = errors.front();
-  for (size_t i = 1; i < errors.size(); ++i) out = out.with_note(std::string(errors[i].what()).substr(7));
+  for (size_t i = 1; i < std::min(errors.size(), most_shown); ++i) {
+    out = out.with_note(std::string(errors[i].what()).substr(std::string_view("error: ").size()));
+  }
+  if (errors.size() > most_shown) out = out.with_note(fmt::format("and {} more", errors.size() - most_shown));
   return out;
 }
 
+thread_local ErrorCollector* current_collector = nullptr;
+
 }  // namespace
+
+ErrorCollector::ErrorCollector() : outer_(current_collector) { current_collector = this; }
+ErrorCollector::~ErrorCollector() { current_collector = outer_; }
+ErrorCollector* ErrorCollector::current() { return current_collector; }
+
+void ErrorCollector::add(const Error& error) {
+  const bool known = std::any_of(errors_.begin(), errors_.end(),
+                                 [&](const Error& other) { return other.message() == error.message(); });
+  if (!known) errors_.push_back(error);
+}
+
+Error ErrorCollector::together() const { return as_one(errors_); }
 
 bool View::has(std::string_view key) const {
   const Node* found = node_->find(key);
@@ -102,11 +120,15 @@ std::vector<View> View::items() const {
 }
 
 std::string View::get_choice(std::string_view key, const std::vector<std::string>& allowed) const {
-  std::string value = get<std::string>(key);
-  if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-    throw at(key).error(fmt::format("unknown value '{}'", value), name_notes(value, allowed));
-  }
-  return value;
+  return collected(
+      [&] {
+        std::string value = at(key).as<std::string>();
+        if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
+          throw at(key).error(fmt::format("unknown value '{}'", value), name_notes(value, allowed));
+        }
+        return value;
+      },
+      allowed.empty() ? std::string() : allowed.front());
 }
 
 void View::require_known_keys(std::initializer_list<std::string_view> known) const {
@@ -129,7 +151,12 @@ void View::require_known_keys(const std::vector<std::string>& known) const {
     if (!unknown.empty() && !notes.empty()) notes.pop_back();  // the first error lists them
     unknown.emplace_back(fmt::format("{}: unknown key", key_below(path_, key)), mark.span(), std::move(notes));
   }
-  if (!unknown.empty()) throw together(unknown);
+  if (unknown.empty()) return;
+  if (ErrorCollector* const collector = ErrorCollector::current()) {
+    for (const Error& error : unknown) collector->add(error);
+  } else {
+    throw as_one(unknown);
+  }
 }
 
 Error View::error(std::string_view message, std::vector<std::string> notes) const {

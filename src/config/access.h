@@ -1,6 +1,7 @@
 // A View reads a configuration node as the types that the program needs, and says where a value is wrong:
 //   workload.num_frames: expected an integer, got 'abc'
-// with the file, the line and a caret under the value.
+// with the file, the line and a caret under the value. Within with_all_errors() reading goes on with a value that fits,
+// and all that was wrong is reported together.
 //
 // It points into a tree that must outlive it; interpolations must be resolved before. Rules: an integer serves as a
 // float, which is finite; a float is no integer; a bool is no number; null and absent are the same to optional<T>();
@@ -30,6 +31,39 @@ inline constexpr int64_t max_size = std::numeric_limits<int32_t>::max();
 // Layers, blocks, stages: what is built one by one.
 inline constexpr int64_t max_layers = 10'000;
 
+// While one lives, values that are wrong do not end what this thread reads.
+class ErrorCollector {
+ public:
+  ErrorCollector();
+  ErrorCollector(const ErrorCollector&) = delete;
+  ErrorCollector& operator=(const ErrorCollector&) = delete;
+  ~ErrorCollector();
+
+  static ErrorCollector* current();  // the innermost; nullptr where errors end the reading
+
+  bool empty() const { return errors_.empty(); }
+  void add(const Error& error);  // once, however often it is met
+  Error together() const;        // the first, and the others as its notes
+
+ private:
+  ErrorCollector* outer_;
+  std::vector<Error> errors_;
+};
+
+// What read() makes. Where values are wrong, an error with all of them: what read() makes of the others, and what it
+// throws because of those put in their places, is dropped.
+template <typename Read>
+auto with_all_errors(const Read& read) {
+  const ErrorCollector collector;
+  try {
+    auto out = read();
+    if (collector.empty()) return out;
+  } catch (const Error&) {
+    if (collector.empty()) throw;
+  }
+  throw collector.together();
+}
+
 class View {
  public:
   explicit View(const Node& node, std::string path = "") : node_(&node), path_(std::move(path)) {}
@@ -56,7 +90,7 @@ class View {
   }
   template <typename T>
   T get(std::string_view key) const {
-    return at(key).as<T>();
+    return collected([&] { return at(key).as<T>(); }, fitting<T>());
   }
   template <typename T>
   std::optional<T> optional(std::string_view key) const {
@@ -70,22 +104,30 @@ class View {
   // A number above 0, and one that is not below 0; integers up to a bound.
   template <typename T>
   T get_positive(std::string_view key, T most = most_of<T>()) const {
-    const T value = get<T>(key);
-    if (!(value > T{0})) throw at(key).expected("a number above 0");
-    if (value > most) throw at(key).too_large(most);
-    return value;
+    return collected(
+        [&] {
+          const T value = at(key).as<T>();
+          if (!(value > T{0})) throw at(key).expected("a number above 0");
+          if (value > most) throw at(key).too_large(most);
+          return value;
+        },
+        fitting<T>());
   }
   template <typename T>
   T get_non_negative(std::string_view key, T most = most_of<T>()) const {
-    const T value = get<T>(key);
-    if (!(value >= T{0})) throw at(key).expected("a number of 0 or more");
-    if (value > most) throw at(key).too_large(most);
-    return value;
+    return collected(
+        [&] {
+          const T value = at(key).as<T>();
+          if (!(value >= T{0})) throw at(key).expected("a number of 0 or more");
+          if (value > most) throw at(key).too_large(most);
+          return value;
+        },
+        fitting<T>());
   }
   // One of some names, with a did-you-mean.
   std::string get_choice(std::string_view key, const std::vector<std::string>& allowed) const;
 
-  // Error on the first key of this map that is not among them, at that key.
+  // Error on the keys of this map that are not among them, at those keys.
   void require_known_keys(std::initializer_list<std::string_view> known) const;
   void require_known_keys(const std::vector<std::string>& known) const;
 
@@ -99,6 +141,24 @@ class View {
   }
 
  private:
+  // A value that most readers can go on with.
+  template <typename T>
+  static T fitting() {
+    if constexpr (std::is_arithmetic_v<T> && !std::is_same_v<T, bool>) return T{1};
+    return T{};
+  }
+  template <typename Read, typename T>
+  static T collected(const Read& read, T otherwise) {
+    ErrorCollector* const collector = ErrorCollector::current();
+    if (collector == nullptr) return read();
+    try {
+      return read();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::internal) throw;
+      collector->add(error);
+      return otherwise;
+    }
+  }
   template <typename T>
   static constexpr T most_of() {
     if constexpr (std::is_integral_v<T>) return static_cast<T>(max_size);

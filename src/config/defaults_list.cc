@@ -4,14 +4,14 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <map>
 #include <memory>
 #include <set>
 
 #include "base/edit_distance.h"
 #include "config/default_item.h"
+#include "config/group_choices.h"
 #include "config/limits.h"
-#include "config/scalar.h"
+#include "config/option_notes.h"
 
 namespace modelmeter::config {
 namespace {
@@ -19,234 +19,6 @@ namespace {
 std::string join(const std::vector<std::string>& names, std::string_view separator = ", ") {
   return fmt::format("{}", fmt::join(names, separator));
 }
-
-// What an option rests on: the option of its group that its list names first, and so on. The presets of a model rest on
-// one that has what they share.
-std::string base_of(const Repository& repository, const std::string& group, std::string option) {
-  constexpr int deepest = 10;
-  for (int depth = 0; depth < deepest; ++depth) {
-    const std::optional<ConfigFile> file = repository.load(fmt::format("{}/{}", group, option));
-    const Node* list = file ? file->content.find("defaults") : nullptr;
-    if (list == nullptr || !list->is(Kind::list) || list->items().empty()) break;
-    const Node& first = list->items()[0];
-    if (!first.is(Kind::string) || first.as_string() == "_self_") break;
-    if (!repository.has_config(group + "/" + first.as_string())) break;
-    option = first.as_string();
-  }
-  return option;
-}
-
-// The options of a group as notes of an error, one a line: those that rest on what the replaced one does, where there
-// are more than that one.
-std::vector<std::string> option_notes(const Repository& repository, const std::string& group,
-                                      std::string_view typed = "", const std::string& replaced = "") {
-  const std::vector<std::string> options = repository.options(group);
-  std::vector<std::string> notes;
-  if (std::string hint = did_you_mean_model(typed, options); !hint.empty()) notes.push_back(std::move(hint));
-  if (options.empty()) return notes;
-  std::vector<std::string> alike;
-  try {
-    const std::string base = replaced.empty() ? "" : base_of(repository, group, replaced);
-    std::copy_if(options.begin(), options.end(), std::back_inserter(alike), [&](const std::string& option) {
-      return option != base && base_of(repository, group, option) == base;
-    });
-    if (!alike.empty() && replaced == base) alike.insert(alike.begin(), base);
-  } catch (const Error&) {  // a file that cannot be read
-    alike.clear();
-  }
-  const bool some = alike.size() > 1 && alike.size() < options.size();
-  notes.push_back(fmt::format("Available options in '{}'{}:\n  {}", group,
-                              some ? fmt::format(" that go with what '{}' is for", replaced) : "",
-                              join(some ? alike : options, "\n  ")));
-  return notes;
-}
-
-void add_search_path(const Repository& repository, std::vector<std::string>& notes) {
-  std::vector<std::string> entries;
-  for (const SearchPathEntry& entry : repository.search_path()) {
-    entries.push_back(fmt::format("{} ({})", entry.path, entry.provider));
-  }
-  notes.push_back("Config search path: " + join(entries));
-}
-
-// What the command line and `override` lines decide about groups, and whether it was put to use.
-class Choices {
- public:
-  Choices(const Repository& repository, const std::vector<Override>& overrides, DefaultsList& out)
-      : repository_(repository), out_(out) {
-    for (const Override& override_word : overrides) {
-      if (!override_word.is_sweep()) add(override_word);
-    }
-  }
-
-  const std::vector<DefaultItem>& appended() const { return appended_; }
-
-  // The first that is registered for a key stays: the command line, then the last in depth-first order.
-  void add_from_file(const DefaultItem& item, const std::string& containing_config) {
-    if (item.value.is(Kind::missing)) return;
-    choices_.emplace(item.override_key(), Choice{item.value, containing_config, item.mark, item.override_key(), false});
-  }
-
-  void apply(DefaultItem& item) {
-    const auto found = choices_.find(item.override_key());
-    if (found == choices_.end()) return;
-    found->second.used = true;
-    item.replaced = item.value.is(Kind::string) ? item.value.as_string() : "";
-    set_option(item, found->second.value);
-  }
-
-  bool deletes(const DefaultItem& item) {
-    const auto found = deletions_.find(item.override_key());
-    if (found == deletions_.end()) return false;
-    if (found->second.option && *found->second.option != item.option()) return false;
-    found->second.used = true;
-    return true;
-  }
-
-  void set_known(const DefaultItem& item) {
-    const std::string key = item.override_key();
-    const auto [place, added] = known_.emplace(key, item.option());
-    if (added) {
-      out_.choices.emplace_back(key, item.option());
-    } else if (place->second != item.option()) {
-      if (item.appended || appends(key)) {
-        throw Error(
-            fmt::format("Multiple values for {}.", key), item.mark.span(),
-            {fmt::format("the defaults list has it: to choose another one leave the '+' out: {}=<OPTION>", key)});
-      }
-      throw Error(
-          fmt::format("Multiple values for {}. To override a value use 'override {}: {}'", key, key, place->second),
-          item.mark.span());
-    }
-    keys_of_group_[item.group_path()].insert(key);
-  }
-
-  const std::map<std::string, std::string>& known() const { return known_; }
-
-  void require_all_used() const {
-    for (const auto& [key, choice] : choices_) {
-      if (choice.used) continue;
-      if (!choice.containing_config.empty()) {
-        std::vector<std::string> notes;
-        if (std::string hint = did_you_mean(key, known_keys()); !hint.empty()) notes.push_back(std::move(hint));
-        notes.push_back("an override reaches only what stands before it; groups of the top level begin with '/'");
-        throw Error(fmt::format("In '{}': Invalid Defaults List override '{}: {}'.\n"
-                                "No earlier Group Default for '{}' exists to override.",
-                                choice.containing_config, key, text(choice.value), key),
-                    choice.mark.span(), std::move(notes));
-      }
-      const std::vector<std::string> near = keys_of(key.substr(0, key.find('@')));
-      std::string message = fmt::format("Could not override '{}'.", choice.relative_key);
-      std::vector<std::string> notes;
-      if (near.empty()) {
-        message += " No match in the defaults list.";
-      } else if (near.size() == 1) {
-        notes.push_back(fmt::format("Did you mean to override {}?", near[0]));
-      } else {
-        notes.push_back(fmt::format("Did you mean to override one of {}?", join(near)));
-      }
-      notes.push_back(fmt::format("To append to your default list use +{}={}", key, text(choice.value)));
-      throw Error(std::move(message), choice.mark.span(), std::move(notes));
-    }
-    for (const auto& [key, deletion] : deletions_) {
-      if (deletion.used) continue;
-      const std::string what = deletion.option ? fmt::format("{}={}", key, *deletion.option) : key;
-      throw Error(fmt::format("Could not delete '{}'. No match in the defaults list", what), deletion.mark.span(),
-                  name_notes(key, known_keys(), "groups in the defaults list"));
-    }
-  }
-
- private:
-  struct Choice {
-    Node value;
-    std::string containing_config;  // "" is the command line
-    Mark mark;
-    std::string relative_key;
-    bool used = false;
-  };
-  struct Deletion {
-    std::optional<std::string> option;
-    Mark mark;
-    bool used = false;
-  };
-
-  bool appends(const std::string& key) const {
-    return std::any_of(appended_.begin(), appended_.end(),
-                       [&](const DefaultItem& item) { return item.override_key() == key; });
-  }
-
-  static std::string text(const Node& value) {
-    DefaultItem item;
-    item.value = value;
-    return item.option();
-  }
-
-  void add(const Override& word) {
-    const Node value = word.node();
-    if (value.is(Kind::map) || !repository_.has_group(word.key)) {
-      out_.config_overrides.push_back(&word);
-      return;
-    }
-    const bool is_option =
-        value.is(Kind::string) ||
-        (value.is(Kind::list) && std::all_of(value.items().begin(), value.items().end(),
-                                             [](const Node& option) { return option.is(Kind::string); }));
-    if (word.kind == OverrideKind::force_add) {
-      throw Error(fmt::format("force-add of config groups is not supported: '{}'", word.text), word.mark.span());
-    }
-    if (word.kind == OverrideKind::remove) {
-      if (word.value && !value.is(Kind::string) && !value.is(Kind::null)) {
-        throw Error(fmt::format("Config group override deletion value must be a string : {}", word.text),
-                    word.mark.span());
-      }
-      std::optional<std::string> option;
-      if (value.is(Kind::string)) option = value.as_string();
-      deletions_[word.key_element()] = {std::move(option), word.key_mark, false};
-      return;
-    }
-    if (!is_option) {
-      throw Error(fmt::format("Config group override must be a string or a list of strings. Got {}", python_str(value)),
-                  word.mark.span(), option_notes(repository_, word.key));
-    }
-    if (word.kind == OverrideKind::add) {
-      DefaultItem item;
-      item.form = DefaultItem::Form::group;
-      item.name = word.key;
-      item.package = word.package;
-      item.appended = true;
-      item.mark = word.mark;
-      set_option(item, value);
-      appended_.push_back(std::move(item));
-      return;
-    }
-    // `group=sub/option` chooses in group/sub.
-    DefaultItem item;
-    item.name = word.key;
-    set_option(item, value);
-    const std::string key = word.package ? fmt::format("{}@{}", item.name, *word.package) : item.name;
-    choices_[key] = {item.value, "", word.key_mark, word.key_element(), false};
-  }
-
-  std::vector<std::string> keys_of(const std::string& group) const {
-    const auto found = keys_of_group_.find(group);
-    if (found == keys_of_group_.end()) return {};
-    return {found->second.begin(), found->second.end()};
-  }
-
-  std::vector<std::string> known_keys() const {
-    std::vector<std::string> keys;
-    for (const auto& [key, option] : known_) keys.push_back(key);
-    return keys;
-  }
-
-  const Repository& repository_;
-  DefaultsList& out_;
-  std::map<std::string, Choice> choices_;
-  std::map<std::string, Deletion> deletions_;
-  std::map<std::string, std::string> known_;
-  std::map<std::string, std::set<std::string>> keys_of_group_;
-  std::vector<DefaultItem> appended_;
-};
 
 struct TreeNode {
   DefaultItem item;
@@ -261,7 +33,9 @@ struct TreeNode {
 class Builder {
  public:
   Builder(ConfigCache& configs, const std::vector<Override>& overrides, bool skip_missing)
-      : configs_(configs), choices_(configs.repository(), overrides, out_), skip_missing_(skip_missing) {}
+      : configs_(configs),
+        choices_(configs.repository(), overrides, out_.config_overrides),
+        skip_missing_(skip_missing) {}
 
   DefaultsList build(const std::string& config_name) {
     // The tree is walked from its end, so that an override reaches all that stands before it.
@@ -275,12 +49,13 @@ class Builder {
     }
     std::reverse(root_.children.begin(), root_.children.end());
     expand_interpolations();
-    choices_.require_all_used();
     for (const auto& child : root_.children) {
       flatten(*child);
       out_.trees.push_back(to_tree(*child));
     }
     require_no_duplicates();
+    choices_.require_all_used();
+    out_.choices = choices_.in_order();
     return std::move(out_);
   }
 
@@ -518,7 +293,7 @@ class Builder {
       message = fmt::format("In '{}': Could not load '{}'.", node.parent->config_path(), item.config_path());
       notes = model_notes(item.config_path(), repository.options(""), "available configs");
     }
-    add_search_path(repository, notes);
+    notes.push_back(search_path_note(repository));
     const Mark& mark = item.is_group() && item.value.mark().source ? item.value.mark() : item.mark;
     return Error(std::move(message), mark.span(), std::move(notes));
   }
@@ -566,7 +341,7 @@ class Builder {
 
   ConfigCache& configs_;
   DefaultsList out_;
-  Choices choices_;
+  GroupChoices choices_;
   bool skip_missing_;
   TreeNode root_;
   std::vector<TreeNode*> pending_;

@@ -81,7 +81,7 @@ class Resolution {
         next = current.node->find(key);
       } else if (const std::optional<size_t> index = to_index(key)) {
         if (*index < current.node->items().size()) next = &current.node->items()[*index];
-      } else if (!strict && python_int(key) == std::nullopt) {
+      } else if (python_int(key) == std::nullopt) {
         throw Error(fmt::format("Index '{}' (str) is not an int", key), current.node->span());
       }
       if (!next) return std::nullopt;

@@ -56,7 +56,6 @@ std::string to_override(const Node& value) {
     }
     return out + std::string(backslashes, '\\') + quote;
   }
-  if (value.is_interpolation()) return value.as_string();
   for (const char c : value.as_string()) {
     if (std::string_view("\\()[]{}:=, \t").find(c) != std::string_view::npos) out += '\\';
     out += c;

@@ -94,7 +94,7 @@ TEST(Override, ErrorsSayWhereAndWhat) {
 
 TEST(Override, WritesValuesBack) {
   for (const char* text :
-       {"null", "1", "True", "1.5", "a\\,b", "'it\\'s'", "[1,'a',b]", "{a:1,b:[x]}", "${a.b}", "'ends in \\\\'"}) {
+       {"null", "1", "True", "1.5", "a\\,b", "'it\\'s'", "[1,'a',b]", "{a:1,b:[x]}", "$\\{a.b\\}", "'ends in \\\\'"}) {
     const auto value = std::get<Node>(parse_override_value(text));
     EXPECT_EQ(to_override(value), text);
     EXPECT_TRUE(equal(std::get<Node>(parse_override_value(to_override(value))), value)) << text;

@@ -111,11 +111,27 @@ std::vector<Node> glob_values(const Repository& repository, const Override& word
   return out;
 }
 
+// Hydra takes the quotes off in choice(), so that '1' is a number to the job. A text that cannot be read without them
+// keeps them.
+Node unquoted(const Node& value) {
+  if (!value.is(Kind::string) || value.quote() == 0) return value;
+  try {
+    const OverrideValue read = parse_override_value(to_override(Node::literal(value.as_string())));
+    if (const Node* node = std::get_if<Node>(&read)) return *node;
+  } catch (const Error&) {
+    return value;
+  }
+  return value;
+}
+
 std::vector<Node> values_of(const Repository& repository, const Override& word) {
   const Sweep& sweep = std::get<Sweep>(*word.value);
   std::vector<Node> out;
   switch (sweep.kind) {
-    case SweepKind::choice: out = sweep.values; break;
+    case SweepKind::choice:
+      out = sweep.values;
+      if (!sweep.simple) std::transform(out.begin(), out.end(), out.begin(), unquoted);
+      break;
     case SweepKind::range: out = range_values(word, sweep); break;
     case SweepKind::glob: out = glob_values(repository, word, sweep); break;
     case SweepKind::interval:

@@ -125,9 +125,11 @@ bool within(const std::string& stage, const std::string& whole) {
 }  // namespace
 
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files) {
-  std::unique_ptr<AnalyticModel> model = models().instantiate(config.child("model"), config, files);
-  model->set_execution(execution_of(config));
-  return model;
+  return config::with_all_errors([&] {
+    std::unique_ptr<AnalyticModel> model = models().instantiate(config.child("model"), config, files);
+    model->set_execution(execution_of(config));
+    return model;
+  });
 }
 
 config::Node configuration_of(const Recording& recording) {

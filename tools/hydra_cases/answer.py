@@ -14,15 +14,23 @@ comments. src/config/answers_test.cc asks our code the same.
   overrides.txt   a word of the command line a line, " => ", what the grammar makes of it
   trees.txt       === NAME, documents (---), then questions: >>> merge, >>> merge strict (in struct mode),
                   >>> select KEY, >>> update KEY WORD, >>> add KEY WORD (force_add), >>> resolve. Answered with YAML.
+  sweeps.txt      as compose.txt; answered with the words of each job, one a line.
+  completion.txt  as compose.txt, with the line of a command line; answered with what may stand in its last word's place.
+
+random_cases.py asks the same of cases that it makes.
 """
 
+import copy
 import json
 import os
+import shutil
 import sys
 import tempfile
 import warnings
 
 from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra._internal.core_plugins.bash_completion import BashCompletion
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (ChoiceSweep, Glob, IntervalSweep, OverrideType, QuotedString, Quote,
@@ -54,20 +62,63 @@ def error_text(error):
     return f"error: {first_line(error)}\n" if first_line(error) else "error\n"
 
 
-def in_folder(files, run):
-    with tempfile.TemporaryDirectory() as folder:
+class Application:
+    """The files of one application in a folder, and what its configs are without words. One is open at a time."""
+
+    now = None
+
+    def __init__(self, files):
+        self.files, self.bases = files, {}
+        self.folder = tempfile.mkdtemp()
         for path, text in files.items():
-            os.makedirs(os.path.dirname(os.path.join(folder, path)), exist_ok=True)
-            with open(os.path.join(folder, path), "w") as out:
+            os.makedirs(os.path.dirname(os.path.join(self.folder, path)), exist_ok=True)
+            with open(os.path.join(self.folder, path), "w") as out:
                 out.write(text)
-        with initialize_config_dir(config_dir=folder, version_base="1.3", job_name="app"):
-            return run()
+        GlobalHydra.instance().clear()
+        initialize_config_dir(config_dir=self.folder, version_base="1.3", job_name="app")
+
+    @staticmethod
+    def of(files):
+        if Application.now is None or Application.now.files != files:
+            Application.close()
+            Application.now = Application(files)
+        return Application.now
+
+    @staticmethod
+    def close():
+        if Application.now is not None:
+            shutil.rmtree(Application.now.folder)
+        Application.now = None
+
+    @property
+    def loader(self):
+        return GlobalHydra.instance().config_loader()
+
+    def base(self, name):
+        """Of a config without words: as it is and resolved; None for what fails."""
+        if name not in self.bases:
+            try:
+                job, whole = composed(name, [])
+                self.bases[name] = [plain(job), None]
+                self.bases[name][1] = resolved(job, whole)
+            except Exception:
+                self.bases.setdefault(name, [None, None])
+        return self.bases[name]
+
+
+def composed(name, words):
+    """The job's config, and the whole that ${hydra:...} reads."""
+    whole = compose(config_name=name, overrides=words, return_hydra_config=True)
+    job = copy.deepcopy(whole)
+    with open_dict(job):
+        del job["hydra"]
+    return job, whole
 
 
 def other_than(config, base):
     """The top-level keys in their order, and the YAML of those whose value is another than without the words."""
     keys = [key for key in config if base is None or key not in base or yaml_at(config, key) != yaml_at(base, key)]
-    text = "keys:" + "".join(f" {key}" for key in config) + "\n"
+    text = "keys:" + "".join(f" {str(key).lower() if isinstance(key, bool) else key}" for key in config) + "\n"
     return text + ("" if not keys else indented(OmegaConf.to_yaml({key: config[key] for key in keys})))
 
 
@@ -84,39 +135,53 @@ def resolved(config, whole):
     return OmegaConf.to_container(config, resolve=True)
 
 
-def answer_compose(files, question):
+def words_of(question):
+    """The config's name, and the words."""
     words = [word.strip() for word in question.split(" | ") if word.strip()]
     name = "config"
     if words and words[0].startswith("--config-name="):
         name = words.pop(0).split("=", 1)[1]
+    return name, words
 
-    def without_words(form):
-        if not words:
-            return None
-        try:
-            return form(compose(config_name=name), compose(config_name=name, return_hydra_config=True))
-        except Exception:
-            return None
 
-    def run():
-        whole = compose(config_name=name, overrides=words, return_hydra_config=True)
-        listed = GlobalHydra.instance().config_loader().compute_defaults_list(name, words, RunMode.RUN)
+def answer_compose(files, question):
+    name, words = words_of(question)
+    try:
+        application = Application.of(files)
+        job, whole = composed(name, words)
+        listed = application.loader.compute_defaults_list(name, words, RunMode.RUN)
         ours = [d for d in listed.defaults if not (d.config_path or "").startswith("hydra/")]
         choices = {k: v for k, v in whole.hydra.runtime.choices.items() if not k.startswith("hydra/")}
         text = "choices:" + "".join(f" {k}={'null' if v is None else v}" for k, v in sorted(choices.items())) + "\n"
         text += "defaults:" + "".join(f" {d.config_path}@{d.package or ''}{'*' if d.is_self else ''}" for d in ours) + "\n"
-        job = compose(config_name=name, overrides=words)
-        unresolved = other_than(plain(job), without_words(lambda config, _: plain(config)))
+        base = application.base(name) if words else (None, None)
+        unresolved = other_than(plain(job), base[0])
         text += unresolved
-        base = without_words(resolved)
         try:
-            final = other_than(resolved(job, whole), base)
+            final = other_than(resolved(job, whole), base[1])
         except Exception as error:
             return text + "resolved " + error_text(error)
         return text if final == unresolved else text + "resolved " + final
+    except Exception as error:
+        return error_text(error)
 
+
+def answer_sweep(files, question):
+    name, words = words_of(question)
     try:
-        return in_folder(files, run)
+        parser = OverridesParser.create(config_loader=Application.of(files).loader)
+        jobs = BasicSweeper.split_arguments(parser.parse_overrides(words), None)[0]
+        return "".join("  " + " | ".join(job) + "\n" for job in jobs) or "none\n"
+    except Exception as error:
+        return error_text(error)
+
+
+def answer_completion(files, question):
+    name, words = words_of(question)
+    line = words[0][1:-1]  # between dots, so that blanks at its end stay
+    try:
+        found = BashCompletion(Application.of(files).loader)._query(config_name=name, line=line)
+        return "".join(f"  {one}\n" for one in found) or "none\n"
     except Exception as error:
         return error_text(error)
 
@@ -227,8 +292,10 @@ def main(paths):
         with open(path) as file:
             lines = file.readlines()
         kind = os.path.basename(path)
-        if kind == "compose.txt":
-            text = questions(lines, answer_compose)
+        if kind in ("compose.txt", "sweeps.txt", "completion.txt"):
+            answer = {"compose": answer_compose, "sweeps": answer_sweep, "completion": answer_completion}[kind[:-4]]
+            text = questions(lines, answer)
+            Application.close()
         elif kind == "trees.txt":
             text = questions(lines, lambda parts, question: answer_tree(list(parts.values()), question))
         elif kind == "overrides.txt":
