@@ -73,7 +73,7 @@ class MemoryBuilder {
   MemoryOp memory_op(int32_t index) const {
     if (index < 0) return {};
     const Op& op = trace().ops[static_cast<size_t>(index)];
-    return {index, "aten." + std::string(info(op.kernel).name), trace().path(op.scope)};
+    return {index, trace().kernel_name(op), trace().path(op.scope)};
   }
 
   void add(const Residence& residence) {

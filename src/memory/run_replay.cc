@@ -209,7 +209,7 @@ RunReplay replay(const AnalyticModel& model, const Trace& trace, StagePrograms& 
       const Trace& t = unrolled.trace();
       const int32_t op = ops_within(t, residences_in_order(t)[i].scope).first + runner.failed_op();
       const Op& failed = t.ops[static_cast<size_t>(op)];
-      runner.set_failed("aten." + std::string(info(failed.kernel).name), t.path(failed.scope));
+      runner.set_failed(t.kernel_name(failed), t.path(failed.scope));
     }
     break;
   }
@@ -231,7 +231,7 @@ void name_ops(const AnalyticModel& model, AllocationRecord& record) {
     if (is_new) {
       const auto at_op = static_cast<size_t>(first[static_cast<size_t>(maker.of)]) + static_cast<size_t>(maker.op);
       const Op& op = t.ops[at_op];
-      record.makers.push_back({"aten." + std::string(info(op.kernel).name), t.path(op.scope), maker.op});
+      record.makers.push_back({t.kernel_name(op), t.path(op.scope), maker.op});
     }
     maker = {at->second, -1};
   };

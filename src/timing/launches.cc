@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "cost/op_cost.h"
+#include "timing/recorded_kernels.h"
 
 namespace modelmeter {
 namespace {
@@ -476,6 +477,7 @@ const char* precision_of(DType dtype, bool tf32) {
 void device_kernels(const Launch& launch, const LaunchFlags& flags, const Machine& machine,
                     std::vector<DeviceKernel>& out) {
   if (!launches(launch)) return;
+  if (launch.recorded != nullptr && !flags.transfer) return recorded_kernels(launch, flags, machine, out);
   Launcher(launch, flags, machine, out).add();
 }
 
