@@ -71,6 +71,7 @@ class Session {
  private:
   Session() = default;
   void open(const Arguments& arguments, std::vector<std::string> words);
+  void take_recording(const Arguments& arguments);
   void show(const Arguments& arguments);
   void warn(const Arguments& arguments) const;
   std::function<void(const std::vector<std::string>&)> attempt() const;
