@@ -16,9 +16,9 @@ std::vector<Flag> with_common(std::vector<Flag> flags) {
 
 std::string program_help() {
   std::string out =
-      "modelmeter says what running a generative model costs, layer by layer: FLOPs, bytes moved, memory.\n\n"
+      "modelmeter says what running a generative model costs, layer by layer: FLOPs, bytes moved, memory, time.\n\n"
       "usage: modelmeter COMMAND [options] [overrides]\n\ncommands:\n";
-  for (const Command& c : commands()) out += fmt::format("  {:<10}{}\n", c.name, c.summary);
+  for (const Command& c : commands()) out += fmt::format("  {:<12} {}\n", c.name, c.summary);
   out +=
       "\n  modelmeter COMMAND --help says more; modelmeter --version prints the version.\n\n"
       "Try\n"

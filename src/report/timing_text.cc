@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <map>
 
 #include "base/format.h"
+#include "report/ranking.h"
 #include "report/table.h"
 
 namespace modelmeter {
@@ -63,9 +64,10 @@ std::string runs_table(const Timing& t) {
 
 // Leaves, those that take longest first.
 std::string layers_table(const Report& r) {
-  std::set<std::string> leaves;
-  for (const AnalyticModuleNode& m : r.modules) {
-    if (m.children.empty()) leaves.insert(m.module_id);
+  std::map<std::string, std::string> leaves;  // by id, what they are called
+  const std::vector<std::string> names = labels(r);
+  for (size_t i = 0; i < r.modules.size(); ++i) {
+    if (r.modules[i].children.empty()) leaves.emplace(r.modules[i].module_id, names[i]);
   }
   std::vector<const ModuleMetricsSnapshot*> order;
   for (const ModuleMetricsSnapshot& s : r.module_metrics) {
@@ -77,7 +79,7 @@ std::string layers_table(const Report& r) {
   Table table({"Layer", "Time", "Share", "Bound", "Speed of light"},
               {Align::left, Align::right, Align::right, Align::left, Align::right});
   for (const ModuleMetricsSnapshot* s : order) {
-    table.add({s->module_id, seconds_text(s->time->total_time_ms / 1e3), percent_text(s->time->share_of_model_time),
+    table.add({leaves.at(s->module_id), seconds_text(s->time->total_time_ms / 1e3), percent_text(s->time->share_of_model_time),
                s->time->bound, seconds_text(s->time->light_ms / 1e3)});
   }
   return table.markdown();
