@@ -20,7 +20,7 @@ struct Launch {
   Kernel kernel;
   int inputs, outputs;
   const TensorMeta* const* operands;
-  const int64_t* params;  // Op::params
+  const int64_t* params;                     // Op::params
   const RecordedKernel* recorded = nullptr;  // of a recorded kernel
 
   const TensorMeta& input(int i) const { return *operands[i]; }
@@ -28,7 +28,8 @@ struct Launch {
 };
 
 inline Launch launch_of(const Trace& trace, const Op& op) {
-  return {op.kernel,        op.inputs, op.outputs, trace.operands.data() + op.operands,
+  return {op.kernel,        op.inputs,
+          op.outputs,       trace.operands.data() + op.operands,
           op.params.data(), trace.recorded_kernel(op)};
 }
 

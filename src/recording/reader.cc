@@ -33,8 +33,9 @@ class Reader {
   void at_document() { list_ = ""; }
 
   [[noreturn]] void fail(const std::string& message) const {
-    throw Error(fmt::format("{}: {}{}", file_, place(), message), {},
-                {fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it", recording_schema)});
+    throw Error(
+        fmt::format("{}: {}{}", file_, place(), message), {},
+        {fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it", recording_schema)});
   }
 
   Json parse(const std::string& text) const {
@@ -274,7 +275,8 @@ class SectionReader {
       return;
     }
     if (static_cast<size_t>(tensor.storage) >= section.storages->size()) {
-      reader_.fail(fmt::format("storage {} is none of the {} of its section", tensor.storage, section.storages->size()));
+      reader_.fail(
+          fmt::format("storage {} is none of the {} of its section", tensor.storage, section.storages->size()));
     }
     tensor.storage = (*section.storages)[static_cast<size_t>(tensor.storage)];
   }

@@ -1,8 +1,8 @@
 // The JSON form of a trace with its costs: "modelmeter.reference/1". The same form holds a recording of real PyTorch
 // code, a trace of a model of ours, and what `modelmeter trace` writes; verification compares two of them.
 //
-// docs/trace_format.md describes the fields, docs/recordings.md those that any model's recordings may have beside. Repeated sections are written once and referred to by `same_as`; in memory
-// every kernel stands by itself, in order.
+// docs/trace_format.md describes the fields, docs/recordings.md those that any model's recordings may have beside.
+// Repeated sections are written once and referred to by `same_as`; in memory every kernel stands by itself, in order.
 #pragma once
 
 #include <array>
@@ -103,9 +103,9 @@ struct Recording {
   std::vector<RecordedOp> ops;
   // Of a recording without `ops`, its sections in their place; else empty.
   std::vector<RecordedSection> sections;
-  std::vector<RecordedStorage> storages;    // empty where a recording does not say them
-  std::vector<RecordedStage> stages;        // empty: all is one
-  std::vector<RecordedParameter> buffers;   // where it says them
+  std::vector<RecordedStorage> storages;   // empty where a recording does not say them
+  std::vector<RecordedStage> stages;       // empty: all is one
+  std::vector<RecordedParameter> buffers;  // where it says them
   // Numbered modules that stand for others, with no rows and no parameters of their own: "blocks.2", "blocks.1".
   std::vector<std::pair<std::string, std::string>> same_as;
 };

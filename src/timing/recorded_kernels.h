@@ -3,8 +3,9 @@
 //
 //   matrix products         one GEMM: n and k from the operands, m from the FLOPs
 //   backward of convolution the implicit GEMMs of its forward, one for each gradient, between layout conversions
-//   attention               fused kernels of the same queries and keys as often as the FLOPs say: 2.5 times for backward
-//   all others              one kernel of its class of memory traffic; several tensors (_foreach_add_, _fused_adamw_) are
+//   attention               fused kernels of the same queries and keys as often as the FLOPs say: 2.5 times for
+//   backward all others              one kernel of its class of memory traffic; several tensors (_foreach_add_,
+//   _fused_adamw_) are
 //                           one launch
 #pragma once
 

@@ -74,9 +74,10 @@ OpKind kind_of_name(const std::string& name) {
   if (has_any(base, {"embedding", "gather", "scatter", "index", "take"})) return OpKind::gather;
   if (has_any(base, {"pool", "upsample", "grid_sampler", "interpolate"})) return OpKind::resample;
   if (has_any(base, {"rand", "bernoulli", "normal_", "uniform", "exponential", "multinomial"})) return OpKind::random;
-  if (has_any(base, {"copy", "clone", "convert_element", "cat", "stack", "repeat", "roll", "flip", "pad", "tril", "triu",
-                     "fill", "zeros", "ones", "arange", "eye", "unfold", "im2col", "col2im", "slice", "select",
-                     "full"})) {
+  if (has_any(base,
+              {"copy",   "clone", "convert_element", "cat",  "stack",  "repeat", "roll",   "flip",   "pad",    "tril",
+               "triu",   "fill",  "zeros",           "ones", "arange", "eye",    "unfold", "im2col", "col2im", "slice",
+               "select", "full"})) {
     return OpKind::copy;
   }
   if (has_any(base, {"loss", "var", "std", "prod", "norm", "argm", "cumsum", "cumprod", "logsumexp", "median", "count",

@@ -50,8 +50,10 @@ struct RecordedLayers::Node {
   }
   // A list that its parent indexes: never called, its members numbered.
   bool is_list() const {
-    const bool numbered = std::all_of(children.begin(), children.end(), [](const auto& c) { return is_number(c->name); });
-    return !children.empty() && numbered && calls <= 0 && held.empty() && (klass.empty() || klass == "ModuleList");
+    const bool numbered =
+        std::all_of(children.begin(), children.end(), [](const auto& c) { return is_number(c->name); });
+    const bool container = klass == "ModuleList" || (klass == "Sequential" && calls == 0) || klass.empty();
+    return !children.empty() && numbered && calls <= 0 && held.empty() && container;
   }
   // What layers that are equal have in common, the name apart.
   std::string text() const {
@@ -173,7 +175,8 @@ void RecordedLayers::build_list(const Node& list, RecordedLayer& parent, const s
     const std::string at = path + "." + members[i]->name;
     build(*members[i], made, at, std::vector<ModuleStep>(steps_[at]));
     for (size_t k = i + 1; k < end; ++k) follow(*members[k], path + "." + members[k]->name, at);
-    parent.register_module_list(list.name, made, static_cast<int64_t>(end - i), first);
+    parent.register_module_list(list.name, made, static_cast<int64_t>(end - i), first,
+                                list.klass == "Sequential" ? "Sequential" : "ModuleList");
   }
 }
 
@@ -185,7 +188,8 @@ void RecordedLayers::follow(const Node& node, const std::string& path, const std
     calls_[at] = child->calls;
     std::vector<ModuleStep> steps = steps_.at(path);
     const std::vector<ModuleStep>& theirs = steps_.at(other);
-    steps.insert(steps.end(), theirs.begin() + static_cast<std::ptrdiff_t>(std::min(depth, theirs.size())), theirs.end());
+    steps.insert(steps.end(), theirs.begin() + static_cast<std::ptrdiff_t>(std::min(depth, theirs.size())),
+                 theirs.end());
     steps_[at] = std::move(steps);
     follow(*child, at, other);
   }

@@ -150,7 +150,11 @@ std::vector<OperatorCategory> RecordedModel::categories() const {
 
 ReportNames RecordedModel::names() const {
   ReportNames out;
-  out.class_prefix = recording_.code.empty() ? "" : recording_.code.substr(0, recording_.code.find(' ')) + ".";
+  // "transformers.models.llama.modeling_llama.LlamaForCausalLM", or "diffusers 0.42.1 …"
+  const std::string& code = recording_.code;
+  const size_t space = code.find(' '), dot = code.rfind('.');
+  if (space != std::string::npos) out.class_prefix = code.substr(0, space) + ".";
+  if (space == std::string::npos && dot != std::string::npos) out.class_prefix = code.substr(0, dot + 1);
   for (const RecordedStage& stage : recording_.stages) {
     const std::string id = std::string(run_id) + "/" + stage.name;
     out.placed.push_back({id, id, stage.name});

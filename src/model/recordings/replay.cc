@@ -133,8 +133,8 @@ class Replay {
       try {
         add(op, i);
       } catch (const Error& error) {
-        throw Error(fmt::format("op {} of the recording, {} in \"{}\": {}", i, op.kernel, op.scope, error.message()), {},
-                    error.notes());
+        throw Error(fmt::format("op {} of the recording, {} in \"{}\": {}", i, op.kernel, op.scope, error.message()),
+                    {}, error.notes());
       }
     }
     enter(layers, "");
