@@ -44,6 +44,7 @@ std::string working_directory() {
 }
 
 constexpr const char* default_stack_name = "torch_2_11";
+constexpr const char* recording_config = "recording/any";
 constexpr const char* default_host_name = "virtual_16_cores";
 
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
@@ -53,6 +54,7 @@ std::vector<std::string> entry_configs(const config::Repository& repository) { r
 const std::vector<Flag>& config_flags() {
   static const std::vector<Flag> flags = {
       {"--config-name", "-cn", "NAME", "the entry file in configs/, e.g. wan2_1_t2v_14b"},
+      {"--trace", "-t", "FILE", "a recording of any model in place of a configuration (docs/recordings.md)"},
       {"--config-dir", "-cd", "DIR", "one more folder of configs, searched after the built-in ones"},
       {"--config-path", "-cp", "DIR", "a folder of configs in place of the built-in ones"},
       {"--cfg", "-c", "job|hydra|all", "print the composed configuration and stop"},
@@ -131,11 +133,27 @@ void Session::open(const Arguments& arguments, std::vector<std::string> words) {
   repository_->keep_files();  // a command that builds many models reads each file once
   name_ = arguments.value("--config-name");
   overrides_ = with_report_keys(std::move(words));
+  if (arguments.has("--trace")) take_recording(arguments);
   if (arguments.has("--hydra-help")) name_.clear();
   if (name_.empty() && !arguments.has("--hydra-help")) {
     throw Error(ErrorCode::usage, "which configuration? --config-name NAME is missing", {},
                 {fmt::format("there are: {}", fmt::join(entry_configs(*repository_), ", "))});
   }
+}
+
+// --trace FILE is a configuration of its own, whose model is the file.
+void Session::take_recording(const Arguments& arguments) {
+  if (!name_.empty()) {
+    throw Error(ErrorCode::usage, "--trace and --config-name: what ran is either recorded or composed", {},
+                {"modelmeter compare takes two reports"});
+  }
+  name_ = recording_config;
+  std::string quoted;
+  for (const char c : arguments.value("--trace")) {
+    if (c == '\'') quoted += '\\';
+    quoted += c;
+  }
+  overrides_.insert(overrides_.begin(), "model.trace='" + quoted + "'");
 }
 
 std::optional<Session> Session::beside_files(const Arguments& arguments, const std::vector<std::string>& words) {

@@ -81,6 +81,7 @@ class Session {
  private:
   Session() = default;
   void open(const Arguments& arguments, std::vector<std::string> words);
+  void take_recording(const Arguments& arguments);
   void show(const Arguments& arguments);
   [[noreturn]] void refuse_multirun() const;
   void warn(const Arguments& arguments) const;

@@ -60,6 +60,7 @@ int64_t iterations_of(const Trace& trace, const Op& op) {
 OpAtIteration::OpAtIteration(const Trace& trace, const Op& op)
     : op_(op),
       last_(op.last < 0 ? nullptr : &trace.last_ops[static_cast<size_t>(op.last)]),
+      recorded_(trace.recorded_kernel(op)),
       steps_(iterations_of(trace, op) - 1),
       params_(op.params),
       live_(op.live) {

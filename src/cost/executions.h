@@ -74,12 +74,13 @@ class OpAtIteration {
   void move_to(int64_t k);
 
   // Refer to this object, until it moves.
-  Launch launch() const { return {op_.kernel, op_.inputs, op_.outputs, operands_.data(), params_.data()}; }
+  Launch launch() const { return {op_.kernel, op_.inputs, op_.outputs, operands_.data(), params_.data(), recorded_}; }
   int64_t live() const { return live_; }  // Op::live
 
  private:
   const Op& op_;
   const Op* last_;
+  const RecordedKernel* recorded_;
   int64_t steps_;  // from the first iteration to the last
   std::vector<const TensorMeta*> first_operands_, last_operands_;
   std::vector<TensorMeta> metas_;

@@ -9,6 +9,7 @@ namespace {
 struct Sum {
   int64_t value = 0;
 
+  void recorded(int64_t bytes) { value = bytes; }
   void add(const char*, const TensorMeta& meta) { value = checked_add(value, meta.bytes, "the number of bytes moved"); }
 };
 

@@ -6,7 +6,7 @@
 //   each(n)                   begins it: n FLOPs for each combination of what follows
 //   factor(symbol, size)      times a size
 //   elements(symbol, tensor)  times the elements of a tensor
-// and a sum takes add(symbol, tensor): the bytes of its distinct elements.
+// and a sum takes add(symbol, tensor), the bytes of its distinct elements, or recorded(bytes), which are all.
 #pragma once
 
 #include <cstdint>
@@ -20,19 +20,23 @@ struct Launch {
   Kernel kernel;
   int inputs, outputs;
   const TensorMeta* const* operands;
-  const int64_t* params;  // Op::params
+  const int64_t* params;                     // Op::params
+  const RecordedKernel* recorded = nullptr;  // of a recorded kernel
 
   const TensorMeta& input(int i) const { return *operands[i]; }
   const TensorMeta& output(int i) const { return *operands[inputs + i]; }
 };
 
 inline Launch launch_of(const Trace& trace, const Op& op) {
-  return {op.kernel, op.inputs, op.outputs, trace.operands.data() + op.operands, op.params.data()};
+  return {op.kernel,        op.inputs,
+          op.outputs,       trace.operands.data() + op.operands,
+          op.params.data(), trace.recorded_kernel(op)};
 }
 
 // Whether the device runs a kernel for it: not where memory is only taken (empty and its kin), nor where the result has
 // no elements (torch's functions return before they launch).
 inline bool launches(const Launch& op) {
+  if (op.recorded != nullptr) return true;
   if (info(op.kernel).kind == OpKind::allocate) return false;
   for (int i = 0; i < op.outputs; ++i) {
     if (op.output(i).numel > 0) return true;
@@ -153,9 +157,19 @@ void tensor_factors(const Launch& op, OpKind kind, Product& flops) {
   op.kernel == Kernel::grouped_mm ? grouped_mm_factors(op, flops) : matmul_factors(op, flops);
 }
 
+// A recording's own figures.
+template <class Reader>
+void list_recorded(const RecordedKernel& kernel, Reader& out) {
+  if (kernel.flops_tensor != 0) out.tensor.each(kernel.flops_tensor);
+  if (kernel.flops_vector != 0) out.vector.each(kernel.flops_vector);
+  out.read.recorded(kernel.read);
+  out.written.recorded(kernel.written);
+}
+
 // All that a kernel costs, of one that is launched.
 template <class Reader>
 void list_factors(const Launch& op, Reader& out) {
+  if (op.recorded != nullptr) return list_recorded(*op.recorded, out);
   const KernelInfo& kernel = info(op.kernel);
   if (runs_on_matrix_units(kernel.kind)) tensor_factors(op, kernel.kind, out.tensor);
   if (kernel.kind == OpKind::attention) softmax_of_scores_factors(op, out.vector);

@@ -44,6 +44,12 @@ class WrittenSum {
  public:
   explicit WrittenSum(Formula& out) : out_(out) {}
 
+  void recorded(int64_t bytes) {
+    if (bytes == 0) return;
+    out_.symbols = "recorded";
+    out_.numbers = std::to_string(bytes);
+    out_.value = bytes;
+  }
   void add(const char* symbol, const TensorMeta& meta) {
     if (meta.bytes == 0) return;
     out_.symbols += (out_.symbols.empty() ? "" : " + ") + std::string(symbol);

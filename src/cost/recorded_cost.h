@@ -18,6 +18,14 @@ struct CountedProduct {
   void elements(const char*, const TensorMeta& meta) { factor("", meta.numel); }
 };
 
+// What a recording says of its kernel.
+inline void add_recorded(const RecordedKernel& kernel, OpCost& cost) {
+  cost.flops_tensor = kernel.flops_tensor;
+  cost.flops_vector = kernel.flops_vector;
+  cost.bytes_read = kernel.read;
+  cost.bytes_written = kernel.written;
+}
+
 // Bytes read by a kernel that does not read all of its inputs.
 int64_t partly_read(const Launch& op, Reads reads);
 // FLOPs of a kernel that runs on matrix units.
@@ -29,6 +37,10 @@ inline OpCost recorded_cost(const Trace& trace, const Op& op) {
   if (kernel.kind == OpKind::allocate) return cost;
   if (op.output_bytes == 0 && !launches(trace, op)) return cost;
   cost.kernels = 1;
+  if (kernel.basis == Basis::recorded) {
+    add_recorded(*trace.recorded_kernel(op), cost);
+    return cost;
+  }
   cost.bytes_read = kernel.reads == Reads::all ? op.input_bytes : partly_read(launch_of(trace, op), kernel.reads);
   cost.bytes_written = op.output_bytes;
   if (runs_on_matrix_units(kernel.kind)) count_matrix_work(launch_of(trace, op), kernel.kind, cost);

@@ -73,7 +73,7 @@ class MemoryBuilder {
   MemoryOp memory_op(int32_t index) const {
     if (index < 0) return {};
     const Op& op = trace().ops[static_cast<size_t>(index)];
-    return {index, "aten." + std::string(info(op.kernel).name), trace().path(op.scope)};
+    return {index, trace().kernel_name(op), trace().path(op.scope)};
   }
 
   void add(const Residence& residence) {
@@ -154,9 +154,11 @@ class MemoryBuilder {
     };
     for (const Resident& r : s.residents.list) add_plain(AliveRow::Kind::weights, r.what, r.bytes);
     add_plain(AliveRow::Kind::weights, "of the running modules", s.streamed_bytes);
-    add_plain(AliveRow::Kind::inputs, "inputs, what is held", s.input_bytes);
+    Alive alive;
+    if (s.peak.index >= 0) alive = alive_at(trace(), s.peak.index);
+    // Where inputs have gone by then, less is there than was made since.
+    add_plain(AliveRow::Kind::inputs, "inputs, what is held", s.input_bytes + std::min<int64_t>(alive.other, 0));
     if (s.peak.index >= 0) {
-      const Alive alive = alive_at(trace(), s.peak.index);
       for (const AliveTensor& t : alive.tensors) {
         if (t.tensor->storage->role != streamed_role) out_.alive.push_back(tensor_row(t));
       }

@@ -227,7 +227,7 @@ void name_ops(const AnalyticModel& model, AllocationRecord& record) {
     if (is_new) {
       const auto at_op = static_cast<size_t>(first[static_cast<size_t>(maker.of)]) + static_cast<size_t>(maker.op);
       const Op& op = t.ops[at_op];
-      record.makers.push_back({"aten." + std::string(info(op.kernel).name), t.path(op.scope), maker.op});
+      record.makers.push_back({t.kernel_name(op), t.path(op.scope), maker.op});
     }
     maker = {at->second, -1};
   };
@@ -274,7 +274,7 @@ void name_failure(const AnalyticModel& model, RunReplay& replay) {
   for (const Residence& residence : residences_in_order(t)) {
     if (t.scopes[static_cast<size_t>(residence.scope)].name != failed.stage) continue;
     const Op& op = t.ops[static_cast<size_t>(ops_within(t, residence.scope).first + failed.op)];
-    failed.kernel = "aten." + std::string(info(op.kernel).name);
+    failed.kernel = t.kernel_name(op);
     failed.scope = t.path(op.scope);
     return;
   }

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <functional>
 #include <iterator>
+#include <utility>
 
 #include "base/error.h"
 #include "model/deepseek_ocr/code_base.h"
+#include "model/recordings/model.h"
 #include "model/wan/model.h"
 #include "model/wan/recorded.h"
 
@@ -57,6 +59,7 @@ std::vector<Family> all_families() {
          [code](const Recording& recording, const std::string&) { return code->configuration_of(recording); },
          code->stages, code->whole_forwards, code->nodes, nullptr});
   }
+  table.push_back({"modelmeter.Recording", make<recordings::RecordedModel>, {}, nullptr, {}, {}, {}, nullptr});
   return table;
 }
 
@@ -130,6 +133,10 @@ std::unique_ptr<AnalyticModel> build_model(const config::View& config, const Dat
     model->set_execution(execution_of(config));
     return model;
   });
+}
+
+std::unique_ptr<AnalyticModel> model_of_recording(Recording recording, std::string name) {
+  return std::make_unique<recordings::RecordedModel>(std::move(recording), std::move(name));
 }
 
 config::Node configuration_of(const Recording& recording) {

@@ -18,6 +18,9 @@ namespace modelmeter {
 // family does not read is one.
 std::unique_ptr<AnalyticModel> build_model(const config::View& config, const DataFiles& files);
 
+// A recording of any code as a model: what was recorded runs (recordings/model.h). `name`: what reports call the run.
+std::unique_ptr<AnalyticModel> model_of_recording(Recording recording, std::string name);
+
 // The configuration that a recording's header says: nodes hf, runtime, workload, model …, whole, model.stages the one
 // stage that the recording is a forward of. Nothing is taken from its kernels. What an older header does not say is
 // left to the code base's default. Error where no twin of the recorded root module is known.

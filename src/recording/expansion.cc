@@ -15,11 +15,6 @@ namespace {
 
 constexpr int64_t most_ops = 10'000'000;
 
-std::string kernel_name(Kernel kernel) {
-  const std::string_view name = info(kernel).name;
-  return name.find('.') == std::string_view::npos ? "aten." + std::string(name) : std::string(name);
-}
-
 RecordedTensor recorded(const TensorMeta& meta) {
   return {meta.sizes, (meta.storage->place == Place::host ? "cpu:" : "") + std::string(short_name(meta.dtype))};
 }
@@ -93,6 +88,7 @@ class Expansion {
     }
     const OpAtIteration at = op_at(trace_, op, iteration_of(op));
     RecordedOp& r = out_.emplace_back(written_out(at.launch()));
+    r.kernel = trace_.kernel_name(op);
     r.scope = path(op.scope);
     r.own_scope = own_scope(op.scope, r.scope);
     r.live = at.live() + live_above_first(op);
@@ -100,7 +96,6 @@ class Expansion {
 
   static RecordedOp written_out(const Launch& op) {
     RecordedOp r;
-    r.kernel = kernel_name(op.kernel);
     for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(op.input(i)));
     for (int i = 0; i < op.outputs; ++i) {
       // A tensor without elements has no storage of its own; the random generator's state is not listed.

@@ -1,184 +1,13 @@
 #include "recording/recording.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <limits>
 #include <map>
 
-#include "base/checked.h"
-#include "base/error.h"
 #include "base/json.h"
+#include "recording/form.h"
 
 namespace modelmeter {
 namespace {
-
-constexpr char schema[] = "modelmeter.reference/1";
-// A few hundred megabytes in memory. The largest recording that is known has 5,000.
-constexpr size_t most_recorded_ops = 500'000;
-
-// --- reading ---------------------------------------------------------------------------------------------------------
-
-class Reader {
- public:
-  explicit Reader(const std::string& file) : file_(file) {}
-
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(fmt::format("{}: {}", file_, message), {},
-                {fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it", schema)});
-  }
-
-  Json parse(const std::string& text) const {
-    try {
-      return parse_json(text);
-    } catch (const Error& error) {
-      fail(error.message());
-    }
-  }
-
-  const Json& field(const Json& object, const char* key) const {
-    if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
-    return object[key];
-  }
-  const Json& list(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_array()) fail(fmt::format("\"{}\" is not a list", key));
-    return value;
-  }
-  std::string text(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_string()) fail(fmt::format("\"{}\" is not a string", key));
-    return value.get<std::string>();
-  }
-  int64_t integer(const Json& value, const char* what) const {
-    if (!value.is_number_integer()) fail(fmt::format("{} is not an integer", what));
-    if (value.is_number_unsigned() && value.get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
-      fail(fmt::format("{} is not an integer of 64 bits", what));
-    }
-    return value.get<int64_t>();
-  }
-  // A size, or what is counted.
-  int64_t amount(const Json& value, const char* what) const {
-    const int64_t out = integer(value, what);
-    if (out < 0) fail(fmt::format("{} is below 0", what));
-    return out;
-  }
-  int64_t number(const Json& object, const char* key) const { return amount(field(object, key), key); }
-  Count count(const Json& object, const char* key) const {
-    const std::optional<Count> out = count_in(field(object, key));
-    if (!out) fail(fmt::format("{} is not an integer", key));
-    if (*out < 0) fail(fmt::format("{} is below 0", key));
-    return *out;
-  }
-  int64_t number_or(const Json& object, const char* key, int64_t otherwise) const {
-    return object.contains(key) ? integer(object[key], key) : otherwise;
-  }
-
-  RecordedTensor tensor(const Json& pair) const {
-    if (!pair.is_array() || pair.size() != 2 || !pair[0].is_array() || !pair[1].is_string()) {
-      fail("an operand is not a pair of shape and dtype");
-    }
-    if (pair[0].size() > Shape::max_rank) fail(fmt::format("an operand has more than {} dimensions", Shape::max_rank));
-    RecordedTensor out;
-    for (const Json& dim : pair[0]) out.sizes.push_back(amount(dim, "a size"));
-    out.dtype = pair[1].get<std::string>();
-    return out;
-  }
-
-  RecordedOp op(const Json& row) const {
-    if (!row.is_array() || row.size() != 8 || !row[0].is_string() || !row[1].is_string() || !row[2].is_array() ||
-        !row[3].is_array()) {
-      fail("an op is not [kernel, scope, inputs, outputs, flops, read, write, live]");
-    }
-    RecordedOp out;
-    out.kernel = row[0].get<std::string>();
-    out.scope = row[1].get<std::string>();
-    for (const Json& t : row[2]) out.inputs.push_back(tensor(t));
-    for (const Json& t : row[3]) out.outputs.push_back(tensor(t));
-    out.flops = amount(row[4], "flops");
-    out.read = amount(row[5], "read");
-    out.write = amount(row[6], "write");
-    out.live = integer(row[7], "live");
-    out.counted = out.kernel.find("empty") == std::string::npos && !out.outputs.empty();
-    return out;
-  }
-
- private:
-  std::string file_;
-};
-
-// "decoder#3" names the fourth call of decoder.
-std::string module_of(const std::string& section) { return section.substr(0, section.find('#')); }
-
-// `scope` with `from` at its start replaced by `to`.
-std::string renamed(const std::string& scope, const std::string& from, const std::string& to) {
-  if (scope.compare(0, from.size(), from) != 0) return scope;
-  return to + scope.substr(from.size());
-}
-
-// Whether a recording has sums of its sections alone.
-bool has_sums_alone(const Json& sections) {
-  return std::any_of(sections.begin(), sections.end(), [](const Json& section) {
-    return section.is_object() && !section.contains("ops") && !section.contains("same_as");
-  });
-}
-
-void read_sums(const Reader& reader, const Json& sections, std::vector<RecordedSection>& out) {
-  for (const Json& section : sections) {
-    RecordedSection sums;
-    sums.name = reader.text(section, "section");
-    if (section.contains("same_as")) {
-      const std::string source = reader.text(section, "same_as");
-      const auto found =
-          std::find_if(out.rbegin(), out.rend(), [&](const RecordedSection& known) { return known.name == source; });
-      if (found == out.rend())
-        reader.fail(fmt::format("section \"{}\" is the same as unknown \"{}\"", sums.name, source));
-      const std::string name = sums.name;
-      sums = *found;
-      sums.name = name;
-    } else {
-      sums.flops = reader.count(section, "flops");
-      sums.read = reader.count(section, "read");
-      sums.write = reader.count(section, "write");
-      sums.kernels = reader.count(section, "kernels");
-    }
-    out.push_back(std::move(sums));
-  }
-}
-
-void read_sections(const Reader& reader, const Json& sections, std::vector<RecordedOp>& ops) {
-  struct Section {
-    size_t first, last;
-  };
-  std::map<std::string, Section> known;
-  for (const Json& section : sections) {
-    const std::string name = reader.text(section, "section");
-    const size_t first = ops.size();
-    if (section.contains("same_as")) {
-      const std::string source = reader.text(section, "same_as");
-      const auto found = known.find(source);
-      if (found == known.end()) reader.fail(fmt::format("section \"{}\" is the same as unknown \"{}\"", name, source));
-      // Live memory of a repeated section differs from its model's by what is live around it; peaks tell by how much.
-      int64_t peak = 0;
-      for (size_t i = found->second.first; i < found->second.last; ++i) peak = std::max(peak, ops[i].live);
-      const int64_t shift = checked_add(reader.number_or(section, "peak_live", peak), -peak, "live memory");
-      if (ops.size() + (found->second.last - found->second.first) > most_recorded_ops) {
-        reader.fail(fmt::format("repeated sections make more than {} kernels", most_recorded_ops));
-      }
-      for (size_t i = found->second.first; i < found->second.last; ++i) {
-        RecordedOp copy = ops[i];
-        copy.scope = renamed(copy.scope, module_of(source), module_of(name));
-        copy.live = checked_add(copy.live, shift, "live memory");
-        ops.push_back(std::move(copy));
-      }
-    } else {
-      for (const Json& row : reader.list(section, "ops")) ops.push_back(reader.op(row));
-    }
-    if (!name.empty()) known[name] = {first, ops.size()};
-  }
-}
-
-// --- writing ---------------------------------------------------------------------------------------------------------
 
 Json json(const RecordedTensor& tensor) {
   return Json::array({Json(std::vector<int64_t>(tensor.sizes.begin(), tensor.sizes.end())), tensor.dtype});
@@ -245,50 +74,6 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
 
 }  // namespace
 
-Recording read_recording(const std::string& text, const std::string& file) {
-  const Reader reader(file);
-  const Json document = reader.parse(text);
-  if (document.is_discarded()) reader.fail("not a JSON file");
-  if (!document.is_object() || document.value("schema", Json()) != Json(schema)) reader.fail("not a reference");
-  Recording out;
-  out.code = reader.text(document, "code");
-  out.implementation = reader.text(document, "implementation");
-  out.attention = document.contains("attention") ? reader.text(document, "attention") : "flash";
-  out.variant = document.contains("variant") ? reader.text(document, "variant") : "";
-  out.precision = document.contains("precision") ? reader.text(document, "precision") : "";
-  out.weights = document.contains("weights") ? reader.text(document, "weights") : "";
-  out.generation = document.contains("generation") ? reader.text(document, "generation") : "";
-  out.case_name = document.contains("case") ? reader.text(document, "case") : "";
-  out.config = document.contains("config") ? document["config"].dump() : "{}";
-  out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
-  const Json& totals = reader.field(document, "totals");
-  out.totals = {reader.count(totals, "params"),
-                reader.count(totals, "param_bytes"),
-                reader.count(totals, "kernels"),
-                reader.count(totals, "flops"),
-                reader.count(totals, "read"),
-                reader.count(totals, "write"),
-                reader.count(totals, "live_at_start"),
-                reader.count(totals, "peak_live"),
-                totals.contains("live_at_end") ? reader.count(totals, "live_at_end") : -1};
-  for (const Json& m : reader.list(document, "modules")) {
-    out.modules.push_back({reader.text(m, "name"), reader.text(m, "class"), reader.number(m, "calls"),
-                           reader.count(m, "params"), reader.count(m, "param_bytes"), reader.count(m, "flops"),
-                           reader.count(m, "read"), reader.count(m, "write"), reader.count(m, "kernels")});
-  }
-  for (const Json& p : reader.list(document, "parameters")) {
-    if (!p.is_array() || p.size() != 3 || !p[0].is_string()) reader.fail("a parameter is not [name, shape, dtype]");
-    out.parameters.push_back({p[0].get<std::string>(), reader.tensor(Json::array({p[1], p[2]}))});
-  }
-  const Json& sections = reader.list(document, "sections");
-  if (has_sums_alone(sections)) {
-    read_sums(reader, sections, out.sections);
-  } else {
-    read_sections(reader, sections, out.ops);
-  }
-  return out;
-}
-
 std::vector<RecordedSection> sections_of_kernels(const std::vector<RecordedOp>& ops) {
   std::vector<RecordedSection> out;
   for (const RecordedOp& op : ops) {
@@ -304,7 +89,7 @@ std::vector<RecordedSection> sections_of_kernels(const std::vector<RecordedOp>& 
 }
 
 std::string write_recording(const Recording& r) {
-  Json document = {{"schema", schema},
+  Json document = {{"schema", recording_schema},
                    {"code", r.code},
                    {"implementation", r.implementation},
                    {"attention", r.attention},

@@ -155,7 +155,8 @@ TEST(Recording, NamesTheFieldThatIsMissingOrMistyped) {
   EXPECT_EQ(error_of(replaced(text, "\"sections\"", "\"x\"")), "r.json: no field \"sections\"");
   EXPECT_EQ(error_of(replaced(text, "\"modules\"", "\"x\"")), "r.json: no field \"modules\"");
   EXPECT_EQ(error_of(replaced(text, "\"test\"", "1")), "r.json: \"code\" is not a string");
-  EXPECT_EQ(error_of(replaced(text, "\"f32\"", "1")), "r.json: an operand is not a pair of shape and dtype");
+  EXPECT_EQ(error_of(replaced(text, "\"f32\"", "1")),
+            "r.json: parameters[0]: an operand is not a pair of shape and dtype");
 }
 
 TEST(Recording, RefusesBrokenTotals) {
@@ -176,15 +177,15 @@ std::string with_sections(const std::string& sections) {
 
 TEST(Recording, RefusesBrokenSections) {
   EXPECT_EQ(error_of(with_sections("{}")), "r.json: \"sections\" is not a list");
-  EXPECT_EQ(error_of(with_sections("[1]")), "r.json: no field \"section\"");
-  EXPECT_EQ(error_of(with_sections(R"([{"section": "a"}])")), "r.json: no field \"flops\"");
+  EXPECT_EQ(error_of(with_sections("[1]")), "r.json: sections[0]: no field \"section\"");
+  EXPECT_EQ(error_of(with_sections(R"([{"section": "a"}])")), "r.json: sections[0]: no field \"flops\"");
   EXPECT_EQ(error_of(with_sections(R"([{"section": "a", "same_as": "b"}])")),
-            "r.json: section \"a\" is the same as unknown \"b\"");
+            "r.json: sections[0]: section \"a\" is the same as unknown \"b\"");
   EXPECT_THAT(error_of(with_sections(R"([{"section": "a", "ops": [[1]]}])")), HasSubstr("an op is not"));
   EXPECT_EQ(error_of(with_sections(R"([{"section": "a", "ops": [["k", "s", [], [], 0, 0, 0, "x"]]}])")),
-            "r.json: live is not an integer");
+            "r.json: sections[0].ops[0]: live is not an integer");
   EXPECT_EQ(error_of(with_sections(R"([{"section": "a", "ops": [["k", "s", [[["x"], "f32"]], [], 0, 0, 0, 0]]}])")),
-            "r.json: a size is not an integer");
+            "r.json: sections[0].ops[0]: a size is not an integer");
 }
 
 TEST(Recording, AShapeOfTooManyDimensionsIsAnErrorOfTheFile) {

@@ -186,13 +186,14 @@ TEST(ReadSections, SumsAloneStandInTheirPlace) {
   EXPECT_THAT(sums, ElementsAre("blocks.0 1 2 3 4", "blocks.1 1 2 3 4", " 5 6 7 8"));
   EXPECT_EQ(error_of(file_with(R"([{"section": "a", "flops": 1, "read": 2, "write": 3, "kernels": 4},
                                    {"section": "b", "same_as": "c"}])")),
-            "r.json: section \"b\" is the same as unknown \"c\"");
+            "r.json: sections[1]: section \"b\" is the same as unknown \"c\"");
   for (const char* key : {"flops", "read", "write", "kernels"}) {
     Json section = Json::parse(R"({"section": "a", "flops": 1, "read": 2, "write": 3, "kernels": 4})");
     section[key] = -1;
-    EXPECT_EQ(error_of(file_with("[" + section.dump() + "]")), fmt::format("r.json: {} is below 0", key));
+    EXPECT_EQ(error_of(file_with("[" + section.dump() + "]")), fmt::format("r.json: sections[0]: {} is below 0", key));
     section.erase(key);
-    EXPECT_EQ(error_of(file_with("[" + section.dump() + "]")), fmt::format("r.json: no field \"{}\"", key));
+    EXPECT_EQ(error_of(file_with("[" + section.dump() + "]")),
+              fmt::format("r.json: sections[0]: no field \"{}\"", key));
   }
 }
 
@@ -204,23 +205,27 @@ TEST(ReadSections, AnOpHasEightParts) {
     return error_of(file_with(Json::array({{{"section", "a"}, {"ops", Json::array({row})}}}).dump()));
   };
   EXPECT_EQ(error_with(0, "aten.mm"), "no error");
-  const std::string not_one = "r.json: an op is not [kernel, scope, inputs, outputs, flops, read, write, live]";
+  const std::string not_one =
+      "r.json: sections[0].ops[0]: an op is not [kernel, scope, inputs, outputs, flops, read, write, live]";
   for (size_t at : {0, 1, 2, 3}) EXPECT_EQ(error_with(at, 1), not_one) << at;
   Json nine = good;
   nine.push_back(1);
-  EXPECT_EQ(error_of(file_with(Json::array({{{"section", "a"}, {"ops", Json::array({nine})}}}).dump())), not_one);
-  EXPECT_EQ(error_with(4, -1), "r.json: flops is below 0");
-  EXPECT_EQ(error_with(5, -1), "r.json: read is below 0");
-  EXPECT_EQ(error_with(6, -1), "r.json: write is below 0");
+  EXPECT_EQ(error_of(file_with(Json::array({{{"section", "a"}, {"ops", Json::array({nine})}}}).dump())),
+            "r.json: sections[0].ops[0]: what is beside an op's 8 fields is not a map");
+  EXPECT_EQ(error_with(4, -1), "r.json: sections[0].ops[0]: flops is below 0");
+  EXPECT_EQ(error_with(5, -1), "r.json: sections[0].ops[0]: read is below 0");
+  EXPECT_EQ(error_with(6, -1), "r.json: sections[0].ops[0]: write is below 0");
   EXPECT_EQ(error_with(7, -1), "no error");  // an op may let more go than was there when the recording began
-  EXPECT_EQ(error_with(4, 1.5), "r.json: flops is not an integer");
-  EXPECT_EQ(error_with(4, 9223372036854775808ULL), "r.json: flops is not an integer of 64 bits");
-  const std::string not_a_pair = "r.json: an operand is not a pair of shape and dtype";
-  for (const char* operand : {"[1]", "[[2, 3]]", R"([["f32", [2]]])", R"([[[2], "f32", 1]])", "[[[2], 1]]"}) {
+  EXPECT_EQ(error_with(4, 1.5), "r.json: sections[0].ops[0]: flops is not an integer");
+  EXPECT_EQ(error_with(4, 9223372036854775808ULL), "r.json: sections[0].ops[0]: flops is not an integer of 64 bits");
+  const std::string not_a_pair = "r.json: sections[0].ops[0]: an operand is not a pair of shape and dtype";
+  for (const char* operand : {"[1]", "[[2, 3]]", R"([["f32", [2]]])", "[[[2], 1]]"}) {
     EXPECT_EQ(error_with(2, Json::parse(operand)), not_a_pair) << operand;
   }
-  EXPECT_EQ(error_with(2, Json::parse(R"([[[-1], "f32"]])")), "r.json: a size is below 0");
-  EXPECT_EQ(error_with(2, Json::parse(R"([[[1.0], "f32"]])")), "r.json: a size is not an integer");
+  EXPECT_EQ(error_with(2, Json::parse(R"([[[2], "f32", 1]])")),
+            "r.json: sections[0].ops[0]: storage 1 is none of the 0 in \"storages\"");
+  EXPECT_EQ(error_with(2, Json::parse(R"([[[-1], "f32"]])")), "r.json: sections[0].ops[0]: a size is below 0");
+  EXPECT_EQ(error_with(2, Json::parse(R"([[[1.0], "f32"]])")), "r.json: sections[0].ops[0]: a size is not an integer");
 }
 
 TEST(ReadSections, WhatLaunchesNothingIsNotCounted) {
@@ -245,7 +250,7 @@ TEST(ReadSections, RepeatedOnesDoNotMakeMillions) {
   for (int i = 1; i < 500; ++i) sections += fmt::format(R"(,{{"section": "a.{}", "same_as": "a.0"}})", i);
   EXPECT_EQ(error_of(file_with(sections + "]")), "no error");
   EXPECT_EQ(error_of(file_with(sections + R"(,{"section": "a.500", "same_as": "a.0"}])")),
-            "r.json: repeated sections make more than 500000 kernels");
+            "r.json: sections[500]: repeated sections make more than 500000 kernels");
 }
 
 TEST(ReadRecording, HeaderFieldsAreWhatTheyAre) {

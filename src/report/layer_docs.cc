@@ -155,7 +155,7 @@ class Pages {
     std::map<std::string, size_t> known;
     for (const auto& [e, share] : ops_of(node)) {
       const int64_t runs = e->times / share;
-      KernelRow row{std::string(info(e->op.kernel).name), formula_of(trace_, e->op), std::nullopt, 0, {}};
+      KernelRow row{trace_.short_kernel_name(e->op), formula_of(trace_, e->op), std::nullopt, 0, {}};
       Cost cost;
       cost.add(cost_of(trace_, e->op));
       if (e->last != nullptr) {

@@ -5,6 +5,7 @@
 
 #include "cost/op_cost.h"
 #include "timing/operand_bytes.h"
+#include "timing/recorded_kernels.h"
 
 namespace modelmeter {
 namespace {
@@ -467,6 +468,7 @@ const char* precision_of(DType dtype, bool tf32) {
 void device_kernels(const Launch& launch, const LaunchFlags& flags, const Machine& machine,
                     std::vector<DeviceKernel>& out) {
   if (!launches(launch)) return;
+  if (launch.recorded != nullptr && !flags.transfer) return recorded_kernels(launch, flags, machine, out);
   Launcher(launch, flags, machine, out).add();
 }
 

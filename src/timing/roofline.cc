@@ -9,7 +9,9 @@ namespace {
 
 // Of the factors: a bias and scales come before them.
 const char* precision(const Launch& launch, const LaunchFlags& flags) {
-  const bool product = info(launch.kernel).kind == OpKind::matmul && launch.kernel != Kernel::grouped_mm;
+  if (launch.inputs == 0) return "";
+  const bool product =
+      info(launch.kernel).kind == OpKind::matmul && launch.kernel != Kernel::grouped_mm && launch.inputs > 1;
   return precision_of(launch.input(product ? launch.inputs - 2 : 0).dtype, flags.tf32);
 }
 

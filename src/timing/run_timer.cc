@@ -78,6 +78,10 @@ void add_op(const Trace& trace, const Op& op, Signature& out) {
   const TensorMeta* const* operand = trace.operands.data() + op.operands;
   for (int k = 0; k < op.inputs + op.outputs; ++k) add_operand(*operand[k], out);
   out.add(word(op.params[2]), 0);
+  if (const RecordedKernel* kernel = trace.recorded_kernel(op)) {
+    out.add(word(kernel->flops_tensor), word(kernel->flops_vector));
+    out.add(word(kernel->read), word(kernel->written));
+  }
 }
 
 // Of each scope, which of the residences it is in; -1: none.

@@ -25,6 +25,7 @@ Work work_of(const Trace& trace, const Op& op) {
     const TensorMeta& meta = trace.operand(op, k);
     if (is_complex(meta.dtype) || meta.storage->place == Place::host) return Work::library;
   }
+  if (is_recorded(op.kernel) && op.kernel != Kernel::recorded_elementwise) return Work::library;
   switch (op.kernel) {
     case Kernel::topk:
     case Kernel::sort:
@@ -59,6 +60,7 @@ Work work_of(const Trace& trace, const Op& op) {
 
 int64_t vector_flops(const Trace& trace, const Op& op) {
   const KernelInfo& kernel = info(op.kernel);
+  if (const RecordedKernel* recorded = trace.recorded_kernel(op)) return recorded->flops_vector;
   const TensorMeta& basis = kernel.basis == Basis::output ? trace.output(op, 0) : trace.input(op, 0);
   return checked_mul(kernel.vector_flops, basis.numel, "the number of FLOPs");
 }

@@ -31,6 +31,7 @@ enum class Reads : uint8_t {
   none,      // fills: the inputs are only shapes
   source,    // copy_: overwrites its first input, reads the others
   gathered,  // embedding, index: as many elements of the table as are returned, plus the indices
+  recorded,  // as RecordedKernel says
 };
 
 enum class Kernel : uint8_t {
@@ -43,7 +44,8 @@ enum class Kernel : uint8_t {
 enum class Basis : uint8_t {
   output,
   input,
-  listed,  // 1: the kernel's own figure, Op::params[0]
+  listed,    // 1: the kernel's own figure, Op::params[0]
+  recorded,  // 1: RecordedKernel::flops_vector
 };
 
 struct KernelInfo {
@@ -62,6 +64,8 @@ inline constexpr KernelInfo kernel_table[] = {
 };
 
 constexpr const KernelInfo& info(Kernel kernel) { return kernel_table[static_cast<size_t>(kernel)]; }
+// Whether its name and its figures are those of a recording (RecordedKernel in trace/trace.h).
+constexpr bool is_recorded(Kernel kernel) { return kernel >= Kernel::recorded_matmul; }
 std::string_view name_of(OpKind kind);
 
 }  // namespace modelmeter

@@ -47,6 +47,17 @@ ConvGeometry Trace::conv_geometry(const Op& op) const {
   return {unpacked(op.params[0], rank), unpacked(op.params[1], rank), unpacked(op.params[2], rank)};
 }
 
+std::string Trace::kernel_name(const Op& op) const {
+  if (const RecordedKernel* kernel = recorded_kernel(op)) return std::string(kernel->name);
+  const std::string_view name = info(op.kernel).name;
+  return name.find('.') == std::string_view::npos ? "aten." + std::string(name) : std::string(name);
+}
+
+std::string Trace::short_kernel_name(const Op& op) const {
+  const std::string name = kernel_name(op);
+  return name.rfind("aten.", 0) == 0 ? name.substr(5) : name;
+}
+
 Transfer Trace::transfer_of(const Op& op) const {
   if (info(op.kernel).kind != OpKind::copy || op.inputs == 0 || op.outputs == 0) return Transfer::none;
   const bool from_host = input(op, op.inputs - 1).storage->place == Place::host;  // copy_ has its target first
@@ -83,6 +94,7 @@ void Trace::clear() {
   ops.clear();
   last_ops.clear();
   operands.clear();
+  recorded.clear();
   scopes.clear();
   calls.clear();
   shared_calls.clear();

@@ -43,6 +43,14 @@ struct ConvGeometry {
 };
 std::array<int64_t, 3> conv_params(const ConvGeometry& geometry);  // Error for numbers past 20 bits
 
+// A kernel as a recording has it: its name ("aten.convolution_backward") and what one execution costs. Its kind is that
+// of its Kernel (recorded_conv).
+struct RecordedKernel {
+  std::string_view name;
+  int64_t flops_tensor, flops_vector;
+  int64_t read, written;  // bytes
+};
+
 enum class ScopeKind : uint8_t {
   module,      // a call of a module
   function,    // a part of a module's forward that reports show by itself; PyTorch knows no such scope
@@ -121,6 +129,7 @@ class Trace {
   Buffer<Op> ops;
   Buffer<Op> last_ops;
   Buffer<const TensorMeta*> operands;
+  Buffer<RecordedKernel> recorded;  // of ops whose kernel is_recorded()
   Buffer<Scope> scopes;
   std::vector<Grown> grown;
   std::vector<Carried> carried;
@@ -139,6 +148,13 @@ class Trace {
   }
   const TensorMeta& input(const Op& op, int i) const { return operand(op, i); }
   const TensorMeta& output(const Op& op, int i) const { return operand(op, op.inputs + i); }
+  // Of a recorded kernel, else null.
+  const RecordedKernel* recorded_kernel(const Op& op) const {
+    return is_recorded(op.kernel) ? &recorded[static_cast<size_t>(op.params[0])] : nullptr;
+  }
+  // As PyTorch calls it: "aten.addmm".
+  std::string kernel_name(const Op& op) const;
+  std::string short_kernel_name(const Op& op) const;  // without "aten."
   // Of an op of kind conv.
   ConvGeometry conv_geometry(const Op& op) const;
   // Whether a copy goes over the bus, and which way.

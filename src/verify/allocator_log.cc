@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/gzip.h"
 #include "verify/csv.h"
 
 namespace modelmeter {

@@ -6,9 +6,6 @@
 
 namespace modelmeter {
 
-// The text of a file, gzipped or not. Error where it cannot be read or is larger than any profile.
-std::string read_gzipped(const std::string& path);
-
 class CsvTable {
  public:
   // Error where the file cannot be read.

@@ -42,7 +42,8 @@ std::optional<Kernel> kernel_named(const std::string& op) {
     if (op == alias.op) return alias.kernel;
   }
   for (size_t i = 0; i < std::size(kernel_table); ++i) {
-    if (kernel_table[i].name == op) return static_cast<Kernel>(i);
+    const Kernel kernel = static_cast<Kernel>(i);
+    if (kernel_table[i].name == op && !is_recorded(kernel)) return kernel;
   }
   return generated_kernel(op);
 }

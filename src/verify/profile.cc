@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/gzip.h"
 #include "verify/csv.h"
 #include "verify/profile_readers.h"
 

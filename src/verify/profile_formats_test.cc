@@ -5,9 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#ifdef MODELMETER_SQLITE
 #include <sqlite3.h>
-#endif
 
 #include <filesystem>
 #include <fstream>
@@ -221,7 +219,6 @@ TEST(NsightComputeCsv, NumbersOfLocalesAndLinesBetween) {
   EXPECT_NEAR(microseconds("1,25"), 1.25, 1e-9);
 }
 
-#ifdef MODELMETER_SQLITE
 std::string format_database(const std::string& name, const char* content) {
   const std::string path = format_file(name, "");
   std::filesystem::remove(path);
@@ -260,7 +257,6 @@ TEST(NsightSystemsDatabase, GraphsAsAWholeAreSaid) {
     EXPECT_THAT(error.notes(), testing::Contains(HasSubstr("--cuda-graph-trace=node")));
   }
 }
-#endif
 
 }  // namespace
 }  // namespace modelmeter

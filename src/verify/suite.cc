@@ -9,6 +9,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/gzip.h"
 #include "model/registry.h"
 
 namespace modelmeter {
@@ -134,7 +135,7 @@ VerifiedReference verify_reference(const std::string& file) {
   VerifiedReference out;
   out.file = file;
   out.name = fs::path(file).stem().string();
-  out.reference = read_recording(read_file(file), file);
+  out.reference = read_recording(read_gzipped(file), file);
   try {
     compare_as(out, out.reference);
     if (!out.comparison.equal()) compare_other_readings(out);

@@ -9,6 +9,7 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "base/gzip.h"
 #include "verify/csv.h"
 #include "verify/validation_files.h"
 

@@ -1,0 +1,178 @@
+#include "model/recordings/model.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "model/recordings/replay.h"
+
+namespace modelmeter::recordings {
+namespace {
+
+constexpr char forward_id[] = "forward", run_id[] = "run";
+
+class RecordedForward final : public Stage {
+ public:
+  RecordedForward(const Recording& recording, const std::vector<std::unique_ptr<RecordedLayers>>& layers)
+      : Stage(recording.stages.empty() ? forward_id : run_id, forward_id, {}), recording_(recording), layers_(layers) {}
+
+  const BaseLayer& layer() const override { return layers_.front()->root(); }
+  std::vector<Dependence> depends_on() const override { return {}; }
+  void forward(Tracer& tracer, const RunValues&) const override {
+    // Weights are counted where the stage is recorded; what else was there before are inputs.
+    const Count inputs = recording_.totals.live_at_start - weight_and_buffer_bytes();
+    int64_t& given = tracer.trace().given_bytes;
+    given = checked_add(given, inputs.to_int64("live memory at the start"), "live memory");
+    replay(recording_, layers_, tracer);
+  }
+
+ private:
+  const Recording& recording_;
+  const std::vector<std::unique_ptr<RecordedLayers>>& layers_;
+};
+
+// "llama" of "runs/llama.json.gz".
+std::string name_of_file(const std::string& file) {
+  std::string name = std::filesystem::path(file).filename().string();
+  for (const char* ending : {".gz", ".json"}) {
+    const std::string end = ending;
+    if (name.size() > end.size() && name.compare(name.size() - end.size(), end.size(), end) == 0) {
+      name.resize(name.size() - end.size());
+    }
+  }
+  return name;
+}
+
+std::string trace_file(const config::View& config, const DataFiles& files) {
+  const config::View model = config.child("model");
+  model.require_known_keys({"trace"});
+  if (config.has("runtime")) config.child("runtime").require_known_keys({"execution"});
+  return files.find(model.at("trace"));
+}
+
+// What a JSON text has of single values.
+void add_values(const std::string& text, Fields& out) {
+  const Json values = parse_json(text);
+  if (!values.is_object()) return;
+  for (const auto& [key, value] : values.items()) {
+    if (value.is_boolean()) {
+      out.emplace_back(key, value.get<bool>());
+    } else if (value.is_number_integer()) {
+      out.emplace_back(key, value.get<int64_t>());
+    } else if (value.is_number_float()) {
+      out.emplace_back(key, value.get<double>());
+    } else if (value.is_string()) {
+      out.emplace_back(key, value.get<std::string>());
+    }
+  }
+}
+
+}  // namespace
+
+RecordedModel::RecordedModel(const config::View& config, const DataFiles& files)
+    : RecordedModel(read_recording_file(trace_file(config, files)), name_of_file(trace_file(config, files))) {}
+
+RecordedModel::RecordedModel(Recording recording, std::string name)
+    : recording_(std::move(recording)), name_(std::move(name)) {
+  const size_t parts = recording_.stages.empty() ? 1 : recording_.stages.size();
+  for (size_t i = 0; i < parts; ++i) layers_.push_back(std::make_unique<RecordedLayers>(recording_, i == 0));
+  stages_.push_back(std::make_unique<RecordedForward>(recording_, layers_));
+  check();
+}
+
+RecordedModel::~RecordedModel() = default;
+
+void RecordedModel::check() const {
+  if (recording_.ops.empty()) {
+    throw Error(fmt::format("{}: the recording has no kernels{}", name_,
+                            recording_.sections.empty() ? "" : ", but the sums of its sections alone"));
+  }
+  const int64_t weights = stages_.front()->weight_and_buffer_bytes();
+  if (recording_.totals.live_at_start < weights) {
+    throw Error(fmt::format("{}: live_at_start is {} bytes, parameters and buffers have {}", name_,
+                            to_string(recording_.totals.live_at_start), weights));
+  }
+}
+
+void RecordedModel::set_execution(Execution execution) {
+  if (execution == Execution::ideal) {
+    throw Error("runtime.execution: ideal is not there for recordings", {},
+                {"kernels that are known by the recording alone move what it says; eager and compiled are there"});
+  }
+  if (execution == Execution::compiled && recording_.storages.empty()) {
+    throw Error("runtime.execution: compiled needs a recording that says in which memory each operand lies", {},
+                {"its field \"storages\", docs/recordings.md"});
+  }
+  AnalyticModel::set_execution(execution);
+}
+
+std::string RecordedModel::class_name() const { return std::string(layers_.front()->root().class_name()); }
+
+Fields RecordedModel::model_fields() const {
+  Fields out = {{"model_variant", recording_.variant.empty() ? class_name() : recording_.variant},
+                {"class", class_name()},
+                {"code", recording_.code}};
+  if (!recording_.weights.empty()) out.emplace_back("weights", recording_.weights);
+  add_values(recording_.config, out);
+  return out;
+}
+
+Fields RecordedModel::workload_fields() const {
+  Fields out = {{"profile_id", name_}};
+  add_values(recording_.workload, out);
+  for (const RecordedStage& stage : recording_.stages) {
+    out.emplace_back("runs_of_" + stage.name, stage.repeat);
+  }
+  return out;
+}
+
+Fields RecordedModel::runtime_fields() const {
+  return {{"implementation", recording_.implementation}, {"attention", recording_.attention}};
+}
+
+std::vector<std::string> RecordedModel::notes() const {
+  if (!recording_.storages.empty()) return {};
+  return {"the recording does not say in which memory each operand lies: what is alive is matched by size"};
+}
+
+std::vector<OperatorCategory> RecordedModel::categories() const {
+  return {{"attention", "Attention", "kernels of modules of attention", {"attention", "attn"}, {}, true},
+          {"linear", "Linear", "matrix products of modules of their own", {"linear", "conv1d"}, {}, true},
+          {"convolution", "Convolution", "convolutions", {"conv"}, {}, true},
+          {"normalization", "Normalization", "norms", {"norm"}, {}, true},
+          {"embedding", "Embedding", "look-ups", {"embedding"}, {}, true},
+          {"activation", "Activation", "activations", {"gelu", "silu", "relu", "sigmoid", "swish", "tanh"}, {}, true},
+          {"other", "Other", "all else", {}, {}}};
+}
+
+ReportNames RecordedModel::names() const {
+  ReportNames out;
+  // "transformers.models.llama.modeling_llama.LlamaForCausalLM", or "diffusers 0.42.1 …"
+  const std::string& code = recording_.code;
+  const size_t space = code.find(' '), dot = code.rfind('.');
+  if (space != std::string::npos) out.class_prefix = code.substr(0, space) + ".";
+  if (space == std::string::npos && dot != std::string::npos) out.class_prefix = code.substr(0, dot + 1);
+  for (const RecordedStage& stage : recording_.stages) {
+    const std::string id = std::string(run_id) + "/" + stage.name;
+    out.placed.push_back({id, id, stage.name});
+  }
+  return out;
+}
+
+void RecordedModel::describe(const Stage&, Recording& header) const {
+  header.code = recording_.code;
+  header.implementation = recording_.implementation;
+  header.attention = recording_.attention;
+  header.variant = recording_.variant;
+  header.precision = recording_.precision;
+  header.case_name = recording_.case_name;
+  header.weights = recording_.weights;
+  header.generation = recording_.generation;
+  header.config = recording_.config;
+  header.workload = recording_.workload;
+}
+
+}  // namespace modelmeter::recordings
