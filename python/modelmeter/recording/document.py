@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 from collections.abc import Collection, Sequence
@@ -11,13 +12,30 @@ import torch
 
 from .kernels import DTYPES, nbytes
 from .recorder import Kernel, Recorder
+from .recording import SCHEMA
 
-SCHEMA = "modelmeter.reference/1"
+@dataclasses.dataclass
+class Stage:
+    """One of several forwards in a row, or a part of a training step: its kernels begin at `first`."""
+
+    name: str
+    first: int
+    repeat: int = 1
 
 
 def document(head: dict[str, Any], module: torch.nn.Module, recorder: Recorder, repeated: Sequence[str] = (),
-             roots: Sequence[str] = ("",)) -> dict:
-    sections, left_out = _sections(recorder.kernels)
+             roots: Sequence[str] = ("",), stages: Sequence[Stage] = ()) -> dict:
+    """The record. With `stages` also the storages that operands lie in, and when each was made and went."""
+    groups = _groups(recorder.kernels, stages)
+    sections, left_out = _sections(groups)
+    more: dict[str, Any] = {}
+    if stages:
+        more["stages"] = [{"name": stage.name, "sections": sum(group.stage == index for group in groups),
+                           "repeat": stage.repeat} for index, stage in enumerate(stages)]
+        more["storages"] = [row if row[3] else row[:3] for row in recorder.live.storages]
+        more["buffers"] = [[name, list(value.shape), DTYPES[value.dtype]] for name, value in module.named_buffers()
+                           if value.dtype in DTYPES and not _under(name, left_out)]
+        _number_locally(sections, groups)
     return {
         "schema": SCHEMA,
         **_with_weights(head, module, roots),
@@ -27,8 +45,50 @@ def document(head: dict[str, Any], module: torch.nn.Module, recorder: Recorder, 
         "modules": _modules(module, recorder, roots, left_out),
         "parameters": [[name, list(value.shape), DTYPES[value.dtype]] for name, value in module.named_parameters()
                        if _under(name, roots) and not _under(name, left_out)],
+        **more,
         "sections": sections,
     }
+
+
+@dataclasses.dataclass
+class _Group:
+    """Kernels of one section, one after another."""
+
+    section: str
+    stage: int
+    kernels: list[Kernel]
+
+
+def _groups(kernels: list[Kernel], stages: Sequence[Stage]) -> list[_Group]:
+    groups: list[_Group] = []
+    following = [*(stage.first for stage in stages[1:]), len(kernels)] if stages else [len(kernels)]
+    first = 0
+    for index, last in enumerate(following):
+        for section, group in itertools.groupby(kernels[first:last], key=lambda kernel: kernel.section):
+            groups.append(_Group(section, index, list(group)))
+        first = last
+    return groups
+
+
+def _number_locally(sections: list[dict], groups: list[_Group]) -> None:
+    """Each section gets a list of its storages, and its operands give places in that."""
+    for row, group in zip(sections, groups):
+        places: dict[int, int] = {}
+        for kernel in group.kernels:
+            for operand in (*kernel.inputs, *kernel.outputs):
+                if operand[2] is not None:
+                    places.setdefault(operand[2], len(places))
+        row["storages"] = list(places)
+        if "ops" in row:
+            row["ops"] = [_renumbered(kernel, places).row() for kernel in group.kernels]
+
+
+def _renumbered(kernel: Kernel, places: dict[int, int]) -> Kernel:
+    def operand(row: list) -> list:
+        return row if row[2] is None else [*row[:2], places[row[2]], *row[3:]]
+
+    return dataclasses.replace(kernel, inputs=[operand(row) for row in kernel.inputs],
+                               outputs=[operand(row) for row in kernel.outputs])
 
 
 def _with_weights(head: dict[str, Any], module: torch.nn.Module, roots: Sequence[str]) -> dict[str, Any]:
@@ -96,17 +156,15 @@ def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], 
     return rows
 
 
-def _sections(kernels: list[Kernel]) -> tuple[list[dict], set[str]]:
+def _sections(groups: list[_Group]) -> tuple[list[dict], set[str]]:
     """The kernels cut into sections, and the numbered modules that only repeat an earlier section."""
     rows: list[dict] = []
     left_out: set[str] = set()
     first_with: dict[str, str] = {}
-    for section, group in itertools.groupby(kernels, key=lambda kernel: kernel.section):
-        ran = list(group)
+    for group in groups:
+        section, ran = group.section, group.kernels
         peak = max(kernel.live for kernel in ran)
-        fingerprint = json.dumps([[kernel.name, kernel.scope.removeprefix(_module(section)), *kernel.row()[2:7]]
-                                  for kernel in ran])
-        earlier = first_with.setdefault(fingerprint, section) if section else section
+        earlier = first_with.setdefault(_fingerprint(section, ran), section) if section else section
         if earlier == section:
             rows.append({"section": section, **_sums(ran), "peak_live": peak, "ops": [kernel.row() for kernel in ran]})
         else:
@@ -116,6 +174,26 @@ def _sections(kernels: list[Kernel]) -> tuple[list[dict], set[str]]:
     return rows, left_out
 
 
+def _fingerprint(section: str, ran: list[Kernel]) -> str:
+    """What the section's kernels are but for the module's name, where operands lie, and the memory it found."""
+    places: dict[int, int] = {}
+    before = ran[0].live
+
+    def operand(row: list) -> list:
+        if len(row) < 3 or row[2] is None:
+            return row
+        return [*row[:2], places.setdefault(row[2], len(places)), *row[3:]]
+
+    def told(kernel: Kernel) -> list:
+        row = [kernel.name, kernel.scope.removeprefix(_module(section)), list(map(operand, kernel.inputs)),
+               list(map(operand, kernel.outputs)), *kernel.row()[4:7], kernel.extra]
+        if any(len(row) > 2 for row in kernel.inputs + kernel.outputs):
+            row.append(kernel.live - before)
+        return row
+
+    return json.dumps(list(map(told, ran)))
+
+
 def _module(section: str) -> str:
     return section.partition("#")[0]
 
@@ -123,23 +201,3 @@ def _module(section: str) -> str:
 def _under(name: str, modules: Collection[str]) -> bool:
     parts = name.split(".")
     return "" in modules or any(".".join(parts[:length]) in modules for length in range(1, len(parts) + 1))
-
-
-def dumps(reference: dict) -> str:
-    """Compact JSON, one line for each module, section and kernel."""
-
-    def compact(value) -> str:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-    head = {key: value for key, value in reference.items() if key not in ("modules", "sections")}
-    parts = [f'"{key}":{compact(value)}' for key, value in head.items() if key != "parameters"]
-    modules = ",\n".join(map(compact, reference["modules"]))
-    parameters = ",".join(map(compact, reference["parameters"]))
-    sections = []
-    for section in reference["sections"]:
-        row = compact({key: value for key, value in section.items() if key != "ops"})
-        if "ops" in section:
-            row = row[:-1] + ',"ops":[\n' + ",\n".join(map(compact, section["ops"])) + "]}"
-        sections.append(row)
-    return ("{" + ",".join(parts) + ',"modules":[\n' + modules + '],"parameters":[' + parameters + '],"sections":[\n'
-            + ",\n".join(sections) + "]}\n")
