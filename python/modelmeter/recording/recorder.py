@@ -101,7 +101,11 @@ class Recorder(TorchDispatchMode):
             args, kwargs = torch.utils._pytree.tree_map_only(torch.Tensor, self._on_device, (args, kwargs))
             operands = list(kernels.tensors_in((args, kwargs)))
         if self._reader is not None and _all_on_host(operands, kwargs):
-            return self._run(func, *self._faked(args, kwargs), operands)
+            args, kwargs = self._faked(args, kwargs)
+            operands = list(kernels.tensors_in((args, kwargs)))
+            result = self._run(func, args, kwargs, operands)
+            values.follow(func, args, kwargs, operands, kernels.mutated(func, args, kwargs), kernels.kernel_name(func), result)
+            return result
         written_out = self._written_out.get(func)
         if written_out is not None:
             with self:
@@ -115,6 +119,7 @@ class Recorder(TorchDispatchMode):
         numbers = None
         if self._reader is not None:
             args, kwargs = self._faked(args, kwargs)
+            operands = list(kernels.tensors_in((args, kwargs)))
             numbers = [self._operand(tensor) for tensor in operands]
         result = self._run(func, args, kwargs, operands)
         outputs = list(kernels.tensors_in(result))
@@ -233,7 +238,12 @@ class Recorder(TorchDispatchMode):
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._as_fake, (args, kwargs))
 
     def _as_fake(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor if isinstance(tensor, FakeTensor) else self._fake_mode.from_tensor(tensor)
+        if isinstance(tensor, FakeTensor):
+            return tensor
+        fake = self._fake_mode.from_tensor(tensor)
+        if self._reader is not None and tensor.device.type == "cpu":
+            values.attach(fake, tensor)
+        return fake
 
     def _on_device(self, tensor: torch.Tensor) -> torch.Tensor:
         """A tensor of a model made on `meta` that is neither parameter nor buffer: it lies on the device."""
