@@ -42,7 +42,7 @@ def document(head: dict[str, Any], module: torch.nn.Module, recorder: Recorder, 
         "repeated": sorted(repeated),
         "torch": torch.__version__,
         "totals": _totals(module, recorder, roots),
-        "modules": _modules(module, recorder, roots, left_out),
+        "modules": _modules(module, recorder, roots, left_out, bool(stages)),
         "parameters": [[name, list(value.shape), DTYPES[value.dtype]] for name, value in module.named_parameters()
                        if _under(name, roots) and not _under(name, left_out)],
         **more,
@@ -106,6 +106,9 @@ def _with_weights(head: dict[str, Any], module: torch.nn.Module, roots: Sequence
     return described
 
 
+_SHORT = {str(dtype): name for dtype, name in DTYPES.items()}
+
+
 def _sums(kernels: list[Kernel]) -> dict[str, int]:
     return {
         "flops": sum(kernel.flops for kernel in kernels),
@@ -134,7 +137,8 @@ def _totals(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str]) -
     }
 
 
-def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], left_out: set[str]) -> list[dict]:
+def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], left_out: set[str],
+             detailed: bool) -> list[dict]:
     within: dict[str, list[Kernel]] = {}
     for kernel in recorder.kernels:
         for name in kernel.modules:
@@ -145,6 +149,10 @@ def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], 
         ran = within.get(name, [])
         if not _under(name, roots) or _under(name, left_out) or name and not parameters and not ran:
             continue
+        more = {}
+        if detailed:
+            more = {"peak_live": max((kernel.live for kernel in ran), default=0),
+                    "output": [[shape, _SHORT.get(dtype, dtype)] for shape, dtype in recorder.scopes.outputs.get(name, ())]}
         rows.append({
             "name": name,
             "class": type(child).__name__,
@@ -152,6 +160,7 @@ def _modules(module: torch.nn.Module, recorder: Recorder, roots: Sequence[str], 
             "params": sum(value.numel() for value in parameters),
             "param_bytes": sum(map(nbytes, parameters)),
             **_sums(ran),
+            **more,
         })
     return rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-from typing import Iterable
+from typing import Any, Iterable
 
 import torch
 
@@ -25,6 +25,7 @@ class Scopes:
     def __init__(self, repeated: Iterable[str] = (), count_visits: bool = False) -> None:
         self.calls: dict[str, int] = {}
         self.owners: dict[int, str] = {}  # the module of a parameter, by its id()
+        self.outputs: dict[str, list] = {}  # [shape, dtype] of each tensor that a module's first call returned
         self._repeated = set(repeated)
         self._count_visits = count_visits
         self._visits: dict[str, int] = {}
@@ -55,8 +56,10 @@ class Scopes:
         self._stack.append((name, section))
         self._note()
 
-    def leave(self) -> None:
-        self._stack.pop()
+    def leave(self, output: Any = None) -> None:
+        name = self._stack.pop()[0]
+        if self._count_visits and name not in self.outputs:
+            self.outputs[name] = [[list(tensor.shape), str(tensor.dtype)] for tensor in _returned(output)]
         self._note()
 
     def where(self) -> tuple[str, str, tuple[str, ...]]:
@@ -87,7 +90,8 @@ class Scopes:
         for name, child in module.named_modules():
             full = ".".join(part for part in (prefix, name) if part)
             handles.append(child.register_forward_pre_hook(lambda *_, name=full: self.enter(name)))
-            handles.append(child.register_forward_hook(lambda *_: self.leave(), always_call=self._count_visits))
+            handles.append(child.register_forward_hook(lambda _, __, output: self.leave(output),
+                                                       always_call=self._count_visits))
         try:
             yield
         finally:
@@ -113,6 +117,14 @@ class Scopes:
             parts = owner.split(".") if owner else []
             return ("", *(".".join(parts[:length]) for length in range(1, len(parts) + 1)))
         return self._made_in[bisect.bisect_right(self._made_from, node._sequence_nr()) - 1]
+
+
+def _returned(output: Any) -> list[torch.Tensor]:
+    """The tensors of a module's result that are not in a cache or a deeper container."""
+    if isinstance(output, torch.Tensor):
+        return [output]
+    values = output.values() if isinstance(output, dict) else output if isinstance(output, (list, tuple)) else ()
+    return [value for value in values if isinstance(value, torch.Tensor)]
 
 
 def _numbered(name: str) -> bool:

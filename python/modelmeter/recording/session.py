@@ -77,6 +77,7 @@ class Recorder:
         try:
             mode = stack.enter_context(fake_cuda())
             stack.enter_context(chosen_attention(self._attention))
+            stack.enter_context(_without_fast_path())
             self._placing = Placing()
             self.module = _whole(self._models)
             if self._training is not None:
@@ -322,6 +323,17 @@ def _training(module: torch.nn.Module, training: bool) -> Iterator[None]:
     finally:
         for child, was in before:
             child.training = was
+
+
+@contextlib.contextmanager
+def _without_fast_path() -> Iterator[None]:
+    """Within: torch.nn's attention modules run the kernels of their own code, not ATen's inference kernel of all of them."""
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextlib.contextmanager
