@@ -61,7 +61,7 @@ def _assignment(text: str) -> tuple[str, object]:
 
 def _record(options) -> int:
     from .catalogue import CASES
-    from .document import dumps
+    from modelmeter.recording.recording import dumps
     from .reference import reference
 
     if options.case not in CASES:

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 import torch
 
-from .recorder import Host
+from modelmeter.recording.host import Host
 
 
 #: The dtypes that a time step comes in, by their short names.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-from .attention import attention
+from modelmeter.recording.attention import attention
 from .case import Case
-from .document import document
-from .fake_cuda import fake_cuda
-from .recorder import record
+from modelmeter.recording.document import document
+from modelmeter.recording.device import fake_cuda
+from modelmeter.recording.recorder import record
 
 
 def reference(case: Case, repositories: dict[str, Path]) -> dict:

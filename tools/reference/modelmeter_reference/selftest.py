@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from .attention import KINDS, attention
+from modelmeter.recording.attention import KINDS, attention
 from .compare import differences
-from .document import document
-from .fake_cuda import building, fake_cuda, freeze, set_dtype, tensor
-from .recorder import record
+from modelmeter.recording.document import document
+from modelmeter.recording.device import building, fake_cuda, freeze, set_dtype, tensor
+from modelmeter.recording.recorder import record
 
 _BATCH, _TOKENS, _WIDTH, _HEADS, _LAYERS = 2, 24, 64, 4, 3
 

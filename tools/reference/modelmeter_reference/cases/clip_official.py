@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from ..attention import flash_attn_package
+from modelmeter.recording.attention import flash_attn_package
 from ..case import Case, Run, head, official
-from ..fake_cuda import building, freeze, set_dtype, tensor
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
 
 _VIT_H_14 = {"image_size": 224, "patch_size": 14, "dim": 1280, "mlp_ratio": 4, "out_dim": 1024, "num_heads": 16,
              "num_layers": 32, "pool_type": "token", "pre_norm": True, "post_norm": False, "activation": "gelu"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..case import Case, Run, head
-from ..fake_cuda import building, freeze, set_dtype, tensor
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
 
 #: image_encoder/config.json of the published pipelines.
 _VIT_H_14 = {"image_size": 224, "patch_size": 14, "hidden_size": 1280, "intermediate_size": 5120, "projection_dim": 1024,

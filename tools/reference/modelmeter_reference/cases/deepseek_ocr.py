@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from ..attention import findable_flash_attn
+from modelmeter.recording.attention import findable_flash_attn
 from ..case import Case, Run
-from ..fake_cuda import building, freeze, set_dtype, tensor
-from ..recorder import Host
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
+from modelmeter.recording.host import Host
 
 _PACKAGE = "deepseek_ocr_remote_code"
 _CODE = ("deepseek-ai/DeepSeek-OCR remote code (git blobs: deepencoder.py de1687df, modeling_deepseekv2.py ff008470, "

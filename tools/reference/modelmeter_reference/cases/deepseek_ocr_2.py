@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 
 from ..case import Case, Run, head
-from ..fake_cuda import building, cudnn_layouts, freeze, set_dtype, tensor
-from ..recorder import Host
+from modelmeter.recording.device import building, cudnn_layouts, freeze, set_dtype, tensor
+from modelmeter.recording.host import Host
 
 _TEXT = {"vocab_size": 129280, "hidden_size": 1280, "intermediate_size": 6848, "moe_intermediate_size": 896,
          "num_hidden_layers": 12, "num_attention_heads": 10, "num_key_value_heads": 10, "n_routed_experts": 64,

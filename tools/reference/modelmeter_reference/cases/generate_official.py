@@ -15,10 +15,10 @@ import torch
 from PIL import Image
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
-from ..attention import flash_attn_package
+from modelmeter.recording.attention import flash_attn_package
 from ..case import Case, Run, head, latent_frames, official
-from ..fake_cuda import DEVICE, tensor
-from ..recorder import Host
+from modelmeter.recording.device import DEVICE, tensor
+from modelmeter.recording.host import Host
 
 _COMMIT = {"2.1": "Wan2.1 @9737cba", "2.2": "Wan2.2 @42bf4cf"}
 #: By task and generation: the module, the class of the pipeline.

@@ -14,8 +14,8 @@ from PIL import Image
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from ..case import Case, Run, head, latent_frames
-from ..fake_cuda import DEVICE, tensor
-from ..recorder import Host
+from modelmeter.recording.device import DEVICE, tensor
+from modelmeter.recording.host import Host
 
 #: The class by task. Text to video per token (Wan2.2 5B) is the first with `expand_timesteps`.
 _PIPELINES = {"t2v": "WanPipeline", "ti2v": "WanPipeline", "i2v": "WanImageToVideoPipeline",

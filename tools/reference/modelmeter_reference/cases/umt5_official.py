@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..case import Case, Run, head, official
-from ..fake_cuda import building, freeze, set_dtype, tensor
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
 
 _XXL = {"vocab": 256384, "dim": 4096, "dim_attn": 4096, "dim_ffn": 10240, "num_heads": 64, "num_layers": 24,
         "num_buckets": 32, "shared_pos": False, "dropout": 0.1}

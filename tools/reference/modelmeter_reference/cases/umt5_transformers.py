@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..case import Case, Run, head
-from ..fake_cuda import building, freeze, set_dtype, tensor
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
 
 _XXL = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64,
         "feed_forward_proj": "gated-gelu"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ..case import Case, Run, head, latent_frames, official
-from ..fake_cuda import DEVICE, building, freeze, tensor
+from modelmeter.recording.device import DEVICE, building, freeze, tensor
 
 _CODE = {
     "2.1": ("wan.modules.vae", "WanVAE", "Wan2.1 @9737cba wan/modules/vae.py", [4, 8, 8],

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..case import TIMESTEPS, Case, Run, head, latent_frames
-from ..fake_cuda import building, freeze, set_dtype, tensor
+from modelmeter.recording.device import building, freeze, set_dtype, tensor
 
 _TEXT_DIM, _IMAGE_TOKENS = 4096, 257
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from ..attention import flash_attn_package
+from modelmeter.recording.attention import flash_attn_package
 from ..case import TIMESTEPS, Case, Run, head, latent_frames, official
-from ..fake_cuda import building, freeze, tensor
+from modelmeter.recording.device import building, freeze, tensor
 
 _IMAGE_TOKENS, _IMAGE_DIM, _TEXT_DIM = 257, 1280, 4096
 _CONDITION_CHANNELS = 20  # mask and latent of the conditioning frames

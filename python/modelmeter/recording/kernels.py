@@ -73,6 +73,47 @@ def describe(tensor: torch.Tensor) -> list | None:
     return [list(tensor.shape), dtype if tensor.device.type == "cuda" else f"cpu:{dtype}"]
 
 
+def located(tensor: torch.Tensor, number: int | None) -> list | None:
+    """As `describe`, and in which storage of the record, with which strides and from where."""
+    row = describe(tensor)
+    if row is None:
+        return None
+    row.append(number)
+    strides, offset = list(tensor.stride()), tensor.storage_offset()
+    if offset:
+        row += [None if tensor.is_contiguous() else strides, offset]
+    elif not tensor.is_contiguous():
+        row.append(strides)
+    return row
+
+
+def extras(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> dict:
+    """What the operands do not say of a kernel."""
+    name = kernel_name(func)
+    said: dict[str, Any] = {}
+    given = {argument.name: value for argument, value in zip(func._schema.arguments, args)} | kwargs
+    if name == "aten.convolution":
+        for key in ("stride", "padding", "dilation"):
+            said[key] = list(given[key])
+        if given.get("transposed"):
+            said["transposed"] = True
+        if given.get("groups", 1) != 1:
+            said["groups"] = given["groups"]
+    elif "attention" in name:
+        if given.get("is_causal"):
+            said["causal"] = True
+        if given.get("cum_seq_q") is not None and isinstance(given.get("max_q"), int):
+            said["params"] = [given["cum_seq_q"].numel() - 1, given["max_q"], given["max_k"]]
+    if name in _TF32 and args and any(tensor.dtype == torch.float32 for tensor in tensors_in(args)):
+        where = torch.backends.cudnn if "convolution" in name else torch.backends.cuda.matmul
+        if where.allow_tf32:
+            said["tf32"] = True
+    return said
+
+
+_TF32 = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.convolution", "aten.convolution_backward"}
+
+
 def mutated(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torch.Tensor]:
     """The tensors that the operation writes into, by its schema."""
     found = []

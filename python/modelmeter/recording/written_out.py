@@ -146,6 +146,67 @@ def index(input, indices):
                                      for positions in indices])
 
 
+def fused_rms_norm_backward(grad, input, normalized_shape, rstd, weight, output_mask):
+    """Results of aten._fused_rms_norm_backward, as above."""
+    return (torch.empty_like(input) if output_mask[0] else None,
+            torch.empty_like(weight) if output_mask[1] and weight is not None else None)
+
+
+def convolution_backward(grad, input, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups,
+                         output_mask):
+    """cuDNN's gradients of input and weight, then the sum that is the bias's."""
+    if not output_mask[2]:
+        return NotImplemented
+    of_input = of_weight = None
+    if output_mask[0] or output_mask[1]:
+        of_input, of_weight, _ = aten.convolution_backward(grad, input, weight, bias_sizes, stride, padding, dilation,
+                                                           transposed, output_padding, groups, [*output_mask[:2], False])
+    return of_input, of_weight, grad.sum([0, *range(2, grad.dim())])
+
+
+def where_of(condition):
+    """The places that are not zero, one tensor for each dimension."""
+    return list(aten.nonzero(condition).unbind(1))
+
+
+def masked(indices):
+    """Booleans among indices are made places first."""
+    found = []
+    for positions in indices:
+        if positions is not None and positions.dtype in (torch.bool, torch.uint8):
+            found += where_of(positions)
+        else:
+            found.append(positions)
+    return found
+
+
+def index_put(operation):
+    """The same for writing by index; a number in host memory is filled in by one kernel."""
+
+    def put(input, indices, values, accumulate=False):
+        if all(positions is None or positions.dtype not in (torch.bool, torch.uint8) for positions in indices):
+            return NotImplemented
+        if not accumulate and len(indices) == 1 and values.numel() == 1 and values.device.type == "cpu":
+            mask = indices[0].view(*indices[0].shape, *[1] * (input.dim() - indices[0].dim()))
+            fill = aten.masked_fill_.Tensor if operation is aten.index_put_.default else aten.masked_fill.Tensor
+            return fill(input, mask, values)
+        return operation(input, masked(indices), values, accumulate)
+
+    return put
+
+
+def index_or_mask(input, indices):
+    """Booleans are made places first."""
+    if any(positions is not None and positions.dtype in (torch.bool, torch.uint8) for positions in indices):
+        return aten.index.Tensor(input, masked(indices))
+    return index(input, indices)
+
+
+#: Operations that have no rule for fake tensors.
+MADE_BY_HAND = {aten._fused_rms_norm.default: fused_rms_norm} if hasattr(aten, "_fused_rms_norm") else {}
+if hasattr(aten, "_fused_rms_norm_backward"):
+    MADE_BY_HAND[aten._fused_rms_norm_backward.default] = fused_rms_norm_backward
+
 WRITTEN_OUT = {
     aten.convolution.default: convolution,
     aten.constant_pad_nd.default: constant_pad_nd,
@@ -163,4 +224,12 @@ WRITTEN_OUT = {
     aten._upsample_nearest_exact1d.default: nearest(aten._upsample_nearest_exact1d.default),
     aten._upsample_nearest_exact2d.default: nearest(aten._upsample_nearest_exact2d.default),
     aten._upsample_nearest_exact3d.default: nearest(aten._upsample_nearest_exact3d.default),
+}
+
+#: The same where values are followed, and gradients recorded.
+WRITTEN_OUT_FOLLOWING = WRITTEN_OUT | {
+    aten.convolution_backward.default: convolution_backward,
+    aten.index.Tensor: index_or_mask,
+    aten.index_put_.default: index_put(aten.index_put_.default),
+    aten.index_put.default: index_put(aten.index_put.default),
 }

@@ -19,6 +19,7 @@ import torch
 KINDS = ("flash", "math")
 _HALF = (torch.float16, torch.bfloat16)
 _FLASH_HEAD = 256  # the widest head of the flash kernel
+_CUDNN_HEAD = 128
 _FLASH_ATTN = "2.8.3"  # the version that the stand-in for the package flash_attn claims
 _ALIGNMENT = 8  # the flash kernel takes heads of a multiple of 8; masks are read in units of 8 elements
 
@@ -48,17 +49,79 @@ def _fused(query, key, value, attn_mask, dropout_p, is_causal, scale):
             _pad_head(query), _pad_head(key), _pad_head(value), dropout_p, is_causal, False, scale=scale)[0]
         return out if out.shape[-1] == width else out[..., :width]
     if attn_mask is not None:
-        if attn_mask.dtype == torch.bool:
-            attn_mask = torch.where(attn_mask, torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device),
-                                    -float("inf"))
-        attn_mask = _aligned_mask(attn_mask, query, key)
+        attn_mask = _aligned_mask(_additive(attn_mask, query), query, key)
     return torch.ops.aten._scaled_dot_product_efficient_attention(
-        query, key, value, attn_mask, False, dropout_p, is_causal, scale=scale)[0]
+        query, key, value, attn_mask, _needs_gradient(query, key, value), dropout_p, is_causal, scale=scale)[0]
+
+
+def _additive(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | None:
+    """A mask of booleans as one of numbers to add."""
+    if mask is None or mask.dtype != torch.bool:
+        return mask
+    return torch.where(mask, torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device), -float("inf"))
 
 
 def _math(query, key, value, attn_mask, dropout_p, is_causal, scale):
     return torch.ops.aten._scaled_dot_product_attention_math(
         query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale)[0]
+
+
+def _cudnn(query, key, value, attn_mask, dropout_p, is_causal, scale):
+    return torch.ops.aten._scaled_dot_product_cudnn_attention(
+        query, key, value, attn_mask, _needs_gradient(query, key, value), dropout_p, is_causal, False, scale=scale)[0]
+
+
+def _needs_gradient(*tensors) -> bool:
+    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def _cudnn_can(query, key, value, attn_mask) -> bool:
+    """Half precision, heads of up to 128 in units of 8, and something to attend to."""
+    widths = query.shape[-1], value.shape[-1]
+    return (query.dtype in _HALF and all(width <= _CUDNN_HEAD and width % _ALIGNMENT == 0 for width in widths)
+            and query.shape[-2] > 1 and key.shape[-2] > 1 and not (attn_mask is not None and attn_mask.requires_grad))
+
+
+def _as_stack_chooses(prefer_cudnn: bool):
+    """What scaled_dot_product_attention runs: under autocast of cast operands, of grouped heads without copies where the
+    kernel can."""
+
+    def run(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+        if torch.is_autocast_enabled("cuda"):
+            dtype = torch.get_autocast_dtype("cuda")
+            query, key, value, attn_mask = (
+                tensor.to(dtype) if tensor is not None and tensor.is_floating_point() else tensor
+                for tensor in (query, key, value, attn_mask))
+        if query.dim() != 4 or torch.is_grad_enabled() and query.shape[-1] != value.shape[-1]:
+            return torch.ops.aten._scaled_dot_product_attention_math(
+                query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=enable_gqa)[0]
+        grouped = query.shape[1] != key.shape[1]
+        same_width = query.shape[-1] == value.shape[-1] == key.shape[-1]
+        if attn_mask is None and query.dtype in _HALF and query.shape[-1] <= _FLASH_HEAD and same_width:
+            return _fused(query, key, value, None, dropout_p, is_causal, scale)
+        if prefer_cudnn and _cudnn_can(query, key, value, attn_mask):
+            mask = _additive(attn_mask, query)
+            if mask is not None:
+                mask = mask.expand(query.shape[0], query.shape[1], query.shape[2], key.shape[2])
+            return _cudnn(query, key, value, mask, dropout_p, is_causal, scale)
+        if grouped or not same_width:
+            return torch.ops.aten._scaled_dot_product_attention_math(
+                query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=grouped)[0]
+        return _fused(query, key, value, attn_mask, dropout_p, is_causal, scale)
+
+    return run
+
+
+def _math_of_all(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False):
+    if torch.is_autocast_enabled("cuda"):
+        dtype = torch.get_autocast_dtype("cuda")
+        query, key, value = (tensor.to(dtype) for tensor in (query, key, value))
+    return torch.ops.aten._scaled_dot_product_attention_math(
+        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=enable_gqa)[0]
+
+
+#: What `attention=` of record() chooses.
+CHOSEN = {"auto": _as_stack_chooses(True), "flash": _as_stack_chooses(False), "math": _math_of_all}
 
 
 def _scaled_dot_product_attention(kind: str):
@@ -116,6 +179,13 @@ def findable_flash_attn():
 
     with (flash_attn_package(), mock.patch.dict(sys.modules, {"flash_attn.bert_padding": bert_padding}),
           mock.patch.object(importlib.metadata, "version", answer)):
+        yield
+
+
+@contextlib.contextmanager
+def chosen_attention(kind: str):
+    """Within: scaled_dot_product_attention is what a stack chooses."""
+    with mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", CHOSEN[kind]):
         yield
 
 

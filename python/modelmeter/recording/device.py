@@ -7,7 +7,10 @@ import inspect
 from unittest import mock
 
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses import fake_tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.optim import optimizer
+from torch.utils import _foreach_utils
 
 DEVICE = torch.device("cuda", 0)
 
@@ -29,8 +32,19 @@ _ANSWERS = {
 @contextlib.contextmanager
 def fake_cuda():
     """Within: torch.cuda says that there is a device, and every new tensor is a fake one. Yields the mode."""
-    torch._C._ensureCUDADeviceGuardSet()
+    ensure = getattr(torch._C, "_ensureCUDADeviceGuardSet", None)  # of PyTorch 2.8 and later
+    if ensure is not None:
+        ensure()
     with contextlib.ExitStack() as stack:
+        if hasattr(fake_tensor, "init_gpu_context"):
+            stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context", lambda *_: None))
+        if hasattr(fake_tensor, "init_cuda_context"):
+            stack.enter_context(mock.patch.object(fake_tensor, "init_cuda_context", lambda *_: None))
+        # Optimizers take lists of tensors where all are of these types, as parameters on a device are.
+        stack.enter_context(mock.patch.object(_foreach_utils, "_foreach_supported_types",
+                                              [torch.Tensor, torch.nn.Parameter, FakeTensor], create=True))
+        stack.enter_context(mock.patch.object(optimizer, "_foreach_supported_types",
+                                              [torch.Tensor, torch.nn.Parameter, FakeTensor], create=True))
         for name, answer in _ANSWERS.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, _answer=answer, **__: _answer))
         # torch.tensor(data, device=...) then copies from the host, as it does with a device; else it asks the driver.

@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Recording in small: what is counted by hand, what is refused, and that a model is left as it was.
+
+    python tests/zoo/recording_test.py        exit status 77 where torch is not there
+"""
+
+import importlib.util
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+if importlib.util.find_spec("torch") is None:
+    print("skipped: no torch")
+    sys.exit(77)
+
+import torch
+from torch import nn
+
+from modelmeter.recording import HostReadError, Recorder, Recording, RecordingError, record, record_training_step, summary
+from modelmeter.recording.session import check_version
+
+
+class Block(nn.Module):
+    def __init__(self, width=64):
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = (part.unflatten(-1, (4, -1)).transpose(1, 2) for part in self.qkv(self.norm(x)).chunk(3, -1))
+        return x + self.out(nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+
+
+class Model(nn.Module):
+    def __init__(self, checkpoint=False):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block() for _ in range(3))
+        self.checkpoint = checkpoint
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = torch.utils.checkpoint.checkpoint(block, x, use_reentrant=False) if self.checkpoint else block(x)
+        return x
+
+
+class Reads(nn.Module):
+    def forward(self, x, known):
+        if known.sum().item() > 3:
+            return x[known]
+        return x.sum().item()
+
+
+class Tests(unittest.TestCase):
+    def test_counts(self):
+        model, x = Model().to(torch.bfloat16), torch.randn(2, 24, 64, dtype=torch.bfloat16)
+        rec = record(model, x)
+        self.assertEqual(rec.flops, 3 * (2 * 48 * 64 * 4 * 64 + 4 * 48 * 24 * 64))
+        self.assertEqual(rec.parameters, sum(value.numel() for value in model.parameters()))
+        self.assertEqual([row.get("same_as") for row in rec.document["sections"]], [None, "blocks.0", "blocks.0"])
+        self.assertEqual(next(model.parameters()).device.type, "cpu")
+        self.assertTrue(model.training)
+
+    def test_meta_is_the_same(self):
+        x = torch.empty(2, 24, 64)
+        with torch.device("meta"):
+            model = Model()
+        self.assertEqual(record(model, x).totals, record(Model(), x).totals)
+
+    def test_saved(self):
+        rec = record(Model(), torch.empty(1, 8, 64))
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("a.json", "a.json.gz"):
+                self.assertEqual(Recording.load(rec.save(Path(folder) / name)).document, rec.document)
+            (Path(folder) / "b.json").write_text('{"schema": "other"}')
+            with self.assertRaisesRegex(ValueError, "'other'"):
+                Recording.load(Path(folder) / "b.json")
+
+    def test_training(self):
+        model = Model()
+        optimizer = torch.optim.AdamW(model.parameters())
+        rec = record_training_step(model, optimizer, lambda y: y.square().mean(), torch.randn(2, 24, 64), attention="math")
+        flops = {stage["name"]: stage["flops"] for stage in rec.stages}
+        forward = 3 * (2 * 48 * 64 * 4 * 64 + 4 * 48 * 24 * 64)
+        self.assertEqual(flops["forward"], forward)
+        self.assertEqual(flops["backward"], 2 * forward)
+        self.assertFalse(optimizer.state)
+        self.assertIs(optimizer.param_groups[0]["params"][0], next(model.parameters()))
+        roles = {row[3] for row in rec.document["storages"] if len(row) > 3}
+        self.assertLessEqual({"parameter", "input", "gradient", "optimizer state"}, roles)
+
+    def test_checkpointing_saves_memory_and_computes_again(self):
+        x = torch.randn(8, 256, 64)
+        plain, checkpointed = (record_training_step(Model(flag), torch.optim.SGD, lambda y: y.mean(), x, attention="math")
+                               for flag in (False, True))
+        self.assertGreater(checkpointed.flops, plain.flops)
+        self.assertLess(checkpointed.peak_bytes, plain.peak_bytes)
+
+    def test_autocast(self):
+        rec = record(Model(), torch.randn(1, 8, 64), autocast=torch.bfloat16)
+        self.assertTrue(any(op[0].endswith("flash_attention") for op in rec.operations()))
+
+    def test_what_follows_from_inputs_is_read(self):
+        known = torch.tensor([True, True, True, True, False])
+        rec = record(Reads(), torch.randn(5, 2), known)
+        self.assertTrue(any(op[0] == "aten.nonzero" for op in rec.operations()))
+
+    def test_what_does_not_is_an_error_with_its_line(self):
+        with self.assertRaises(HostReadError) as caught:
+            record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool))
+        self.assertIn("x.sum().item()", caught.exception.place)
+        record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool), answers=lambda read: 1.0)
+
+    def test_a_forward_that_raises(self):
+        class Raises(nn.Module):
+            def forward(self, x):
+                raise ValueError("no such thing")
+
+        model = Raises()
+        with self.assertRaisesRegex(RecordingError, "ValueError: no such thing") as caught:
+            record(model, torch.empty(1))
+        self.assertIn("recording_test.py", caught.exception.place)
+
+    def test_a_tensor_left_on_the_host(self):
+        class Left(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.scale = torch.ones(4)
+
+            def forward(self, x):
+                return x * self.scale
+
+        with self.assertRaises(RecordingError):
+            record(Left(), torch.empty(2, 4))
+
+    def test_refused(self):
+        with self.assertRaisesRegex(RecordingError, "2.4 to 2.15"):
+            check_version("2.3.1")
+        with self.assertRaisesRegex(RecordingError, "not a torch.nn.Module"):
+            record(len, torch.empty(1))
+        with self.assertRaisesRegex(RecordingError, "attention is 'flsh'"):
+            record(Model(), torch.empty(1, 8, 64), attention="flsh")
+
+    def test_any_code(self):
+        model = Model()
+        with Recorder(model) as recorder, torch.no_grad():
+            x = torch.empty(1, 8, 64, device="cuda")
+            with recorder.stage("first"):
+                model(x)
+            with recorder.stage("again", repeat=4):
+                model(x)
+        self.assertEqual([(row["name"], row["repeat"]) for row in recorder.recording.stages if row["flops"]],
+                         [("first", 1), ("again", 4)])
+
+    def test_summary(self):
+        made = summary(Model(), torch.empty(1, 8, 64), show=False)
+        self.assertEqual([row["name"] for row in made.rows][:3], ["", "blocks", "blocks.0"])
+        self.assertIn("blocks.2.out", [row["name"] for row in made.rows])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Records every model of the zoo and compares with what does not come from the recorder.
+
+- FLOPs: torch.utils.flop_counter.FlopCounterMode's of the same forward on `meta`, without anything of modelmeter; where code
+  does not run there (it reads values), of the forward inside the recording.
+- parameters: the module's own.
+- live memory after each kernel: the sum of the storages that the record says exist then.
+
+    python tests/zoo/run.py ['llama*' …] [--table] [--save DIR] [--program build/dev/modelmeter]
+
+Exit status 1 on a difference, 77 where torch is not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import importlib.util
+import itertools
+import sys
+import time
+import traceback
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "python"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*", default=["*"])
+    parser.add_argument("--table", action="store_true", help="print the rows of docs/zoo.md")
+    parser.add_argument("--save", type=Path, help="a folder for the recordings")
+    options = parser.parse_args()
+    if importlib.util.find_spec("torch") is None:
+        print("skipped: no torch")
+        return 77
+    from models import ZOO
+
+    failed = passed = skipped = 0
+    for name, entry in ZOO.items():
+        if not any(fnmatch.fnmatch(name, pattern) for pattern in options.patterns):
+            continue
+        if importlib.util.find_spec(entry.package) is None:
+            print(f"{name}: skipped, no {entry.package}")
+            skipped += 1
+            continue
+        try:
+            row = _check(name, entry, options.save)
+        except Exception:
+            traceback.print_exc()
+            print(f"{name}: FAILED", flush=True)
+            failed += 1
+            continue
+        passed += 1
+        print(f"| {name} | " + " | ".join(row) + " |" if options.table else f"{name}: {', '.join(row)}", flush=True)
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return 1 if failed or not passed + skipped else 0
+
+
+def _check(name, entry, save) -> list[str]:
+    import torch
+    from modelmeter.recording import Recorder
+
+    with torch.device("meta"):
+        model = entry.make().to(entry.dtype).eval()
+    parameters = sum(value.numel() for value in model.parameters())
+    inputs = entry.inputs()
+
+    started = time.perf_counter()
+    with Recorder(model, training=False, routing=entry.routing) as recorder:
+        with torch.no_grad():
+            given = recorder.place(inputs)
+            _run(entry, model, given, recorder.stage)
+    seconds = time.perf_counter() - started
+    recording = recorder.recording
+
+    inside = False
+    try:
+        expected = _flops_on_meta(entry, model, inputs)
+    except Exception:  # the code reads values, or mixes devices
+        expected, inside = _flops_inside(entry, model, inputs), True
+    found = [stage["flops"] for stage in recording.stages]
+    if found != expected:
+        raise AssertionError(f"{found} FLOPs, FlopCounterMode says {expected}")
+    if recording.parameters != parameters:
+        raise AssertionError(f"{recording.parameters} parameters, not {parameters}")
+    _check_live(recording)
+    if save is not None:
+        recording.save(save / f"{name}.json.gz")
+    row = [f"{parameters / 1e6:.1f} M", *[f"{sum(found) / 1e9:.1f} GFLOP" + (" (counted inside)" if inside else "")],
+           f"{recording.kernels}", f"{recording.peak_bytes / 2**30:.2f} GiB", f"{seconds:.1f} s"]
+    if entry.trains:
+        row.append(_check_training(entry, model, inputs))
+    else:
+        row.append("")
+    return row
+
+
+def _run(entry, model, inputs, stage) -> None:
+    if not entry.generates:
+        with stage("forward"):
+            model(**inputs) if entry.package not in ("torchvision", "timm") else model(*inputs.values())
+        return
+    with stage("prefill"):
+        output = model(**inputs, use_cache=True)
+    ids = inputs["input_ids"][:, -1:]
+    with stage("decode"):
+        model(input_ids=ids, past_key_values=output.past_key_values, use_cache=True)
+
+
+def _flops_on_meta(entry, model, inputs) -> list[int]:
+    import contextlib
+
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+    counts = []
+
+    @contextlib.contextmanager
+    def stage(_):
+        with FlopCounterMode(display=False) as counter:
+            yield
+        counts.append(counter.get_total_flops())
+
+    moved = torch.utils._pytree.tree_map_only(torch.Tensor, lambda value: value.to("meta"), inputs)
+    with torch.no_grad():
+        _run(entry, model, moved, stage)
+    return counts
+
+
+def _flops_inside(entry, model, inputs) -> list[int]:
+    import contextlib
+
+    import torch
+    from modelmeter.recording import Recorder
+    from torch.utils.flop_counter import FlopCounterMode
+    counts = []
+
+    @contextlib.contextmanager
+    def stage(_):
+        with FlopCounterMode(display=False) as counter:
+            yield
+        counts.append(counter.get_total_flops())
+
+    with Recorder(model, training=False, routing=entry.routing) as recorder, torch.no_grad():
+        _run(entry, model, recorder.place(inputs), stage)
+    return counts
+
+
+def _check_live(recording) -> None:
+    """What the storages say is alive after each kernel is what the kernel's row says."""
+    document = recording.document
+    changes: dict[int, int] = {}
+    start = 0
+    for size, born, died, *_ in document["storages"]:
+        if born < 0:
+            start += size
+        else:
+            changes[born] = changes.get(born, 0) + size
+        if died >= 0:
+            changes[died] = changes.get(died, 0) - size
+    if start != document["totals"]["live_at_start"]:
+        raise AssertionError(f"storages at the start have {start} bytes, not {document['totals']['live_at_start']}")
+    live = peak = 0
+    first = {row["section"]: row for row in document["sections"] if "ops" in row and row["section"]}
+    number = itertools.count()
+    for section in document["sections"]:
+        top = None
+        for op in section.get("ops") or first[section["same_as"]]["ops"]:
+            live += changes.get(next(number), 0)
+            top = live if top is None else max(top, live)
+            if "ops" in section and live != op[7]:
+                raise AssertionError(f"{op[0]} in {op[1]}: storages of {live} bytes are alive, its row says {op[7]}")
+        if top != section["peak_live"]:
+            raise AssertionError(f"section {section['section']}: peak {top}, not {section['peak_live']}")
+        peak = max(peak, top)
+    if start + peak != document["totals"]["peak_live"]:
+        raise AssertionError(f"peak {start + peak}, not {document['totals']['peak_live']}")
+
+
+def _check_training(entry, model, inputs) -> str:
+    import torch
+    from modelmeter.recording import record_training_step
+    from torch.utils.flop_counter import FlopCounterMode
+
+    positional = entry.package in ("torchvision", "timm")
+    args, kwargs = (tuple(inputs.values()), {}) if positional else ((), inputs)
+    recording = record_training_step(model, torch.optim.AdamW, entry.trains, *args, **kwargs)
+    model.train()
+    moved = torch.utils._pytree.tree_map_only(torch.Tensor, lambda value: value.to("meta"), inputs)
+    with FlopCounterMode(display=False) as counter:
+        loss = entry.trains(model(*moved.values()) if positional else model(**moved))
+        loss.backward()
+    model.zero_grad()
+    model.eval()
+    expected, found = counter.get_total_flops(), recording.flops
+    if found != expected:  # fused attention computes its scores again in the backward, and PyTorch counts that; on meta it is not fused
+        found = record_training_step(model, torch.optim.AdamW, entry.trains, *args, attention="math", **kwargs).flops
+    if found != expected:
+        raise AssertionError(f"training: {found} FLOPs, FlopCounterMode says {expected}")
+    _check_live(recording)
+    stages = [stage["name"] for stage in recording.stages]
+    if stages != ["forward", "backward", "optimizer"]:
+        raise AssertionError(f"training: stages {stages}")
+    return f"{recording.flops / 1e9:.1f} GFLOP, {recording.peak_bytes / 2**30:.2f} GiB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
