@@ -1,0 +1,89 @@
+"""analyze(), compare(), verify(): what the commands of these names do."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, Sequence
+
+from modelmeter import _core
+from modelmeter._config import Config, compose
+from modelmeter._report import Report, Text
+from modelmeter._tables import table
+
+Overrides = Sequence[str]
+
+
+def configured(config: str | Config, overrides: Overrides, **groups: str | None) -> Config:
+    """The configuration with overrides, and with options of groups that were given."""
+    words = [overrides] if isinstance(overrides, str) else list(overrides)
+    words += [f"{group}={os.fspath(option)}" for group, option in groups.items() if option is not None]
+    if isinstance(config, Config):
+        return config.override(*words) if words else config
+    return compose(config, words)
+
+
+def analyze(
+    config: str | Config,
+    overrides: Overrides = (),
+    *,
+    device: str | None = None,
+    host: str | None = None,
+    stack: str | None = None,
+) -> Report:
+    """What a run costs, layer by layer.
+
+    config: an entry file of configs/ or what compose() gives. device: one of configs/device, or a file of yours: then the
+    report has times and energy.
+    """
+    chosen = configured(config, overrides, device=device, host=host, stack=stack)
+    run = _core.Run(chosen._request)
+    return Report(json.loads(run.report()), run)
+
+
+class Comparison:
+    """What differs between two reports."""
+
+    def __init__(self, document: dict[str, Any], text: str) -> None:
+        self._document = document
+        self._text = text
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        return self._document["inputs"]
+
+    @property
+    def totals(self) -> Any:
+        return table(self._document["totals"])
+
+    @property
+    def layers(self) -> Any:
+        """Every layer that differs."""
+        return table(self._document["layers"])
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document
+
+    def _repr_markdown_(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def _document_of(report: Report | str | os.PathLike) -> str:
+    return report.to_json() if isinstance(report, Report) else _core.read_report(os.fspath(report))
+
+
+def compare(a: Report | str | os.PathLike, b: Report | str | os.PathLike, *, layers: int = 20) -> Comparison:
+    """What differs between two reports: inputs, totals, times, layers. Each is a Report, a report.json, or a run's folder
+    or id. layers: how many the text shows."""
+    first, second = _document_of(a), _document_of(b)
+    return Comparison(
+        json.loads(_core.compare(first, second, True, layers)), Text(_core.compare(first, second, False, layers))
+    )
+
+
+def verify(*recordings: str | os.PathLike) -> dict[str, Any]:
+    """Compares our trace with recordings of the real code, kernel by kernel: {"equal", "references"}."""
+    return json.loads(_core.verify([os.fspath(file) for file in recordings]))
