@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -18,6 +19,7 @@
 #include "cli/multirun.h"
 #include "cli/program.h"
 #include "config/yaml.h"
+#include "fit/fit_request.h"
 #include "report/difference.h"
 #include "report/json.h"
 #include "sweep/store.h"
@@ -54,6 +56,16 @@ std::string verified(const std::vector<std::string>& files) {
   references.reserve(files.size());
   for (const std::string& file : files) references.push_back(verify_reference(file));
   return references_json(references);
+}
+
+// As JSON and as text.
+std::pair<std::string, std::string> fitted(const Request& request, const FitRequest& asked) {
+  const std::unique_ptr<AnalyticModel> model = request.model();
+  const std::optional<Machine> machine = request.machine();
+  const FitReport report = fit_report(
+      *model, [&](const std::vector<std::string>& overrides) { return request.model_with(overrides); },
+      machine ? &*machine : nullptr, asked);
+  return {fit_json(report), fit_text(report)};
 }
 
 void bind_request(py::module_& m) {
@@ -150,6 +162,12 @@ PYBIND11_MODULE(_core, m) {
   m.def("compare", &compared, Free());
   m.def("read_report", &read_report, Free());
   m.def("verify", &verified, Free());
+  m.def(
+      "fit",
+      [](const Request& request, std::string memory, std::string alloc_conf, bool max_frames, bool max_size) {
+        return fitted(request, {std::move(memory), std::move(alloc_conf), max_frames, max_size});
+      },
+      Free());
   bind_request(m);
   bind_run(m);
   bind_sweep(m);

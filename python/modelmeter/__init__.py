@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         StageCost,
         TargetOperatorList,
     )
-    from modelmeter._run import Comparison, analyze, compare, verify
+    from modelmeter._run import Comparison, Fit, analyze, compare, fit, verify
     from modelmeter._sweep import Sweep, sweep
     from modelmeter.recording import Recording, record, summary
 
@@ -47,7 +47,7 @@ _MODULES = {
         "StageCost",
         "TargetOperatorList",
     ),
-    "modelmeter._run": ("Comparison", "analyze", "compare", "verify"),
+    "modelmeter._run": ("Comparison", "Fit", "analyze", "compare", "fit", "verify"),
     "modelmeter._sweep": ("Sweep", "sweep"),
     "modelmeter.recording": ("Recording", "record", "summary"),
 }

@@ -1,4 +1,4 @@
-"""analyze(), compare(), verify(): what the commands of these names do."""
+"""analyze(), fit(), compare(), verify(): what the commands of these names do."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Sequence
 
 from modelmeter import _core
 from modelmeter._config import Config, compose
+from modelmeter._errors import Error
 from modelmeter._report import Report, Text
 from modelmeter._tables import table
 
@@ -82,6 +83,68 @@ def compare(a: Report | str | os.PathLike, b: Report | str | os.PathLike, *, lay
     return Comparison(
         json.loads(_core.compare(first, second, True, layers)), Text(_core.compare(first, second, False, layers))
     )
+
+
+class Fit:
+    """Whether a run fits the memory of a device, and what makes it fit: what `modelmeter fit` says."""
+
+    def __init__(self, document: dict[str, Any], text: str) -> None:
+        self._document = document
+        self._text = text
+
+    @property
+    def fits(self) -> bool:
+        return self._document["fits"]
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The run as it was asked for: its peaks, and where it ends if it does not fit."""
+        return self._document["given"]
+
+    @property
+    def ways(self) -> list[dict[str, Any]]:
+        """What to set so that it fits, fastest first: {"overrides": […], "total_time_s": …, …}."""
+        return self._document["ways"]
+
+    @property
+    def smaller(self) -> list[dict[str, Any]]:
+        """Smaller workloads that fit, the fastest way of each."""
+        return self._document["smaller"]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document
+
+    def __bool__(self) -> bool:
+        return self.fits
+
+    def _repr_markdown_(self) -> str:
+        return self._text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def fit(
+    config: str | Config,
+    overrides: Overrides = (),
+    *,
+    device: str | None = None,
+    memory: str | int | None = None,
+    alloc_conf: str = "",
+    max_frames: bool = False,
+    max_size: bool = False,
+) -> Fit:
+    """Whether a run fits, as PyTorch's allocator would have it, and if not, what to set.
+
+    device: one of configs/device; memory: "24GiB", or bytes, without a device or in place of its own. alloc_conf:
+    PYTORCH_CUDA_ALLOC_CONF. max_frames, max_size: also the most frames, the largest video, that fit.
+    """
+    chosen = configured(config, overrides, device=device)
+    size = "" if memory is None else f"{memory}B" if isinstance(memory, int) else memory
+    if memory is not None and not size.strip():
+        raise Error("memory: a size with its unit", notes=["for example memory='24GiB'"])
+    document, text = _core.fit(chosen._request, size, alloc_conf, max_frames, max_size)
+    return Fit(json.loads(document), text)
 
 
 def verify(*recordings: str | os.PathLike) -> dict[str, Any]:

@@ -60,6 +60,7 @@ Request::Request(ConfigRequest asked) : asked_(std::move(asked)), words_(asked_.
   const std::string primary = primary_folder(asked_.config_path, files_.root);
   user_files_.emplace(primary, take_user_files(words_));
   repository_.emplace(user_files_->file_system(), primary, asked_.config_dirs);
+  repository_->keep_files();  // what a request is of does not change while it lives
   words_ = with_report_keys(std::move(words_));
   if (asked_.config_name.empty()) {
     throw Error("which configuration?", {}, {fmt::format("there are: {}", fmt::join(repository_->options(""), ", "))});

@@ -184,6 +184,25 @@ class Reports(unittest.TestCase):
             report.layer("model/deepseek_ocr_model").forward_cal_io()
 
 
+class Fits(unittest.TestCase):
+    def test_is_the_commands(self):
+        words = ["wan2_1_t2v_1_3b", "workload=wan2-1-ci-tiny", "device=rtx_4090"]
+        theirs = json.loads(command("fit", "--config-name", *words, "--json"))
+        answer = mm.fit("wan2_1_t2v_1_3b", TINY, device="rtx_4090")
+        self.assertEqual(answer.to_dict(), theirs)
+        self.assertTrue(answer.fits and answer)
+        self.assertEqual(answer.given["overrides"], [])
+
+    def test_of_so_many_bytes(self):
+        small = mm.fit("wan2_1_t2v_1_3b", TINY, memory=2 * 2**30)
+        self.assertFalse(small.fits)
+        self.assertEqual(small.to_dict(), mm.fit("wan2_1_t2v_1_3b", TINY, memory="2GiB").to_dict())
+        with self.assertRaisesRegex(mm.Error, "which device"):
+            mm.fit("wan2_1_t2v_1_3b", TINY)
+        with self.assertRaisesRegex(mm.Error, "GiB"):
+            mm.fit("wan2_1_t2v_1_3b", TINY, memory="24gb")
+
+
 class Tables(unittest.TestCase):
     def test_without_a_library_rows_are_dicts(self):
         from modelmeter._tables import table
