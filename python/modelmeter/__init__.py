@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from modelmeter._run import Comparison, Fit, analyze, compare, fit, verify
     from modelmeter._sweep import Sweep, sweep
-    from modelmeter.recording import Recording, record, summary
+    from modelmeter.recording import Recorder, Recording, RecordingError, record, record_training_step, summary
 
 # Where each public name is; a module is imported when one of its names is asked for.
 _MODULES = {
@@ -49,7 +49,7 @@ _MODULES = {
     ),
     "modelmeter._run": ("Comparison", "Fit", "analyze", "compare", "fit", "verify"),
     "modelmeter._sweep": ("Sweep", "sweep"),
-    "modelmeter.recording": ("Recording", "record", "summary"),
+    "modelmeter.recording": ("Recorder", "Recording", "RecordingError", "record", "record_training_step", "summary"),
 }
 _NAMES = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -56,7 +56,8 @@ class Ray(_Engine):
             while waiting:
                 ready, waiting = ray.wait(waiting, num_returns=1, timeout=0.2)
                 for result in ready:
-                    self._take(*ray.get(result), store)
+                    content, progress = ray.get(result)
+                    self._take(content, progress, store)
                 if self._cancelled:
                     raise Error("the sweep was cancelled")
         except ray.exceptions.RayTaskError as error:

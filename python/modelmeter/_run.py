@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from typing import Any, Sequence
+import tempfile
+from typing import Any, Iterator, Sequence
 
 from modelmeter import _core
 from modelmeter._config import Config, compose
@@ -13,19 +15,42 @@ from modelmeter._report import Report, Text
 from modelmeter._tables import table
 
 Overrides = Sequence[str]
+_RECORDING = "recording/any"  # the entry file whose model is a recording
 
 
-def configured(config: str | Config, overrides: Overrides, **groups: str | None) -> Config:
-    """The configuration with overrides, and with options of groups that were given."""
+@contextlib.contextmanager
+def configured(config: Any, overrides: Overrides, **groups: str | None) -> Iterator[Config]:
+    """The configuration with overrides, and with options of groups that were given. A recording is one of its own, whose
+    model is a file; what record() gave is written into one for so long."""
     words = [overrides] if isinstance(overrides, str) else list(overrides)
     words += [f"{group}={os.fspath(option)}" for group, option in groups.items() if option is not None]
     if isinstance(config, Config):
-        return config.override(*words) if words else config
-    return compose(config, words)
+        yield config.override(*words) if words else config
+    elif isinstance(config, os.PathLike) or (isinstance(config, str) and config.endswith((".json", ".json.gz"))):
+        yield _recorded(os.fspath(config), words)
+    elif isinstance(config, str):
+        yield compose(config, words)
+    elif hasattr(config, "save"):
+        with tempfile.TemporaryDirectory(prefix="modelmeter-recording-") as folder:
+            path = os.path.join(folder, "recording.json.gz")
+            config.save(path)
+            yield _recorded(path, words)
+    else:
+        raise Error(
+            f"{type(config).__name__} is no configuration and no recording",
+            notes=["a name of config_names(), what compose() or record() gives, or a recording's file"],
+        )
+
+
+def _recorded(path: str, words: Overrides) -> Config:
+    if not os.path.isfile(path):
+        raise Error(f"there is no recording {path}")
+    quoted = os.path.abspath(path).replace("'", "\\'")
+    return compose(_RECORDING, [f"model.trace='{quoted}'", *words])
 
 
 def analyze(
-    config: str | Config,
+    config: Any,
     overrides: Overrides = (),
     *,
     device: str | None = None,
@@ -34,11 +59,11 @@ def analyze(
 ) -> Report:
     """What a run costs, layer by layer.
 
-    config: an entry file of configs/ or what compose() gives. device: one of configs/device, or a file of yours: then the
+    config: an entry file of configs/, what compose() or record() gives, or a recording's file (.json, .json.gz). device: one of configs/device, or a file of yours: then the
     report has times and energy.
     """
-    chosen = configured(config, overrides, device=device, host=host, stack=stack)
-    run = _core.Run(chosen._request)
+    with configured(config, overrides, device=device, host=host, stack=stack) as chosen:
+        run = _core.Run(chosen._request)
     return Report(json.loads(run.report()), run)
 
 
@@ -125,7 +150,7 @@ class Fit:
 
 
 def fit(
-    config: str | Config,
+    config: Any,
     overrides: Overrides = (),
     *,
     device: str | None = None,
@@ -139,11 +164,11 @@ def fit(
     device: one of configs/device; memory: "24GiB", or bytes, without a device or in place of its own. alloc_conf:
     PYTORCH_CUDA_ALLOC_CONF. max_frames, max_size: also the most frames, the largest video, that fit.
     """
-    chosen = configured(config, overrides, device=device)
     size = "" if memory is None else f"{memory}B" if isinstance(memory, int) else memory
     if memory is not None and not size.strip():
         raise Error("memory: a size with its unit", notes=["for example memory='24GiB'"])
-    document, text = _core.fit(chosen._request, size, alloc_conf, max_frames, max_size)
+    with configured(config, overrides, device=device) as chosen:
+        document, text = _core.fit(chosen._request, size, alloc_conf, max_frames, max_size)
     return Fit(json.loads(document), text)
 
 

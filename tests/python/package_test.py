@@ -57,6 +57,12 @@ class Errors(unittest.TestCase):
         with self.assertRaisesRegex(mm.Error, "h100_sxm"):
             mm.analyze("wan2_1_t2v_14b", TINY, device="h100_smx")
 
+    def test_what_is_neither_a_configuration_nor_a_recording(self):
+        with self.assertRaisesRegex(mm.Error, "no recording nowhere.json"):
+            mm.analyze("nowhere.json")
+        with self.assertRaisesRegex(mm.Error, "int is no configuration"):
+            mm.analyze(3)
+
     def test_what_is_of_the_command_line_is_refused(self):
         with self.assertRaisesRegex(mm.Error, "command line"):
             mm.analyze("wan2_1_t2v_14b", ["hydra.run.dir=somewhere"])
@@ -182,6 +188,35 @@ class Reports(unittest.TestCase):
         self.assertGreater(min(seconds["prefill"], seconds["decode"]), 0)
         with self.assertRaisesRegex(mm.Error, "leaves alone"):
             report.layer("model/deepseek_ocr_model").forward_cal_io()
+
+
+class Recordings(unittest.TestCase):
+    FILE = "tests/reference/wan2-1-ci-tiny/diffusers-i2v-flash.json"
+
+    def setUp(self):
+        if not os.path.exists(self.FILE) or not os.path.exists(f"{mm._core.data_root()}/configs/recording/any.yaml"):
+            self.skipTest("no recording here")
+
+    def test_is_the_commands(self):
+        theirs = json.loads(command("analyze", "--trace", self.FILE, "device=h100_sxm", "report=none", "--json"))
+        report = mm.analyze(self.FILE, device="h100_sxm")
+        self.assertEqual(report.totals, theirs["totals"])
+
+        class Recorded:
+            def save(self, path, file=self.FILE):
+                import gzip
+
+                with open(file, "rb") as source, gzip.open(path, "wb") as out:
+                    out.write(source.read())
+
+        self.assertEqual(mm.analyze(Recorded(), device="h100_sxm").totals, report.totals)
+
+    def test_of_another_schema_is_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/other.json", "w", encoding="utf-8") as file:
+                json.dump({"schema": "modelmeter.reference/9"}, file)
+            with self.assertRaisesRegex(mm.Error, "modelmeter.reference"):
+                mm.analyze(f"{folder}/other.json")
 
 
 class Fits(unittest.TestCase):
