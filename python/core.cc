@@ -68,14 +68,15 @@ std::pair<std::string, std::string> fitted(const Request& request, const FitRequ
   return {fit_json(report), fit_text(report)};
 }
 
+// Constructors release the lock by themselves: what they made is registered under it.
 void bind_request(py::module_& m) {
   py::class_<Request, std::shared_ptr<Request>>(m, "Request")
-      .def(py::init([](std::string name, std::vector<std::string> overrides, std::string path,
-                       std::vector<std::string> dirs) {
-             return std::make_shared<Request>(
-                 ConfigRequest{std::move(name), std::move(overrides), std::move(path), std::move(dirs)});
-           }),
-           Free())
+      .def(py::init(
+          [](std::string name, std::vector<std::string> overrides, std::string path, std::vector<std::string> dirs) {
+            const py::gil_scoped_release free;
+            return std::make_shared<Request>(
+                ConfigRequest{std::move(name), std::move(overrides), std::move(path), std::move(dirs)});
+          }))
       .def("yaml", [](const Request& r) { return config::to_yaml(r.config()); })
       .def("json", &Request::json)
       .def("choices", [](const Request& r) { return r.composition().choices; })
@@ -84,7 +85,10 @@ void bind_request(py::module_& m) {
 
 void bind_run(py::module_& m) {
   py::class_<Run, std::shared_ptr<Run>>(m, "Run")
-      .def(py::init([](const Request& request) { return std::make_shared<Run>(request); }), Free())
+      .def(py::init([](const Request& request) {
+        const py::gil_scoped_release free;
+        return std::make_shared<Run>(request);
+      }))
       .def("report", &Run::report_json, Free())
       .def("notes", &Run::notes)
       .def("summary", &Run::summary, Free())
