@@ -52,6 +52,7 @@ function(modelmeter_module name)
   file(CREATE_LINK ${CMAKE_CURRENT_SOURCE_DIR}/${name} ${include_dir}/${name} SYMBOLIC)
 
   add_library(mm_${name} STATIC ${sources})
+  set_property(GLOBAL APPEND PROPERTY MODELMETER_FOLDERS ${name})
   modelmeter_unity(mm_${name} ${sources})
   target_include_directories(mm_${name} PUBLIC ${include_dir})
   foreach(used IN LISTS ARG_USES)

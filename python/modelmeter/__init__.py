@@ -12,17 +12,62 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-# Where each public name is; a module is imported when one of its names is asked for.
-_NAMES = {
-    "record": "modelmeter.recording",
-    "summary": "modelmeter.recording",
-    "Recording": "modelmeter.recording",
-}
+if TYPE_CHECKING:
+    from modelmeter._config import Config, compose, config_names
+    from modelmeter._errors import Error, Place
+    from modelmeter._report import (
+        AnalyticModuleNode,
+        BaseLayer,
+        Figures,
+        ModuleMetricsSnapshot,
+        OperatorCategory,
+        OperatorMetrics,
+        OperatorSpec,
+        Report,
+        StageCost,
+        TargetOperatorList,
+    )
+    from modelmeter._run import Comparison, Fit, analyze, compare, fit, verify
+    from modelmeter._sweep import Sweep, sweep
+    from modelmeter.recording import Recorder, Recording, RecordingError, record, record_training_step, summary
 
-__all__ = sorted(_NAMES)
+# Where each public name is; a module is imported when one of its names is asked for.
+_MODULES = {
+    "modelmeter._config": ("Config", "compose", "config_names"),
+    "modelmeter._errors": ("Error", "Place"),
+    "modelmeter._report": (
+        "AnalyticModuleNode",
+        "BaseLayer",
+        "Figures",
+        "ModuleMetricsSnapshot",
+        "OperatorCategory",
+        "OperatorMetrics",
+        "OperatorSpec",
+        "Report",
+        "StageCost",
+        "TargetOperatorList",
+    ),
+    "modelmeter._run": ("Comparison", "Fit", "analyze", "compare", "fit", "verify"),
+    "modelmeter._sweep": ("Sweep", "sweep"),
+    "modelmeter.recording": ("Recorder", "Recording", "RecordingError", "record", "record_training_step", "summary"),
+}
+_NAMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = sorted([*_NAMES, "__version__", "load"])
+
+
+def load(name: Any) -> "Report":
+    """Reads a report: a report.json, the folder of a run, or the id of one in tmp/profile-output."""
+    from modelmeter._report import Report
+
+    return Report.load(name)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from modelmeter import _core
+
+        return _core.version
     module = _NAMES.get(name)
     if module is None:
         raise AttributeError(f"module 'modelmeter' has no attribute '{name}'")
@@ -32,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(__all__))
+    return sorted({*globals(), *__all__})

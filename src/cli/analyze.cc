@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "api/analysis.h"
 #include "base/error.h"
-#include "cli/analysis.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/multirun.h"

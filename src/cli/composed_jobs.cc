@@ -3,9 +3,9 @@
 
 #include <filesystem>
 
+#include "api/analysis.h"
 #include "base/error.h"
 #include "base/files.h"
-#include "cli/analysis.h"
 #include "cli/hydra_job.h"
 #include "cli/output.h"
 #include "cli/sweep_jobs.h"

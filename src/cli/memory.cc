@@ -1,6 +1,7 @@
 // modelmeter memory: what is on the device over a run, where its peak is and what is alive there.
 #include <fmt/format.h>
 
+#include "api/run.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
@@ -29,12 +30,10 @@ int memory(const CommandLine& line) {
 
   const std::unique_ptr<AnalyticModel> model = session.model();
   const std::optional<Machine> machine = session.machine();
-  const Stack& stack = machine ? stack_of(machine->device().architecture) : default_stack();
-  AllocatorSettings settings = parse_alloc_conf(arguments.value("--alloc-conf"));
-  if (machine) settings.memory = usable_memory(machine->device());
-  const MemoryReport report = build_memory_report(*model, evaluate(*model), stage, stack, settings, true);
+  const MemoryReport report = memory_of(*model, evaluate(*model), machine ? &*machine : nullptr,
+                                        {stage, arguments.value("--alloc-conf"), true});
   if (const std::string file = arguments.value("--snapshot"); !file.empty()) {
-    write_file(file, snapshot_file(file, *report.record, settings));
+    write_file(file, snapshot_file(file, *report.record, parse_alloc_conf(arguments.value("--alloc-conf"))));
   }
   if (arguments.has("--json")) {
     print(memory_json(report) + "\n");

@@ -7,12 +7,12 @@
 #include <charconv>
 #include <filesystem>
 
+#include "api/analysis.h"
 #include "base/edit_distance.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/format.h"
 #include "base/json_writer.h"
-#include "cli/analysis.h"
 #include "cli/help.h"
 #include "cli/hydra_job.h"
 #include "cli/output.h"
@@ -203,6 +203,12 @@ class Multirun {
 
   const std::string& shown() const { return session_.shown_config(); }
 
+  void run_silently(const TellProgress& progress) {
+    if (asked_.store.empty()) throw Error("a sweep needs a store", {}, {"sweep.store=FILE"});
+    tell_ = progress;
+    run();
+  }
+
   int run() {
     const Product product = product_of(session_);
     const config::Composition& composition = session_.composition();
@@ -336,7 +342,11 @@ class Multirun {
       }
     }
     ProgressBar bar(!arguments_.has("--quiet"));
-    run.progress = [&](const SweepProgress& progress) { bar.show(progress); };
+    run.progress = [&](const SweepProgress& progress) {
+      bar.show(progress);
+      if (tell_) tell_(sweep, progress);
+    };
+    if (tell_) tell_(sweep, {.jobs = setting.product.size()});
     const SweepProgress out = run_sweep(store, run);
     bar.clear();
     seconds_ = bar.seconds();
@@ -354,6 +364,7 @@ class Multirun {
 
   int finish(const Product& product, const SweepStore& store, int64_t sweep, const SweepProgress& done,
              const std::string& csv) const {
+    if (tell_) return 0;
     const int64_t failed = store.failed(sweep), stored = store.stored(sweep);
     note_writer(store);
     if (arguments_.has("--json")) {
@@ -389,6 +400,7 @@ class Multirun {
   std::optional<int64_t> batch_;
   int threads_ = 1;
   double seconds_ = 0;
+  TellProgress tell_;  // of a front end; then nothing is printed
 };
 
 }  // namespace
@@ -424,6 +436,13 @@ int multirun(const Arguments& arguments) {
   Multirun run(arguments);
   if (!run.shown().empty()) return print(run.shown()), 0;
   return run.run();
+}
+
+void sweep_into_store(const std::vector<std::string>& words, const TellProgress& progress) {
+  std::vector<std::string> line = words;
+  line.insert(line.end(), {"--multirun", "--quiet"});
+  const Arguments arguments(line, with_common(config_flags()));
+  Multirun(arguments).run_silently(progress);
 }
 
 }  // namespace modelmeter::cli

@@ -1,7 +1,13 @@
 // analyze --multirun: a job for each combination of what is swept, on all cores, and one table of them.
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
 #include "cli/arguments.h"
+#include "sweep/run_sweep.h"
 
 namespace modelmeter::cli {
 
@@ -11,5 +17,11 @@ bool is_multirun(const Arguments& arguments);
 
 // 0, or 1 where a job failed, as Hydra has it.
 int multirun(const Arguments& arguments);
+
+// The same of these words, sweep.store=FILE among them, for a front end that is no command line: nothing is printed,
+// and what jobs end in is in the store. `progress` is told the sweep's number there, once it has one, and then as
+// SweepRun::progress; what it throws ends the sweep.
+using TellProgress = std::function<void(int64_t sweep, const SweepProgress& progress)>;
+void sweep_into_store(const std::vector<std::string>& words, const TellProgress& progress);
 
 }  // namespace modelmeter::cli

@@ -3,11 +3,11 @@
 
 #include <filesystem>
 
+#include "api/run_folder.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/run_folder.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 #include "report/operator_list.h"

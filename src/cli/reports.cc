@@ -1,12 +1,12 @@
 // modelmeter top and modelmeter compare: what a report, or two, say.
 #include <fmt/format.h>
 
+#include "api/report_path.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/report_path.h"
 #include "cli/terminal.h"
 #include "report/difference.h"
 #include "report/json.h"

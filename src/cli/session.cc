@@ -4,11 +4,10 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
+#include "api/advice.h"
 #include "base/error.h"
-#include "cli/advice.h"
 #include "cli/config_text.h"
 #include "cli/help.h"
 #include "cli/hydra_job.h"
@@ -19,11 +18,6 @@ namespace modelmeter::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_data_root(const fs::path& folder) {
-  std::error_code ignored;
-  return fs::is_directory(folder / "configs", ignored) && fs::is_directory(folder / "models", ignored);
-}
 
 // run_id=NAME, as the forerunner had it, is report.run_id.
 std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
@@ -81,24 +75,6 @@ std::string config_help(const std::string& command, const Arguments& arguments, 
 config::Repository repository_of(const Arguments& arguments) {
   return config::Repository(arguments.value("--config-path", find_data_root() + "/configs"),
                             arguments.values("--config-dir"));
-}
-
-std::string find_data_root() {
-  std::vector<std::string> looked;
-  if (const char* given = std::getenv("MODELMETER_DATA_DIR"); given != nullptr && *given != '\0') {
-    if (is_data_root(given)) return (fs::absolute(given) / "").lexically_normal().parent_path().string();
-    throw Error(fmt::format("MODELMETER_DATA_DIR is {}, which has no configs/ and models/", given));
-  }
-  std::error_code error;
-  const fs::path program = fs::read_symlink("/proc/self/exe", error);
-  const fs::path folder = program.parent_path();
-  for (const fs::path& candidate :
-       {folder / ".." / "share" / "modelmeter", folder / ".." / "..", folder / "..", folder}) {
-    if (is_data_root(candidate)) return (candidate / "").lexically_normal().parent_path().string();
-    looked.push_back(candidate.lexically_normal().string());
-  }
-  throw Error("the folder with configs/ and models/ was not found", {},
-              {fmt::format("looked in {}", fmt::join(looked, ", ")), "MODELMETER_DATA_DIR can name it"});
 }
 
 // Options of the hardware groups may be files of the user's: device=path/to/mine.yaml, also among others of a sweep.

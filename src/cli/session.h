@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/data_root.h"
 #include "base/error.h"
 #include "cli/arguments.h"
 #include "config/compose.h"
@@ -22,12 +23,8 @@ const std::vector<Flag>& config_flags();
 // A command's help; with --config-name also the groups there are and the composed configuration.
 std::string config_help(const std::string& command, const Arguments& arguments, const std::vector<Flag>& flags);
 
-// The configs that --config-path and --config-dir name, by default those of the folder below.
+// The configs that --config-path and --config-dir name, by default those that come along.
 config::Repository repository_of(const Arguments& arguments);
-
-// The folder that holds configs/ and models/: $MODELMETER_DATA_DIR, the source tree that the program was built in, or
-// share/modelmeter under its install prefix. Error saying where it was looked for.
-std::string find_data_root();
 
 class Session {
  public:

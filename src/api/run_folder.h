@@ -10,7 +10,7 @@
 #include "config/access.h"
 #include "model/analytic_model.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 
 struct RunFolder {
   std::string run_id;
@@ -36,4 +36,4 @@ std::string text_of_overrides(const std::vector<std::string>& overrides);
 // Makes `latest`, beside the run's folder, a link to it. A file or folder of that name is left alone.
 void link_latest(const RunFolder& run);
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

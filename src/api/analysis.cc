@@ -1,4 +1,4 @@
-#include "cli/analysis.h"
+#include "api/analysis.h"
 
 #include <fmt/format.h>
 
@@ -9,7 +9,7 @@
 #include "report/layer_docs.h"
 #include "report/summary.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 namespace {
 
 bool holds(const std::string& file, const std::string& text) {
@@ -56,9 +56,13 @@ Analysis::Analysis(const config::View& root, const AnalyticModel& model, const s
 void Analysis::name_report() {
   report_.report_id = where_->run_id;
   folder_ = where_->folder + "/static_analysis/" + model_.report_folder();
-  if (options_.layer_docs) {
-    report_.layer_docs_dir = std::filesystem::absolute(folder_ + "/layers").lexically_normal().string();
-  }
+  name_layer_docs();
+}
+
+void Analysis::name_layer_docs() {
+  report_.layer_docs_dir.reset();
+  if (!options_.layer_docs) return;
+  report_.layer_docs_dir = std::filesystem::absolute(folder_ + "/layers").lexically_normal().string();
 }
 
 // The report under the id of its run. Where another report has it, the id is stamped, or the user says what to replace.
@@ -78,6 +82,17 @@ void Analysis::settle() {
 void Analysis::write() {
   if (!where_) return;
   settle();
+  write_files_of_run();
+}
+
+void Analysis::write_to(const std::string& folder, bool layer_docs) {
+  folder_ = folder;
+  options_.layer_docs = layer_docs;
+  name_layer_docs();
+  write_files_of_run();
+}
+
+void Analysis::write_files_of_run() {
   summary_ = summary_markdown(report_);
   std::vector<FileContent> files = {{"report.json", to_json(report_)}, {"summary.md", summary_}};
   if (options_.yaml) files.emplace_back("report.yaml", to_yaml(report_));
@@ -88,6 +103,7 @@ void Analysis::write() {
   }
   // A folder holds one run: what another left there beside its own files stays, the pages of its layers do not.
   write_folder(folder_, files, {"report.yaml", "layers"});
+  files_.clear();
   for (const auto& [name, content] : files) files_.push_back(fmt::format("{}/{}", folder_, name));
 }
 
@@ -100,4 +116,4 @@ const std::string& Analysis::summary() {
   return summary_;
 }
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

@@ -1,4 +1,4 @@
-#include "cli/run_folder.h"
+#include "api/run_folder.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 #include "base/fields.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 namespace {
 
 namespace fs = std::filesystem;
@@ -133,4 +133,4 @@ void link_latest(const RunFolder& run) {
   if (error) fs::remove(temporary, error);
 }
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

@@ -1,4 +1,4 @@
-#include "cli/report_path.h"
+#include "api/report_path.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,7 +10,7 @@
 #include "base/edit_distance.h"
 #include "base/error.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 namespace {
 
 namespace fs = std::filesystem;
@@ -66,4 +66,4 @@ std::string report_path(const std::string& name) {
   throw Error(fmt::format("{}: there is no such file, folder or run", name), {}, notes);
 }
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

@@ -1,8 +1,8 @@
-#include "cli/advice.h"
+#include "api/advice.h"
 
 #include <algorithm>
 
-namespace modelmeter::cli {
+namespace modelmeter {
 namespace {
 
 // "+a.b=1" of a note that advises to append it; "" of another note.
@@ -77,4 +77,4 @@ Error with_errors_of_other_words(const Error& error, std::vector<std::string> ov
   return out;
 }
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 
 // The error without advice that only gives another error; with what that says, unless the key is unknown. `run` takes
 // the overrides as advised and throws where they are refused.
@@ -19,4 +19,4 @@ Error without_vain_advice(const Error& error, const std::vector<std::string>& ov
 Error with_errors_of_other_words(const Error& error, std::vector<std::string> overrides,
                                  const std::function<void(const std::vector<std::string>&)>& run);
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

@@ -1,16 +1,16 @@
-// One run and its report: what analyze and each job of a multirun make.
+// One run and its report: what analyze, each job of a multirun and other front ends make.
 #pragma once
 
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "api/run_folder.h"
 #include "base/files.h"
-#include "cli/run_folder.h"
 #include "report/report.h"
 #include "timing/machine.h"
 
-namespace modelmeter::cli {
+namespace modelmeter {
 
 class Analysis {
  public:
@@ -19,11 +19,15 @@ class Analysis {
            const std::vector<std::string>& overrides);
 
   Report& report() { return report_; }
+  const Report& report() const { return report_; }
   const Evaluation& run() const { return run_; }
   bool expand_blocks() const { return options_.expand_blocks; }
 
   // Into its folder; nothing with report=none.
   void write();
+  // Into a folder that the caller chose, whatever the configuration says of folders. `layer_docs`: with pages of
+  // layers.
+  void write_to(const std::string& folder, bool layer_docs);
   // Makes `latest` a link to the run's folder.
   void link() const;
   const std::string& folder() const { return folder_; }  // with the files; empty where nothing was written
@@ -40,6 +44,8 @@ class Analysis {
   };
   void settle();
   void name_report();
+  void name_layer_docs();
+  void write_files_of_run();
 
   const AnalyticModel& model_;
   Options options_;
@@ -53,4 +59,4 @@ class Analysis {
 // Whether a run's report is written: not with report=none.
 bool writes_reports(const config::View& root);
 
-}  // namespace modelmeter::cli
+}  // namespace modelmeter

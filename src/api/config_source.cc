@@ -1,0 +1,59 @@
+#include "api/config_source.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace modelmeter {
+namespace {
+
+constexpr const char* default_stack_name = "torch_2_11";
+constexpr const char* default_host_name = "virtual_16_cores";
+
+}  // namespace
+
+std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
+  for (std::string& override : overrides) {
+    if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");
+  }
+  return overrides;
+}
+
+std::vector<UserFile> take_user_files(std::vector<std::string>& words) {
+  std::vector<UserFile> files;
+  for (std::string& text : words) {
+    for (const std::string group : {"device", "host", "stack"}) {
+      const std::string start = group + "=";
+      if (text.rfind(start, 0) != 0 || !is_file_name(text)) continue;
+      files.push_back({group, text.substr(start.size())});
+      text = start + files.back().option();
+    }
+  }
+  return files;
+}
+
+std::optional<Machine> chosen_machine(const config::View& root,
+                                      const std::vector<std::pair<std::string, std::string>>& choices,
+                                      const config::Repository& repository) {
+  if (!root.has("device")) {
+    for (const char* group : {"host", "stack"}) {
+      if (root.has(group)) {
+        throw root.at(group).error("there is no device that it goes with",
+                                   {fmt::format("devices: {}", fmt::join(device_names(repository), ", "))});
+      }
+    }
+    return std::nullopt;
+  }
+  const auto chosen = [&](const char* group) {
+    for (const auto& [name, option] : choices) {
+      if (name == group) return option;
+    }
+    return std::string(group);
+  };
+  return Machine(
+      read_device(root.child("device"), chosen("device")),
+      root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
+                        : load_kernel_stack(repository, default_stack_name),
+      root.has("host") ? read_host(root.child("host"), chosen("host")) : load_host(repository, default_host_name));
+}
+
+}  // namespace modelmeter

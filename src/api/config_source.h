@@ -1,0 +1,29 @@
+// What a composed configuration names beside the model: files of the user's in the groups of hardware, and the machine.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/access.h"
+#include "hardware/catalog.h"
+#include "timing/machine.h"
+
+namespace modelmeter {
+
+// run_id=NAME, as the forerunner had it, is report.run_id.
+std::vector<std::string> with_report_keys(std::vector<std::string> overrides);
+
+// Options of the hardware groups may be files of the user's, device=path/to/mine.yaml: those of the words, which name
+// the option from here on.
+std::vector<UserFile> take_user_files(std::vector<std::string>& words);
+
+// The device of a resolved configuration, with the stack and the host that drive it (by default torch_2_11 and
+// virtual_16_cores), or nothing where it names none. `choices`: groups and their options. Error where it names a stack
+// or a host without a device.
+std::optional<Machine> chosen_machine(const config::View& root,
+                                      const std::vector<std::pair<std::string, std::string>>& choices,
+                                      const config::Repository& repository);
+
+}  // namespace modelmeter
