@@ -11,6 +11,7 @@ void run(const std::string& text) {
     parse_alloc_conf(text);
     return;
   }
+  if (text.find("${") != std::string::npos) return;  // the program resolves interpolations before it reads a device
   const config::Node node = config::parse_yaml(text, "device.yaml");
   read_device(config::View(node), "input");
 }
