@@ -62,7 +62,10 @@ TEST_F(ValidationOfMeasurements, WallTimesAndJoulesOfForwards) {
     if (row.name.rfind("dsocr", 0) == 0 || row.name.rfind("train", 0) == 0) continue;
     const bool host_bound = row.group.find("host-bound") != std::string::npos;
     const bool alone = row.group.find("alone") != std::string::npos;
-    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : alone ? 0.1 : 0.03) << row.device << " " << row.name;
+    // Blocks were measured over 0.2 s of a card whose burst was not spent: between its first clock and the steady one.
+    const bool block = row.group.find("block") != std::string::npos;
+    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : alone ? 0.1 : block ? 0.05 : 0.03)
+        << row.device << " " << row.name;
     EXPECT_TRUE(*row.inside) << row.device << " " << row.name;
     if (row.joules_error()) {
       EXPECT_LE(std::abs(*row.joules_error()), 0.08) << row.device << " " << row.name;
