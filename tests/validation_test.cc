@@ -64,7 +64,10 @@ TEST_F(ValidationOfMeasurements, WallTimesAndJoulesOfForwards) {
     const bool alone = row.group.find("alone") != std::string::npos;
     // Blocks were measured over 0.2 s of a card whose burst was not spent: between its first clock and the steady one.
     const bool block = row.group.find("block") != std::string::npos;
-    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15 : alone ? 0.1 : block ? 0.05 : 0.03)
+    EXPECT_LE(std::abs(*row.wall_error()), host_bound ? 0.15
+                                           : alone    ? 0.1
+                                           : block    ? 0.05
+                                                      : 0.03)
         << row.device << " " << row.name;
     EXPECT_TRUE(*row.inside) << row.device << " " << row.name;
     if (row.joules_error()) {

@@ -25,16 +25,11 @@ std::string primary_folder(const std::string& given, const std::string& root) {
 void write_config(const config::Node& node, DocumentWriter& out) {
   switch (node.kind()) {
     case config::Kind::null:
-    case config::Kind::missing:
-      return out.value(nullptr);
-    case config::Kind::boolean:
-      return out.value(node.as_bool());
-    case config::Kind::integer:
-      return out.value(node.as_int());
-    case config::Kind::floating:
-      return out.value(node.as_double());
-    case config::Kind::string:
-      return out.value(node.as_string());
+    case config::Kind::missing: return out.value(nullptr);
+    case config::Kind::boolean: return out.value(node.as_bool());
+    case config::Kind::integer: return out.value(node.as_int());
+    case config::Kind::floating: return out.value(node.as_double());
+    case config::Kind::string: return out.value(node.as_string());
     case config::Kind::list:
       out.begin_list();
       for (const config::Node& item : node.items()) write_config(item, out);

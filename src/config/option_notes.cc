@@ -16,8 +16,8 @@ namespace {
 // What an option rests on: the option of its group that its list names first, and so on. The presets of a model rest on
 // one that has what they share.
 std::string base_of(const Repository& repository, const std::string& group, std::string option) {
-  constexpr int deepest = 10;
-  for (int depth = 0; depth < deepest; ++depth) {
+  constexpr int most_bases = 10;
+  for (int depth = 0; depth < most_bases; ++depth) {
     const std::optional<ConfigFile> file = repository.load(fmt::format("{}/{}", group, option));
     const Node* list = file ? file->content.find("defaults") : nullptr;
     if (list == nullptr || !list->is(Kind::list) || list->items().empty()) break;

@@ -273,7 +273,8 @@ void name_failure(const AnalyticModel& model, RunReplay& replay) {
   const Trace& t = unrolled.trace();
   for (const Residence& residence : residences_in_order(t)) {
     if (t.scopes[static_cast<size_t>(residence.scope)].name != failed.stage) continue;
-    const Op& op = t.ops[static_cast<size_t>(ops_within(t, residence.scope).first + failed.op)];
+    const int32_t number = ops_within(t, residence.scope).first + failed.op;
+    const Op& op = t.ops[static_cast<size_t>(number)];
     failed.kernel = t.kernel_name(op);
     failed.scope = t.path(op.scope);
     return;

@@ -306,10 +306,8 @@ class Writer {
     for (int i = 0; i < op.outputs && !op.in_place; ++i) append(outputs, shapes, trace_.output(op, i), named);
     if (op.in_place) shapes = described(trace_.input(op, 0));
     const std::string kernel = trace_.short_kernel_name(op);
-    lines_.push_back(
-        fmt::format("{}{}{}{}({})  # {}", indent, outputs, outputs.empty() ? "" : " = ",
-                    kernel.find('.') == std::string::npos ? "torch." + kernel : kernel,
-                    inputs, shapes));
+    lines_.push_back(fmt::format("{}{}{}{}({})  # {}", indent, outputs, outputs.empty() ? "" : " = ",
+                                 kernel.find('.') == std::string::npos ? "torch." + kernel : kernel, inputs, shapes));
   }
 
   // A call of a child: what comes in from outside, and what it leaves alive.

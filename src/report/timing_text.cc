@@ -79,8 +79,8 @@ std::string layers_table(const Report& r) {
   Table table({"Layer", "Time", "Share", "Bound", "Speed of light"},
               {Align::left, Align::right, Align::right, Align::left, Align::right});
   for (const ModuleMetricsSnapshot* s : order) {
-    table.add({leaves.at(s->module_id), seconds_text(s->time->total_time_ms / 1e3), percent_text(s->time->share_of_model_time),
-               s->time->bound, seconds_text(s->time->light_ms / 1e3)});
+    table.add({leaves.at(s->module_id), seconds_text(s->time->total_time_ms / 1e3),
+               percent_text(s->time->share_of_model_time), s->time->bound, seconds_text(s->time->light_ms / 1e3)});
   }
   return table.markdown();
 }

@@ -3,9 +3,8 @@
 // and tables of Nsight Systems 2021 to 2025 and Nsight Compute.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>

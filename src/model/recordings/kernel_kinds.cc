@@ -117,7 +117,8 @@ Arithmetic arithmetic_of_name(const std::string& name) {
   if (!kernel) return {1};
   const KernelInfo& known_kernel = info(*kernel);
   const bool is_backward = plain_name.find(backward) != std::string::npos;
-  return {known_kernel.vector_flops * (is_backward ? 2 : 1), known_kernel.basis == Basis::input};
+  const int64_t passes = is_backward ? 2 : 1;
+  return {passes * known_kernel.vector_flops, known_kernel.basis == Basis::input};
 }
 
 }  // namespace modelmeter::recordings

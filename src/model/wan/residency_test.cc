@@ -136,8 +136,7 @@ TEST(DiffusersResidency, AllIsAllAndSequentialIsNothing) {
   const Pipeline p = text_to_video();
   EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::all))),
               ElementsAre("t5 dit vae", "t5 dit vae", "t5 dit vae", "t5 dit vae"));
-  EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::sequential))),
-              ElementsAre("", "", "", ""));
+  EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::sequential))), ElementsAre("", "", "", ""));
   EXPECT_THAT(names(diffusers::residents(p.stages, rules(Residency::all, Task::t2v, Generation::wan2_1, true))),
               ElementsAre("dit vae (host)", "dit vae", "dit vae", "dit vae"));
 }

@@ -17,7 +17,7 @@ namespace modelmeter::wan {
 std::vector<Dependence> dependences(Role role, const CodeBase& code_base, const Shape& patch_size, bool tiling);
 
 // What a stage's model and its inputs are made of, for stages of equal ones are alike.
-struct StageOrigin {
+struct StageOrigin {                    // NOLINT(bugprone-exception-escape): what it holds is moved without
   const CodeBase* code_base = nullptr;  // null: not known
   std::variant<TextEncoderOptions, ImageEncoderOptions, TransformerOptions, AutoencoderOptions, SamplingOptions>
       options;
