@@ -23,11 +23,22 @@ RecordedTensor recorded(const TensorMeta& meta) {
 class Expansion {
  public:
   explicit Expansion(const Trace& trace) : trace_(trace), iteration_(trace.scopes.size(), -1) {
+    refuse_millions();
     emit(0, trace.ops.size());
   }
   std::vector<RecordedOp> take() { return std::move(out_); }
 
  private:
+  // Before the first is written.
+  void refuse_millions() const {
+    const std::vector<int64_t> executions = executions_of_scopes(trace_);
+    Count kernels = 0;
+    for (const Op& op : trace_.ops) kernels += executions[static_cast<size_t>(op.scope)];
+    if (kernels <= most_ops) return;
+    throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
+                {"write out a single forward or fewer steps"});
+  }
+
   void emit(size_t first, size_t last) {
     for (size_t i = first; i < last;) {
       const int32_t repetition = outermost(trace_.ops[i].scope);
@@ -82,10 +93,6 @@ class Expansion {
   }
 
   void add(const Op& op) {
-    if (static_cast<int64_t>(out_.size()) >= most_ops) {
-      throw Error(fmt::format("the trace has more than {} kernels written out", most_ops), {},
-                  {"write out a single forward or fewer steps"});
-    }
     const OpAtIteration at = op_at(trace_, op, iteration_of(op));
     RecordedOp& r = out_.emplace_back(written_out(at.launch()));
     r.kernel = trace_.kernel_name(op);
