@@ -293,5 +293,14 @@ class Command(unittest.TestCase):
         self.assertIn("did you mean 'analyze'?", wrong.stderr)
 
 
+class Module(unittest.TestCase):
+    def test_loads_after_a_package_that_brought_the_c_plus_plus_library(self):
+        # `import torch, modelmeter`: a thread's variable of libstdc++'s has no fixed place once it was loaded late.
+        from modelmeter import _core
+
+        shown = subprocess.run(["readelf", "-rW", _core.__file__], capture_output=True, text=True, check=True).stdout
+        self.assertEqual([line for line in shown.splitlines() if "TPOFF64" in line and "DTPOFF64" not in line and "_ZSt" in line], [])
+
+
 if __name__ == "__main__":
     unittest.main()
