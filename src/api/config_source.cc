@@ -3,14 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 namespace modelmeter {
-namespace {
-
-constexpr const char* default_stack_name = "torch_2_11";
-constexpr const char* default_host_name = "virtual_16_cores";
-
-}  // namespace
-
 std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
   for (std::string& override : overrides) {
     if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");
@@ -23,9 +18,19 @@ std::vector<UserFile> take_user_files(std::vector<std::string>& words) {
   for (std::string& text : words) {
     for (const std::string group : {"device", "host", "stack"}) {
       const std::string start = group + "=";
-      if (text.rfind(start, 0) != 0 || !is_file_name(text)) continue;
-      files.push_back({group, text.substr(start.size())});
-      text = start + files.back().option();
+      if (text.rfind(start, 0) != 0) continue;
+      std::string named = start;
+      for (size_t begin = start.size(); begin <= text.size();) {
+        const size_t comma = std::min(text.find(',', begin), text.size());
+        std::string option = text.substr(begin, comma - begin);
+        if (is_file_name(option)) {
+          files.push_back({group, std::move(option)});
+          option = files.back().option();
+        }
+        named += option + (comma < text.size() ? "," : "");
+        begin = comma + 1;
+      }
+      text = std::move(named);
     }
   }
   return files;
@@ -49,11 +54,13 @@ std::optional<Machine> chosen_machine(const config::View& root,
     }
     return std::string(group);
   };
-  return Machine(
-      read_device(root.child("device"), chosen("device")),
-      root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
-                        : load_kernel_stack(repository, default_stack_name),
-      root.has("host") ? read_host(root.child("host"), chosen("host")) : load_host(repository, default_host_name));
+  return config::with_all_errors([&] {
+    return Machine(
+        read_device(root.child("device"), chosen("device")),
+        root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
+                          : load_kernel_stack(repository, default_stack_name),
+        root.has("host") ? read_host(root.child("host"), chosen("host")) : load_host(repository, default_host_name));
+  });
 }
 
 }  // namespace modelmeter

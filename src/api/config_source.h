@@ -12,16 +12,20 @@
 
 namespace modelmeter {
 
+// What drives a device where a configuration does not say.
+inline constexpr const char* default_stack_name = "torch_2_11";
+inline constexpr const char* default_host_name = "virtual_16_cores";
+
 // run_id=NAME, as the forerunner had it, is report.run_id.
 std::vector<std::string> with_report_keys(std::vector<std::string> overrides);
 
-// Options of the hardware groups may be files of the user's, device=path/to/mine.yaml: those of the words, which name
-// the option from here on.
+// Options of the hardware groups may be files of the user's, device=path/to/mine.yaml, also among others of a sweep:
+// those of the words, which name the option from here on.
 std::vector<UserFile> take_user_files(std::vector<std::string>& words);
 
-// The device of a resolved configuration, with the stack and the host that drive it (by default torch_2_11 and
-// virtual_16_cores), or nothing where it names none. `choices`: groups and their options. Error where it names a stack
-// or a host without a device.
+// The device of a resolved configuration, with the stack and the host that drive it (by default those
+// above), or nothing where it names none. `choices`: groups and their options. Error where it names a stack or a host
+// without a device; all that is wrong in the three is one Error.
 std::optional<Machine> chosen_machine(const config::View& root,
                                       const std::vector<std::pair<std::string, std::string>>& choices,
                                       const config::Repository& repository);

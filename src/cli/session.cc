@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "api/advice.h"
+#include "api/config_source.h"
 #include "base/error.h"
 #include "cli/config_text.h"
 #include "cli/help.h"
@@ -19,14 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// run_id=NAME, as the forerunner had it, is report.run_id.
-std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
-  for (std::string& override : overrides) {
-    if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");
-  }
-  return overrides;
-}
-
 bool is_multirun_mode(const config::Composition& composition) {
   const config::Node* mode = composition.hydra.find("mode");
   return mode != nullptr && mode->is(config::Kind::string) && mode->as_string() == "MULTIRUN";
@@ -37,9 +30,7 @@ std::string working_directory() {
   return fs::current_path(ignored).string();
 }
 
-constexpr const char* default_stack_name = "torch_2_11";
 constexpr const char* recording_config = "recording/any";
-constexpr const char* default_host_name = "virtual_16_cores";
 
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
@@ -77,29 +68,9 @@ config::Repository repository_of(const Arguments& arguments) {
                             arguments.values("--config-dir"));
 }
 
-// Options of the hardware groups may be files of the user's: device=path/to/mine.yaml, also among others of a sweep.
 config::Repository Session::repository(const Arguments& arguments, std::vector<std::string>& overrides) {
   const std::string primary = arguments.value("--config-path", files_.root + "/configs");
-  std::vector<UserFile> files;
-  for (std::string& text : overrides) {
-    for (const std::string group : {"device", "host", "stack"}) {
-      const std::string start = group + "=";
-      if (text.rfind(start, 0) != 0) continue;
-      std::string named = start;
-      for (size_t begin = start.size(); begin <= text.size();) {
-        const size_t comma = std::min(text.find(',', begin), text.size());
-        std::string option = text.substr(begin, comma - begin);
-        if (is_file_name(option)) {
-          files.push_back({group, std::move(option)});
-          option = files.back().option();
-        }
-        named += option + (comma < text.size() ? "," : "");
-        begin = comma + 1;
-      }
-      text = std::move(named);
-    }
-  }
-  user_files_.emplace(primary, std::move(files));
+  user_files_.emplace(primary, take_user_files(overrides));
   return config::Repository(user_files_->file_system(), primary, arguments.values("--config-dir"));
 }
 
@@ -277,29 +248,8 @@ std::vector<config::Node> Session::default_hardware() const {
 std::optional<Machine> Session::machine() const { return machine_of(view(), choices_); }
 
 std::optional<Machine> Session::machine_of(const config::View& root, const Choices& choices) const {
-  if (!root.has("device")) {
-    for (const char* group : {"host", "stack"}) {
-      if (root.has(group)) {
-        throw root.at(group).error("there is no device that it goes with",
-                                   {fmt::format("devices: {}", fmt::join(device_names(*repository_), ", "))});
-      }
-    }
-    return std::nullopt;
-  }
-  const auto chosen = [&](const char* group) {
-    for (const auto& [name, option] : choices) {
-      if (name == group) return option;
-    }
-    return std::string(group);
-  };
   try {
-    return config::with_all_errors([&] {
-      return Machine(read_device(root.child("device"), chosen("device")),
-                     root.has("stack") ? read_kernel_stack(root.child("stack"), chosen("stack"))
-                                       : load_kernel_stack(*repository_, default_stack_name),
-                     root.has("host") ? read_host(root.child("host"), chosen("host"))
-                                      : load_host(*repository_, default_host_name));
-    });
+    return chosen_machine(root, choices, *repository_);
   } catch (const Error& error) {
     throw user_files_->renamed(error);
   }
