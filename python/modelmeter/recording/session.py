@@ -340,7 +340,6 @@ def _without_fast_path() -> Iterator[None]:
 def _without_collection() -> Iterator[None]:
     """Within: only counting references lets go of objects, so that a record is the same each time."""
     enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield
