@@ -145,7 +145,7 @@ def _bytes(tensor: torch.Tensor) -> int:
     return (1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))) * tensor.element_size()
 
 
-class Maker:
+class Fakes:
     """Makes fake tensors of a mode without its dispatch."""
 
     def __init__(self, mode: FakeTensorMode) -> None:

@@ -16,7 +16,7 @@ from .autograd import DeviceAnswers
 from .errors import RecordingError, line_running
 from .host import Host, Reader, even_routing
 from .live import BEFORE, Live
-from .plans import Key, Maker, Plan, Row, can_keep, key_of, plan_of
+from .plans import Fakes, Key, Plan, Row, can_keep, key_of, plan_of
 from .scopes import Scopes
 from .written_out import MADE_BY_HAND, WRITTEN_OUT, WRITTEN_OUT_FOLLOWING
 
@@ -53,7 +53,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self, fake_mode: FakeTensorMode, scopes: Scopes, host: Host | None = None, reader: Reader | None = None,
-                 even: bool = False) -> None:
+                 even: bool = False, fakes: Fakes | None = None) -> None:
         super().__init__()
         self.kernels: list[Kernel] = []
         self.live = Live(lambda: len(self.kernels))
@@ -67,7 +67,7 @@ class Recorder(TorchDispatchMode):
         self._reader = reader
         self._even = even
         self._written_out = WRITTEN_OUT if reader is None else WRITTEN_OUT_FOLLOWING
-        self.maker = Maker(fake_mode)
+        self._fakes = fakes or Fakes(fake_mode)
         self._plans: dict[tuple, Plan | None] = {}
 
     @classmethod
@@ -175,7 +175,7 @@ class Recorder(TorchDispatchMode):
         """The operation as its plan says."""
         live = self.live
         live.see_all(key.operands, key.cells)
-        made = self.maker.results(plan, key)
+        made = self._fakes.results(plan, key)
         outputs = [tensor for tensor in made if tensor is not None]
         result = made[0] if plan.container is None else plan.container(made)
         targets = [key.operands[place] for place in plan.targets]
