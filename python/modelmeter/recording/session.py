@@ -96,8 +96,7 @@ class Recorder:
             self._recorder.begin(self.module.buffers(), "buffer")
             self._recorder.begin((value.grad for value in self.module.parameters() if value.grad is not None), "gradient")
             stack.enter_context(self._recorder)
-            if self._training is not False:
-                self._recorder.devices.hold(self.module.parameters())
+            self._recorder.devices.hold(self.module.parameters())
         except BaseException:
             stack.close()
             raise
