@@ -129,13 +129,15 @@ class CachingAllocator {
   void collect_garbage();
 
   Block add_block(const BlockData& block);
-  void set_use(Block block, Use use);
-  void resize(Block block, int64_t size);
-  void split_off(Block block, int64_t size, Use use);  // what is above `size` becomes a block of its own
-  Block merge(Block low, Block high);
+  FreeBlock in_pool(Block block) const;
+  void leave_pool(Block block);                         // of a free one
+  void become_free(Block block);                        // with no free neighbour, or none in a pool yet
+  Block split_off(Block block, int64_t size, Use use);  // what is above `size`, of a block in no pool
+  void absorb(Block low, Block high);                   // two neighbours, both in no pool, become the lower one
   void remove_segment(int32_t segment);
   void unmap_free_pages(int32_t segment);
-  uint64_t hash(const BlockData& block) const;
+  static uint64_t hash(int64_t address, int64_t size);
+  void count_pages(int64_t address, int64_t bytes, int64_t page);
   void record(AllocationLog::Action action, int64_t address, int64_t size, const Segment& segment,
               AllocationMaker maker = {});
 
@@ -153,7 +155,7 @@ class CachingAllocator {
   int64_t allowed_ = 0;                         // of memory_fraction; 0: no bound
   Fullest fullest_;
   AllocationLog* log_ = nullptr;
-  uint64_t state_ = 0;
+  uint64_t state_ = 0;  // of allocated blocks, segments and mapped pages, from which free ones follow
 };
 
 }  // namespace modelmeter

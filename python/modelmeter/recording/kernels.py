@@ -104,14 +104,19 @@ def extras(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> dict:
             said["causal"] = True
         if given.get("cum_seq_q") is not None and isinstance(given.get("max_q"), int):
             said["params"] = [given["cum_seq_q"].numel() - 1, given["max_q"], given["max_k"]]
-    if name in _TF32 and args and any(tensor.dtype == torch.float32 for tensor in tensors_in(args)):
-        where = torch.backends.cudnn if "convolution" in name else torch.backends.cuda.matmul
-        if where.allow_tf32:
-            said["tf32"] = True
+    if tf32(func) and any(tensor.dtype == torch.float32 for tensor in tensors_in(args)):
+        said["tf32"] = True
     return said
 
 
-_TF32 = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.convolution", "aten.convolution_backward"}
+def tf32(func: torch._ops.OpOverload) -> bool:
+    """Whether the operation may compute float32 in TF32, as things are set now."""
+    where = _TF32.get(func)
+    return where is not None and bool(where.allow_tf32)
+
+
+_TF32 = {getattr(torch.ops.aten, name).default: torch.backends.cuda.matmul for name in ("mm", "addmm", "bmm", "baddbmm")}
+_TF32 |= {getattr(torch.ops.aten, name).default: torch.backends.cudnn for name in ("convolution", "convolution_backward")}
 
 
 def mutated(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torch.Tensor]:
