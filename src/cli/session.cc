@@ -30,7 +30,7 @@ std::string working_directory() {
   return fs::current_path(ignored).string();
 }
 
-constexpr const char* recording_config = "recording/any";
+constexpr const char* recording_config = "_recording/any";
 
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 

@@ -59,6 +59,8 @@ def error_text(error):
     of_hydra = isinstance(error, (HydraException, OmegaConfBaseException))
     if not of_hydra or isinstance(error, (OverrideParseException, GrammarParseError)):
         return "error\n"
+    if (first_line(error) or "").startswith(("no viable alternative", "mismatched input", "extraneous input", "token recognition error")):
+        return "error\n"
     return f"error: {first_line(error)}\n" if first_line(error) else "error\n"
 
 

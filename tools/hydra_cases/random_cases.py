@@ -329,9 +329,19 @@ def is_unreadable_choice(question, answer):
     return re.search(r"(choice|sort)\(.*(\\'|\\\")", question)
 
 
-@left_out("sweeps", "null is a value of choice() too")
+@left_out("sweeps overrides", "null is a value of choice() too")
 def is_null_choice(question, answer):
     return re.search(r"choice\(.*null", question) and answer.startswith("error")
+
+
+@left_out("sweeps overrides trees compose", "sort() takes quoted texts")
+def sorts_quoted(question, answer):
+    return re.search(r"sort\(\[.*['\"]", question) and answer.startswith("error")
+
+
+@left_out("sweeps", "an empty text in a list of a job's words has quotes: Hydra's cannot be read")
+def is_empty_in_list(question, answer):
+    return re.search(r"str\((''|\"\")\)", question) and re.search(r"[\[,:][,\]}]", answer)
 
 
 @left_out("sweeps compose trees overrides", "null is no truth value")
@@ -352,6 +362,19 @@ def leads_to_missing(question, answer):
 @left_out("compose trees", "what is null and items of lists can be deleted")
 def deletes_null(question, answer):
     return re.search(r"Could not delete from config. '.*' does not exist", answer)
+
+
+@left_out("completion", "what is null and items of lists can be deleted")
+def completes_behind_deletion(question, answer):
+    return re.search(r"~[\w.]+(=\S*)? \S*$", question)
+
+
+@left_out("trees", "a path reads a key of any kind, 1 too")
+def reads_key_of_other_kind(question, answer):
+    *files, asked = question.split("\n")
+    path = asked.split(" ")[1] if asked.split(" ")[0] in ("add", "update", "select") else ""
+    kinds = [key for key in re.findall(r"^ *([\w.]+):", "\n".join(files), re.M) if re.fullmatch(r"[\d.]+|0x\w+|off", key)]
+    return any(key in path.split(".") for key in kinds)
 
 
 @left_out("compose", "a group of several options can be deleted")
