@@ -34,6 +34,8 @@ void add_keys(const config::Node& map, const std::string& path, Names& out) {
   }
 }
 
+std::ptrdiff_t depth(const std::string& key) { return std::count(key.begin(), key.end(), '.'); }
+
 // Groups, then the keys of the configuration, those that are nearest to its root first.
 Names known_settings(const Names& arguments) {
   const std::string path = value_of(arguments, "--config-path", "-cp");
@@ -45,7 +47,6 @@ Names known_settings(const Names& arguments) {
   if (name.empty()) return out;
   Names keys;
   add_keys(config::compose(repository, name, {}, {}).config, "", keys);
-  const auto depth = [](const std::string& key) { return std::count(key.begin(), key.end(), '.'); };
   std::stable_sort(keys.begin(), keys.end(),
                    [&](const std::string& a, const std::string& b) { return depth(a) < depth(b); });
   out.insert(out.end(), keys.begin(), keys.end());
@@ -68,7 +69,8 @@ std::string misspelt(const std::string& name, const Names& known) {
   return out;
 }
 
-// Those that are the name, else those whose last part is it; else the same of what is nearest to it.
+// Those that are the name, else those whose last part is it, nearest to the root; else the same of what is nearest to
+// it.
 Names settings_like(const std::string& name, const Names& known) {
   constexpr size_t most = 3;
   Names whole, part, parts;
@@ -82,6 +84,9 @@ Names settings_like(const std::string& name, const Names& known) {
     const std::string near = misspelt(name, name.find('.') != std::string::npos ? known : parts);
     return near.empty() ? Names{} : settings_like(near, known);
   }
+  const auto deeper =
+      std::find_if(out.begin(), out.end(), [&](const std::string& key) { return depth(key) > depth(out[0]); });
+  out.erase(deeper, out.end());
   if (out.size() > most) out.resize(most);
   return out;
 }
