@@ -6,8 +6,11 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Any, Iterator
+
+from .errors import RecordingError
 
 SCHEMA = "modelmeter.reference/1"
 
@@ -21,12 +24,15 @@ class Recording:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recording":
         """Read one that was saved."""
-        data = Path(path).read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-        document = json.loads(text)
+        try:
+            data = Path(path).read_bytes()
+            text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
+            document = json.loads(text)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise RecordingError(f"{path} can't be read: {error}") from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             found = document.get("schema") if isinstance(document, dict) else type(document).__name__
-            raise ValueError(f"{path}: its schema is {found!r}, not {SCHEMA!r}")
+            raise RecordingError(f"{path}: its schema is {found!r}, not {SCHEMA!r}")
         return cls(document)
 
     def save(self, path: str | os.PathLike) -> Path:
