@@ -86,7 +86,7 @@ def building():
 @contextlib.contextmanager
 def cudnn_layouts():
     """Within: convolutions are cuDNN's, whose results are channels last where their inputs are. Else, as without a
-    driver, they come out contiguous."""
+    driver, they come out contiguous, or PyTorch asks the driver."""
     with mock.patch.object(torch._C, "_select_conv_backend", lambda *_, **__: torch._C._ConvBackend.Cudnn):
         yield
 
