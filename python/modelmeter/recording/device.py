@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import importlib
 import inspect
 import os
 from unittest import mock
@@ -53,6 +54,7 @@ def _guard_without_driver() -> None:
 @contextlib.contextmanager
 def fake_cuda():
     """Within: torch.cuda says that there is a device, and every new tensor is a fake one. Yields the mode."""
+    importlib.import_module("torch._dynamo")  # which fake tensors import when the first is made, and can't within
     _guard_without_driver()
     with contextlib.ExitStack() as stack:
         if hasattr(fake_tensor, "init_gpu_context"):
