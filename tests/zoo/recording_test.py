@@ -17,6 +17,7 @@ if importlib.util.find_spec("torch") is None:
     print("skipped: no torch")
     sys.exit(77)
 
+import modelmeter
 import torch
 from torch import nn
 
@@ -78,8 +79,12 @@ class Tests(unittest.TestCase):
             for name in ("a.json", "a.json.gz"):
                 self.assertEqual(Recording.load(rec.save(Path(folder) / name)).document, rec.document)
             (Path(folder) / "b.json").write_text('{"schema": "other"}')
-            with self.assertRaisesRegex(ValueError, "'other'"):
+            with self.assertRaisesRegex(RecordingError, "'other'"):
                 Recording.load(Path(folder) / "b.json")
+            (Path(folder) / "c.json.gz").write_bytes((Path(folder) / "a.json.gz").read_bytes()[:-20])
+            for name in ("c.json.gz", "absent.json"):
+                with self.assertRaisesRegex(modelmeter.Error, f"{name} can't be read"):
+                    Recording.load(Path(folder) / name)
 
     def test_training(self):
         model = Model()
@@ -113,7 +118,8 @@ class Tests(unittest.TestCase):
     def test_what_does_not_is_an_error_with_its_line(self):
         with self.assertRaises(HostReadError) as caught:
             record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool))
-        self.assertIn("x.sum().item()", caught.exception.place)
+        self.assertEqual(caught.exception.place.text, "return x.sum().item()")
+        self.assertRegex(str(caught.exception), r"^error: the model reads a number .*\n  .*recording_test.py:\d+\n  return x.sum")
         record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool), answers=lambda read: 1.0)
 
     def test_a_forward_that_raises(self):
@@ -124,7 +130,8 @@ class Tests(unittest.TestCase):
         model = Raises()
         with self.assertRaisesRegex(RecordingError, "ValueError: no such thing") as caught:
             record(model, torch.empty(1))
-        self.assertIn("recording_test.py", caught.exception.place)
+        self.assertEqual(Path(caught.exception.place.file).name, "recording_test.py")
+        self.assertIsInstance(caught.exception, modelmeter.Error)
 
     def test_a_tensor_left_on_the_host(self):
         class Left(nn.Module):

@@ -61,6 +61,7 @@ def main() -> int:
 
 def _check(name, entry, save) -> list[str]:
     import torch
+    import torch._dynamo  # PyTorch 2.8 can't import it while a device is set
     from modelmeter.recording import Recorder
 
     with torch.device("meta"):

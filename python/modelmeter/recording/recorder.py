@@ -246,7 +246,7 @@ class Recorder(TorchDispatchMode):
                 count = int(self._reader.ask("count", self._maker(), operands[1], where))
                 return torch.empty((count,), dtype=tensor.dtype, device=tensor.device)
             raise RecordingError(f"how large the result of {name} is depends on values that do not follow from the inputs",
-                                 line_running(where))
+                                 line_running(), (f"in module {where!r}",) if where else ())
 
         def fake(tensor: torch.Tensor) -> torch.Tensor:
             made = torch.empty(tensor.shape, dtype=tensor.dtype, device=operands[0].device)

@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import (DataDependentOutputException, Dynamic
 
 from . import kernels
 from .attention import CHOSEN, chosen_attention
-from .device import DEVICE, fake_cuda
+from .device import DEVICE, cudnn_layouts, fake_cuda
 from .document import DTYPES, Stage, document
 from .errors import RecordingError, line_raising
 from .host import Answers, Host, Reader
@@ -78,6 +78,7 @@ class Recorder:
         try:
             mode = stack.enter_context(fake_cuda())
             stack.enter_context(chosen_attention(self._attention))
+            stack.enter_context(cudnn_layouts())
             stack.enter_context(_without_fast_path())
             fakes = Fakes(mode)
             self._placing = Placing(fakes)
