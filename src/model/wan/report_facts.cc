@@ -66,6 +66,7 @@ Fields Wan2_1Model::runtime_fields() const {
     if (!storage->name().empty()) out.emplace_back(fmt::format("{}.weight_format", name), storage->name());
     if (storage->lora_rank > 0) out.emplace_back(fmt::format("{}.lora.rank", name), storage->lora_rank);
   }
+  for (auto& field : plan_.fields()) out.push_back(std::move(field));
   if (sampling_ != nullptr) {
     out.emplace_back("scheduler", std::string(name_of(scheduler())));
   }
