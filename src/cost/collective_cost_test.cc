@@ -74,10 +74,9 @@ TEST_F(CollectiveCosts, OfOneDirectionAreTheTensor) {
 }
 
 TEST_F(CollectiveCosts, AddUpByKindAndGroup) {
-  const Tensor x = bytes(8);
-  repeat(10, Tensor(), [&](int64_t, const Tensor& state) {
-    dist::all_reduce(x, four);
-    dist::all_reduce(x, {GroupAxis::world, 8});
+  repeat(10, bytes(8), [&](int64_t, const Tensor& state) {
+    dist::all_reduce(state, four);
+    dist::all_reduce(state, {GroupAxis::world, 8});
     return state;
   });
   const std::vector<Communication> all = communication_of(tracer.trace());

@@ -33,6 +33,13 @@ struct ParallelPlan {
   static ParallelPlan read(const config::View& config);
 
   bool one_rank() const { return world_size == 1; }
+  // The first key by which there are several.
+  const char* key() const {
+    return degrees.ulysses > 1 ? "ulysses"
+           : degrees.ring > 1  ? "ring"
+           : degrees.cfg > 1   ? "cfg_parallel"
+                               : "world_size";
+  }
   bool fsdp() const { return fsdp_transformer || fsdp_text_encoder; }
   Rank process() const { return {static_cast<int32_t>(rank), static_cast<int32_t>(world_size)}; }
   // For reports; nothing of one rank.

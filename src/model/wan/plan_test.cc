@@ -98,6 +98,8 @@ TEST(Plans, AreSaidInReportsAndRecordings) {
   const auto model = planned("{ulysses: 4, rank: 1}");
   EXPECT_THAT(model->notes(), testing::Contains(HasSubstr("4 ranks (ulysses 4), of which this is 1")));
   EXPECT_THAT(model->runtime_fields(), testing::Contains(testing::Pair("plan.rank", FieldValue(int64_t{1}))));
+  EXPECT_EQ(model->categories().front().id, "communication");
+  EXPECT_NE(planned("null")->categories().front().id, "communication");
   Recording header;
   model->describe(*model->stages()[0], header);
   EXPECT_EQ(header.parallel, R"({"ulysses":4,"rank":1})");

@@ -145,8 +145,8 @@ void check_plan(const config::View& config, const ParallelPlan& p, const Archite
   if (p.degrees.ring > 1) refuse("ring", "Wan2.2's official code has no ring attention");
   if (p.degrees.cfg > 1) refuse("cfg_parallel", "the official code runs both branches of guidance on every rank");
   if (a.generation == Generation::wan2_1) {
-    throw plan.error("plans of Wan2.1's official code, which xfuser runs, are not modelled yet",
-                     {"Wan2.2's models have plan.ulysses"});
+    throw plan.at(p.key()).error("plans of Wan2.1's official code, which xfuser runs, are not modelled yet",
+                                 {"Wan2.2's models have plan.ulysses"});
   }
   if (p.degrees.ulysses > 1 && p.degrees.ulysses != p.world_size) {
     refuse("world_size", fmt::format("generate.py has as many ranks as --ulysses_size, {}", p.degrees.ulysses));
