@@ -227,7 +227,7 @@ RunReplay FitSearch::replay_with(Candidate& candidate, AllocatorSettings setting
       run.push_back({stage.id(), &there, residence.given_bytes - there.bytes(),
                      residence.on_device ? &stages_.program(stage, *candidate.stages[i]) : nullptr});
     }
-    out = replay_stages(run, model.loading(), *question_.stack, settings);
+    out = replay_stages(run, model.loading(), *question_.stack, settings, &runs_);
   }
   candidate.way.allocated = out.peak_allocated;
   candidate.way.reserved = out.peak_reserved;

@@ -114,6 +114,7 @@ class FitSearch {
   std::vector<FitChoice> refused_;
   std::optional<RunTimer> timer_;
   KnownStages stages_;
+  KnownRuns runs_;
   StagePrograms programs_;  // of models whose stages share what is alive
   Tracer tracer_;
   Rollup rollup_;

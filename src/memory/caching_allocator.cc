@@ -63,6 +63,8 @@ bool CachingAllocator::worth_splitting(const Segment& segment, int64_t size, int
 CachingAllocator::Block CachingAllocator::allocate(int64_t bytes, int32_t stream) {
   const int64_t size = rounded(std::max<int64_t>(bytes, 1));
   const Request request{size, size <= rules_.small_allocation.value, stream};
+  for (; !waiting_.empty() && waiting_.front().until <= launched_; waiting_.pop_front())
+    release(waiting_.front().block);
   ++allocations_;
   ++requests_[request.small ? 0 : 1];
   Block block = find(request);
@@ -106,6 +108,11 @@ bool CachingAllocator::reserve(int64_t bytes) {
   reserved_ = sum;
   peak_reserved_ = std::max(peak_reserved_, reserved_);
   return true;
+}
+
+bool CachingAllocator::is_held(Block block) const {
+  const Use use = blocks_[static_cast<size_t>(block)].use;
+  return use == Use::allocated || use == Use::waiting;
 }
 
 bool CachingAllocator::is_whole(Block block) const {
@@ -197,9 +204,9 @@ CachingAllocator::Block CachingAllocator::expand(const Request& request) {
   Block from = segments_[static_cast<size_t>(index)].first;
   for (int64_t room = 0; room < size;) {  // from the block `from` on
     room = 0;
-    while (at(from).use == Use::allocated) from = at(from).next;
+    while (is_held(from)) from = at(from).next;
     Block end = from;
-    for (; end != none && at(end).use != Use::allocated && room < size; end = at(end).next) room += at(end).size;
+    for (; end != none && !is_held(end) && room < size; end = at(end).next) room += at(end).size;
     if (room < size) from = at(end).next;
   }
   const int64_t page = request.small ? rules_.small_segment.value : rules_.large_segment.value;
@@ -259,10 +266,73 @@ void CachingAllocator::record(AllocationLog::Action action, int64_t address, int
 }
 
 void CachingAllocator::free(Block block) {
-  if (log_ != nullptr)
-    record(AllocationLog::Action::free, at(block).address, at(block).requested, segment_of(block), at(block).maker);
-  state_ ^= hash(at(block).address, at(block).size);
+  record(AllocationLog::Action::free_requested, block);
   allocated_ -= at(block).size;
+  release(block);
+}
+
+void CachingAllocator::free_after(Block block, int64_t launches) {
+  if (launches == 0) return free(block);
+  record(AllocationLog::Action::free_requested, block);
+  allocated_ -= at(block).size;
+  at(block).use = Use::waiting;
+  waiting_.push_back({block, launched_ + launches});
+}
+
+void CachingAllocator::synchronize() {
+  for (; !waiting_.empty(); waiting_.pop_front()) release(waiting_.front().block);
+}
+
+// Blocks that wait lie where they lay, and go after as many launches more.
+uint64_t CachingAllocator::state() const {
+  uint64_t out = state_;
+  for (const Waiting& w : waiting_) out ^= hash(address(w.block) + 1, w.until - launched_);
+  const bool ages = allowed_ > 0 && settings_.garbage_collection_threshold > 0;
+  return ages ? out ^ static_cast<uint64_t>(allocations_) : out;
+}
+
+std::optional<uint64_t> CachingAllocator::shape() const {
+  if (!waiting_.empty() || (allowed_ > 0 && settings_.garbage_collection_threshold > 0)) return std::nullopt;
+  std::vector<int32_t> with_free(expandable_);
+  for (const FreeBlocks& pool : pools_) {
+    pool.for_each([&](const FreeBlock& b) { with_free.push_back(blocks_[static_cast<size_t>(b.block)].segment); });
+  }
+  const auto segment = [&](int32_t index) -> const Segment& { return segments_[static_cast<size_t>(index)]; };
+  std::sort(with_free.begin(), with_free.end(),
+            [&](int32_t a, int32_t b) { return segment(a).address < segment(b).address; });
+  with_free.erase(std::unique(with_free.begin(), with_free.end()), with_free.end());
+  uint64_t out = 0;
+  const auto add = [&](int64_t n) { out = mixed(out * 3 + static_cast<uint64_t>(n)); };
+  for (const int32_t index : with_free) {
+    const Segment& s = segment(index);
+    add(s.stream * 4 + (s.small ? 2 : 0) + (s.expandable ? 1 : 0));
+    for (Block block = s.first; block != none; block = blocks_[static_cast<size_t>(block)].next) {
+      const BlockData& b = blocks_[static_cast<size_t>(block)];
+      const bool held_before = b.previous != none && is_held(b.previous);
+      if (!is_held(block)) {
+        add(b.size * 2 + (b.use == Use::free ? 1 : 0));
+      } else if (!held_before) {
+        add(-1);
+      }
+    }
+    add(-2);
+  }
+  return out;
+}
+
+int64_t CachingAllocator::room() const {
+  int64_t out = std::numeric_limits<int64_t>::max();
+  if (settings_.capacity > 0) out = settings_.capacity - reserved_;
+  return allowed_ > 0 ? std::min(out, allowed_ - reserved_) : out;
+}
+
+void CachingAllocator::record(AllocationLog::Action action, Block block) {
+  if (log_ != nullptr) record(action, at(block).address, at(block).requested, segment_of(block), at(block).maker);
+}
+
+void CachingAllocator::release(Block block) {
+  record(AllocationLog::Action::free_completed, block);
+  state_ ^= hash(at(block).address, at(block).size);
   at(block).requested = 0;
   at(block).use = Use::unused;  // until it is as large as it gets
   const Block low = at(block).previous, high = at(block).next;
@@ -279,6 +349,7 @@ void CachingAllocator::free(Block block) {
 }
 
 void CachingAllocator::empty_cache() {
+  synchronize();
   for (size_t i = 0; i < segments_.size(); ++i) {
     const Segment& s = segments_[i];
     if (s.first == none) continue;
@@ -391,9 +462,10 @@ std::vector<AllocatorSegment> CachingAllocator::segments() const {
       if (b.use != Use::unmapped && !follows) out.push_back({b.address, 0, s.small, s.expandable, s.stream, {}});
       follows = b.use != Use::unmapped;
       if (!follows) continue;
-      const bool allocated = b.use == Use::allocated;
+      const bool allocated = b.use == Use::allocated, waits = b.use == Use::waiting;
       out.back().size += b.size;
-      out.back().blocks.push_back({b.address, b.size, b.requested, allocated, allocated ? b.maker : AllocationMaker()});
+      out.back().blocks.push_back(
+          {b.address, b.size, b.requested, allocated, waits, allocated || waits ? b.maker : AllocationMaker()});
     }
   }
   std::sort(out.begin(), out.end(),
