@@ -151,4 +151,17 @@ def bytes_read(name: str, inputs: list[torch.Tensor], targets: list[torch.Tensor
 def flops(func: torch._ops.OpOverload, args: tuple, kwargs: dict, result: Any) -> int:
     """What PyTorch's registry of FLOP formulas says; 0 for what it does not know."""
     formula = flop_registry.get(func.overloadpacket)
-    return int(formula(*args, **kwargs, out_val=result)) if formula else 0
+    if formula is None:
+        return 0
+    name = kernel_name(func)
+    if name.startswith("aten._scaled_dot_product"):
+        args = _ungrouped(args, 1 if name.endswith("_backward") else 0)
+    return int(formula(*args, **kwargs, out_val=result))
+
+
+def _ungrouped(args: tuple, first: int) -> tuple:
+    """Attention's arguments with a head of keys and values for each of the queries, by their shapes: formulas of before
+    PyTorch 2.10 know no groups. The query is the argument `first`."""
+    query, key, value = (list(tensor.shape) for tensor in args[first:first + 3])
+    key[1] = value[1] = query[1]
+    return (*args[:first], query, key, value, *args[first + 3:])
