@@ -149,6 +149,10 @@ uint64_t AllocationReplay::state(const AllocationLoop& loop) const {
   return out;
 }
 
+CachingAllocator::Block AllocationReplay::take(int32_t storage) {
+  return std::exchange(instances_[static_cast<size_t>(storage)], CachingAllocator::none);
+}
+
 void AllocationReplay::free_rest() {
   for (int32_t storage = 0; storage < program_.storages; ++storage) free(storage);
 }
