@@ -25,10 +25,7 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
     ++replayed_;
     launch_until(event.op);
     if (event.kind == Kind::allocate) {
-      // A workspace, or what nobody reads.
-      const AllocationEvent* const next = i + 1 < end ? &event + 1 : nullptr;
-      const bool goes = next != nullptr && next->kind == Kind::free && next->id == event.id;
-      if (goes && allocator_.touch(bytes_of(event, iteration, iterations), event.stream)) {
+      if (i + 1 < end && goes_at_once(i) && allocator_.touch(bytes_of(event, iteration, iterations), event.stream)) {
         ++replayed_;
         ++i;
         continue;
@@ -45,6 +42,13 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
     }
   }
   return true;
+}
+
+// A workspace, or what nobody reads.
+bool AllocationReplay::goes_at_once(size_t event) const {
+  const AllocationEvent &now = program_.events[event], &next = program_.events[event + 1];
+  const bool is_new = instances_[static_cast<size_t>(now.id)] == CachingAllocator::none;
+  return !program_.records_stream && next.kind == Kind::free && next.id == now.id && is_new;
 }
 
 void AllocationReplay::launch_until(int32_t op) {
