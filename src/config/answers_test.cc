@@ -88,7 +88,7 @@ TEST(RecordedAnswers, Compositions) {
   ComposeOptions options;
   options.job_name = "app";
   const std::vector<Question> questions = read_questions("compose.txt");
-  EXPECT_GT(questions.size(), at_least(200));
+  EXPECT_GT(questions.size(), at_least(380));
   for (const Question& question : questions) {
     const auto [repository, name, words] = Asked(question);
     const auto [composed, resolved] = split_resolved(question.answer);
