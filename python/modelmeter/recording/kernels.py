@@ -129,6 +129,11 @@ def mutated(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torc
     return found
 
 
+#: Collectives, whose schemas do not say what they write: which argument is received, which is sent.
+COLLECTIVES = {"c10d.alltoall_": (0, 1), "c10d.alltoall_base_": (0, 1), "c10d.allgather_": (0, 1),
+               "c10d._allgather_base_": (0, 1), "c10d._reduce_scatter_base_": (0, 1), "c10d.allreduce_": (0, 0)}
+
+
 def bytes_read(name: str, inputs: list[torch.Tensor], targets: list[torch.Tensor], outputs: list[torch.Tensor]) -> int:
     if name in LIKE:
         return 0

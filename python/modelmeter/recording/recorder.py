@@ -120,7 +120,18 @@ class Recorder(TorchDispatchMode):
                 result = written_out(*args, **kwargs)
             if result is not NotImplemented:
                 return result
+        if kernels.kernel_name(func) in kernels.COLLECTIVES:
+            return self._collective(func, args, kwargs)
         return self._record(func, args, kwargs, operands)
+
+    def _collective(self, func, args, kwargs):
+        received, sent = (list(kernels.tensors_in(args[at])) for at in kernels.COLLECTIVES[kernels.kernel_name(func)])
+        self.live.see(sent + received)
+        numbers = None if self._reader is None else [self._operand(tensor) for tensor in sent]
+        result = func(*args, **kwargs)
+        if not self.paused:
+            self._write_down(func, args, kwargs, sent, received, [], received, result, numbers)
+        return result
 
     def _record(self, func, args, kwargs, operands):
         key = key_of(func, args, kwargs) if self._reader is not None and can_keep(func, kernels.kernel_name(func)) else None
