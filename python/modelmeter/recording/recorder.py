@@ -130,7 +130,7 @@ class Recorder(TorchDispatchMode):
         numbers = None if self._reader is None else [self._operand(tensor) for tensor in sent]
         result = func(*args, **kwargs)
         if not self.paused:
-            self._write_down(func, args, kwargs, sent, received, [], received, result, numbers)
+            self.kernels.append(self._kernel(func, args, kwargs, sent, received, [], received, result, numbers))
         return result
 
     def _record(self, func, args, kwargs, operands):
