@@ -12,7 +12,7 @@ import torch
 from torch._subclasses.fake_tensor import (DataDependentOutputException, DynamicOutputShapeException,
                                            UnsupportedFakeTensorException, UnsupportedOperatorException)
 
-from . import kernels
+from . import values
 from .attention import CHOSEN, chosen_attention
 from .device import DEVICE, cudnn_layouts, fake_cuda, memory_questions
 from .document import DTYPES, Stage, document
@@ -77,11 +77,14 @@ class Recorder:
     def __enter__(self) -> "Recorder":
         stack = self._open
         try:
+            stack.enter_context(_in_order())
             mode = stack.enter_context(fake_cuda())
             stack.enter_context(chosen_attention(self._attention))
             stack.enter_context(cudnn_layouts())
             stack.enter_context(without_cudnn())
             stack.enter_context(_uncompiled())
+            if self._routing is not None:
+                stack.enter_context(values.following_routes())
             stack.enter_context(_without_fast_path())
             fakes = Fakes(mode)
             self._placing = Placing(fakes)
@@ -95,7 +98,6 @@ class Recorder:
                                        fakes)
             for name, model in self._models.items():
                 stack.enter_context(self._scopes.following(model, name))
-            stack.enter_context(_in_order())
             stack.enter_context(memory_questions(lambda: self._recorder.live.bytes))
             self._recorder.begin(self.module.parameters(), "parameter")
             self._recorder.begin(self.module.buffers(), "buffer")
@@ -181,9 +183,9 @@ class Recorder:
             if any(id(parameter) not in of_model for parameter in group["params"]):
                 raise RecordingError("the optimizer has parameters that are not the model's")
         optimizer.state.clear()
-        for parameter, values in state.items():
+        for parameter, kept in state.items():
             optimizer.state[self._placing.tensor(parameter)] = {
-                key: value if key == "step" else self._placing.value(value) for key, value in values.items()}
+                key: value if key == "step" else self._placing.value(value) for key, value in kept.items()}
         self._recorder.begin(_tensors_within(optimizer.state), "optimizer state")
         return optimizer
 
