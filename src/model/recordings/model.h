@@ -42,6 +42,7 @@ class RecordedModel final : public AnalyticModel {
 
  private:
   void check() const;
+  void check_totals() const;
   void keep_names(const Stage& stage, Recording& out) const;
 
   Recording recording_;
