@@ -201,7 +201,6 @@ void RecordedModel::keep_names(const Stage& stage, Recording& out) const {
     if (!out.ops[i].counted) out.ops[i].kernel = recording_.ops[first + i].kernel;
   }
   if (!whole) return;
-  out.buffers = recording_.buffers;
   std::map<std::string, int64_t> calls;
   for (const RecordedModule& m : recording_.modules) calls[m.name] = m.calls;
   for (RecordedModule& m : out.modules) {
