@@ -11,6 +11,7 @@
 #include "memory/run_replay.h"
 #include "model/registry.h"
 #include "recording/recording.h"
+#include "report/builder.h"
 #include "timing/run_time.h"
 #include "verify/comparison.h"
 
@@ -117,6 +118,28 @@ TEST(RecordingsOfTheTree, AreWrittenAsTheyWereRead) {
     EXPECT_EQ(a.peak_allocated, b.peak_allocated) << name;
     EXPECT_EQ(a.peak_reserved, b.peak_reserved) << name;
   }
+}
+
+// A module whose parameters its parent takes, as MultiheadAttention does those of out_proj, counts once.
+TEST(RecordingsOfTheTree, ParametersOfModulesThatAreNotCalledCountOnceOverStages) {
+  const std::unique_ptr<AnalyticModel> model = model_of_recording(read_recording(R"({
+   "schema": "modelmeter.reference/1", "code": "mine", "implementation": "Net",
+   "totals": {"params": 8, "param_bytes": 32, "kernels": 2, "flops": 0, "read": 32, "write": 32, "live_at_start": 32,
+              "peak_live": 64},
+   "modules": [
+    {"name": "", "class": "Net", "calls": 1, "params": 8, "param_bytes": 32, "flops": 0, "read": 32, "write": 32, "kernels": 2},
+    {"name": "a", "class": "Attention", "calls": 1, "params": 8, "param_bytes": 32, "flops": 0, "read": 32, "write": 32, "kernels": 2},
+    {"name": "a.out", "class": "Linear", "calls": 0, "params": 4, "param_bytes": 16, "flops": 0, "read": 0, "write": 0, "kernels": 0}],
+   "parameters": [["a.weight", [4], "f32"], ["a.out.weight", [4], "f32"]],
+   "storages": [[16, -1, -1], [16, -1, -1], [16, 0, -1], [16, 1, -1]],
+   "stages": [{"name": "forward", "sections": 1}, {"name": "backward", "sections": 1}],
+   "sections": [
+    {"section": "", "ops": [["aten.neg", "a", [[[4], "f32", 0]], [[[4], "f32", 2]], 0, 16, 16, 16]]},
+    {"section": "", "ops": [["aten.neg", "a", [[[4], "f32", 1]], [[[4], "f32", 3]], 0, 16, 16, 32]]}]})",
+                                                                                 "r.json"),
+                                                                  "r");
+  const Report report = build_report(*model, "r");
+  EXPECT_EQ(report.totals.weight_bytes, 32);
 }
 
 }  // namespace
