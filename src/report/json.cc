@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.h"
-#include "base/json.h"
+#include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "config/yaml_writer.h"
 
@@ -184,35 +183,11 @@ void write(const Report& r, DocumentWriter& out) {
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
-class Reader {
+class Reader final : public JsonReader {
  public:
-  Reader(const std::string& file, bool timed) : file_(file), timed_(timed) {}
+  Reader(const std::string& file, bool timed)
+      : JsonReader(file, "a report is the report.json that `modelmeter analyze` writes"), timed_(timed) {}
 
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(fmt::format("{}: {}", file_, message), {},
-                {"a report is the report.json that `modelmeter analyze` writes"});
-  }
-  Json parse(const std::string& text) const {
-    try {
-      return parse_json(text);
-    } catch (const Error& error) {
-      fail(error.message());
-    }
-  }
-  const Json& field(const Json& object, const char* key) const {
-    if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
-    return object[key];
-  }
-  const Json& list(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_array()) fail(fmt::format("\"{}\" is not a list", key));
-    return value;
-  }
-  std::string text(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_string()) fail(fmt::format("\"{}\" is not a string", key));
-    return value.get<std::string>();
-  }
   std::optional<std::string> text_or_null(const Json& object, const char* key) const {
     if (field(object, key).is_null()) return std::nullopt;
     return text(object, key);
@@ -378,7 +353,6 @@ class Reader {
   }
 
  private:
-  std::string file_;
   bool timed_;  // whether the report has a section `timing`
 };
 
@@ -413,7 +387,6 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
 Report report_from_json(const std::string& content, const std::string& file) {
   const Json document = Reader(file, false).parse(content);
   const Reader reader(file, document.is_object() && document.contains("timing"));
-  if (document.is_discarded()) reader.fail("not a JSON file");
   const Json found = document.is_object() ? document.value("schema", Json()) : Json();
   if (found == Json("modelmeter.report/1")) reader.fail("a report of an earlier modelmeter; analyze writes it anew");
   if (found != Json(schema)) reader.fail("not a modelmeter report");
