@@ -10,6 +10,15 @@
 
 namespace modelmeter {
 
+std::string recording_word(const std::string& file) {
+  std::string quoted;
+  for (const char c : file) {
+    if (c == '\'') quoted += '\\';
+    quoted += c;
+  }
+  return "model.trace='" + quoted + "'";
+}
+
 std::vector<std::string> with_report_keys(std::vector<std::string> overrides) {
   for (std::string& override : overrides) {
     if (override.compare(0, 7, "run_id=") == 0) override.insert(0, "report.");

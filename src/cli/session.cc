@@ -30,8 +30,6 @@ std::string working_directory() {
   return fs::current_path(ignored).string();
 }
 
-constexpr const char* recording_config = "recording/any";
-
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
 }  // namespace
@@ -95,17 +93,12 @@ void Session::take_recording(const Arguments& arguments) {
                 {"modelmeter compare takes two reports"});
   }
   name_ = recording_config;
-  std::string quoted;
-  for (const char c : arguments.value("--trace")) {
-    if (c == '\'') quoted += '\\';
-    quoted += c;
-  }
-  overrides_.insert(overrides_.begin(), "model.trace='" + quoted + "'");
+  overrides_.insert(overrides_.begin(), recording_word(arguments.value("--trace")));
 }
 
 std::optional<Session> Session::beside_files(const Arguments& arguments, const std::vector<std::string>& words) {
   static_cast<void>(is_shown(arguments));
-  if (arguments.has("--config-name") || arguments.has("--hydra-help")) {
+  if (arguments.has("--config-name") || arguments.has("--trace") || arguments.has("--hydra-help")) {
     Session out(arguments, words);
     if (out.multirun_ && out.shown_.empty()) out.refuse_multirun();
     return out;
@@ -228,7 +221,11 @@ Session::Job Session::job(const std::vector<std::string>& words, int64_t number,
   job->set("id", config::Node::string(std::to_string(number), {}, '\''));
   job->set("num", config::Node::integer(number));
   const std::string subdir = hydra_text(out.composition, "sweep.subdir");  // "": no folder of its own
-  out.folder = (fs::path(sweep_folder.empty() ? "." : sweep_folder) / subdir).lexically_normal().string();
+  // The job's own hydra.sweep.dir, which may follow what it sets.
+  const fs::path parent = sweep_folder.empty() ? fs::path(".")
+                                               : fs::path(hydra_text(composition_, "runtime.cwd")) /
+                                                     hydra_text(out.composition, "sweep.dir");
+  out.folder = (parent / subdir).lexically_normal().string();
   place_output(out.composition, out.folder);
   return out;
 }

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/checked.h"
@@ -38,7 +39,10 @@ void add_casts(const BaseLayer& layer, std::vector<Cast>& out) {
 class Runner {
  public:
   Runner(const Stack& stack, const AllocatorSettings& settings, AllocationRecord* record = nullptr)
-      : stack_(stack), allocator_(stack.allocator, settings), record_(record) {
+      : stack_(stack),
+        allocator_(stack.allocator, settings),
+        expandable_(settings.expandable_segments),
+        record_(record) {
     if (record != nullptr) allocator_.log_to(&record->log);
   }
 
@@ -76,7 +80,8 @@ class Runner {
     return true;
   }
 
-  // What the program leaves goes with the stage. False: no room. `number`: AllocationMaker::of of its ops.
+  // What the program leaves goes with the stage, but for what later ones have of it. False: no room. `number`:
+  // AllocationMaker::of of its ops.
   bool run(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, int32_t number = -1) {
     Blocks inputs;
     set_maker("inputs of " + stage);
@@ -84,13 +89,50 @@ class Runner {
     if (!take_cublas_workspace(stage, program)) return false;
     out_.allocated_before = allocator_.allocated();
     AllocationReplay replay(program, allocator_, number);
+    if (!give(program, replay, stage)) return false;
     const bool fits = replay.run();
     if (!fits) {
       out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(), replay.failed_op()}};
     }
+    keep(program, replay);
     replay.free_rest();
     free(inputs);
     return fits;
+  }
+
+  // The same of the last stage, which may be like one that is known.
+  bool run_last(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, KnownRuns& known) {
+    const std::optional<uint64_t> shape = allocator_.shape();
+    if (!shape) return run(stage, program, input_bytes);
+    const KnownRuns::Key key{&program, *shape, input_bytes, cublas_.empty() && program.multiplies, expandable_};
+    const int64_t room = allocator_.room(), allocated = allocator_.allocated(), reserved = allocator_.reserved();
+    if (const KnownRun* like = known.find(key, room)) {
+      allocator_.raise_peaks(allocated + like->peak_allocated, reserved + like->peak_reserved);
+      retries_ += like->retries;
+      if (!like->fits) {
+        out_.failed = {
+            {stage, like->failed_bytes, allocated + like->allocated, reserved + like->reserved, like->failed_op}};
+      }
+      return like->fits;
+    }
+    // Its own peaks are asked for, not those of weights that came before it: they are there when it begins.
+    KnownRun now{room};
+    const int64_t retries = allocator_.retries(), most_allocated = allocator_.peak_allocated(),
+                  most_reserved = allocator_.peak_reserved();
+    allocator_.reset_peaks();
+    now.fits = run(stage, program, input_bytes);
+    now.peak_allocated = allocator_.peak_allocated() - allocated;
+    now.peak_reserved = allocator_.peak_reserved() - reserved;
+    now.retries = allocator_.retries() - retries;
+    allocator_.raise_peaks(most_allocated, most_reserved);
+    for (const OutOfMemory& o : out_.failed) {
+      now.failed_bytes = o.requested;
+      now.allocated = o.allocated - allocated;
+      now.reserved = o.reserved - reserved;
+      now.failed_op = o.op;
+    }
+    known.add(key, now);
+    return now.fits;
   }
 
   void begin_stage() { allocator_.reset_peaks(); }
@@ -99,13 +141,42 @@ class Runner {
     keep_peaks();
   }
   RunReplay finish() {
-    out_.retries = allocator_.retries();
+    out_.retries = allocator_.retries() + retries_;
     out_.fullest = allocator_.fullest();
     return std::move(out_);
   }
 
  private:
   using Blocks = std::vector<CachingAllocator::Block>;
+
+  // What stages before left; where they did not run, it comes here.
+  bool give(const AllocationProgram& program, AllocationReplay& replay, const std::string& stage) {
+    set_maker("left to " + stage);
+    for (const AllocationBetweenStages& found : program.found) {
+      const auto known = between_stages_.find(found.number);
+      if (known != between_stages_.end()) {
+        replay.give(found.id, known->second);
+        between_stages_.erase(known);
+        continue;
+      }
+      Blocks made;
+      if (!allocate(found.bytes, made, stage)) return false;
+      replay.give(found.id, made.front());
+    }
+    return true;
+  }
+  void keep(const AllocationProgram& program, AllocationReplay& replay) {
+    for (const auto* list : {&program.found, &program.left}) {
+      for (const AllocationBetweenStages& of : *list) {
+        const CachingAllocator::Block block = replay.take(of.id);
+        if (block == CachingAllocator::none) continue;
+        const auto [at, is_new] = between_stages_.try_emplace(of.number, block);
+        if (is_new) continue;
+        allocator_.free(at->second);  // of the forward before
+        at->second = block;
+      }
+    }
+  }
 
   bool load_and_cast(const LoadedModel& model) {
     const std::string stage = "loading " + model.what;
@@ -170,23 +241,30 @@ class Runner {
 
   const Stack& stack_;
   CachingAllocator allocator_;
+  const bool expandable_;
   AllocationRecord* record_;
+  int64_t retries_ = 0;                 // of what is known
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
+  std::map<int32_t, CachingAllocator::Block> between_stages_;  // by AllocationBetweenStages::number
   RunReplay out_;
 };
 
 // Ops of the stage number i are those of the maker (numbers[i], op).
 RunReplay replay(const std::vector<StageRun>& run, const std::vector<int32_t>& numbers,
                  const std::vector<LoadedModel>& loading, const Stack& stack, const AllocatorSettings& settings,
-                 AllocationRecord* record) {
+                 AllocationRecord* record, KnownRuns* known = nullptr) {
   Runner runner(stack, settings, record);
   if (!runner.load(loading)) return runner.finish();
   for (size_t i = 0; i < run.size(); ++i) {
     const StageRun& stage = run[i];
     runner.begin_stage();
     bool fits = runner.move_weights(*stage.there, stage.id);
-    if (fits && stage.program != nullptr) fits = runner.run(stage.id, *stage.program, stage.beside_bytes, numbers[i]);
+    if (fits && stage.program != nullptr) {
+      fits = known != nullptr && i + 1 == run.size()
+                 ? runner.run_last(stage.id, *stage.program, stage.beside_bytes, *known)
+                 : runner.run(stage.id, *stage.program, stage.beside_bytes, numbers[i]);
+    }
     runner.end_stage(stage.id);
     if (!fits) break;
   }
@@ -239,20 +317,6 @@ void name_ops(const AnalyticModel& model, AllocationRecord& record) {
 
 }  // namespace
 
-int64_t AllocationRecord::reserved() const {
-  int64_t out = 0;
-  for (const AllocatorSegment& segment : log.segments) out += segment.size;
-  return out;
-}
-
-int64_t AllocationRecord::allocated() const {
-  int64_t out = 0;
-  for (const AllocatorSegment& segment : log.segments) {
-    for (const AllocatorBlock& block : segment.blocks) out += block.allocated ? block.size : 0;
-  }
-  return out;
-}
-
 Residents residents_of(const AnalyticModel& model, const std::string& id) {
   for (const auto& stage : model.stages()) {
     if (stage->id() == id) return model.residents(*stage);
@@ -261,8 +325,8 @@ Residents residents_of(const AnalyticModel& model, const std::string& id) {
 }
 
 RunReplay replay_stages(const std::vector<StageRun>& run, const std::vector<LoadedModel>& loading, const Stack& stack,
-                        const AllocatorSettings& settings) {
-  return replay(run, std::vector<int32_t>(run.size(), -1), loading, stack, settings, nullptr);
+                        const AllocatorSettings& settings, KnownRuns* known) {
+  return replay(run, std::vector<int32_t>(run.size(), -1), loading, stack, settings, nullptr, known);
 }
 
 void name_failure(const AnalyticModel& model, RunReplay& replay) {
@@ -310,7 +374,8 @@ RunReplay replay_forward(const Stage& stage, const Stack& stack, const Allocator
   tracer.unrolls = unrolled_loops;
   stage.trace_forward(tracer);
   const Trace& trace = tracer.trace();
-  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack);
+  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack,
+                                                       stage.offload(stage.run()).record_stream);
   Runner runner(stack, settings);
   const int64_t weights = stage.weight_and_buffer_bytes();
   Residents there;

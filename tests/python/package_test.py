@@ -190,11 +190,45 @@ class Reports(unittest.TestCase):
             report.layer("model/deepseek_ocr_model").forward_cal_io()
 
 
+class Machines(unittest.TestCase):
+    def test_devices_are_the_commands(self):
+        self.assertEqual(mm.devices().to_dict(), json.loads(command("devices", "--json")))
+        two = mm.devices("h100_sxm", "a100_sxm")
+        self.assertEqual([row["device"] for row in two.rows], ["h100_sxm", "a100_sxm"])
+        self.assertEqual(str(two), command("devices", "h100_sxm", "a100_sxm"))
+        with self.assertRaisesRegex(mm.Error, "h100_sxm"):
+            mm.devices("h100_smx")
+
+    def test_sensitivity_is_the_commands(self):
+        theirs = json.loads(command("sensitivity", "--config-name", "wan2_1_t2v_14b", *TINY, "device=h100_sxm", "--json"))
+        self.assertEqual(mm.sensitivity("wan2_1_t2v_14b", TINY, device="h100_sxm").to_dict(), theirs)
+        with self.assertRaisesRegex(mm.Error, "which device"):
+            mm.sensitivity("wan2_1_t2v_14b", TINY)
+
+    def test_validate_is_the_commands(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = f"{folder}/micro.csv"
+            with open(file, "w", encoding="utf-8") as out:
+                out.write("section,name,dtype,params,us\n")
+            try:
+                theirs = json.loads(command("validate", file, "--device", "h100_sxm", "--json"))
+            except AssertionError as refused:
+                with self.assertRaises(mm.Error) as caught:
+                    mm.validate(file, device="h100_sxm")
+                self.assertIn(caught.exception.message, str(refused))
+            else:
+                self.assertEqual(mm.validate(file, device="h100_sxm").to_dict(), theirs)
+        with self.assertRaisesRegex(mm.Error, "which files"):
+            mm.validate()
+        with self.assertRaisesRegex(mm.Error, "config="):
+            mm.validate("x.csv", overrides=["a=1"])
+
+
 class Recordings(unittest.TestCase):
     FILE = "tests/reference/wan2-1-ci-tiny/diffusers-i2v-flash.json"
 
     def setUp(self):
-        if not os.path.exists(self.FILE) or not os.path.exists(f"{mm._core.data_root()}/configs/recording/any.yaml"):
+        if not os.path.exists(self.FILE) or not os.path.exists(f"{mm._core.data_root()}/configs/_recording/any.yaml"):
             self.skipTest("no recording here")
 
     def test_is_the_commands(self):

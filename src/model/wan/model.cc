@@ -135,8 +135,8 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
 void Wan2_1Model::check_block_swap(const config::View& runtime) {
   if (runtime_.record_stream) {
     notes_.emplace_back(
-        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; as the host may "
-        "be up to 1,024 launches ahead of them, more may be reserved than is said");
+        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; what is "
+        "reserved is the most that may be, as if the host were 1,024 launches ahead of them all the time");
   }
   const int64_t swapped = runtime_.block_swap;
   if (swapped == 0) return;
