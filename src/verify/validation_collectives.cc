@@ -43,6 +43,12 @@ const char* size_class(double bytes) {
 
 }  // namespace
 
+std::optional<Machine> connected(const Machine& machine, const ValidationContext& context) {
+  std::optional<Cluster> cluster = cluster_of(machine.device().id, context.repository);
+  if (!cluster) return std::nullopt;
+  return Machine(machine.device(), machine.stack(), machine.host(), std::move(cluster));
+}
+
 Validation validate_collectives(const std::string& path, const ValidationContext& context) {
   const CsvTable table(path);
   table.expect_columns({"sys", "op_name", "num_gpus", "bytes", "us"}, "nccl.csv");

@@ -559,7 +559,8 @@ int64_t Wan2_1Model::encoded_samples() const {
 // --- other runs ------------------------------------------------------------------------------------------------------
 
 std::vector<Setting> Wan2_1Model::settings() const {
-  if (workload_.latent.rank() > 0 || !workload_.prompts.empty()) return {};
+  // The padding of a sequence that ranks share is no polynomial of its sizes.
+  if (workload_.latent.rank() > 0 || !workload_.prompts.empty() || rules_.sequence_parallel > 1) return {};
   const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
   for (const Residency residency : known) residencies.emplace_back(name_of(residency));

@@ -73,6 +73,17 @@ TEST(Ulysses, SendsWhatTheClosedFormSays) {
   }
 }
 
+// The same bytes in Wan2.1's exchanges of one tensor.
+TEST(Ulysses, OfXfuserSendsAsMuch) {
+  const OneForward ours(*planned("{ulysses: 4}", "wan2.1")), other(*planned("{ulysses: 4}"));
+  ASSERT_EQ(ours.sent.size(), 2u);
+  EXPECT_EQ(ours.sent[0].kernel, Kernel::alltoall_base_);
+  EXPECT_EQ(ours.sent[0].calls, other.sent[0].calls);
+  EXPECT_EQ(ours.sent[0].sent, other.sent[0].sent);
+  EXPECT_EQ(ours.sent[1].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(ours.sent[1].sent, other.sent[1].sent);
+}
+
 TEST(Ulysses, PadsTheSequenceToAMultipleOfTheRanks) {
   const OneForward run(*planned("{ulysses: 4, rank: 3}", "wan2.2", runtime, 16));  // 6 tokens, padded to 8
   EXPECT_EQ(run.sent[0].sent, 4 * 3 * (8 / 4 * 32 * 2) * 3 / 4);
@@ -158,7 +169,7 @@ TEST(Plans, ThatACodeBaseDoesNotHaveAreErrors) {
               HasSubstr("runtime.t5_cpu"));
   EXPECT_THAT(plan_error("{cfg_parallel: 2}"), HasSubstr("both branches of guidance on every rank"));
   EXPECT_THAT(plan_error("{ulysses: 2, world_size: 4}"), HasSubstr("plan.world_size: generate.py has as many ranks"));
-  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.1"), HasSubstr("Wan2.2's models have plan.ulysses"));
+  EXPECT_THAT(plan_error("{ring: 2}", "wan2.1"), HasSubstr("plan.ring: ring attention is not modelled yet"));
   EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", "implementation: diffusers, attention: flash"),
               HasSubstr("not modelled for diffusers"));
   EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", std::string(runtime) + ", residency: offload"),

@@ -146,17 +146,14 @@ void check_runtime(const config::View& view, const Runtime& r) {
   }
 }
 
-// generate.py of Wan2.2: --ulysses_size is the number of ranks or 1; --dit_fsdp and --t5_fsdp.
+// generate.py: --ulysses_size is the number of ranks or 1, but for Wan2.1's --ring_size; --dit_fsdp and --t5_fsdp.
 void check_plan(const config::View& config, const ParallelPlan& p, const Architecture& a) {
   if (p.one_rank()) return;
   const config::View plan = config.at("plan");
   const auto refuse = [&](const char* key, const std::string& why) { throw plan.at(key).error(why); };
+  if (p.degrees.ring > 1 && a.generation == Generation::wan2_1) refuse("ring", "ring attention is not modelled yet");
   if (p.degrees.ring > 1) refuse("ring", "Wan2.2's official code has no ring attention");
   if (p.degrees.cfg > 1) refuse("cfg_parallel", "the official code runs both branches of guidance on every rank");
-  if (a.generation == Generation::wan2_1) {
-    throw plan.at(p.key()).error("plans of Wan2.1's official code, which xfuser runs, are not modelled yet",
-                                 {"Wan2.2's models have plan.ulysses"});
-  }
   if (p.degrees.ulysses > 1 && p.degrees.ulysses != p.world_size) {
     refuse("world_size", fmt::format("generate.py has as many ranks as --ulysses_size, {}", p.degrees.ulysses));
   }
