@@ -9,9 +9,9 @@
 namespace modelmeter {
 namespace {
 
-constexpr double us = 1e-6, mb = 1e6, gb = 1e9;
+constexpr double a_us = 1e-6, an_mb = 1e6, a_gb = 1e9;
 constexpr int64_t most_gpus = 65'536;
-const std::vector<std::string> collectives = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
+const std::vector<std::string> collective_names = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
 
 // A list of as many numbers as there are counts of ranks.
 std::vector<double> numbers(const config::View& curve, const char* key, size_t count, bool zero_allowed) {
@@ -44,7 +44,7 @@ CollectiveCurve read_curve(const config::View& curve, const std::string& name,
     ramp_bytes = numbers(curve, "ramp_mb", ranks.size(), false);
   }
   for (size_t i = 0; i < ranks.size(); ++i) {
-    out.points.push_back({ranks[i], latency[i] * us, rate[i] * gb, ramp[i] * us, ramp_bytes[i] * mb});
+    out.points.push_back({ranks[i], latency[i] * a_us, rate[i] * a_gb, ramp[i] * a_us, ramp_bytes[i] * an_mb});
   }
   return out;
 }
@@ -86,7 +86,7 @@ Cluster read_cluster(const config::View& file, const std::string& id) {
   std::vector<std::string> sources;
   for (const Source& source : out.sources) sources.push_back(source.key);
   const config::View curves = file.at("collectives");
-  curves.require_known_keys(collectives);
+  curves.require_known_keys(collective_names);
   for (const std::string& name : curves.keys()) {
     out.curves.push_back(read_curve(curves.child(name), name, sources));
   }

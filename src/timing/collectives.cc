@@ -17,12 +17,12 @@ constexpr double base_latency = 8.4e-6, nvlink_step = 3.4e-6, pcie_step = 5.7e-6
 constexpr double nvswitch_share = 0.66, pcie_share = 0.6, network_share = 0.73;
 constexpr double point_to_point_share = 0.83;  // a pair of H100: 376 of 450 GB/s (NCCL issue 1264)
 
-int64_t steps_of(Kernel kernel, int64_t ranks) {
+int64_t ring_steps(Kernel kernel, int64_t ranks) {
   if (kernel == Kernel::allreduce_) return 2 * (ranks - 1);
   return collective_name(kernel) == "send" ? 1 : ranks - 1;
 }
 
-double between(double a, double b, double share) {
+double interpolated(double a, double b, double share) {
   return a > 0 && b > 0 ? std::exp(std::log(a) + share * (std::log(b) - std::log(a))) : a + share * (b - a);
 }
 
@@ -45,10 +45,10 @@ CollectivePoint point_of(const CollectiveCurve& curve, int64_t ranks) {
     const CollectivePoint &a = *(upper - 1), &b = *upper;
     const double share = std::log(static_cast<double>(ranks) / static_cast<double>(a.ranks)) /
                          std::log(static_cast<double>(b.ranks) / static_cast<double>(a.ranks));
-    out.latency = between(a.latency, b.latency, share);
-    out.rate = between(a.rate, b.rate, share);
-    out.ramp = between(a.ramp, b.ramp, share);
-    out.ramp_bytes = between(a.ramp_bytes, b.ramp_bytes, share);
+    out.latency = interpolated(a.latency, b.latency, share);
+    out.rate = interpolated(a.rate, b.rate, share);
+    out.ramp = interpolated(a.ramp, b.ramp, share);
+    out.ramp_bytes = interpolated(a.ramp_bytes, b.ramp_bytes, share);
   }
   out.ranks = ranks;
   return out;
@@ -67,7 +67,7 @@ CollectiveTime in_a_node(Kernel kernel, int64_t ranks, double bytes, const Clust
   }
   const bool pcie = cluster.link == LinkKind::pcie;
   const double share = name == "send" ? point_to_point_share : pcie ? pcie_share : nvswitch_share;
-  out.latency = base_latency + static_cast<double>(steps_of(kernel, ranks)) * (pcie ? pcie_step : nvlink_step);
+  out.latency = base_latency + static_cast<double>(ring_steps(kernel, ranks)) * (pcie ? pcie_step : nvlink_step);
   out.transfer = bytes / (share * cluster.link_bandwidth.value);
   return out;
 }
@@ -118,7 +118,7 @@ CollectiveTime collective_time(Kernel kernel, const ProcessGroup& group, double 
   const auto g = static_cast<double>(in_node);
   const CollectiveTime inside = in_a_node(kernel, in_node, all * of_ranks(g), cluster);
   out.link_bytes = all / g * of_ranks(nodes);
-  const double steps = static_cast<double>(steps_of(kernel, static_cast<int64_t>(nodes)));
+  const double steps = static_cast<double>(ring_steps(kernel, static_cast<int64_t>(nodes)));
   out.latency = inside.latency + steps * cluster.network_latency.value;
   out.transfer = inside.transfer + out.link_bytes / network;
   return out;

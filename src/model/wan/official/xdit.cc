@@ -34,7 +34,7 @@ Tensor scatter_sequence(const Tensor& input) {
 }
 
 // xdit_ring_flash_attn_func of a ring of one.
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v) {
+Tensor attend_whole(const Tensor& q, const Tensor& k, const Tensor& v) {
   const FunctionScope scope("core");
   const SparseAttentionGuard sparse;
   const Tensor block_out = torch::flash_attn_func(q, k, v);
@@ -49,7 +49,7 @@ Tensor xfuser_attention(Tensor query, Tensor key, Tensor value) {
   const Tensor query_layer = scatter_heads(query);
   const Tensor key_layer = scatter_heads(key);
   const Tensor value_layer = scatter_heads(value);
-  const Tensor out = attend(query_layer, key_layer, value_layer);
+  const Tensor out = attend_whole(query_layer, key_layer, value_layer);
   return scatter_sequence(out);
 }
 
