@@ -91,6 +91,7 @@ void write(const Timing& t, DocumentWriter& out) {
     out.field("device", t.device);
     out.field("host", t.host);
     out.field("stack", t.stack);
+    if (!t.cluster.empty()) out.field("cluster", t.cluster);
     write("forward", t.forward, 1e3, "ms", out);
     write("total", t.total, 1, "s", out);
     out.list("stages", t.stages, [&](const TimingStage& s) {
@@ -101,6 +102,20 @@ void write(const Timing& t, DocumentWriter& out) {
         write("total", s.total, 1, "s", out);
         if (s.measured_device_s) out.field("measured_device_ms", *s.measured_device_s * 1e3);
       });
+    });
+  });
+}
+
+void write(const std::vector<CommunicationFigures>& communication, DocumentWriter& out) {
+  out.list("communication", communication, [&](const CommunicationFigures& c) {
+    out.map([&] {
+      out.field("collective", c.collective);
+      out.field("group", c.group);
+      out.field("ranks", c.ranks);
+      out.field("calls", c.calls);
+      out.field("link_bytes_sent", c.sent);
+      out.field("link_bytes_received", c.received);
+      out.field("seconds", c.seconds);
     });
   });
 }
@@ -178,6 +193,7 @@ void write(const Report& r, DocumentWriter& out) {
     out.field("notes", joined(r.notes));
     out.field("layer_docs_dir", r.layer_docs_dir);
     if (r.timing) write(*r.timing, out);
+    if (!r.communication.empty()) write(r.communication, out);
   });
 }
 
@@ -311,11 +327,24 @@ class Reader final : public JsonReader {
     return out;
   }
 
+  CommunicationFigures communication(const Json& c) const {
+    CommunicationFigures out;
+    out.collective = text(c, "collective");
+    out.group = text(c, "group");
+    out.ranks = integer(c, "ranks");
+    out.calls = count(c, "calls");
+    out.sent = count(c, "link_bytes_sent");
+    out.received = count(c, "link_bytes_received");
+    out.seconds = number_or_null(c, "seconds");
+    return out;
+  }
+
   Timing timing(const Json& t) const {
     Timing out;
     out.device = text(t, "device");
     out.host = text(t, "host");
     out.stack = text(t, "stack");
+    if (t.contains("cluster")) out.cluster = text(t, "cluster");
     out.forward = time_figures(field(t, "forward"), 1e3, "_ms");
     out.total = time_figures(field(t, "total"), 1, "_s");
     for (const Json& s : list(t, "stages")) {
@@ -379,6 +408,7 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
       write("totals", r.totals, out);
       write("per_forward", r.per_forward, out);
       if (r.timing) write(*r.timing, out);
+      if (!r.communication.empty()) write(r.communication, out);
       out.field("notes", joined(r.notes));
     });
   });
@@ -419,6 +449,9 @@ Report report_from_json(const std::string& content, const std::string& file) {
   out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
   reader.time(document, "predicted_total_time_ms");
   if (document.contains("timing")) out.timing = reader.timing(document["timing"]);
+  if (document.contains("communication")) {
+    for (const Json& c : reader.list(document, "communication")) out.communication.push_back(reader.communication(c));
+  }
   out.profile_run_id = reader.text_or_null(document, "profile_run_id");
   out.measured_total_time_ms = reader.number_or_null(document, "measured_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);
