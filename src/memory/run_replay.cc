@@ -106,7 +106,7 @@ class Runner {
     if (!shape || !program.found.empty() || !program.left.empty()) return run(stage, program, input_bytes);
     const KnownRuns::Key key{&program, *shape, input_bytes, cublas_.empty() && program.multiplies, expandable_};
     const int64_t room = allocator_.room(), allocated = allocator_.allocated(), reserved = allocator_.reserved();
-    if (const KnownRun* like = known.find(key, room)) {
+    if (const std::optional<KnownRun> like = known.find(key, room)) {
       allocator_.raise_peaks(allocated + like->peak_allocated, reserved + like->peak_reserved);
       retries_ += like->retries;
       if (!like->fits) {
