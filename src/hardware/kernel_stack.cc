@@ -64,6 +64,7 @@ constexpr Row<GemmConstants> gemm_rows[] = {
     {"memory", &GemmConstants::memory, 1, true},
     {"wave_us", &GemmConstants::wave, microsecond, false},
     {"narrow", &GemmConstants::narrow, 1, false},
+    {"narrowest", &GemmConstants::narrowest, 1, false},
     {"latency_us", &GemmConstants::latency, microsecond, false},
     {"overlap", &GemmConstants::overlap, 1, false},
     {"unaligned_us", &GemmConstants::unaligned, microsecond, true},

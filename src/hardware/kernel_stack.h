@@ -71,6 +71,7 @@ struct GemmConstants {
   double memory = 0;                                 // share of the bandwidth
   double wave = 0;                                   // s, of a tile beside its steps
   double narrow = 0;                                 // share of the rate that fp8 reaches of `efficiency`; 0: all
+  double narrowest = 0;                              // the same of fp4
   double latency = 0;                                // s, until the first bytes of device memory are there
   double overlap = 3;                                // power that joins compute and memory
   double unaligned = 0;                              // s, added to `fixed` where rows are no multiples of 16 bytes

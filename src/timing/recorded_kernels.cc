@@ -117,7 +117,7 @@ class RecordedLauncher {
     const auto& kernels = machine_.kernels().attention;
     const bool narrow = dtype == DType::bfloat16 || dtype == DType::float16;
     if (narrow && kernels.count("cudnn") != 0) return "cudnn";
-    return narrow ? "flash" : "efficient";
+    return narrow && kernels.count("flash") != 0 ? "flash" : "efficient";
   }
 
   // Each of the FLOPs of its forward: the gradient of the result, the input and the filter are what it reads.

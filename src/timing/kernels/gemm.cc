@@ -74,7 +74,7 @@ const std::vector<Tile>& tiles() {
 
 constexpr Tile vector_tiles[] = {{128, 128}, {128, 64}, {64, 128}, {64, 64}, {128, 32}, {32, 128}};
 
-constexpr std::string_view eight_bits = "fp8";
+constexpr std::string_view eight_bits = "fp8", four_bits = "fp4";
 
 // What splitting k may take.
 constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
@@ -97,13 +97,21 @@ class TileModel {
     const bool vector = *kernel.precision == '\0';
     const double rate =
         vector ? machine.vector_rate() * constants_.vector : machine.tensor_rate(kernel.precision) * share_of_rate();
-    per_sm_ = rate * (kernel.precision == eight_bits && constants_.narrow > 0 ? constants_.narrow : 1) / machine.sms();
+    per_sm_ = rate * share_of_width() / machine.sms();
     bandwidth_ = machine.device().memory_bandwidth.value * constants_.memory;
     element_ = kernel.written / (kernel.batch * kernel.m * kernel.n);
     operands_ = kernel.batch * (kernel.m + kernel.n) * kernel.k;
     operand_ = kernel.read / operands_;
     step_ = step_bytes / operand_;
     memory_ = memory_seconds();
+  }
+
+  // Of what `efficiency` says, the share that narrower operands reach.
+  double share_of_width() const {
+    const double share = kernel_.precision == eight_bits  ? constants_.narrow
+                         : kernel_.precision == four_bits ? constants_.narrowest
+                                                          : 0;
+    return share > 0 ? share : 1;
   }
 
   // Cards whose matrix units are held at half their rate reach nearly all of what is left.
