@@ -6,6 +6,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -71,7 +72,6 @@ struct GemmConstants {
   double memory = 0;                                 // share of the bandwidth
   double wave = 0;                                   // s, of a tile beside its steps
   double narrow = 0;                                 // share of the rate that fp8 reaches of `efficiency`; 0: all
-  double narrowest = 0;                              // the same of fp4
   double latency = 0;                                // s, until the first bytes of device memory are there
   double overlap = 3;                                // power that joins compute and memory
   double unaligned = 0;                              // s, added to `fixed` where rows are no multiples of 16 bytes
@@ -118,6 +118,7 @@ struct ConvolutionConstants {
 struct ArchitectureConstants {
   std::string name;
   GemmConstants gemm;
+  std::optional<GemmConstants> gemm_fp4;  // of 4 bits, where another library has those
   ConvolutionConstants convolution;
   // By the kernel ("flash", "cudnn", "efficient"), then by the largest head size that it is for.
   std::map<std::string, std::map<int64_t, AttentionConstants>> attention;

@@ -16,7 +16,7 @@ struct Quantising {
   double read, written;  // B of an element, in all passes
   double share;          // of the bandwidth of streams that the passes reach where that is HBM's; GDDR's they do
 };
-constexpr Quantising to_eight_bits = {4, 4, 1, 0.62}, to_four_bits = {2, 2, 0.5 + 1.0 / 16, 0.56};
+constexpr Quantising to_eight_bits = {4, 4, 1, 0.62}, to_four_bits = {2, 2, 0.5 + 1.0 / 16, 0.65};
 
 // s of a kernel of a few elements in a CUDA graph: on Hopper and Ada, on Blackwell.
 constexpr double start = 2.37e-6, start_of_blackwell = 2.9e-6;

@@ -76,6 +76,10 @@ constexpr Tile vector_tiles[] = {{128, 128}, {128, 64}, {64, 128}, {64, 64}, {12
 
 constexpr std::string_view eight_bits = "fp8", four_bits = "fp4";
 
+const GemmConstants& constants_of(const DeviceKernel& kernel, const ArchitectureConstants& architecture) {
+  return kernel.precision == four_bits && architecture.gemm_fp4 ? *architecture.gemm_fp4 : architecture.gemm;
+}
+
 // What splitting k may take.
 constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
 
@@ -93,25 +97,17 @@ double elements_of_a_load(double n, double k) {
 class TileModel {
  public:
   TileModel(const DeviceKernel& kernel, const Machine& machine)
-      : kernel_(kernel), machine_(machine), constants_(machine.kernels().gemm) {
+      : kernel_(kernel), machine_(machine), constants_(constants_of(kernel, machine.kernels())) {
     const bool vector = *kernel.precision == '\0';
     const double rate =
         vector ? machine.vector_rate() * constants_.vector : machine.tensor_rate(kernel.precision) * share_of_rate();
-    per_sm_ = rate * share_of_width() / machine.sms();
+    per_sm_ = rate * (kernel.precision == eight_bits && constants_.narrow > 0 ? constants_.narrow : 1) / machine.sms();
     bandwidth_ = machine.device().memory_bandwidth.value * constants_.memory;
     element_ = kernel.written / (kernel.batch * kernel.m * kernel.n);
     operands_ = kernel.batch * (kernel.m + kernel.n) * kernel.k;
     operand_ = kernel.read / operands_;
     step_ = step_bytes / operand_;
     memory_ = memory_seconds();
-  }
-
-  // Of what `efficiency` says, the share that narrower operands reach.
-  double share_of_width() const {
-    const double share = kernel_.precision == eight_bits  ? constants_.narrow
-                         : kernel_.precision == four_bits ? constants_.narrowest
-                                                          : 0;
-    return share > 0 ? share : 1;
   }
 
   // Cards whose matrix units are held at half their rate reach nearly all of what is left.
@@ -257,10 +253,10 @@ KernelTime gemm_time(const DeviceKernel& kernel, const Machine& machine) {
   const double flops = 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
   const double peak = vector ? machine.vector_rate() : machine.tensor_rate(kernel.precision);
   KernelTime t;
-  t.fixed = machine.start(machine.kernels().gemm.fixed) + parts.rest + model.wait();
+  t.fixed = machine.start(constants_of(kernel, machine.kernels()).fixed) + parts.rest + model.wait();
   t.compute = parts.compute;
   t.memory = parts.memory;
-  t.overlap = machine.kernels().gemm.overlap;
+  t.overlap = constants_of(kernel, machine.kernels()).overlap;
   t.tensor = !vector;
   t.light = std::max(flops / peak, kernel.bytes() / machine.device().memory_bandwidth.value);
   if (const auto& power = machine.device().power) {
