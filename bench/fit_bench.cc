@@ -2,7 +2,7 @@
 #include <benchmark/benchmark.h>
 
 #include "evaluation.h"
-#include "fit/fit.h"
+#include "fit_search.h"
 
 namespace {
 
@@ -12,12 +12,9 @@ using Overrides = std::vector<std::string>;
 
 // Every allocation of the run on the allocator, its programs known from the run before.
 void replay(benchmark::State& state, const std::string& name, const Overrides& overrides) {
-  const std::unique_ptr<AnalyticModel> model = bench::model_of(name, overrides);
-  Tracer tracer;
-  model->trace(tracer);
-  StagePrograms programs(default_stack());
+  bench::Replayer replay(name, overrides);
   RunReplay run;
-  for (auto _ : state) run = replay_run(*model, tracer.trace(), programs, {});
+  for (auto _ : state) run = replay();
   state.counters["reserved_gib"] = static_cast<double>(run.peak_reserved) / 1073741824;
 }
 
@@ -27,35 +24,11 @@ void replay_cold(benchmark::State& state, const std::string& name, const Overrid
   for (auto _ : state) benchmark::DoNotOptimize(replay_run(*model, default_stack()));
 }
 
-// Ways as `modelmeter fit` evaluates them for a run that does not fit, smaller workloads among them.
+// Ways as `modelmeter fit device=rtx_4090` evaluates them, smaller workloads among them where the run does not fit.
 void fit(benchmark::State& state, const std::string& name, const Overrides& overrides) {
-  const std::string root = MODELMETER_SOURCE_DIR;
-  const config::Repository repository(root + "/configs");
-  const Machine machine(load_device(repository, "rtx_4090"), load_kernel_stack(repository, "torch_2_11"),
-                        load_host(repository, "virtual_16_cores"));
-  FitQuestion question;
-  question.memory = usable_memory(machine.device());
-  question.stack = &stack_of(machine.device().architecture);
-  question.machine = &machine;
-  const ModelOf model_of = [&](const Overrides& more) {
-    Overrides all = overrides;
-    all.insert(all.end(), more.begin(), more.end());
-    const config::Node config = config::resolve(config::compose(repository, name, all));
-    return build_model(config::View(config), DataFiles{root});
-  };
-  const std::vector<Overrides> smaller = {{"workload.num_frames=61"},
-                                          {"workload.num_frames=41"},
-                                          {"workload.num_frames=21"},
-                                          {"workload.height=352", "workload.width=608"},
-                                          {"workload.height=224", "workload.width=416"}};
+  bench::FitSearchOnce search(name, overrides);
   int64_t evaluated = 0;
-  for (auto _ : state) {
-    FitSearch search(model_of, question);
-    benchmark::DoNotOptimize(search.way({}));
-    benchmark::DoNotOptimize(search.ways());
-    benchmark::DoNotOptimize(search.best_of_each(smaller));
-    evaluated = search.evaluated();
-  }
+  for (auto _ : state) evaluated = search();
   state.counters["ways"] = static_cast<double>(evaluated);
 }
 
@@ -64,6 +37,7 @@ void fit(benchmark::State& state, const std::string& name, const Overrides& over
   BENCHMARK_CAPTURE(replay_cold, id, __VA_ARGS__)->Unit(benchmark::kMillisecond); \
   BENCHMARK_CAPTURE(fit, id, __VA_ARGS__)->Unit(benchmark::kMillisecond)
 
+PIPELINE(wan2_1_t2v_14b_pipeline_720p_81f, "wan2_1_t2v_14b_pipeline", Overrides{});
 PIPELINE(wan2_1_t2v_14b_pipeline_480p_81f, "wan2_1_t2v_14b_pipeline", Overrides{"workload=wan2-1-480p-81f"});
 PIPELINE(wan2_2_ti2v_5b_pipeline_704p_121f, "wan2_2_ti2v_5b_pipeline", Overrides{});
 

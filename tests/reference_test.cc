@@ -26,8 +26,10 @@ fs::path folder() {
 std::vector<std::string> recordings() {
   std::vector<std::string> out;
   std::error_code absent;
-  for (const auto& entry : fs::directory_iterator(folder(), absent)) {
-    if (entry.path().extension() == ".json") out.push_back(entry.path().string());
+  for (const fs::path& of : {folder(), folder() / "ranks"}) {
+    for (const auto& entry : fs::directory_iterator(of, absent)) {
+      if (entry.path().extension() == ".json") out.push_back(entry.path().string());
+    }
   }
   // A small set stands in the tree.
   for (const auto& entry :

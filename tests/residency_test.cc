@@ -280,6 +280,24 @@ const std::vector<Published> published = {
      {"wan2_2_t2v_a14b_pipeline", {"runtime.residency=offload", "runtime.weight_dtype=bfloat16"}}},
 };
 
+// One forward of diffusers' transformer in bfloat16, max_memory_allocated: huggingface.co/datasets/diffusers/benchmarks
+// (benchmarks/benchmarking_wan.py of diffusers has the inputs; one decimal).
+const Published diffusers_forward = {
+    "T2V_14B_480p_diffusers", 30.2, 0.003, {"wan2_1_t2v_14b", {"runtime=diffusers", "workload=wan2-1-480p-81f"}}};
+INSTANTIATE_TEST_SUITE_P(Benchmarks, PublishedMemory, testing::Values(diffusers_forward),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+// kijai/ComfyUI-WanVideoWrapper#1272: "Total memory used by transformer blocks: 13409.26MB" of T2V-14B, matrices in
+// float8, the rest in bfloat16. diffusers' layerwise casting keeps biases in float8 and tables in float32.
+TEST(PublishedWeights, OfBlocksInFloat8AreThoseOfLayerwiseCasting) {
+  const auto model = model_of("wan2_1_t2v_14b", {"runtime=diffusers", "transformer.weight_format=fp8_e4m3"});
+  double bytes = 0;
+  for (const BaseLayer::Child& child : model->stages().front()->layer().children()) {
+    if (child.name == "blocks") bytes += static_cast<double>(child.count * child.layer->parameter_bytes());
+  }
+  EXPECT_NEAR(bytes / (1 << 20) / 13409.26, 1, 0.001) << bytes;
+}
+
 INSTANTIATE_TEST_SUITE_P(Tables, PublishedMemory, testing::ValuesIn(published),
                          [](const auto& test) { return std::string(test.param.name); });
 

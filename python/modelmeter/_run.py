@@ -15,7 +15,7 @@ from modelmeter._report import Report, Text
 from modelmeter._tables import table
 
 Overrides = Sequence[str]
-_RECORDING = "recording/any"  # the entry file whose model is a recording
+_RECORDING = "_recording/any"  # the entry file whose model is a recording
 
 
 @contextlib.contextmanager

@@ -38,9 +38,12 @@ bool writes_reports(const config::View& root) {
   return !report || report->has("output_dir") || report->has("run_dir");
 }
 
-Analysis::Analysis(const config::View& root, const AnalyticModel& model, const std::optional<Machine>& machine,
+Analysis::Analysis(const config::View& root, const AnalyticModel& model, std::optional<Machine> machine,
                    const std::vector<std::string>& overrides)
-    : model_(model), options_(Options::read(root.child("report"))), run_(evaluate(model)) {
+    : model_(model),
+      machine_(std::move(machine)),
+      options_(Options::read(root.child("report"))),
+      run_(evaluate(model)) {
   std::string run_id = "none";
   if (writes_reports(root)) {
     where_ = RunFolder::of(root.child("report"), model, overrides);
@@ -48,7 +51,7 @@ Analysis::Analysis(const config::View& root, const AnalyticModel& model, const s
   } else {
     run_id = RunFolder::id_of(root.child("report"), model, overrides);
   }
-  report_ = build_report(model, run_, run_id, {options_.expand_blocks}, machine ? &*machine : nullptr);
+  report_ = build_report(model, run_, run_id, {options_.expand_blocks}, this->machine());
   report_.profile_run_id = options_.profile_run_id;
   report_.measured_total_time_ms = options_.measured_total_time_ms;
 }
@@ -97,7 +100,7 @@ void Analysis::write_files_of_run() {
   std::vector<FileContent> files = {{"report.json", to_json(report_)}, {"summary.md", summary_}};
   if (options_.yaml) files.emplace_back("report.yaml", to_yaml(report_));
   if (options_.layer_docs) {
-    for (auto& [name, page] : layer_docs(model_, run_, report_, {options_.expand_blocks})) {
+    for (auto& [name, page] : layer_docs(model_, run_, report_, {options_.expand_blocks}, machine())) {
       files.emplace_back("layers/" + name, std::move(page));
     }
   }

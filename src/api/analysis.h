@@ -14,8 +14,8 @@ namespace modelmeter {
 
 class Analysis {
  public:
-  // root: the configuration. overrides: of the command line, for the name of the run.
-  Analysis(const config::View& root, const AnalyticModel& model, const std::optional<Machine>& machine,
+  // root: the configuration. overrides: of the command line, for the name of the run. The model outlives it.
+  Analysis(const config::View& root, const AnalyticModel& model, std::optional<Machine> machine,
            const std::vector<std::string>& overrides);
 
   Report& report() { return report_; }
@@ -35,6 +35,8 @@ class Analysis {
   const std::string& summary();
 
  private:
+  const Machine* machine() const { return machine_ ? &*machine_ : nullptr; }
+
   struct Options {
     bool expand_blocks = false, yaml = false, layer_docs = false;
     std::optional<std::string> profile_run_id;
@@ -48,6 +50,7 @@ class Analysis {
   void write_files_of_run();
 
   const AnalyticModel& model_;
+  std::optional<Machine> machine_;
   Options options_;
   Evaluation run_;
   std::optional<RunFolder> where_;

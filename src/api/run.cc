@@ -62,7 +62,8 @@ std::string Run::tree(int depth, const std::string& by, int width) const {
 }
 
 std::string Run::explain(const std::string& module) const {
-  std::call_once(paged_, [&] { pages_ = layer_docs(*model_, analysis_.run(), report(), {analysis_.expand_blocks()}); });
+  std::call_once(
+      paged_, [&] { pages_ = layer_docs(*model_, analysis_.run(), report(), {analysis_.expand_blocks()}, machine()); });
   std::string page = "summary.md";
   if (!module.empty()) {
     const std::vector<std::string> shown = labels(report());

@@ -7,6 +7,7 @@
 
 #include "base/edit_distance.h"
 #include "base/error.h"
+#include "cli/setting_notes.h"
 
 namespace modelmeter::cli {
 namespace {
@@ -24,6 +25,19 @@ bool is_among(const std::string& choices, const std::string& word) {
          ("|" + choices.substr(1, choices.size() - 2) + "|").find("|" + word + "|") != std::string::npos;
 }
 
+// Settings are meant only where options come near none: --cfgg is no setting.
+[[noreturn]] void fail_unknown(const std::vector<std::string>& arguments, size_t at, const std::vector<Flag>& flags) {
+  const std::string name = arguments[at].substr(0, arguments[at].find('='));
+  std::vector<std::string> known;
+  for (const Flag& flag : flags) known.push_back(flag.name);
+  std::vector<std::string> notes;
+  if (find(flags, "--config-name") != nullptr && did_you_mean(name, known).empty()) {
+    notes = setting_notes(arguments[at], at + 1 < arguments.size() ? arguments[at + 1] : "", arguments);
+  }
+  if (notes.empty()) notes = name_notes(name, known, "options");
+  throw Error(ErrorCode::usage, fmt::format("unknown option '{}'", name), {}, std::move(notes));
+}
+
 bool is_flag(const std::string& argument) { return argument.size() > 1 && argument[0] == '-'; }
 
 }  // namespace
@@ -39,9 +53,7 @@ Arguments::Arguments(const std::vector<std::string>& arguments, const std::vecto
     const std::string name = argument.substr(0, equals);
     const Flag* flag = find(flags, name);
     if (flag == nullptr) {
-      std::vector<std::string> known;
-      for (const Flag& f : flags) known.push_back(f.name);
-      throw Error(ErrorCode::usage, fmt::format("unknown option '{}'", name), {}, name_notes(name, known, "options"));
+      fail_unknown(arguments, i, flags);
     }
     std::string value;
     if (flag->value.empty()) {

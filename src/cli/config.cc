@@ -38,6 +38,12 @@ int config_command(const CommandLine& line) {
   if (words.size() < 2 || words[0] != "explain" || words[1].find('=') != std::string::npos) {
     throw Error(ErrorCode::usage, "config explain takes a key: modelmeter config explain KEY --config-name NAME");
   }
+  for (const char* flag : {"--cfg", "--resolve", "--package", "--info", "--hydra-help", "--run", "--multirun"}) {
+    if (arguments.has(flag)) {
+      throw Error(ErrorCode::usage, fmt::format("{} does not go with config explain", flag), {},
+                  {"modelmeter analyze --config-name NAME has all of Hydra's flags"});
+    }
+  }
   const std::string key = words[1];
   words.erase(words.begin(), words.begin() + 2);
   const Session session = Session::composed_only(arguments, words);

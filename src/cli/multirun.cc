@@ -61,27 +61,9 @@ Shard shard_of(const std::string& text) {
   return out;
 }
 
-// Launchers and sweepers of Hydra's plugins, and what does their work here.
-void refuse_plugins(const std::string& word) {
-  constexpr const char* processes =
-      "jobs run on all cores here; for more machines give each a sweep.shard=i/n and a "
-      "sweep.store of its own, then modelmeter sweep merge";
-  constexpr const char* search =
-      "there is no search here: sweep a grid (a million points take seconds) and ask it with "
-      "modelmeter sweep show --sort or --pareto";
-  const std::vector<std::pair<std::string, const char*>> known = {
-      {"hydra/launcher=submitit", processes}, {"hydra/launcher=ray", processes}, {"hydra/launcher=rq", processes},
-      {"hydra/sweeper=optuna", search},       {"hydra/sweeper=ax", search},      {"hydra/sweeper=nevergrad", search}};
-  for (const auto& [start, instead] : known) {
-    if (word.compare(0, start.size(), start) != 0) continue;
-    throw Error(fmt::format("{}: this plugin of Hydra is not part of modelmeter", word), {}, {instead});
-  }
-}
-
 Asked asked_of(const std::vector<std::string>& rest) {
   Asked out;
   for (const std::string& word : rest) {
-    refuse_plugins(word);
     if (word.compare(0, sizeof store_word - 1, store_word) == 0) {
       out.store = word.substr(sizeof store_word - 1);
       if (out.store.empty()) throw Error(ErrorCode::usage, "sweep.store=FILE: which file?");
@@ -99,11 +81,13 @@ Asked asked_of(const std::vector<std::string>& rest) {
     } else if (word == "hydra.mode=RUN") {
       throw Error(ErrorCode::usage, "hydra.mode=RUN does not go with many jobs", {},
                   {"without --multirun, sweep.store and sweep.shard there is one run"});
-    } else if (word != "hydra.mode=MULTIRUN") {
+    } else {
       out.words.push_back(word);
     }
   }
-  out.words.emplace_back("hydra.mode=MULTIRUN");
+  // Where it was said it stays, as Hydra has it; else it is the last word.
+  const std::string mode = "hydra.mode=MULTIRUN";
+  if (std::find(out.words.begin(), out.words.end(), mode) == out.words.end()) out.words.push_back(mode);
   return out;
 }
 

@@ -30,7 +30,7 @@ std::string working_directory() {
   return fs::current_path(ignored).string();
 }
 
-constexpr const char* recording_config = "recording/any";
+constexpr const char* recording_config = "_recording/any";
 
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
@@ -228,7 +228,11 @@ Session::Job Session::job(const std::vector<std::string>& words, int64_t number,
   job->set("id", config::Node::string(std::to_string(number), {}, '\''));
   job->set("num", config::Node::integer(number));
   const std::string subdir = hydra_text(out.composition, "sweep.subdir");  // "": no folder of its own
-  out.folder = (fs::path(sweep_folder.empty() ? "." : sweep_folder) / subdir).lexically_normal().string();
+  // The job's own hydra.sweep.dir, which may follow what it sets.
+  const fs::path parent = sweep_folder.empty() ? fs::path(".")
+                                               : fs::path(hydra_text(composition_, "runtime.cwd")) /
+                                                     hydra_text(out.composition, "sweep.dir");
+  out.folder = (parent / subdir).lexically_normal().string();
   place_output(out.composition, out.folder);
   return out;
 }

@@ -18,8 +18,8 @@ bool begins_with(std::string_view text, std::string_view start) { return text.su
 
 std::string with_end(const std::string& key, const Node& value) { return key + (value.is_container() ? "." : "="); }
 
-// Keys of a map or indices of a list that begin with a text.
-Words keys_in(const Node& container, std::string_view start) {
+// Keys of a map or indices of a list that begin with a text. `at` is its key, behind which items are looked up.
+Words keys_in(const Composition& composition, std::string_view at, const Node& container, std::string_view start) {
   Words out;
   if (container.is(Kind::map)) {
     for (const Entry& entry : container.entries()) {
@@ -28,7 +28,9 @@ Words keys_in(const Node& container, std::string_view start) {
   } else if (container.is(Kind::list)) {
     for (size_t i = 0; i < container.items().size(); ++i) {
       const std::string index = std::to_string(i);
-      if (begins_with(index, start)) out.insert(with_end(index, container.items()[i]));
+      if (!begins_with(index, start)) continue;
+      const std::optional<Node> item = resolve_as_is(composition, fmt::format("{}.{}", at, index));
+      out.insert(with_end(index, item.value_or(Node::null())));
     }
   }
   return out;
@@ -45,15 +47,17 @@ Words keys_of(const Composition& composition, const std::string& word) {
   std::string base;
   if (!word.empty() && (word.back() == '.' || word.back() == '=')) {
     base = word;
-    const std::optional<Node> node = resolve_key(composition, std::string_view(word).substr(0, word.size() - 1));
+    const std::string_view key = std::string_view(word).substr(0, word.size() - 1);
+    const std::optional<Node> node = resolve_as_is(composition, key);
     if (!node || node->is(Kind::null)) return {};
-    found = node->is_container() ? keys_in(*node, "") : Words{text_of_value(*node)};
+    found = node->is_container() ? keys_in(composition, key, *node, "") : Words{text_of_value(*node)};
   } else if (const size_t dot = word.rfind('.'); dot != std::string::npos) {
     base = word.substr(0, dot + 1);
-    const std::optional<Node> node = resolve_key(composition, std::string_view(word).substr(0, dot));
-    if (node) found = keys_in(*node, std::string_view(word).substr(dot + 1));
+    const std::string_view key = std::string_view(word).substr(0, dot);
+    const std::optional<Node> node = resolve_as_is(composition, key);
+    if (node) found = keys_in(composition, key, *node, std::string_view(word).substr(dot + 1));
   } else {
-    found = keys_in(whole_config(composition), word);
+    found = keys_in(composition, "", whole_config(composition), word);
   }
   Words out;
   for (const std::string& key : found) out.insert(base + key);

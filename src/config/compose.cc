@@ -382,4 +382,8 @@ std::optional<Node> resolve_key(const Composition& composition, std::string_view
   return select(whole_config(composition), key, resolvers_of(composition, Resolvers::standard()));
 }
 
+std::optional<Node> resolve_as_is(const Composition& composition, std::string_view key) {
+  return select_as_is(whole_config(composition), key, resolvers_of(composition, Resolvers::standard()));
+}
+
 }  // namespace modelmeter::config

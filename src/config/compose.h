@@ -62,5 +62,7 @@ Node resolve(const Composition& composition, const Resolvers& resolvers);
 // The same of hydra_config() or whole_config(), or of one node: "hydra.run.dir". nullopt if it is not there.
 Node resolve_all(const Composition& composition, const Node& shown);
 std::optional<Node> resolve_key(const Composition& composition, std::string_view key);
+// The same with what a map or list holds unresolved.
+std::optional<Node> resolve_as_is(const Composition& composition, std::string_view key);
 
 }  // namespace modelmeter::config

@@ -280,6 +280,7 @@ class Builder {
     const Repository& repository = configs_.repository();
     std::vector<std::string> notes;
     std::string message;
+    Mark mark = item.is_group() && item.value.mark().source ? item.value.mark() : item.mark;
     if (node.parent == &root_) {
       const std::string group = item.group_path();
       message = fmt::format("Cannot find primary config '{}'. Check that it's in your config search path.", item.name);
@@ -287,14 +288,25 @@ class Builder {
       notes = model_notes(typed, repository.options(group), "available configs");
     } else if (item.is_group() || !item.group_path().empty()) {
       message = fmt::format("In '{}': Could not find '{}'", node.parent->config_path(), item.config_path());
-      const size_t slash = item.config_path().rfind('/');
-      notes = option_notes(repository, item.group_path(), item.config_path().substr(slash + 1), item.replaced);
+      const std::string option = item.config_path().substr(item.config_path().rfind('/') + 1);
+      if (std::string instead = instead_of_plugin(item.group_path(), option); !instead.empty()) {
+        return Error(fmt::format("{}={}: this plugin of Hydra is not part of modelmeter", item.group_path(), option),
+                     mark.span(), {std::move(instead)});
+      }
+      if (item.is_group() && !repository.has_group(item.group_path())) {
+        // The group is wrong, not its option.
+        mark = item.mark;
+        const size_t parent = item.group_path().rfind('/');
+        const std::string above = parent == std::string::npos ? "" : item.group_path().substr(0, parent);
+        notes = name_notes(item.group_path().substr(parent + 1), repository.groups(above), "groups");
+      } else {
+        notes = option_notes(repository, item.group_path(), option, item.replaced);
+      }
     } else {
       message = fmt::format("In '{}': Could not load '{}'.", node.parent->config_path(), item.config_path());
       notes = model_notes(item.config_path(), repository.options(""), "available configs");
     }
     notes.push_back(search_path_note(repository));
-    const Mark& mark = item.is_group() && item.value.mark().source ? item.value.mark() : item.mark;
     return Error(std::move(message), mark.span(), std::move(notes));
   }
 

@@ -187,7 +187,7 @@ Node ElementParser::primitive() {
   const size_t begin = at_;
   if (peek() == '\'' || peek() == '"') {
     Node out = quoted();
-    skip_blanks();
+    close();
     return out;
   }
   Word word = unquoted(false);
@@ -270,7 +270,7 @@ Node ElementParser::list() {
     } while (accept(','));
     expect(']', "',' or ']'");
   }
-  skip_blanks();
+  close();
   return Node::list(std::move(items), mark(begin));
 }
 
@@ -310,7 +310,7 @@ Node ElementParser::dict() {
     } while (accept(','));
     expect('}', "',' or '}'");
   }
-  skip_blanks();
+  close();
   return out;
 }
 

@@ -42,6 +42,12 @@ class ElementParser {
   virtual Node quoted() = 0;
   // At the cursor.
   size_t count_backslashes() const;
+  // Behind a quoted text, a list, a dict or a call: blanks may follow. closed_at() is where the last one ended.
+  void close() {
+    closed_at_ = at_;
+    skip_blanks();
+  }
+  size_t closed_at() const { return closed_at_; }
 
   const std::string& text() const { return source_->text; }
   char peek(size_t ahead = 0) const { return at_ + ahead < text().size() ? text()[at_ + ahead] : '\0'; }
@@ -73,6 +79,7 @@ class ElementParser {
 
   std::optional<Mark> site_;
   int depth_ = 0;
+  size_t closed_at_ = std::string::npos;
 };
 
 }  // namespace modelmeter::config

@@ -69,7 +69,7 @@ class Resolution {
     for (size_t i = 0; i < keys.size(); ++i) {
       current = follow(std::move(current));
       const std::string& key = keys[i];
-      if (current.node->is(Kind::null) || current.node->is(Kind::missing)) return std::nullopt;
+      if (current.node->is(Kind::missing)) return std::nullopt;
       if (!current.node->is_container()) {
         if (!strict) return std::nullopt;
         const Path parent(keys.begin(), keys.begin() + static_cast<std::ptrdiff_t>(i));
@@ -81,7 +81,7 @@ class Resolution {
         next = current.node->find(key);
       } else if (const std::optional<size_t> index = to_index(key)) {
         if (*index < current.node->items().size()) next = &current.node->items()[*index];
-      } else if (python_int(key) == std::nullopt) {
+      } else if (!current.owned && python_int(key) == std::nullopt) {
         throw Error(fmt::format("Index '{}' (str) is not an int", key), current.node->span());
       }
       if (!next) return std::nullopt;
@@ -148,10 +148,16 @@ class Resolution {
     Node look_up(const Reference& reference) override {
       Node out = resolution_.deep(resolution_.target(reference, holder_));
       resolution_.count_text(out);
-      if (out.is(Kind::missing)) {
-        throw MissingPart(fmt::format(
-            "MissingMandatoryValue while resolving interpolation: Missing mandatory value: {}", reference.text()));
-      }
+      if (out.is(Kind::missing)) throw missing(reference);
+      return out;
+    }
+
+    std::string look_up_text(const Reference& reference) override {
+      const Target target = resolution_.target(reference, holder_);
+      if (target.node->is(Kind::missing)) throw missing(reference);
+      if (!target.owned && is_prefix(target.path, holder_)) throw Error("Interpolation to parent node detected");
+      std::string out = python_str(*target.node);
+      resolution_.count_text(out.size());
       return out;
     }
 
@@ -182,6 +188,11 @@ class Resolution {
     Node decode(std::string_view text) const override { return resolution_.decode(text, holder_, {}); }
 
    private:
+    static MissingPart missing(const Reference& reference) {
+      return MissingPart(fmt::format("MissingMandatoryValue while resolving interpolation: Missing mandatory value: {}",
+                                     reference.text()));
+    }
+
     std::optional<Target> target(std::string_view key) const {
       const std::optional<Path> path = resolution_.absolute(split_key(key), holder_);
       if (!path) return std::nullopt;
@@ -193,7 +204,11 @@ class Resolution {
   };
 
   void count_text(const Node& made) {
-    if (made.is(Kind::string)) bytes_ += made.as_string().size();
+    if (made.is(Kind::string)) count_text(made.as_string().size());
+  }
+
+  void count_text(size_t bytes) {
+    bytes_ += bytes;
     if (bytes_ > max_interpolated_bytes) {
       throw Error(fmt::format("interpolations make more than {} MiB of text", max_interpolated_bytes >> 20));
     }
@@ -261,7 +276,7 @@ class Resolution {
     if (*path != holder && is_prefix(*path, holder)) throw Error("Interpolation to parent node detected");
     std::optional<Target> found = find(*path, true);
     if (found) return *std::move(found);
-    throw Error(fmt::format("Interpolation key '{}' not found", reference.text()), {}, hints(*path));
+    throw Error(fmt::format("Interpolation key '{}' not found", dotted(reference.keys)), {}, hints(*path));
   }
 
   // Near names where the path leaves the tree.
@@ -326,11 +341,14 @@ std::optional<Node> select(const Node& root, std::string_view key, const Resolve
   return resolution.deep(*std::move(found));
 }
 
+std::optional<Node> select_as_is(const Node& root, std::string_view key, const Resolvers& resolvers) {
+  const std::optional<Target> found = Resolution(root, resolvers).find(split_key(key).keys, false);
+  return found ? std::optional(*found->node) : std::nullopt;
+}
+
 std::optional<Node> dereference(const Node& root, std::string_view key, const Resolvers& resolvers) {
   try {
-    const std::optional<Target> found = Resolution(root, resolvers).find(split_key(key).keys, false);
-    if (!found) return std::nullopt;
-    return *found->node;
+    return select_as_is(root, key, resolvers);
   } catch (const Error&) {
     return std::nullopt;
   }

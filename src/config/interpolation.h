@@ -57,7 +57,10 @@ Node resolve(const Node& root, const Resolvers& resolvers);
 std::optional<Node> select(const Node& root, std::string_view key);
 std::optional<Node> select(const Node& root, std::string_view key, const Resolvers& resolvers);
 
-// What stands at a key behind interpolations, itself unresolved; nullopt if it is not there or they lead nowhere.
+// The same with what a map or list holds unresolved.
+std::optional<Node> select_as_is(const Node& root, std::string_view key, const Resolvers& resolvers);
+
+// The same; nullopt also where interpolations lead nowhere.
 std::optional<Node> dereference(const Node& root, std::string_view key, const Resolvers& resolvers);
 
 // Throws Error if a string is no well-formed interpolation; span points at the string.

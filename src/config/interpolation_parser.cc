@@ -87,8 +87,7 @@ std::pair<std::optional<Reference>, Node> InterpolationParser::config_value() {
     const bool first = at_ == 0;
     auto [reference, value] = parse_interpolation();
     if (first && at_end()) return {std::move(reference), std::move(value)};
-    if (reference) value = look_up(*reference);
-    out += python_str(value);
+    out += text_of(reference, value);
   }
   return {std::nullopt, Node::literal(std::move(out))};
 }
@@ -114,6 +113,10 @@ Node InterpolationParser::look_up(const Reference& reference) {
   return evaluator_ ? evaluator_->look_up(reference) : Node::null();
 }
 
+std::string InterpolationParser::text_of(const std::optional<Reference>& reference, const Node& value) {
+  return reference && evaluator_ ? evaluator_->look_up_text(*reference) : python_str(value);
+}
+
 Node InterpolationParser::interpolation() {
   auto [reference, value] = parse_interpolation();
   return reference ? look_up(*reference) : value;
@@ -135,7 +138,8 @@ Node InterpolationParser::quoted() {
     } else if (backslashes > 0) {
       escaped_interpolation(out);
     } else if (peek() == '$' && peek(1) == '{') {
-      out += python_str(interpolation());
+      const auto [reference, value] = parse_interpolation();
+      out += text_of(reference, value);
     } else {
       out += text()[at_++];
     }

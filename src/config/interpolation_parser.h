@@ -28,6 +28,8 @@ class Evaluator {
  public:
   virtual ~Evaluator() = default;
   virtual Node look_up(const Reference& reference) = 0;
+  // The same as a part of a text: a map or list is written with its interpolations as they are.
+  virtual std::string look_up_text(const Reference& reference) = 0;
   virtual Node call(const std::string& resolver, const std::vector<Node>& args) = 0;
 };
 
@@ -52,6 +54,8 @@ class InterpolationParser : public ElementParser {
   std::optional<std::string> key();
   std::vector<Node> arguments();
   Node look_up(const Reference& reference);
+  // What an interpolation adds to a text.
+  std::string text_of(const std::optional<Reference>& reference, const Node& value);
   // Backslashes at the cursor that stand before "${": halves them into out; true if they escape it.
   bool escaped_interpolation(std::string& out);
   void skip_all_blanks();

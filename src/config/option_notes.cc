@@ -54,6 +54,21 @@ std::vector<std::string> option_notes(const Repository& repository, const std::s
   return notes;
 }
 
+std::string instead_of_plugin(std::string_view group, std::string_view option) {
+  constexpr std::string_view launchers[] = {"submitit", "ray", "rq"};
+  constexpr std::string_view sweepers[] = {"optuna", "ax", "nevergrad"};
+  const auto begins = [&](std::string_view plugin) { return option.substr(0, plugin.size()) == plugin; };
+  if (group == "hydra/launcher" && std::any_of(std::begin(launchers), std::end(launchers), begins)) {
+    return "jobs run on all cores here; for more machines give each a sweep.shard=i/n and a sweep.store of its own, then "
+           "modelmeter sweep merge";
+  }
+  if (group == "hydra/sweeper" && std::any_of(std::begin(sweepers), std::end(sweepers), begins)) {
+    return "there is no search here: sweep a grid (a million points take seconds) and ask it with modelmeter sweep show "
+           "--sort or --pareto";
+  }
+  return "";
+}
+
 std::string search_path_note(const Repository& repository) {
   std::vector<std::string> entries;
   for (const SearchPathEntry& entry : repository.search_path()) {

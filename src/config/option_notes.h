@@ -15,6 +15,9 @@ namespace modelmeter::config {
 std::vector<std::string> option_notes(const Repository& repository, const std::string& group,
                                       std::string_view typed = "", const std::string& replaced = "");
 
+// What does the work of a launcher or sweeper of Hydra's plugins here; "" of any other option.
+std::string instead_of_plugin(std::string_view group, std::string_view option);
+
 std::string search_path_note(const Repository& repository);
 
 }  // namespace modelmeter::config

@@ -25,20 +25,29 @@ OverrideValue parse_override_value(std::string_view text) {
   return out;
 }
 
+namespace {
+
+// Of a list or a map: there an empty text needs quotes.
+std::string part_of_override(const Node& value) {
+  return value.is(Kind::string) && value.as_string().empty() ? "''" : to_override(value);
+}
+
+}  // namespace
+
 std::string to_override(const Node& value) {
   switch (value.kind()) {
     case Kind::null: return "null";
     case Kind::string: break;
     case Kind::list: {
       std::string out;
-      for (const Node& item : value.items()) out += (out.empty() ? "" : ",") + to_override(item);
+      for (const Node& item : value.items()) out += (out.empty() ? "" : ",") + part_of_override(item);
       return "[" + out + "]";
     }
     case Kind::map: {
       std::string out;
       for (const Entry& entry : value.entries()) {
         out += fmt::format("{}{}:{}", out.empty() ? "" : ",", to_override(Node::literal(entry.key.text)),
-                           to_override(entry.value));
+                           part_of_override(entry.value));
       }
       return "{" + out + "}";
     }

@@ -24,6 +24,7 @@ enum class SweepKind { choice, range, interval, glob };
 struct Sweep {
   SweepKind kind = SweepKind::choice;
   bool simple = false;  // of choice: written a,b and not choice(a,b)
+  bool bare = false;    // of choice: arguments of a function, whose quotes Hydra takes off
   bool shuffle = false;
   std::vector<std::string> tags;
   std::vector<Node> values;                   // choice: the values; range: start, stop, step; interval: start, end

@@ -100,7 +100,7 @@ Node cast_int(const Call& call, const Node& value) {
     if (const std::optional<int64_t> number = python_int(plain_text(value))) {
       return Node::integer(*number, value.mark());
     }
-    call.fail(fmt::format("invalid literal for int() with base 10: '{}'", plain_text(value)));
+    call.fail(fmt::format("invalid literal for int() with base 10: {}", text_repr(plain_text(value))));
   }
   call.fail("null cannot be cast to int");
 }
@@ -113,7 +113,7 @@ Node cast_float(const Call& call, const Node& value) {
     if (const std::optional<double> number = python_float(plain_text(value))) {
       return Node::floating(*number, value.mark());
     }
-    call.fail(fmt::format("could not convert string to float: '{}'", plain_text(value)));
+    call.fail(fmt::format("could not convert string to float: {}", text_repr(plain_text(value))));
   }
   call.fail("null cannot be cast to float");
 }
@@ -178,6 +178,7 @@ OverrideValue cast_value(const Call& call, const Cast& cast) {
 OverrideValue choice(const Call& call) {
   call.allow({});
   Sweep sweep;
+  sweep.bare = true;
   sweep.values = call.nodes(call.positional());
   if (sweep.values.empty()) call.fail("empty choice is not legal");
   return sweep;
@@ -235,7 +236,7 @@ OverrideValue glob(const Call& call) {
   return sweep;
 }
 
-// Python's order of numbers and of strings; they do not mix.
+// Python's order of numbers, of texts and of lists of them; they do not mix.
 bool less(const Call& call, const Node& a, const Node& b) {
   const auto is_number = [](const Node& node) {
     return node.is(Kind::integer) || node.is(Kind::floating) || node.is(Kind::boolean);
@@ -245,7 +246,13 @@ bool less(const Call& call, const Node& a, const Node& b) {
   };
   if (a.is(Kind::integer) && b.is(Kind::integer)) return a.as_int() < b.as_int();
   if (is_number(a) && is_number(b)) return value(a) < value(b);
-  if (a.is(Kind::string) && b.is(Kind::string)) return a.as_string().compare(b.as_string()) < 0;
+  if (is_text(a) && is_text(b)) return plain_text(a).compare(plain_text(b)) < 0;
+  if (a.is(Kind::list) && b.is(Kind::list)) {
+    const List &left = a.items(), &right = b.items();
+    const auto [at, other] = std::mismatch(left.begin(), left.end(), right.begin(), right.end(), equal);
+    if (at == left.end() || other == right.end()) return other != right.end();
+    return less(call, *at, *other);
+  }
   call.fail(fmt::format("'<' not supported between {} and {}", with_article(a.kind()), with_article(b.kind())));
 }
 
@@ -289,6 +296,7 @@ OverrideValue to_order(const Call& call) {
   if (args.size() == 1) return args[0];
   Sweep sweep;
   sweep.simple = true;
+  sweep.bare = true;
   sweep.values = call.nodes(args);
   return sweep;
 }

@@ -25,7 +25,6 @@ Override OverrideParser::override_word() {
   out.key_mark = mark(at_);
   out.key = key();
   if (accept('@')) out.package = package();
-  skip_blanks();
   if (at_end() && out.kind == OverrideKind::remove) return out;
   if (at_end()) {
     fail_at(at_, fmt::format("found the end, expected '=' and a value behind '{}'", text()),
@@ -40,6 +39,11 @@ Override OverrideParser::override_word() {
   }
   out.value = value();
   expect_end();
+  // Unquoted text takes them off.
+  if (closed_at() < text().size() && text().find_first_not_of(" \t", closed_at()) == std::string::npos) {
+    at_ = closed_at();
+    fail("the end, without blanks");
+  }
   return out;
 }
 
@@ -157,7 +161,7 @@ OverrideValue OverrideParser::call() {
     expect(')', "',' or ')'");
   }
   call.text = text().substr(begin, at_ - begin);
-  skip_blanks();
+  close();
   return evaluate(call);
 }
 

@@ -111,6 +111,8 @@ inline bool says(const Error& error, const std::string& theirs) {
       {"ConfigKeyError raised while resolving interpolation: ", ": Key not found: '"},
       {"Key not found: '", ": Key not found: '"},
       {"maximum recursion depth exceeded", "Recursive interpolation detected"},
+      {"Key 'True' is not in struct", "Key 'true' is not in struct"},
+      {"Key 'False' is not in struct", "Key 'false' is not in struct"},
       {"` cannot be applied to objects of type: ", "', not a map"},
       {"` cannot be applied to objects of type: ", ", not a map"},
   };

@@ -143,7 +143,7 @@ std::vector<std::string> Repository::groups(std::string_view group) const {
   for (const Root& root : roots_) {
     const std::string dir = path_in(root.dir, group);
     for (const std::string& name : root.files->list(dir)) {
-      if (root.files->is_directory(path_in(dir, name))) out.push_back(name);
+      if (name[0] != '_' && root.files->is_directory(path_in(dir, name))) out.push_back(name);
     }
   }
   std::sort(out.begin(), out.end());

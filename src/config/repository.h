@@ -39,7 +39,8 @@ class Repository {
   bool has_config(std::string_view config_path) const;
   bool has_group(std::string_view group) const;
 
-  // Sorted, of all directories. "" is the top level.
+  // Sorted, of all directories. "" is the top level. A directory whose name begins with _ is no group of the user's:
+  // its configs are reached by their names only.
   std::vector<std::string> options(std::string_view group) const;
   std::vector<std::string> groups(std::string_view group) const;
 

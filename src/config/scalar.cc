@@ -249,30 +249,9 @@ double yaml_float(std::string_view text) {
   return sign * total;
 }
 
-// A string as Python's repr shows it.
-std::string quoted_repr(const std::string& text) {
-  const bool single = text.find('\'') == std::string::npos || text.find('"') != std::string::npos;
-  const char quote = single ? '\'' : '"';
-  std::string out(1, quote);
-  for (const char c : text) {
-    if (c == quote || c == '\\') out += '\\';
-    if (c == '\n')
-      out += "\\n";
-    else if (c == '\t')
-      out += "\\t";
-    else if (c == '\r')
-      out += "\\r";
-    else if (static_cast<unsigned char>(c) < 0x20)
-      out += fmt::format("\\x{:02x}", static_cast<int>(c));
-    else
-      out += c;
-  }
-  return out + quote;
-}
-
 std::string key_repr(const Key& key) {
   switch (key.kind) {
-    case KeyKind::string: return quoted_repr(key.text);
+    case KeyKind::string: return text_repr(key.text);
     case KeyKind::null: return "None";
     case KeyKind::boolean: return key.text == "true" ? "True" : "False";
     case KeyKind::integer:
@@ -315,6 +294,26 @@ Node plain_scalar(std::string_view text, const Mark& mark) {
   return Node::string(std::string(text), mark);
 }
 
+std::string text_repr(const std::string& text) {
+  const bool single = text.find('\'') == std::string::npos || text.find('"') != std::string::npos;
+  const char quote = single ? '\'' : '"';
+  std::string out(1, quote);
+  for (const char c : text) {
+    if (c == quote || c == '\\') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\t')
+      out += "\\t";
+    else if (c == '\r')
+      out += "\\r";
+    else if (static_cast<unsigned char>(c) < 0x20)
+      out += fmt::format("\\x{:02x}", static_cast<int>(c));
+    else
+      out += c;
+  }
+  return out + quote;
+}
+
 bool is_plain_string(std::string_view text) {
   return !is_null_word(text) && !bool_word(text) && int_form(text) == IntForm::none && !is_yaml_float(text, false) &&
          !is_timestamp(text) && text != "=" && text != "<<" && text[0] != '!' && text[0] != '&' && text[0] != '*';
@@ -332,7 +331,7 @@ std::string python_str(const Node& node) {
     case Kind::map: break;
   }
   const auto repr = [](const Node& item) {
-    if (item.is(Kind::string)) return quoted_repr(item.as_string());
+    if (item.is(Kind::string)) return text_repr(item.as_string());
     if (item.is(Kind::missing)) return std::string("'??\?'");
     return python_str(item);
   };

@@ -19,6 +19,8 @@ bool is_plain_string(std::string_view text);
 
 // str(value): None, True, 1.0, {'a': [1, 'x']}.
 std::string python_str(const Node& value);
+// repr(text): 'a', "it's".
+std::string text_repr(const std::string& text);
 
 // int(text) and float(text) of Python; nothing where it raises ValueError. int beyond 64 bits counts as an error too.
 std::optional<int64_t> python_int(std::string_view text);

@@ -111,10 +111,11 @@ std::vector<Node> glob_values(const Repository& repository, const Override& word
   return out;
 }
 
-// Hydra takes the quotes off in choice(), so that '1' is a number to the job. A text that cannot be read without them
-// keeps them.
+// Hydra takes the quotes off arguments of functions, so that '1' of choice('1') is a number to the job. A text that
+// cannot be read without them keeps them.
 Node unquoted(const Node& value) {
   if (!value.is(Kind::string) || value.quote() == 0) return value;
+  if (value.as_string().empty()) return Node::literal("", value.mark());
   try {
     const OverrideValue read = parse_override_value(to_override(Node::literal(value.as_string())));
     if (const Node* node = std::get_if<Node>(&read)) return *node;
@@ -130,7 +131,7 @@ std::vector<Node> values_of(const Repository& repository, const Override& word) 
   switch (sweep.kind) {
     case SweepKind::choice:
       out = sweep.values;
-      if (!sweep.simple) std::transform(out.begin(), out.end(), out.begin(), unquoted);
+      if (sweep.bare) std::transform(out.begin(), out.end(), out.begin(), unquoted);
       break;
     case SweepKind::range: out = range_values(word, sweep); break;
     case SweepKind::glob: out = glob_values(repository, word, sweep); break;

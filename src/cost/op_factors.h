@@ -34,10 +34,11 @@ inline Launch launch_of(const Trace& trace, const Op& op) {
 }
 
 // Whether the device runs a kernel for it: not where memory is only taken (empty and its kin), nor where the result has
-// no elements (torch's functions return before they launch).
+// no elements (torch's functions return before they launch). What only sends has no result.
 inline bool launches(const Launch& op) {
   if (op.recorded != nullptr) return true;
   if (info(op.kernel).kind == OpKind::allocate) return false;
+  if (op.outputs == 0) return op.inputs > 0 && info(op.kernel).kind == OpKind::collective;
   for (int i = 0; i < op.outputs; ++i) {
     if (op.output(i).numel > 0) return true;
   }

@@ -23,6 +23,8 @@ std::string value_of(const Fields& fields, const std::string& name) {
   return "";
 }
 
+constexpr char code_base[] = "runtime.implementation";
+
 // All that are known, also those that this model has not.
 std::vector<FitLevers> known_levers(const AnalyticModel& model) {
   const auto format = [](const char* component) {
@@ -32,8 +34,8 @@ std::vector<FitLevers> known_levers(const AnalyticModel& model) {
                      {key, "gguf_q4_k", what + ": weights in 4.5 bits (Q4_K)"}};
   };
   std::vector<FitLevers> out = {
-      {{"runtime.implementation", "diffusers", "diffusers' code in place of the official one"},
-       {"runtime.implementation", "official", "the official code in place of diffusers'"}},
+      {{code_base, "diffusers", "diffusers' code in place of the official one"},
+       {code_base, "official", "the official code in place of diffusers'"}},
       {{"runtime.weight_dtype", "bfloat16", "weights are rounded to bfloat16"}},
       {{"runtime.residency", "offload", "models wait on the host and come when they run"},
        {"runtime.residency", "group", "groups of blocks come when they run"},
@@ -74,9 +76,9 @@ std::vector<FitLevers> levers_of(const ModelOf& model_of) {
       const std::string field = lever.key.substr(lever.key.rfind("runtime.", 0) == 0 ? 8 : 0);
       if (value_of(model->runtime_fields(), field) == lever.value) continue;
       bool takes = is_taken([&] { model_of({lever.text()}); });
-      if (!out.empty() && out.front().front().key == "runtime.implementation") {
-        for (const FitLever& code_base : out.front()) {
-          takes = takes || is_taken([&] { model_of({code_base.text(), lever.text()}); });
+      if (!out.empty() && out.front().front().key == code_base) {
+        for (const FitLever& other : out.front()) {
+          takes = takes || is_taken([&] { model_of({other.text(), lever.text()}); });
         }
       }
       if (takes) taken.push_back(lever);
@@ -86,11 +88,9 @@ std::vector<FitLevers> levers_of(const ModelOf& model_of) {
   return out;
 }
 
-using Choice = std::vector<const FitLever*>;
-
 // Every choice of one value, or none, of each key, fewest changes first and no more than so many.
-std::vector<Choice> choices_of(const std::vector<FitLevers>& levers, size_t most) {
-  std::vector<Choice> out = {{}};
+std::vector<FitChoice> choices_of(const std::vector<FitLevers>& levers, size_t most) {
+  std::vector<FitChoice> out = {{}};
   for (const FitLevers& values : levers) {
     const size_t before = out.size();
     for (const FitLever& lever : values) {
@@ -101,8 +101,13 @@ std::vector<Choice> choices_of(const std::vector<FitLevers>& levers, size_t most
       }
     }
   }
-  std::stable_sort(out.begin(), out.end(), [](const Choice& a, const Choice& b) { return a.size() < b.size(); });
+  std::stable_sort(out.begin(), out.end(), [](const FitChoice& a, const FitChoice& b) { return a.size() < b.size(); });
   return out;
+}
+
+const FitLever* code_base_of(const FitChoice& choice) {
+  const auto at = std::find_if(choice.begin(), choice.end(), [](const FitLever* l) { return l->key == code_base; });
+  return at == choice.end() ? nullptr : *at;
 }
 
 constexpr size_t most_changes = 4, most_changes_beside_others = 3;
@@ -222,7 +227,7 @@ RunReplay FitSearch::replay_with(Candidate& candidate, AllocatorSettings setting
       run.push_back({stage.id(), &there, residence.given_bytes - there.bytes(),
                      residence.on_device ? &stages_.program(stage, *candidate.stages[i]) : nullptr});
     }
-    out = replay_stages(run, model.loading(), *question_.stack, settings);
+    out = replay_stages(run, model.loading(), *question_.stack, settings, &runs_);
   }
   candidate.way.allocated = out.peak_allocated;
   candidate.way.reserved = out.peak_reserved;
@@ -236,6 +241,7 @@ RunReplay FitSearch::replay_with(Candidate& candidate, AllocatorSettings setting
 void FitSearch::replay(Candidate& candidate, bool describes_failure) {
   AllocatorSettings settings = question_.settings;
   settings.capacity = question_.capacity();
+  settings.expandable_segments |= !candidate.way.alloc_conf.empty();
   RunReplay first = replay_with(candidate, settings);
   if (candidate.way.fits || !describes_failure) return;
   name_failure(*candidate.model, first);
@@ -253,44 +259,87 @@ FitWay FitSearch::way(const Overrides& overrides) {
   return std::move(out.way);
 }
 
-std::vector<FitWay> FitSearch::ways(const Overrides& given) {
+bool FitSearch::is_refused(const FitChoice& choice) const {
+  const FitLever* const on = code_base_of(choice);
+  return std::any_of(refused_.begin(), refused_.end(), [&](const FitChoice& refused) {
+    const auto has = [&](const FitLever* l) { return std::find(choice.begin(), choice.end(), l) != choice.end(); };
+    return code_base_of(refused) == on && std::all_of(refused.begin(), refused.end(), has);
+  });
+}
+
+// Nothing where it is refused, or where its tensors alone take more than there is.
+std::optional<FitSearch::Candidate> FitSearch::candidate(const FitChoice& choice, const Overrides& workload) {
+  if (is_refused(choice)) return std::nullopt;
+  Overrides overrides = workload;
+  for (const FitLever* lever : choice) overrides.push_back(lever->text());
+  Candidate out;
+  if (!is_taken([&] { out = candidate(overrides); })) {
+    refused_.push_back(choice);
+    return std::nullopt;
+  }
+  if (!may_fit(out.way, question_.capacity())) return std::nullopt;
+  out.way.notes.resize(workload.size());
+  for (const FitLever* lever : choice) out.way.notes.emplace_back(lever->note);
+  return out;
+}
+
+void FitSearch::let_segments_grow(FitWay& way) const {
+  way.alloc_conf = question_.alloc_conf.empty() ? expandable : fmt::format("{},{}", question_.alloc_conf, expandable);
+  way.notes.emplace_back(expandable_note);
+}
+
+std::vector<FitWay> FitSearch::ways() {
   std::vector<FitWay> fitting;
-  const int64_t capacity = question_.capacity();
-  for (const Choice& choice : choices_of(levers(), given.empty() ? most_changes : most_changes_beside_others)) {
-    Overrides overrides = given;
-    for (const FitLever* lever : choice) overrides.push_back(lever->text());
-    Candidate found;
-    if (!is_taken([&] { found = candidate(overrides); }) || !may_fit(found.way, capacity)) continue;
+  for (const FitChoice& choice : choices_of(levers(), most_changes)) {
+    std::optional<Candidate> found = candidate(choice, {});
+    if (!found) continue;
     const auto is_needless = [&] {
       return std::any_of(fitting.begin(), fitting.end(), [&](const FitWay& other) {
-        return contains(found.way.typed(), other.typed()) && !goes_before(found.way, other);
+        return contains(found->way.typed(), other.typed()) && !goes_before(found->way, other);
       });
     };
     if (is_needless()) continue;
-    for (size_t i = 0; i < given.size(); ++i) found.way.notes.emplace_back();
-    for (const FitLever* lever : choice) found.way.notes.emplace_back(lever->note);
-    replay(found, false);
-    if (!found.way.fits && !question_.settings.expandable_segments) {
-      AllocatorSettings settings = question_.settings;
-      settings.capacity = capacity;
-      settings.expandable_segments = true;
-      found.way.alloc_conf =
-          question_.alloc_conf.empty() ? expandable : fmt::format("{},{}", question_.alloc_conf, expandable);
+    replay(*found, false);
+    if (!found->way.fits && !question_.settings.expandable_segments) {
+      let_segments_grow(found->way);
       if (is_needless()) continue;
-      found.way.notes.emplace_back(expandable_note);
-      replay_with(found, settings);
+      replay(*found, false);
     }
-    if (found.way.fits) fitting.push_back(std::move(found.way));
+    if (found->way.fits) fitting.push_back(std::move(found->way));
   }
   std::stable_sort(fitting.begin(), fitting.end(), goes_before);
   return fitting;
 }
 
+// All are timed before one is replayed: the first that fits, of those in order, is the answer.
+std::optional<FitWay> FitSearch::best_way(const Overrides& workload) {
+  const size_t refused_before = refused_.size();
+  std::vector<FitWay> open;
+  for (const FitChoice& choice : choices_of(levers(), most_changes_beside_others)) {
+    const std::optional<Candidate> found = candidate(choice, workload);
+    if (!found) continue;
+    open.push_back(found->way);
+    if (question_.settings.expandable_segments) continue;
+    open.push_back(found->way);
+    let_segments_grow(open.back());
+  }
+  refused_.resize(refused_before);  // what this workload alone refuses is not of others
+  std::stable_sort(open.begin(), open.end(), goes_before);
+  const int64_t evaluated = evaluated_;
+  for (FitWay& way : open) {
+    Candidate again = candidate(way.overrides);
+    evaluated_ = evaluated;
+    again.way = std::move(way);
+    replay(again, false);
+    if (again.way.fits) return std::move(again.way);
+  }
+  return std::nullopt;
+}
+
 std::vector<FitWay> FitSearch::best_of_each(const std::vector<Overrides>& workloads) {
   std::vector<FitWay> out;
   for (const Overrides& workload : workloads) {
-    std::vector<FitWay> fitting = ways(workload);
-    if (!fitting.empty()) out.push_back(std::move(fitting.front()));
+    if (std::optional<FitWay> best = best_way(workload)) out.push_back(std::move(*best));
   }
   return out;
 }

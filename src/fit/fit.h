@@ -42,6 +42,8 @@ struct FitLever {
 };
 // Values of one key, of which one can be chosen.
 using FitLevers = std::vector<FitLever>;
+// Of some keys one value each.
+using FitChoice = std::vector<const FitLever*>;
 
 // One way to run.
 struct FitWay {
@@ -74,11 +76,11 @@ class FitSearch {
 
   // Ways that fit by what can be set (residency, swapped blocks, the text encoder on the CPU, 16-bit weights, formats
   // below 16 bits, tiles, the other code base, expandable segments), up to four of them at once, fastest first, without
-  // a machine those that copy least first. Not listed: a way of which a part fits and is no slower. `given`: overrides
-  // that all of them have.
-  std::vector<FitWay> ways(const Overrides& given = {});
+  // a machine those that copy least first. Not listed: a way of which a part fits and is no slower.
+  std::vector<FitWay> ways();
 
-  // Of each workload with the given override values the first of its ways(), where one fits.
+  // Of each workload with the given override values the fastest of such ways, up to three of them at once, where one
+  // fits.
   std::vector<FitWay> best_of_each(const std::vector<Overrides>& workloads);
 
   // The largest workload of those with the given override values that fits; nothing where none does. The values ascend
@@ -96,6 +98,10 @@ class FitSearch {
   };
   const std::vector<FitLevers>& levers();
   Candidate candidate(const Overrides& overrides);  // traced and timed, until the next
+  std::optional<Candidate> candidate(const FitChoice& choice, const Overrides& workload);
+  bool is_refused(const FitChoice& choice) const;
+  std::optional<FitWay> best_way(const Overrides& workload);
+  void let_segments_grow(FitWay& way) const;
   void add_stages(Candidate& candidate);
   void trace(Candidate& candidate);
   void replay(Candidate& candidate, bool describes_failure);
@@ -104,8 +110,11 @@ class FitSearch {
   ModelOf model_of_;
   const FitQuestion& question_;
   std::optional<std::vector<FitLevers>> levers_;  // that the configuration takes
+  // Not taken by the configuration. Nor are others on the same code base that have all of the same settings, and more.
+  std::vector<FitChoice> refused_;
   std::optional<RunTimer> timer_;
   KnownStages stages_;
+  KnownRuns runs_;
   StagePrograms programs_;  // of models whose stages share what is alive
   Tracer tracer_;
   Rollup rollup_;

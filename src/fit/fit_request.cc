@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,7 +20,7 @@ namespace {
 constexpr int64_t gibibyte = int64_t{1} << 30;
 constexpr int64_t most_frames = 481;
 
-// "24GiB", "24576 MiB", "80GB": bytes.
+// "24GiB", "24576 MiB", "80gb": bytes.
 int64_t bytes_of(const std::string& text) {
   static constexpr std::pair<const char*, double> units[] = {
       {"GiB", gibibyte}, {"MiB", int64_t{1} << 20}, {"TiB", double(gibibyte) * 1024}, {"GB", 1e9}, {"MB", 1e6},
@@ -27,9 +29,13 @@ int64_t bytes_of(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   std::string unit(end, text.data() + text.size());
   unit.erase(0, unit.find_first_not_of(' '));
+  const auto is_called = [&](std::string_view name) {
+    return std::equal(unit.begin(), unit.end(), name.begin(), name.end(),
+                      [](unsigned char a, unsigned char b) { return std::tolower(a) == std::tolower(b); });
+  };
   for (const auto& [name, scale] : units) {
     const double bytes = value * scale;
-    if (error == std::errc() && unit == name && bytes >= 1 && bytes < 1e18) return static_cast<int64_t>(bytes);
+    if (error == std::errc() && is_called(name) && bytes >= 1 && bytes < 1e18) return static_cast<int64_t>(bytes);
   }
   std::vector<std::string> names;
   for (const auto& [name, scale] : units) names.emplace_back(name);

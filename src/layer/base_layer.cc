@@ -15,9 +15,8 @@ namespace {
 int64_t count_of(int64_t a, int64_t b) { return checked_mul(a, b, "the number of parameters"); }
 int64_t sum_of(int64_t a, int64_t b) { return checked_add(a, b, "the number of parameters"); }
 
-void check_one_rank(const BuildContext& context) {
-  if (context.parallel != ParallelDegrees{})
-    throw Error(ErrorCode::internal, "no layer can be built for several ranks");
+void check_whole(const BuildContext& context) {
+  if (context.parallel.tensor != 1) throw Error(ErrorCode::internal, "no layer can be built with its weights cut");
 }
 
 // A trace of one call of the layer on inputs of these shapes.
@@ -155,7 +154,7 @@ void BaseLayer::register_parameter(std::string name, Shape sizes, DType dtype) {
 }
 
 void BaseLayer::register_parameter(std::string name, Shape sizes, const BuildContext& context) {
-  check_one_rank(context);
+  check_whole(context);
   add_parameter(std::move(name), {sizes, context.dtype});
 }
 

@@ -112,14 +112,20 @@ TEST(Parameters, ThatOverflowAreAnError) {
   }
 }
 
-TEST(BuildContexts, OfSeveralRanksAreAnError) {
-  for (int64_t ParallelDegrees::* degree : {&ParallelDegrees::data, &ParallelDegrees::cfg, &ParallelDegrees::ulysses,
-                                            &ParallelDegrees::ring, &ParallelDegrees::tensor}) {
+TEST(BuildContexts, OfRanksThatShareTheWorkHaveWholeWeights) {
+  for (int64_t ParallelDegrees::* degree :
+       {&ParallelDegrees::data, &ParallelDegrees::cfg, &ParallelDegrees::ulysses, &ParallelDegrees::ring}) {
     BuildContext context{DType::bfloat16};
     context.parallel.*degree = 2;
-    EXPECT_THROW(Linear(context, {8, 8}), Error);
-    EXPECT_THROW(Embedding(context, {8, 8}), Error);
+    EXPECT_EQ(Linear(context, {8, 8}).parameter_count(), 72);
   }
+}
+
+TEST(BuildContexts, OfCutWeightsAreAnError) {
+  BuildContext context{DType::bfloat16};
+  context.parallel.tensor = 2;
+  EXPECT_THROW(Linear(context, {8, 8}), Error);
+  EXPECT_THROW(Embedding(context, {8, 8}), Error);
 }
 
 TEST(ConstructorParams, AreTorchsArguments) {

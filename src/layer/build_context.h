@@ -21,7 +21,7 @@ struct ParallelDegrees {
 
 struct BuildContext {
   DType dtype = DType::float32;   // of the weights as the forward computes with them
-  ParallelDegrees parallel = {};  // no layer shards itself: one that is built for more than one rank throws
+  ParallelDegrees parallel = {};  // no layer cuts its weights: one with parameters throws where `tensor` is above 1
 
   // For layers that the original keeps in a dtype of their own.
   BuildContext with(DType other) const { return {other, parallel}; }

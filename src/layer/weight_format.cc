@@ -143,13 +143,6 @@ std::vector<TensorSpec> WeightFormat::tensors(const TensorSpec& weight) const {
   return {};
 }
 
-double WeightFormat::bits_per_weight() const {
-  constexpr int64_t side = 4096;
-  int64_t bytes = 0;
-  for (const TensorSpec& tensor : tensors({{side, side}, DType::bfloat16})) bytes += tensor.bytes();
-  return 8.0 * static_cast<double>(bytes) / static_cast<double>(side * side);
-}
-
 const std::vector<WeightFormat>& weight_formats() {
   static const std::vector<WeightFormat> all = make_formats();
   return all;

@@ -76,7 +76,6 @@ struct WeightFormat {
   // What it is kept as, the values first.
   std::vector<TensorSpec> tensors(const TensorSpec& weight) const;
   // Of a value in a large weight, its scales among them.
-  double bits_per_weight() const;
 };
 
 // How a layer's weight is kept: as its dtype where `format` is null; with low-rank matrices beside it (LoRA) where the

@@ -17,9 +17,15 @@ struct AllocationMaker {
 
 struct AllocatorBlock {
   int64_t address = 0, size = 0, requested = 0;  // requested: 0 of a free block
-  bool allocated = false;
-  AllocationMaker maker;  // of an allocated one, where a log was kept
+  bool allocated = false, waits = false;         // waits: it was freed, and kernels that read it have not run
+  AllocationMaker maker;                         // of one that is not free, where a log was kept
 };
+
+// As snapshots of PyTorch call it.
+inline const char* state_of(const AllocatorBlock& block) {
+  if (block.waits) return "active_pending_free";
+  return block.allocated ? "active_allocated" : "inactive";
+}
 
 struct AllocatorSegment {
   int64_t address = 0, size = 0;
@@ -29,11 +35,20 @@ struct AllocatorSegment {
 };
 
 struct AllocationLog {
-  enum class Action : uint8_t { alloc, free, segment_alloc, segment_free, segment_map, segment_unmap };
+  // A free is requested, and completed where the block is for others: at once but for what another stream used.
+  enum class Action : uint8_t {
+    alloc,
+    free_requested,
+    free_completed,
+    segment_alloc,
+    segment_free,
+    segment_map,
+    segment_unmap
+  };
   struct Event {
     Action action;
     int32_t stream;
-    int64_t address, size;  // of alloc and free the bytes asked for
+    int64_t address, size;  // of alloc and both of free the bytes asked for
     AllocationMaker maker;
   };
 

@@ -34,8 +34,10 @@ class Buckets {
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, const Stack& stack)
-      : trace_(trace), first_(first), end_(end), stack_(stack) {}
+  ProgramBuilder(const Trace& trace, int32_t first, int32_t end, const Stack& stack, bool records_stream)
+      : trace_(trace), first_(first), end_(end), stack_(stack) {
+    out_.records_stream = records_stream;
+  }
 
   AllocationProgram build() {
     find_loops();
@@ -153,10 +155,11 @@ class ProgramBuilder {
 
   // What happens between two ops, and for the second of them.
   void add_boundary(int32_t op) {
+    if (out_.records_stream && op > first_ && waits(op - 1)) out_.events.push_back({Kind::wait, 0, op});
     if (bounds_loop_[static_cast<size_t>(op - first_)]) {
       add_loop_boundary(op);
     } else {
-      for (const int32_t id : (*died_)[op - first_]) out_.events.push_back({Kind::free, id, op});
+      for (const int32_t id : (*died_)[op - first_]) free(id, op);
     }
     if (op == end_) return;
     for (const int32_t id : (*born_)[op - first_]) allocate(id, op);
@@ -187,8 +190,18 @@ class ProgramBuilder {
   template <class Which>
   void free_those(std::vector<int32_t>& dying, int32_t op, const Which& which) {
     const auto kept = std::stable_partition(dying.begin(), dying.end(), which);
-    for (auto id = dying.begin(); id != kept; ++id) out_.events.push_back({Kind::free, *id, op});
+    for (auto id = dying.begin(); id != kept; ++id) free(*id, op);
     dying.erase(dying.begin(), kept);
+  }
+
+  void free(int32_t id, int32_t op) {
+    out_.events.push_back({Kind::free, id, op, stream_of(storages_[static_cast<size_t>(id)]->born)});
+  }
+
+  // The host reads what the op gives.
+  bool waits(int32_t op) const {
+    const Op& at = trace_.ops[static_cast<size_t>(op)];
+    return at.kernel == Kernel::nonzero || trace_.transfer_of(at) == Transfer::to_host;
   }
 
   void allocate(int32_t id, int32_t op) {
@@ -217,8 +230,9 @@ class ProgramBuilder {
 
 }  // namespace
 
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack) {
-  AllocationProgram out = ProgramBuilder(trace, first, end, stack).build();
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack,
+                                     bool records_stream) {
+  AllocationProgram out = ProgramBuilder(trace, first, end, stack, records_stream).build();
   const Op* const ops = trace.ops.data();
   out.multiplies =
       std::any_of(ops + first, ops + end, [](const Op& op) { return info(op.kernel).kind == OpKind::matmul; });

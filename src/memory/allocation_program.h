@@ -4,6 +4,9 @@
 // comes next; what an op needs while it runs (memory/workspace.h) is allocated and freed behind its outputs. In a loop
 // the storages of the recorded repetition stand for those of each: one that is carried on is freed in the repetition
 // after it (Trace::carried). Of a loop that grows, sizes lie on the line through the first repetition and the last.
+//
+// Weights that come on a stream of their own and that the kernels' stream is recorded for (record_stream()) are freed
+// when their last handle goes, and others get their memory once the kernels launched by then have run.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +19,12 @@
 namespace modelmeter {
 
 struct AllocationEvent {
-  enum class Kind : uint8_t { allocate, free, begin, end };  // begin and end of a loop
+  // begin and end of a loop; wait: the host waits for all kernels, where streams are recorded
+  enum class Kind : uint8_t { allocate, free, begin, end, wait };
   Kind kind;
   int32_t id;                         // of the storage; of a loop its index
   int32_t op;                         // that comes next, or that it is for
-  uint8_t stream = 0;                 // of an allocation: on which its op runs
+  uint8_t stream = 0;                 // of an allocation, and of its free: on which its op runs
   bool workspace = false;             // of an allocation: where there is no room the op does without
   int64_t bytes = 0, last_bytes = 0;  // of an allocation: in the first repetition of a growing loop, and in its last
 };
@@ -36,11 +40,13 @@ struct AllocationProgram {
   std::vector<AllocationEvent> events;
   std::vector<AllocationLoop> loops;
   int32_t storages = 0;
-  bool multiplies = false;  // a matrix product is among the ops
+  bool multiplies = false;      // a matrix product is among the ops
+  bool records_stream = false;  // what copies allocate on their stream is recorded for that of the kernels
 };
 
 // Of the ops [first, end) of a trace with every kernel; loops that grow should be unrolled where they are short
 // (Tracer::unrolls). What is alive before the first op and dies within is not of it.
-AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack);
+AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack,
+                                     bool records_stream = false);
 
 }  // namespace modelmeter

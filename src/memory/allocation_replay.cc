@@ -18,16 +18,31 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
   for (size_t i = first; i < end; ++i) {
     const AllocationEvent& event = program_.events[i];
     ++replayed_;
+    launch_until(event.op);
     if (event.kind == Kind::allocate) {
       if (!allocate(event, iteration, iterations)) return false;
     } else if (event.kind == Kind::free) {
-      free(event.id);
+      free(event.id, program_.records_stream && event.stream == copy_stream ? launches_ahead : 0);
+    } else if (event.kind == Kind::wait) {
+      allocator_.synchronize();
     } else if (event.kind == Kind::begin) {
       const AllocationLoop& loop = program_.loops[static_cast<size_t>(event.id)];
       if (!run_loop(loop, iteration, iterations)) return false;
       i = loop.end;
     }
   }
+  return true;
+}
+
+void AllocationReplay::launch_until(int32_t op) {
+  if (program_.records_stream) allocator_.launched(op - at_);
+  at_ = op;
+}
+
+bool AllocationReplay::run_once(const AllocationLoop& loop, int64_t iteration, int64_t iterations) {
+  at_ = program_.events[loop.begin].op;
+  if (!run(loop.begin + 1, loop.end, iteration, iterations)) return false;
+  launch_until(program_.events[loop.end].op);
   return true;
 }
 
@@ -38,14 +53,14 @@ bool AllocationReplay::run_loop(const AllocationLoop& loop, int64_t iteration, i
     for (int64_t k = 0; k < times; ++k) {
       const int64_t at = times == 1 ? 0 : k * (loop.count - 1) / (times - 1);
       if (k > 0) carry_on(loop);
-      if (!run(loop.begin + 1, loop.end, at, loop.count)) return false;
+      if (!run_once(loop, at, loop.count)) return false;
     }
     return true;
   }
   std::vector<uint64_t> states;  // after each repetition, the latest last
   for (int64_t left = std::min(loop.count, most_alike); left > 0;) {
     if (!states.empty()) carry_on(loop);
-    if (!run(loop.begin + 1, loop.end, iteration, iterations)) return false;
+    if (!run_once(loop, iteration, iterations)) return false;
     --left;
     const uint64_t now = state(loop);
     const auto before = std::find(states.rbegin(), states.rend(), now);
@@ -79,14 +94,14 @@ void AllocationReplay::add(int32_t storage, Block block) {
   }
 }
 
-void AllocationReplay::free(int32_t storage) {
+void AllocationReplay::free(int32_t storage, int64_t launches) {
   Block& first = instances_[static_cast<size_t>(storage)];
   if (first == CachingAllocator::none) return;
-  allocator_.free(first);
+  allocator_.free_after(first, launches);
   first = CachingAllocator::none;
   const auto others = others_.empty() ? others_.end() : others_.find(storage);
   if (others == others_.end()) return;
-  for (const Block block : others->second) allocator_.free(block);
+  for (const Block block : others->second) allocator_.free_after(block, launches);
   others_.erase(others);
 }
 

@@ -1,6 +1,9 @@
 // A run's allocations on the caching allocator. Repetitions are replayed until the allocator is as one of them found it
 // before; the rest are then the same and are not replayed. It is within a few: after 64 without one that is the same
 // the rest are taken to bring nothing new. Of a loop that grows up to 64 repetitions are replayed, evenly over all.
+//
+// Where streams are recorded the host is taken to be as far ahead of the kernels as their queue lets it, 1,024 launches
+// (an op is one): as kernels that take longer than the copies leave it. That is the most that waits.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +17,8 @@ namespace modelmeter {
 
 class AllocationReplay {
  public:
+  static constexpr int64_t launches_ahead = 1024;
+
   // Keeps references to both. `of`: AllocationMaker::of, where the allocator keeps a log.
   AllocationReplay(const AllocationProgram& program, CachingAllocator& allocator, int32_t of = -1)
       : program_(program),
@@ -34,10 +39,12 @@ class AllocationReplay {
   using Block = CachingAllocator::Block;
 
   bool run(size_t first, size_t end, int64_t iteration, int64_t iterations);
+  bool run_once(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
   bool run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
   bool allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations);
   void add(int32_t storage, Block block);
-  void free(int32_t storage);
+  void free(int32_t storage, int64_t launches = 0);
+  void launch_until(int32_t op);
   void carry_on(const AllocationLoop& loop);
   uint64_t state(const AllocationLoop& loop) const;
 
@@ -46,6 +53,7 @@ class AllocationReplay {
   const int32_t of_;
   std::vector<Block> instances_;                            // by storage: the one alive
   std::unordered_map<int32_t, std::vector<Block>> others_;  // of several repetitions where nothing lets them go
+  int32_t at_ = 0;                                          // the op that comes next, where launches are counted
   int32_t failed_op_ = -1;
   int64_t failed_bytes_ = 0, replayed_ = 0;
 };

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <string>
+#include <tuple>
+
 #include "trace/functional.h"
 #include "trace/repeat.h"
 
@@ -111,6 +115,27 @@ TEST(AllocationReplay, SaysForWhatThereIsNoRoom) {
   EXPECT_EQ(small.allocated(), 4 * mib);
   replay.free_rest();
   EXPECT_EQ(small.allocated(), 0);
+}
+
+// Four weights of 30 MiB one after another on the copies' stream, each gone when 1,100 kernels were launched: where the
+// stream is recorded the first is free for the third of them, and where the host waits, for the second.
+TEST(AllocationReplay, WeightsOfARecordedStreamGoWhenTheirKernelsHaveRun) {
+  for (const auto& [records, waits, blocks] :
+       {std::tuple{false, false, 1}, std::tuple{true, false, 2}, std::tuple{true, true, 1}}) {
+    AllocationProgram program;
+    program.records_stream = records;
+    program.storages = 4;
+    for (int32_t i = 0; i < 4; ++i) {
+      program.events.push_back({Kind::allocate, i, 1100 * i, copy_stream, false, 30 * mib, 30 * mib});
+      program.events.push_back({Kind::free, i, 1100 * i + 1100, copy_stream});
+      if (waits) program.events.push_back({Kind::wait, 0, 1100 * i + 1100});
+    }
+    CachingAllocator allocator(default_stack().allocator);
+    AllocationReplay replay(program, allocator);
+    EXPECT_TRUE(replay.run());
+    EXPECT_EQ(allocator.peak_allocated(), 30 * mib);
+    EXPECT_EQ(allocator.peak_reserved(), blocks * 30 * mib);
+  }
 }
 
 TEST(AllocationReplay, AConvolutionWithoutRoomForItsWorkspaceDoesWithout) {

@@ -63,6 +63,8 @@ bool CachingAllocator::worth_splitting(const Segment& segment, int64_t size, int
 CachingAllocator::Block CachingAllocator::allocate(int64_t bytes, int32_t stream) {
   const int64_t size = rounded(std::max<int64_t>(bytes, 1));
   const Request request{size, size <= rules_.small_allocation.value, stream};
+  for (; !waiting_.empty() && waiting_.front().until <= launched_; waiting_.pop_front())
+    release(waiting_.front().block);
   ++allocations_;
   ++requests_[request.small ? 0 : 1];
   Block block = find(request);
@@ -106,6 +108,11 @@ bool CachingAllocator::reserve(int64_t bytes) {
   reserved_ = sum;
   peak_reserved_ = std::max(peak_reserved_, reserved_);
   return true;
+}
+
+bool CachingAllocator::is_held(Block block) const {
+  const Use use = blocks_[static_cast<size_t>(block)].use;
+  return use == Use::allocated || use == Use::waiting;
 }
 
 bool CachingAllocator::is_whole(Block block) const {
@@ -170,7 +177,8 @@ CachingAllocator::Block CachingAllocator::new_segment(const Request& request) {
   Segment& segment = segments_[static_cast<size_t>(index)];
   segment = {address, bytes, none, request.small, false, request.stream};
   segment.first = add_block({address, bytes, 0, none, none, index, Use::unused, 0, {}});
-  set_use(segment.first, Use::free);
+  state_ ^= hash(address, bytes);
+  become_free(segment.first);
   record(AllocationLog::Action::segment_alloc, address, bytes, segment);
   return segment.first;
 }
@@ -183,9 +191,8 @@ int32_t CachingAllocator::expandable_segment(const Request& request) {
   const auto index = static_cast<int32_t>(segments_.size());
   const int64_t begin = expandable_begin + static_cast<int64_t>(expandable_.size()) * expandable_bytes;
   segments_.push_back({begin, 0, none, request.small, true, request.stream});
-  const Block all = add_block({begin, expandable_bytes, 0, none, none, index, Use::unused, 0, {}});
-  segments_[static_cast<size_t>(index)].first = all;
-  set_use(all, Use::unmapped);
+  segments_[static_cast<size_t>(index)].first =
+      add_block({begin, expandable_bytes, 0, none, none, index, Use::unmapped, 0, {}});
   expandable_.push_back(index);
   return index;
 }
@@ -197,9 +204,9 @@ CachingAllocator::Block CachingAllocator::expand(const Request& request) {
   Block from = segments_[static_cast<size_t>(index)].first;
   for (int64_t room = 0; room < size;) {  // from the block `from` on
     room = 0;
-    while (at(from).use == Use::allocated) from = at(from).next;
+    while (is_held(from)) from = at(from).next;
     Block end = from;
-    for (; end != none && at(end).use != Use::allocated && room < size; end = at(end).next) room += at(end).size;
+    for (; end != none && !is_held(end) && room < size; end = at(end).next) room += at(end).size;
     if (room < size) from = at(end).next;
   }
   const int64_t page = request.small ? rules_.small_segment.value : rules_.large_segment.value;
@@ -213,16 +220,30 @@ CachingAllocator::Block CachingAllocator::expand(const Request& request) {
       segment.size += bytes;
       record(AllocationLog::Action::segment_map, at(next).address, bytes, segment);
       if (bytes < at(next).size) split_off(next, bytes, Use::unmapped);
-      set_use(next, Use::free);
+      count_pages(at(next).address, bytes, page);
+      become_free(next);
     }
-    if (next != from) from = merge(from, next);
+    if (next != from) {
+      leave_pool(from);
+      leave_pool(next);
+      absorb(from, next);
+      become_free(from);
+    }
+  }
+  if (const Block high = at(from).next; high != none && at(high).use == Use::free) {
+    leave_pool(from);
+    leave_pool(high);
+    absorb(from, high);
+    become_free(from);
   }
   return from;
 }
 
 CachingAllocator::Block CachingAllocator::take(Block block, int64_t size, int64_t requested) {
-  set_use(block, Use::allocated);
-  if (worth_splitting(segment_of(block), size, at(block).size - size)) split_off(block, size, Use::free);
+  leave_pool(block);
+  if (worth_splitting(segment_of(block), size, at(block).size - size)) become_free(split_off(block, size, Use::unused));
+  at(block).use = Use::allocated;
+  state_ ^= hash(at(block).address, at(block).size);
   at(block).requested = requested;
   allocated_ += at(block).size;
   peak_allocated_ = std::max(peak_allocated_, allocated_);
@@ -245,21 +266,90 @@ void CachingAllocator::record(AllocationLog::Action action, int64_t address, int
 }
 
 void CachingAllocator::free(Block block) {
-  if (log_ != nullptr)
-    record(AllocationLog::Action::free, at(block).address, at(block).requested, segment_of(block), at(block).maker);
+  record(AllocationLog::Action::free_requested, block);
   allocated_ -= at(block).size;
-  at(block).requested = 0;
-  set_use(block, Use::unused);  // until it is as large as it gets
-  const Block low = at(block).previous, high = at(block).next;
-  if (high != none && at(high).use == Use::free) merge(block, high);
-  if (low != none && at(low).use == Use::free) {
-    merge(low, block);
-  } else {
-    set_use(block, Use::free);
+  release(block);
+}
+
+void CachingAllocator::free_after(Block block, int64_t launches) {
+  if (launches == 0) return free(block);
+  record(AllocationLog::Action::free_requested, block);
+  allocated_ -= at(block).size;
+  at(block).use = Use::waiting;
+  waiting_.push_back({block, launched_ + launches});
+}
+
+void CachingAllocator::synchronize() {
+  for (; !waiting_.empty(); waiting_.pop_front()) release(waiting_.front().block);
+}
+
+// Blocks that wait lie where they lay, and go after as many launches more.
+uint64_t CachingAllocator::state() const {
+  uint64_t out = state_;
+  for (const Waiting& w : waiting_) out ^= hash(address(w.block) + 1, w.until - launched_);
+  const bool ages = allowed_ > 0 && settings_.garbage_collection_threshold > 0;
+  return ages ? out ^ static_cast<uint64_t>(allocations_) : out;
+}
+
+std::optional<uint64_t> CachingAllocator::shape() const {
+  if (!waiting_.empty() || (allowed_ > 0 && settings_.garbage_collection_threshold > 0)) return std::nullopt;
+  std::vector<int32_t> with_free(expandable_);
+  for (const FreeBlocks& pool : pools_) {
+    pool.for_each([&](const FreeBlock& b) { with_free.push_back(blocks_[static_cast<size_t>(b.block)].segment); });
   }
+  const auto segment = [&](int32_t index) -> const Segment& { return segments_[static_cast<size_t>(index)]; };
+  std::sort(with_free.begin(), with_free.end(),
+            [&](int32_t a, int32_t b) { return segment(a).address < segment(b).address; });
+  with_free.erase(std::unique(with_free.begin(), with_free.end()), with_free.end());
+  uint64_t out = 0;
+  const auto add = [&](int64_t n) { out = mixed(out * 3 + static_cast<uint64_t>(n)); };
+  for (const int32_t index : with_free) {
+    const Segment& s = segment(index);
+    add(s.stream * 4 + (s.small ? 2 : 0) + (s.expandable ? 1 : 0));
+    for (Block block = s.first; block != none; block = blocks_[static_cast<size_t>(block)].next) {
+      const BlockData& b = blocks_[static_cast<size_t>(block)];
+      const bool held_before = b.previous != none && is_held(b.previous);
+      if (!is_held(block)) {
+        add(b.size * 2 + (b.use == Use::free ? 1 : 0));
+      } else if (!held_before) {
+        add(-1);
+      }
+    }
+    add(-2);
+  }
+  return out;
+}
+
+int64_t CachingAllocator::room() const {
+  int64_t out = std::numeric_limits<int64_t>::max();
+  if (settings_.capacity > 0) out = settings_.capacity - reserved_;
+  return allowed_ > 0 ? std::min(out, allowed_ - reserved_) : out;
+}
+
+void CachingAllocator::record(AllocationLog::Action action, Block block) {
+  if (log_ != nullptr) record(action, at(block).address, at(block).requested, segment_of(block), at(block).maker);
+}
+
+void CachingAllocator::release(Block block) {
+  record(AllocationLog::Action::free_completed, block);
+  state_ ^= hash(at(block).address, at(block).size);
+  at(block).requested = 0;
+  at(block).use = Use::unused;  // until it is as large as it gets
+  const Block low = at(block).previous, high = at(block).next;
+  if (high != none && at(high).use == Use::free) {
+    leave_pool(high);
+    absorb(block, high);
+  }
+  if (low != none && at(low).use == Use::free) {
+    leave_pool(low);
+    absorb(low, block);
+    block = low;
+  }
+  become_free(block);
 }
 
 void CachingAllocator::empty_cache() {
+  synchronize();
   for (size_t i = 0; i < segments_.size(); ++i) {
     const Segment& s = segments_[i];
     if (s.first == none) continue;
@@ -274,8 +364,9 @@ void CachingAllocator::empty_cache() {
 void CachingAllocator::remove_segment(int32_t index) {
   Segment& s = segments_[static_cast<size_t>(index)];
   record(AllocationLog::Action::segment_free, s.address, s.size, s);
-  set_use(s.first, Use::unused);
+  leave_pool(s.first);
   unused_blocks_.push_back(s.first);
+  state_ ^= hash(s.address, s.size);
   reserved_ -= s.size;
   s.first = none;
   unused_segments_.push_back(index);
@@ -290,19 +381,23 @@ void CachingAllocator::unmap_free_pages(int32_t index) {
     const int64_t offset = at(block).address - s.address;
     const int64_t begin = round_up(offset, page), end = (offset + at(block).size) / page * page;
     if (end <= begin) continue;
-    if (end < offset + at(block).size) split_off(block, end - offset, Use::free);
+    leave_pool(block);
+    if (end < offset + at(block).size) become_free(split_off(block, end - offset, Use::unused));
     if (begin > offset) {
-      split_off(block, begin - offset, Use::free);
-      block = at(block).next;
+      const Block below = block;
+      block = split_off(below, begin - offset, Use::unused);
+      become_free(below);
     }
     record(AllocationLog::Action::segment_unmap, at(block).address, end - begin, s);
     reserved_ -= end - begin;
     s.size -= end - begin;
-    set_use(block, Use::unmapped);
-    if (at(block).previous != none && at(at(block).previous).use == Use::unmapped) {
-      block = merge(at(block).previous, block);
+    count_pages(at(block).address, end - begin, page);
+    at(block).use = Use::unmapped;
+    if (const Block low = at(block).previous; low != none && at(low).use == Use::unmapped) {
+      absorb(low, block);
+      block = low;
     }
-    if (at(block).next != none && at(at(block).next).use == Use::unmapped) merge(block, at(block).next);
+    if (const Block high = at(block).next; high != none && at(high).use == Use::unmapped) absorb(block, high);
   }
 }
 
@@ -317,49 +412,45 @@ CachingAllocator::Block CachingAllocator::add_block(const BlockData& block) {
   return out;
 }
 
-uint64_t CachingAllocator::hash(const BlockData& block) const {
-  if (block.use == Use::unused || block.use == Use::unmapped) return 0;
-  return mixed(static_cast<uint64_t>(block.address) * 3 + (block.use == Use::allocated ? 1 : 0)) ^
-         mixed(static_cast<uint64_t>(block.address) + mixed(static_cast<uint64_t>(block.size)));
+uint64_t CachingAllocator::hash(int64_t address, int64_t size) {
+  return mixed(static_cast<uint64_t>(address) * 0x9e3779b97f4a7c15U + static_cast<uint64_t>(size));
 }
 
-void CachingAllocator::set_use(Block block, Use use) {
-  BlockData& b = at(block);
-  const FreeBlock entry{b.size, b.address, block, segments_[static_cast<size_t>(b.segment)].stream};
-  if (b.use == Use::free) pool_of(block).erase(entry);
-  state_ ^= hash(b);
-  b.use = use;
-  state_ ^= hash(b);
-  if (use != Use::free) return;
-  b.free_since = requests_[segment_of(block).small ? 0 : 1];
-  pool_of(block).insert(entry);
+// Pages of an expandable segment that are mapped, or are not any more.
+void CachingAllocator::count_pages(int64_t address, int64_t bytes, int64_t page) {
+  for (int64_t at = 0; at < bytes; at += page) state_ ^= hash(address + at, 1);
 }
 
-void CachingAllocator::resize(Block block, int64_t size) {
-  const Use use = at(block).use;
-  set_use(block, Use::unused);
-  at(block).size = size;
-  set_use(block, use);
+FreeBlock CachingAllocator::in_pool(Block block) const {
+  const BlockData& b = blocks_[static_cast<size_t>(block)];
+  return {b.size, b.address, block, segments_[static_cast<size_t>(b.segment)].stream};
 }
 
-void CachingAllocator::split_off(Block block, int64_t size, Use use) {
+void CachingAllocator::leave_pool(Block block) {
+  pool_of(block).erase(in_pool(block));
+  at(block).use = Use::unused;
+}
+
+void CachingAllocator::become_free(Block block) {
+  at(block).use = Use::free;
+  at(block).free_since = requests_[segment_of(block).small ? 0 : 1];
+  pool_of(block).insert(in_pool(block));
+}
+
+CachingAllocator::Block CachingAllocator::split_off(Block block, int64_t size, Use use) {
   const BlockData b = at(block);
-  const Block rest = add_block({b.address + size, b.size - size, 0, block, b.next, b.segment, Use::unused, 0, {}});
+  const Block rest = add_block({b.address + size, b.size - size, 0, block, b.next, b.segment, use, 0, {}});
   if (b.next != none) at(b.next).previous = rest;
   at(block).next = rest;
-  resize(block, size);
-  set_use(rest, use);
+  at(block).size = size;
+  return rest;
 }
 
-// Two neighbours become the lower one, as it is used.
-CachingAllocator::Block CachingAllocator::merge(Block low, Block high) {
-  const int64_t size = at(low).size + at(high).size;
-  set_use(high, Use::unused);
+void CachingAllocator::absorb(Block low, Block high) {
+  at(low).size += at(high).size;
   at(low).next = at(high).next;
   if (at(high).next != none) at(at(high).next).previous = low;
   unused_blocks_.push_back(high);
-  resize(low, size);
-  return low;
 }
 
 std::vector<AllocatorSegment> CachingAllocator::segments() const {
@@ -371,9 +462,10 @@ std::vector<AllocatorSegment> CachingAllocator::segments() const {
       if (b.use != Use::unmapped && !follows) out.push_back({b.address, 0, s.small, s.expandable, s.stream, {}});
       follows = b.use != Use::unmapped;
       if (!follows) continue;
-      const bool allocated = b.use == Use::allocated;
+      const bool allocated = b.use == Use::allocated, waits = b.use == Use::waiting;
       out.back().size += b.size;
-      out.back().blocks.push_back({b.address, b.size, b.requested, allocated, allocated ? b.maker : AllocationMaker()});
+      out.back().blocks.push_back(
+          {b.address, b.size, b.requested, allocated, waits, allocated || waits ? b.maker : AllocationMaker()});
     }
   }
   std::sort(out.begin(), out.end(),

@@ -9,13 +9,19 @@
 // PyTorch 2.11 documents and shows them (its memory snapshots replayed: tests/allocator_test.cc); their sizes are data
 // (hardware/stack.h).
 //
-// Not modelled: record_stream(), which keeps a block of another stream until that has come by. Addresses, which decide
-// between free blocks of one size, are the driver's: here each segment lies below all others, in steps of 32 MiB, as
-// those of a process on an H200 mostly do (CUDA 13.0).
+// A block that another stream used (record_stream()) is free only once the kernels that were launched there by then
+// have run: free_after() says how many more launches that takes, launched() counts them. A device without room waits
+// for them all.
+//
+// Not modelled: addresses, which decide between free blocks of one size, are the driver's: here each segment lies below
+// all others, in steps of 32 MiB, as those of a process on an H200 mostly do (CUDA 13.0).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <deque>
+#include <optional>
 #include <vector>
 
 #include "hardware/stack.h"
@@ -51,9 +57,13 @@ class CachingAllocator {
   // empty_cache(). `stream`: the one that it is for; a freed block is used again on it alone.
   Block allocate(int64_t bytes, int32_t stream = 0);
   void free(Block block);
+  // The same, but that it is used again only after so many more launches. It does not count as allocated meanwhile.
+  void free_after(Block block, int64_t launches);
+  void launched(int64_t kernels) { launched_ += kernels; }
+  void synchronize();  // all kernels have run
   // Where the driver puts the next segment, for replays of logs that tell it. Above 0.
   void place_next_segment(int64_t address) { placed_ = address; }
-  void empty_cache();  // torch.cuda.empty_cache(): wholly free segments go back to the device
+  void empty_cache();  // torch.cuda.empty_cache(): all kernels run, and wholly free segments go back to the device
 
   int64_t allocated() const { return allocated_; }  // memory_allocated()
   int64_t reserved() const { return reserved_; }    // memory_reserved()
@@ -64,9 +74,16 @@ class CachingAllocator {
 
   // Equal where the same blocks lie at the same addresses. What is in them is not part of it. With garbage collection,
   // which asks how long blocks have been free, no two states are equal.
-  uint64_t state() const {
-    const bool ages = allowed_ > 0 && settings_.garbage_collection_threshold > 0;
-    return ages ? state_ ^ static_cast<uint64_t>(allocations_) : state_;
+  uint64_t state() const;
+  // Equal where what is free lies alike: the same free blocks in the same order, beside others or not. Nothing where
+  // what comes next follows from more: blocks that wait, ages of blocks (garbage collection).
+  std::optional<uint64_t> shape() const;
+  // Bytes that segments may take on top of those that there are.
+  int64_t room() const;
+  // As if so much had been allocated and reserved at once.
+  void raise_peaks(int64_t allocated, int64_t reserved) {
+    peak_allocated_ = std::max(peak_allocated_, allocated);
+    peak_reserved_ = std::max(peak_reserved_, reserved);
   }
   int64_t address(Block block) const { return blocks_[static_cast<size_t>(block)].address; }
 
@@ -83,7 +100,8 @@ class CachingAllocator {
   }
 
  private:
-  enum class Use : uint8_t { unused, free, allocated, unmapped };  // unmapped: of an expandable segment
+  // waiting: for kernels that read it; unmapped: of an expandable segment
+  enum class Use : uint8_t { unused, free, allocated, waiting, unmapped };
   struct BlockData {
     int64_t address, size, requested;
     Block previous, next;  // in its segment, by address
@@ -100,6 +118,10 @@ class CachingAllocator {
   };
   struct Fullest {
     int64_t reserved = 0, allocated = 0, number = 0;
+  };
+  struct Waiting {
+    Block block;
+    int64_t until;  // launches
   };
   // What is asked for.
   struct Request {
@@ -124,18 +146,23 @@ class CachingAllocator {
   Block take(Block block, int64_t size, int64_t requested);
   bool reserve(int64_t bytes);
   bool has_room(int64_t reserved) const;
+  bool is_held(Block block) const;   // not for others, nor unmapped
   bool is_whole(Block block) const;  // a free segment
   bool release_larger(const Request& request);
   void collect_garbage();
 
   Block add_block(const BlockData& block);
-  void set_use(Block block, Use use);
-  void resize(Block block, int64_t size);
-  void split_off(Block block, int64_t size, Use use);  // what is above `size` becomes a block of its own
-  Block merge(Block low, Block high);
+  FreeBlock in_pool(Block block) const;
+  void leave_pool(Block block);                         // of a free one
+  void release(Block block);                            // one in no pool, to those that are free
+  void become_free(Block block);                        // with no free neighbour, or none in a pool yet
+  Block split_off(Block block, int64_t size, Use use);  // what is above `size`, of a block in no pool
+  void absorb(Block low, Block high);                   // two neighbours, both in no pool, become the lower one
   void remove_segment(int32_t segment);
   void unmap_free_pages(int32_t segment);
-  uint64_t hash(const BlockData& block) const;
+  static uint64_t hash(int64_t address, int64_t size);
+  void count_pages(int64_t address, int64_t bytes, int64_t page);
+  void record(AllocationLog::Action action, Block block);
   void record(AllocationLog::Action action, int64_t address, int64_t size, const Segment& segment,
               AllocationMaker maker = {});
 
@@ -147,13 +174,15 @@ class CachingAllocator {
   std::vector<int32_t> unused_segments_;
   std::vector<int32_t> expandable_;  // segments: one for each pool and stream
   FreeBlocks pools_[2];              // small, large
+  std::deque<Waiting> waiting_;      // in the order in which they go
+  int64_t launched_ = 0;             // kernels
   int64_t lowest_ = 0, placed_ = 0;  // addresses
   int64_t allocated_ = 0, reserved_ = 0, peak_allocated_ = 0, peak_reserved_ = 0, retries_ = 0;
   int64_t allocations_ = 0, requests_[2] = {};  // by pool
   int64_t allowed_ = 0;                         // of memory_fraction; 0: no bound
   Fullest fullest_;
   AllocationLog* log_ = nullptr;
-  uint64_t state_ = 0;
+  uint64_t state_ = 0;  // of allocated blocks, segments and mapped pages, from which free ones follow
 };
 
 }  // namespace modelmeter

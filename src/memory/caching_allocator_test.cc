@@ -151,6 +151,20 @@ TEST(CachingAllocator, ExpandableSegmentsGrowByPagesAndReuseThem) {
   EXPECT_EQ(a.reserved(), 62 * mib);  // small ones have pages of 2 MiB
 }
 
+// Pages that are mapped between two free blocks make one of all three, as PyTorch's map_block() does.
+TEST(CachingAllocator, AGapThatIsMappedJoinsWhatIsFreeOnBothSides) {
+  CachingAllocator a = allocator({.expandable_segments = true});
+  a.allocate(25 * mib);
+  const auto middle = a.allocate(50 * mib);
+  a.allocate(25 * mib);
+  a.free(middle);
+  a.empty_cache();  // the page from 40 to 60 MiB goes, 15 MiB stay on both sides
+  EXPECT_EQ(a.reserved(), 80 * mib);
+  a.allocate(30 * mib);
+  EXPECT_EQ(a.reserved(), 100 * mib);
+  EXPECT_EQ(blocks_of(a), (std::vector<int64_t>{25 * mib, 30 * mib, -20 * mib, 25 * mib}));
+}
+
 TEST(CachingAllocator, ExpandableSegmentsHaveNoFragmentsOfTheirOwn) {
   CachingAllocator plain = allocator(), expandable = allocator({.expandable_segments = true});
   for (CachingAllocator* a : {&plain, &expandable}) {
@@ -205,6 +219,59 @@ TEST(CachingAllocator, WhatOneStreamFreesIsNotForAnother) {
   a.allocate(512, 1);
   a.allocate(512, 2);
   EXPECT_EQ(a.reserved(), 64 * mib);
+}
+
+// record_stream(): the block is the copies' again once the kernels that read it have run, 10 launches on.
+TEST(CachingAllocator, WhatKernelsOfAnotherStreamReadIsFreeAfterThem) {
+  for (const bool expandable : {false, true}) {
+    CachingAllocator a = allocator({.expandable_segments = expandable});
+    const auto x = a.allocate(40 * mib, 1);
+    const uint64_t before = a.state();
+    a.free_after(x, 10);
+    EXPECT_EQ(a.allocated(), 0);
+    EXPECT_NE(a.state(), before);
+    EXPECT_FALSE(a.shape().has_value());
+    a.launched(9);
+    const auto y = a.allocate(40 * mib, 1);
+    EXPECT_EQ(a.reserved(), 80 * mib);
+    a.launched(1);
+    EXPECT_EQ(a.address(a.allocate(40 * mib, 1)), a.address(x));
+    EXPECT_EQ(a.reserved(), 80 * mib);
+    a.free_after(y, 1000);
+    ASSERT_TRUE(a.segments().back().blocks.back().waits || a.segments().front().blocks.front().waits);
+    a.synchronize();
+    a.allocate(40 * mib, 1);
+    EXPECT_EQ(a.reserved(), 80 * mib);
+  }
+}
+
+TEST(CachingAllocator, AFullDeviceWaitsForKernelsRatherThanFail) {
+  CachingAllocator a = allocator({.capacity = 70 * mib});
+  for (int i = 0; i < 5; ++i) {
+    const auto x = a.allocate(40 * mib, 1);
+    ASSERT_NE(x, CachingAllocator::none);
+    a.free_after(x, 1000);
+  }
+  EXPECT_EQ(a.retries(), 4);
+  EXPECT_EQ(a.peak_reserved(), 40 * mib);
+}
+
+TEST(CachingAllocator, HasTheSameShapeWhereWhatIsFreeLiesAlike) {
+  CachingAllocator one = allocator({.capacity = gib}), other = allocator({.capacity = gib});
+  EXPECT_EQ(one.shape(), other.shape());
+  EXPECT_EQ(one.room(), gib);
+  other.allocate(64 * mib);  // a full segment
+  EXPECT_EQ(one.shape(), other.shape());
+  EXPECT_EQ(other.room(), gib - 64 * mib);
+  for (CachingAllocator* a : {&one, &other}) {
+    const auto gone = a->allocate(4 * mib);
+    a->allocate(a == &one ? 6 * mib : 7 * mib);
+    a->allocate(a == &one ? 3 * mib : 2 * mib);
+    a->free(gone);  // 4 free, 9 held, 7 free
+  }
+  EXPECT_EQ(one.shape(), other.shape());
+  one.allocate(mib + 512);
+  EXPECT_NE(one.shape(), other.shape());
 }
 
 TEST(CachingAllocator, LogsWhatItDoesUpToWhereItIsFullest) {

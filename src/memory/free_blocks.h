@@ -76,7 +76,7 @@ class FreeBlocks {
  private:
   using Run = std::vector<FreeBlock>;  // never empty
 
-  static constexpr size_t longest_run = 128;
+  static constexpr size_t longest_run = 64;
 
   // The first run whose last is not below it.
   size_t run_of(const FreeBlock& key) const {

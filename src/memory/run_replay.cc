@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/checked.h"
@@ -38,7 +39,10 @@ void add_casts(const BaseLayer& layer, std::vector<Cast>& out) {
 class Runner {
  public:
   Runner(const Stack& stack, const AllocatorSettings& settings, AllocationRecord* record = nullptr)
-      : stack_(stack), allocator_(stack.allocator, settings), record_(record) {
+      : stack_(stack),
+        allocator_(stack.allocator, settings),
+        expandable_(settings.expandable_segments),
+        record_(record) {
     if (record != nullptr) allocator_.log_to(&record->log);
   }
 
@@ -93,13 +97,48 @@ class Runner {
     return fits;
   }
 
+  // The same of the last stage, which may be like one that is known.
+  bool run_last(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, KnownRuns& known) {
+    const std::optional<uint64_t> shape = allocator_.shape();
+    if (!shape) return run(stage, program, input_bytes);
+    const KnownRuns::Key key{&program, *shape, input_bytes, cublas_.empty() && program.multiplies, expandable_};
+    const int64_t room = allocator_.room(), allocated = allocator_.allocated(), reserved = allocator_.reserved();
+    if (const KnownRun* like = known.find(key, room)) {
+      allocator_.raise_peaks(allocated + like->peak_allocated, reserved + like->peak_reserved);
+      retries_ += like->retries;
+      if (!like->fits) {
+        out_.failed = {
+            {stage, like->failed_bytes, allocated + like->allocated, reserved + like->reserved, like->failed_op}};
+      }
+      return like->fits;
+    }
+    // Its own peaks are asked for, not those of weights that came before it: they are there when it begins.
+    KnownRun now{room};
+    const int64_t retries = allocator_.retries(), most_allocated = allocator_.peak_allocated(),
+                  most_reserved = allocator_.peak_reserved();
+    allocator_.reset_peaks();
+    now.fits = run(stage, program, input_bytes);
+    now.peak_allocated = allocator_.peak_allocated() - allocated;
+    now.peak_reserved = allocator_.peak_reserved() - reserved;
+    now.retries = allocator_.retries() - retries;
+    allocator_.raise_peaks(most_allocated, most_reserved);
+    for (const OutOfMemory& o : out_.failed) {
+      now.failed_bytes = o.requested;
+      now.allocated = o.allocated - allocated;
+      now.reserved = o.reserved - reserved;
+      now.failed_op = o.op;
+    }
+    known.add(key, now);
+    return now.fits;
+  }
+
   void begin_stage() { allocator_.reset_peaks(); }
   void end_stage(const std::string& id) {
     out_.stages.push_back({id, allocator_.peak_allocated(), allocator_.peak_reserved()});
     keep_peaks();
   }
   RunReplay finish() {
-    out_.retries = allocator_.retries();
+    out_.retries = allocator_.retries() + retries_;
     out_.fullest = allocator_.fullest();
     return std::move(out_);
   }
@@ -170,7 +209,9 @@ class Runner {
 
   const Stack& stack_;
   CachingAllocator allocator_;
+  const bool expandable_;
   AllocationRecord* record_;
+  int64_t retries_ = 0;                 // of what is known
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
   RunReplay out_;
@@ -179,14 +220,18 @@ class Runner {
 // Ops of the stage number i are those of the maker (numbers[i], op).
 RunReplay replay(const std::vector<StageRun>& run, const std::vector<int32_t>& numbers,
                  const std::vector<LoadedModel>& loading, const Stack& stack, const AllocatorSettings& settings,
-                 AllocationRecord* record) {
+                 AllocationRecord* record, KnownRuns* known = nullptr) {
   Runner runner(stack, settings, record);
   if (!runner.load(loading)) return runner.finish();
   for (size_t i = 0; i < run.size(); ++i) {
     const StageRun& stage = run[i];
     runner.begin_stage();
     bool fits = runner.move_weights(*stage.there, stage.id);
-    if (fits && stage.program != nullptr) fits = runner.run(stage.id, *stage.program, stage.beside_bytes, numbers[i]);
+    if (fits && stage.program != nullptr) {
+      fits = known != nullptr && i + 1 == run.size()
+                 ? runner.run_last(stage.id, *stage.program, stage.beside_bytes, *known)
+                 : runner.run(stage.id, *stage.program, stage.beside_bytes, numbers[i]);
+    }
     runner.end_stage(stage.id);
     if (!fits) break;
   }
@@ -239,20 +284,6 @@ void name_ops(const AnalyticModel& model, AllocationRecord& record) {
 
 }  // namespace
 
-int64_t AllocationRecord::reserved() const {
-  int64_t out = 0;
-  for (const AllocatorSegment& segment : log.segments) out += segment.size;
-  return out;
-}
-
-int64_t AllocationRecord::allocated() const {
-  int64_t out = 0;
-  for (const AllocatorSegment& segment : log.segments) {
-    for (const AllocatorBlock& block : segment.blocks) out += block.allocated ? block.size : 0;
-  }
-  return out;
-}
-
 Residents residents_of(const AnalyticModel& model, const std::string& id) {
   for (const auto& stage : model.stages()) {
     if (stage->id() == id) return model.residents(*stage);
@@ -261,8 +292,8 @@ Residents residents_of(const AnalyticModel& model, const std::string& id) {
 }
 
 RunReplay replay_stages(const std::vector<StageRun>& run, const std::vector<LoadedModel>& loading, const Stack& stack,
-                        const AllocatorSettings& settings) {
-  return replay(run, std::vector<int32_t>(run.size(), -1), loading, stack, settings, nullptr);
+                        const AllocatorSettings& settings, KnownRuns* known) {
+  return replay(run, std::vector<int32_t>(run.size(), -1), loading, stack, settings, nullptr, known);
 }
 
 void name_failure(const AnalyticModel& model, RunReplay& replay) {
@@ -310,7 +341,8 @@ RunReplay replay_forward(const Stage& stage, const Stack& stack, const Allocator
   tracer.unrolls = unrolled_loops;
   stage.trace_forward(tracer);
   const Trace& trace = tracer.trace();
-  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack);
+  const AllocationProgram program = allocation_program(trace, 0, static_cast<int32_t>(trace.ops.size()), stack,
+                                                       stage.offload(stage.run()).record_stream);
   Runner runner(stack, settings);
   const int64_t weights = stage.weight_and_buffer_bytes();
   Residents there;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "memory/caching_allocator.h"
+#include "memory/known_runs.h"
 #include "memory/stage_programs.h"
 #include "model/analytic_model.h"
 
@@ -54,9 +55,6 @@ struct Allocated {
 struct AllocationRecord {
   AllocationLog log;
   std::vector<Allocated> makers;
-
-  int64_t reserved() const;
-  int64_t allocated() const;
 };
 
 // What is on the device while the stage with that id runs; what runs between the stages has what the first has.
@@ -70,9 +68,10 @@ struct StageRun {
   const AllocationProgram* program = nullptr;  // null: it runs on the host
 };
 
-// The stages one after another, when the models are loaded.
+// The stages one after another, when the models are loaded. `known`: of runs before, with the same settings but for
+// expandable segments; their programs are still there.
 RunReplay replay_stages(const std::vector<StageRun>& run, const std::vector<LoadedModel>& loading, const Stack& stack,
-                        const AllocatorSettings& settings);
+                        const AllocatorSettings& settings, KnownRuns* known = nullptr);
 // Says whose the allocation was that found no room; traces the run.
 void name_failure(const AnalyticModel& model, RunReplay& replay);
 

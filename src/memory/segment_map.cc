@@ -6,7 +6,7 @@ namespace modelmeter {
 
 int64_t free_bytes(const AllocatorSegment& segment) {
   int64_t out = 0;
-  for (const AllocatorBlock& block : segment.blocks) out += block.allocated ? 0 : block.size;
+  for (const AllocatorBlock& block : segment.blocks) out += block.allocated || block.waits ? 0 : block.size;
   return out;
 }
 
@@ -16,9 +16,11 @@ SegmentSums sums_of(const std::vector<AllocatorSegment>& segments) {
     const int64_t free = free_bytes(segment);
     ++out.segments;
     out.reserved += segment.size;
-    out.allocated += segment.size - free;
-    for (const AllocatorBlock& block : segment.blocks)
+    for (const AllocatorBlock& block : segment.blocks) {
+      out.allocated += block.allocated ? block.size : 0;
+      out.waiting += block.waits ? block.size : 0;
       out.rounding += block.allocated ? block.size - block.requested : 0;
+    }
     if (free == segment.size) {
       ++out.whole;
       out.free_segments += free;
@@ -43,7 +45,7 @@ std::vector<size_t> by_free_bytes(const std::vector<AllocatorSegment>& segments)
 const AllocatorBlock* largest_block(const AllocatorSegment& segment) {
   const AllocatorBlock* out = nullptr;
   for (const AllocatorBlock& block : segment.blocks) {
-    if (block.allocated && (out == nullptr || block.size > out->size)) out = &block;
+    if ((block.allocated || block.waits) && (out == nullptr || block.size > out->size)) out = &block;
   }
   return out;
 }
@@ -55,7 +57,7 @@ std::string drawn(const AllocatorSegment& segment, int columns) {
     const int64_t begin = edge(c), end = c + 1 == columns ? segment.address + segment.size : edge(c + 1);
     int64_t allocated = 0;
     for (const AllocatorBlock& block : segment.blocks) {
-      if (!block.allocated) continue;
+      if (!block.allocated && !block.waits) continue;
       allocated += std::max<int64_t>(std::min(end, block.address + block.size) - std::max(begin, block.address), 0);
     }
     out += allocated == end - begin ? '#' : allocated == 0 ? '.' : '+';

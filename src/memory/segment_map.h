@@ -12,7 +12,8 @@ namespace modelmeter {
 struct SegmentSums {
   int64_t reserved = 0, allocated = 0;
   int64_t rounding = 0;                       // of allocated: blocks of 512 B, and rests that are not split off
-  int64_t free_beside = 0;                    // free, in segments in which something is alive
+  int64_t waiting = 0;                        // freed, but kernels that read it have not run (record_stream)
+  int64_t free_beside = 0;                    // free, in segments in which something is alive or waits
   int64_t free_segments = 0;                  // wholly free: they go back where the device is full
   int64_t segments = 0, held = 0, whole = 0;  // how many there are, and of the latter two
 };

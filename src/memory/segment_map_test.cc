@@ -11,7 +11,7 @@ AllocatorSegment segment(int64_t address, const std::vector<std::pair<int64_t, i
   AllocatorSegment out;
   out.address = address;
   for (const auto& [size, requested] : blocks) {
-    out.blocks.push_back({address + out.size, size, requested, requested > 0, {}});
+    out.blocks.push_back({address + out.size, size, requested, requested > 0, false, {}});
     out.size += size;
   }
   return out;

@@ -35,9 +35,10 @@ void write_pool(DocumentWriter& out) {
 }
 
 void write_segment(const AllocationRecord& record, const AllocatorSegment& segment, DocumentWriter& out) {
-  int64_t allocated = 0, requested = 0;
+  int64_t allocated = 0, active = 0, requested = 0;
   for (const AllocatorBlock& block : segment.blocks) {
     allocated += block.allocated ? block.size : 0;
+    active += block.allocated || block.waits ? block.size : 0;
     requested += block.requested;
   }
   out.map([&] {
@@ -45,7 +46,7 @@ void write_segment(const AllocationRecord& record, const AllocatorSegment& segme
     out.field("address", shown(segment.address));
     out.field("total_size", segment.size);
     out.field("allocated_size", allocated);
-    out.field("active_size", allocated);
+    out.field("active_size", active);
     out.field("requested_size", requested);
     out.field("stream", segment.stream);
     out.field("segment_type", segment.small ? "small" : "large");
@@ -57,34 +58,34 @@ void write_segment(const AllocationRecord& record, const AllocatorSegment& segme
         out.field("address", shown(block.address));
         out.field("size", block.size);
         out.field("requested_size", block.requested);
-        out.field("state", block.allocated ? "active_allocated" : "inactive");
+        out.field("state", state_of(block));
         write_frames(record, block.maker, out);
       });
     });
   });
 }
 
-void write_event(const AllocationRecord& record, const AllocationLog::Event& event, const char* action,
-                 DocumentWriter& out) {
-  out.map([&] {
-    out.field("action", action);
-    out.field("addr", shown(event.address));
-    out.field("size", event.size);
-    out.field("stream", event.stream);
-    write_frames(record, event.maker, out);
-  });
-}
-
 const char* name_of(Action action) {
   switch (action) {
     case Action::alloc: return "alloc";
-    case Action::free: return "free_completed";
+    case Action::free_requested: return "free_requested";
+    case Action::free_completed: return "free_completed";
     case Action::segment_alloc: return "segment_alloc";
     case Action::segment_free: return "segment_free";
     case Action::segment_map: return "segment_map";
     case Action::segment_unmap: return "segment_unmap";
   }
   return "";
+}
+
+void write_event(const AllocationRecord& record, const AllocationLog::Event& event, DocumentWriter& out) {
+  out.map([&] {
+    out.field("action", name_of(event.action));
+    out.field("addr", shown(event.address));
+    out.field("size", event.size);
+    out.field("stream", event.stream);
+    write_frames(record, event.maker, out);
+  });
 }
 
 bool ends_with(const std::string& text, std::string_view end) {
@@ -101,8 +102,7 @@ void write_snapshot(const AllocationRecord& record, const AllocatorSettings& set
     out.begin_list();
     out.begin_list();
     for (const AllocationLog::Event& event : record.log.events) {
-      if (event.action == Action::free) write_event(record, event, "free_requested", out);
-      write_event(record, event, name_of(event.action), out);
+      write_event(record, event, out);
     }
     out.end_list();
     out.end_list();

@@ -30,8 +30,8 @@ void add_storage(const Storage& storage, int32_t first, Hash& out) {
   out.add(storage.died < 0 ? -1 : storage.died - first);
 }
 
-AllocationProgram program(const Trace& trace, OpRange ops, const Stack& stack) {
-  AllocationProgram out = allocation_program(trace, ops.first, ops.end, stack);
+AllocationProgram program(const Trace& trace, OpRange ops, const Stack& stack, bool records_stream) {
+  AllocationProgram out = allocation_program(trace, ops.first, ops.end, stack, records_stream);
   for (AllocationEvent& event : out.events) event.op -= ops.first;
   return out;
 }
@@ -63,12 +63,13 @@ void trace_unrolled(const StageCostMixin& run, Tracer& tracer) {
 AllocationProgram program_of(const Stage& stage, const Stack& stack) {
   Tracer tracer;
   trace_unrolled(stage, tracer);
-  return program(tracer.trace(), all_ops(tracer.trace()), stack);
+  return program(tracer.trace(), all_ops(tracer.trace()), stack, stage.offload(stage.run()).record_stream);
 }
 
 uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residence& residence) const {
   Hash out;
   out.add(ops.end - ops.first);
+  out.add(residence.records_stream ? 1 : 0);
   const std::vector<int64_t> executions = executions_of_scopes(trace);
   for (int32_t i = ops.first; i < ops.end; ++i) {
     const Op& op = trace.ops[static_cast<size_t>(i)];
@@ -120,7 +121,7 @@ std::vector<const AllocationProgram*> StagePrograms::operator()(const AnalyticMo
     if (known == nullptr) {
       if (!whole) trace_unrolled(model, whole.emplace());
       const OpRange ops = ops_within(whole->trace(), residences_in_order(whole->trace())[i].scope);
-      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops, stack_));
+      known = std::make_unique<AllocationProgram>(program(whole->trace(), ops, stack_, residence.records_stream));
     }
     out.push_back(known.get());
   }

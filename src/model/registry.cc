@@ -50,7 +50,7 @@ std::vector<Family> all_families() {
        wan::configuration_of,
        {"text_encoder", "image_encoder", "vae/encode", "diffusion", "vae/decode"},
        {"diffusion/dit"},
-       {"transformer", "text_encoder", "image_encoder", "vae"},
+       {"transformer", "text_encoder", "image_encoder", "vae", "plan"},
        wan::readings_of},
   };
   for (const deepseek_ocr::CodeBase* code : deepseek_ocr::code_bases()) {

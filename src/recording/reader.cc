@@ -408,6 +408,7 @@ Recording read_recording(const std::string& text, const std::string& file) {
   out.case_name = reader.text_or(document, "case", "");
   out.config = document.contains("config") ? document["config"].dump() : "{}";
   out.workload = document.contains("workload") ? document["workload"].dump() : "{}";
+  if (document.contains("parallel")) out.parallel = document["parallel"].dump();
   const Json& totals = reader.field(document, "totals");
   out.totals = {reader.count(totals, "params"),
                 reader.count(totals, "param_bytes"),

@@ -98,6 +98,7 @@ std::string write_recording(const Recording& r) {
   if (!r.generation.empty()) document["generation"] = r.generation;
   document["config"] = Json::parse(r.config);
   document["workload"] = Json::parse(r.workload);
+  if (!r.parallel.empty()) document["parallel"] = Json::parse(r.parallel);
   if (!r.precision.empty()) document["precision"] = r.precision;
   if (!r.case_name.empty()) document["case"] = r.case_name;
   Json totals = {{"params", r.totals.params},

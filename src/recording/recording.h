@@ -97,6 +97,7 @@ struct Recording {
   std::string weights;           // dtype that most parameters have ("bf16"); "" in older ones
   std::string generation;        // of Wan: "2.1", "2.2"; "" in older ones, which are of 2.1
   std::string config, workload;  // JSON texts: what ran, with which sizes
+  std::string parallel;          // JSON text of one rank of several: {"ulysses": 4, "rank": 3}; else ""
   RecordedTotals totals;
   std::vector<RecordedModule> modules;
   std::vector<RecordedParameter> parameters;

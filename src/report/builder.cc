@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "base/format.h"
 #include "report/qualified_name.h"
 #include "report/timing.h"
 
@@ -148,6 +149,16 @@ void qualify_names(std::vector<AnalyticModuleNode>& modules) {
   }
 }
 
+// What is alive at once is the least that a run needs: the allocator takes more.
+void note_what_does_not_fit(Count live, const Device& device, Report& report) {
+  const Count usable = Count(usable_memory(device));
+  if (live <= usable) return;
+  const Scale gib = binary_scale(live);
+  report.notes.push_back(
+      fmt::format("it does not fit: {} are alive at the peak, {} has {}; `modelmeter fit` says what does",
+                  gib.text(live), device.name, gib.text(usable)));
+}
+
 }  // namespace
 
 Report build_report(const AnalyticModel& model, const std::string& report_id, const ModuleTreeOptions& options) {
@@ -184,6 +195,7 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
     const RunTime time = time_run(run, *machine);
     report.timing = timing_of(time_run(forward, *machine), time, *machine);
     set_module_times(*tree, time, report);
+    if (report.totals.peak_live_bytes) note_what_does_not_fit(*report.totals.peak_live_bytes, machine->device(), report);
   }
   Count cached = 0;
   for (StageFigures& stage : report.stages) {

@@ -11,9 +11,11 @@
 #include "cost/executions.h"
 #include "cost/op_formula.h"
 #include "report/figure_table.h"
+#include "report/kernel_times.h"
 #include "report/pseudo_code.h"
 #include "report/summary.h"
 #include "report/table.h"
+#include "report/timing_text.h"
 #include "report/top.h"
 
 namespace modelmeter {
@@ -31,15 +33,21 @@ struct KernelRow {
   std::string kernel;
   OpFormula first;
   std::optional<OpFormula> last;  // of a loop in which it grows, the last execution; those between lie on the line
+  std::string parts, last_parts;  // of its time on a device: a line for each kernel
   int64_t runs = 0;
   Cost total;
+  double seconds = 0;  // of them all
 };
 
 class Pages {
  public:
-  Pages(const AnalyticModel& model, const Report& report, const Evaluation& run)
+  Pages(const AnalyticModel& model, const Report& report, const Evaluation& run, const Machine* machine)
       : trace_(run.trace()), rollup_(run.rollup()), names_(model.names()), ops_(trace_.scopes.size()) {
     for (const AnalyticModuleNode& m : report.modules) modules_[m.module_id] = &m;
+    for (const ModuleMetricsSnapshot& s : report.module_metrics) {
+      if (s.time) module_times_[s.module_id] = &*s.time;
+    }
+    if (machine != nullptr) times_.emplace(run, *machine);
     for_each_execution(trace_, rollup_.executions, [&](const Executions& e) {
       if (launches(trace_, e.op)) ops_[static_cast<size_t>(e.op.scope)].push_back(e);
     });
@@ -49,7 +57,7 @@ class Pages {
     const AnalyticModuleNode& m = *modules_.at(node.id);
     std::string out = fmt::format("# {} (`{}`)\n\n{}\n\n", m.name, m.module_id, description(node));
     out += facts(m, node) + "\n## Forward\n\n" + forward(node) + "\n";
-    out += "## Costs of the whole run\n\n" + costs(node) + "\n";
+    out += "## Costs of the whole run\n\n" + costs(node) + "\n" + time(node);
     out += node.leaf() ? formulas(node) : parts(node);
     return out;
   }
@@ -111,6 +119,15 @@ class Pages {
     return table.markdown();
   }
 
+  std::string time(const ModuleTreeNode& node) const {
+    const auto found = module_times_.find(node.id);
+    if (!times_ || found == module_times_.end()) return "";
+    const ModuleTime& t = *found->second;
+    return fmt::format("Time on {}: {}, {} of all; speed of light {}; {:.4g} J; {}.\n\n", times_->device(),
+                       seconds_text(t.total_time_ms / 1e3), percent_text(t.share_of_model_time),
+                       seconds_text(t.light_ms / 1e3), t.joules, t.bound + " bound");
+  }
+
   static std::string parts(const ModuleTreeNode& node) {
     FigureTable table({"Part"}, FigureTable::Digits::all);
     for (const auto& child : node.children) {
@@ -133,6 +150,11 @@ class Pages {
     }
     if (rows.size() > most_kernels)
       out += fmt::format("\n{} more kinds of kernels are not shown.\n", rows.size() - most_kernels);
+    if (times_) {
+      out +=
+          "\nThe clock is a share of the highest; which the power limit leaves the run is in its summary. Constants: "
+          "the device's and the stack's file.\n";
+    }
     const bool all = rows.size() <= most_kernels;
     if (all && !(shown == node.cost)) {
       throw Error(ErrorCode::internal, fmt::format("the formulas of {} do not come to its costs", node.id));
@@ -155,17 +177,21 @@ class Pages {
     std::map<std::string, size_t> known;
     for (const auto& [e, share] : ops_of(node)) {
       const int64_t runs = e->times / share;
-      KernelRow row{trace_.short_kernel_name(e->op), formula_of(trace_, e->op), std::nullopt, 0, {}};
+      KernelRow row;
+      row.kernel = trace_.short_kernel_name(e->op);
+      row.first = formula_of(trace_, e->op);
       Cost cost;
       cost.add(cost_of(trace_, e->op));
       if (e->last != nullptr) {
         row.last = formula_of(trace_, *e->last);
         cost.add(cost_of(trace_, *e->last));
       }
+      if (times_) add_times(*e, row);
       const auto [found, fresh] = known.try_emplace(key_of(row), rows.size());
       if (fresh) rows.push_back(std::move(row));
       KernelRow& r = rows[found->second];
       r.runs += runs;
+      if (times_) r.seconds += times_->seconds(e->index) * static_cast<double>(runs);
       if (r.last) {
         r.total.add_half(cost, runs);
       } else {
@@ -175,11 +201,18 @@ class Pages {
     return rows;
   }
 
+  // Nothing of what runs on the host's CPU.
+  void add_times(const Executions& e, KernelRow& row) const {
+    if (times_->seconds(e.index) == 0) return;
+    row.parts = times_->parts(e, false, "    ");
+    if (e.last != nullptr) row.last_parts = times_->parts(e, true, "    ");
+  }
+
   static std::string key_of(const KernelRow& row) {
     const auto text = [](const OpFormula& f) {
       return f.tensor_flops.numbers + "|" + f.vector_flops.numbers + "|" + f.read.numbers + "|" + f.written.numbers;
     };
-    return row.kernel + "|" + text(row.first) + (row.last ? "|" + text(*row.last) : "");
+    return row.kernel + "|" + text(row.first) + (row.last ? "|" + text(*row.last) : "") + row.parts + row.last_parts;
   }
 
   static std::string formula_text(const char* what, const Formula& f, const char* unit) {
@@ -192,14 +225,22 @@ class Pages {
            formula_text("read", f.read, "B") + formula_text("written", f.written, "B");
   }
 
-  static std::string row_text(const KernelRow& row) {
+  std::string row_text(const KernelRow& row) const {
     const std::string runs = row.runs == 1 ? "once" : grouped(row.runs) + " times";
-    if (!row.last) return fmt::format("- `{}`, {} in the run\n{}", row.kernel, runs, formulas_text(row.first));
-    return fmt::format(
-        "- `{0}`, {1} in the run, growing; the first time\n{2}- `{0}`, the last time\n{3}"
-        "  - all, runs x (first + last) / 2: {4} FLOP, {5} B\n",
-        row.kernel, runs, formulas_text(row.first), formulas_text(*row.last), grouped(row.total.flops_full()),
-        grouped(row.total.bytes()));
+    std::string out = fmt::format("- `{}`, {} in the run", row.kernel, runs);
+    if (!row.last) return out + "\n" + formulas_text(row.first) + time_text(row) + row.parts;
+    out += ", growing; the first time\n" + formulas_text(row.first) + row.parts;
+    out += fmt::format("- `{}`, the last time\n", row.kernel) + formulas_text(*row.last) + row.last_parts;
+    out += fmt::format("  - all, runs x (first + last) / 2: {} FLOP, {} B\n", grouped(row.total.flops_full()),
+                       grouped(row.total.bytes()));
+    return out + time_text(row);
+  }
+
+  std::string time_text(const KernelRow& row) const {
+    if (row.parts.empty()) return "";
+    const std::string each = seconds_text(row.seconds / static_cast<double>(row.runs));
+    const std::string all = row.runs == 1 ? "" : ", all of them " + seconds_text(row.seconds);
+    return fmt::format("  - time on {}: {} each{}\n", times_->device(), each, all);
   }
 
   const Trace& trace_;
@@ -207,6 +248,8 @@ class Pages {
   const ReportNames names_;
   std::vector<std::vector<Executions>> ops_;  // by scope, in the order in which they run
   std::map<std::string, const AnalyticModuleNode*> modules_;
+  std::map<std::string, const ModuleTime*> module_times_;
+  std::optional<KernelTimes> times_;  // on a device
 };
 
 // --- summary.md ---
@@ -258,10 +301,11 @@ std::string layer_page_name(const std::string& module_id) {
 }
 
 std::vector<std::pair<std::string, std::string>> layer_docs(const AnalyticModel& model, const Evaluation& run,
-                                                            const Report& report, const ModuleTreeOptions& options) {
+                                                            const Report& report, const ModuleTreeOptions& options,
+                                                            const Machine* machine) {
   const auto tree = module_tree(model, run, options);
   std::vector<std::pair<std::string, std::string>> out = {{"summary.md", summary_page(report)}};
-  add_pages(Pages(model, report, run), *tree, out);
+  add_pages(Pages(model, report, run, machine), *tree, out);
   return out;
 }
 

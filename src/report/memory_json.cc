@@ -88,7 +88,7 @@ Json json(const AllocationRecord& record) {
     for (const AllocatorBlock& block : segment.blocks) {
       blocks.push_back({{"size", block.size},
                         {"requested_size", block.requested},
-                        {"state", block.allocated ? "active_allocated" : "inactive"},
+                        {"state", state_of(block)},
                         {"made_by", json_of_maker(record, block)}});
     }
     segments.push_back({{"total_size", segment.size},
@@ -97,9 +97,13 @@ Json json(const AllocationRecord& record) {
                         {"stream", segment.stream},
                         {"blocks", blocks}});
   }
-  return {{"reserved_bytes", sums.reserved},          {"allocated_bytes", sums.allocated},
-          {"rounding_bytes", sums.rounding},          {"free_beside_allocated_bytes", sums.free_beside},
-          {"free_segment_bytes", sums.free_segments}, {"segments", segments}};
+  return {{"reserved_bytes", sums.reserved},
+          {"allocated_bytes", sums.allocated},
+          {"rounding_bytes", sums.rounding},
+          {"waiting_bytes", sums.waiting},
+          {"free_beside_allocated_bytes", sums.free_beside},
+          {"free_segment_bytes", sums.free_segments},
+          {"segments", segments}};
 }
 
 }  // namespace

@@ -145,6 +145,7 @@ std::string segments_text(const AllocationRecord& record, const Scale& scale) {
   };
   part("allocated", sums.allocated, -1);
   part("of it rounding, rests not split off", sums.rounding, -1);
+  if (sums.waiting > 0) part("freed, and read by kernels that have not run", sums.waiting, -1);
   part("free beside what is alive", sums.free_beside, sums.held);
   part("free segments, which go back if need be", sums.free_segments, sums.whole);
   part("reserved", sums.reserved, sums.segments);

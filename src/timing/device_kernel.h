@@ -39,6 +39,7 @@ struct DeviceKernel {
   const char* attention = "";              // "flash", "cudnn", "efficient"
 
   double bytes() const { return read + written; }
+  bool operator==(const DeviceKernel&) const = default;
 };
 
 }  // namespace modelmeter

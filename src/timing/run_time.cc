@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cost/executions.h"
 #include "cost/weight_transfers.h"
+#include "timing/known_products.h"
 #include "timing/launches.h"
 #include "timing/roofline.h"
 
@@ -90,8 +91,12 @@ struct SampledKernel {
 class TimedStage::Timer {
  public:
   // Reads what does not follow from how often ops run.
-  Timer(const Trace& trace, const StageOps& stage, const Machine& machine)
-      : trace_(&trace), machine_(machine), first_(stage.first), records_stream_(stage.residence.records_stream) {
+  Timer(const Trace& trace, const StageOps& stage, const Machine& machine, KnownProducts* known)
+      : trace_(&trace),
+        machine_(machine),
+        known_(known),
+        first_(stage.first),
+        records_stream_(stage.residence.records_stream) {
     ideal_ = trace.execution == Execution::ideal;
     stage_.stage = trace.scopes[static_cast<size_t>(stage.residence.scope)].name;
     stage_.on_device = stage.residence.on_device;
@@ -100,7 +105,8 @@ class TimedStage::Timer {
       find_groups(stage.end);
       for (size_t i = stage.first; i < stage.end; ++i) add(trace.ops[i]);
     }
-    trace_ = nullptr;  // it may go
+    trace_ = nullptr;  // it may go, as what is known may
+    known_ = nullptr;
     scratch_ = {};
     sampled_.shrink_to_fit();
     ops_.shrink_to_fit();
@@ -187,7 +193,10 @@ class TimedStage::Timer {
     }
     scratch_.clear();
     device_kernels(launch, flags, machine_, scratch_);
-    for (const DeviceKernel& kernel : scratch_) out.push_back({time_of(kernel, machine_), weight});
+    for (const DeviceKernel& kernel : scratch_) {
+      const bool kept = known_ != nullptr && kernel.shape == KernelShape::gemm;
+      out.push_back({kept ? known_->time(kernel, machine_) : time_of(kernel, machine_), weight});
+    }
   }
 
   // --- with how often each op runs ---
@@ -297,6 +306,7 @@ class TimedStage::Timer {
 
   const Trace* trace_;  // while it is read
   const Machine& machine_;
+  KnownProducts* known_;
   size_t first_;     // op of the trace
   StageTime stage_;  // what does not follow from how often ops run
   std::vector<SampledKernel> sampled_, copies_;
@@ -311,8 +321,8 @@ class TimedStage::Timer {
   double group_times_ = 0, group_host_ = 0, group_device_ = 0, last_ = 0;
 };
 
-TimedStage::TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine)
-    : timer_(std::make_unique<Timer>(trace, stage, machine)) {}
+TimedStage::TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine, KnownProducts* known)
+    : timer_(std::make_unique<Timer>(trace, stage, machine, known)) {}
 
 TimedStage::~TimedStage() = default;
 

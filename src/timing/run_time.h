@@ -66,6 +66,8 @@ struct RunTime {
   StageTime total() const;  // stages one after another
 };
 
+class KnownProducts;
+
 // A stage of a traced run: the ops from `first` on, before `end`.
 struct StageOps {
   Residence residence;
@@ -82,8 +84,8 @@ void executions_in(const Trace& trace, const StageOps& stage, const std::vector<
 // thread-safe.
 class TimedStage {
  public:
-  // Every kernel is recorded (expect_every_kernel).
-  TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine);
+  // Every kernel is recorded (expect_every_kernel). `known`: the machine's, where there are several stages.
+  TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine, KnownProducts* known = nullptr);
   TimedStage(const TimedStage&) = delete;
   TimedStage& operator=(const TimedStage&) = delete;
   ~TimedStage();

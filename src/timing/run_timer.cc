@@ -134,7 +134,7 @@ const std::vector<StageTime>& RunTimer::operator()(const Trace& trace, const std
       if (ops.empty()) ops = stage_ops(trace);
       std::vector<int64_t> times;
       executions_in(trace, ops[i], executions, times);
-      found = known_.emplace(signatures[i].value(), TimedStage(trace, ops[i], machine_).time(times)).first;
+      found = known_.emplace(signatures[i].value(), TimedStage(trace, ops[i], machine_, &products_).time(times)).first;
       ++timed_;
     }
     stages_.push_back(found->second);
@@ -154,7 +154,7 @@ std::shared_ptr<TimedStage> RunTimer::stage(const Trace& trace, const StageOps& 
   if (const auto found = stages_known_.find(signature.value()); found != stages_known_.end()) return found->second;
   if (kept_kernels_ >= most_kernels) forget_kernels();
   ++timed_;
-  auto timed = std::make_shared<TimedStage>(trace, stage, machine_);
+  auto timed = std::make_shared<TimedStage>(trace, stage, machine_, &products_);
   kept_kernels_ += timed->kernels();
   return stages_known_.emplace(signature.value(), std::move(timed)).first->second;
 }

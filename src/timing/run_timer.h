@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "timing/known_products.h"
 #include "timing/run_time.h"
 
 namespace modelmeter {
@@ -37,6 +38,7 @@ class RunTimer {
 
  private:
   Machine machine_;
+  KnownProducts products_;
   std::unordered_map<uint64_t, StageTime> known_;
   std::unordered_map<uint64_t, std::shared_ptr<TimedStage>> stages_known_;
   std::vector<Residence> residences_;

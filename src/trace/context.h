@@ -21,6 +21,7 @@ struct Autocast {
 struct Rank {
   int32_t index = 0;
   int32_t count = 1;
+  bool operator==(const Rank&) const = default;
 };
 
 // What a cache between denoising steps (TeaCache and its kin) does in a forward: keep what the blocks add to the hidden

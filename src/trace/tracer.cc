@@ -142,6 +142,19 @@ void Tracer::record(Kernel kernel, const TensorList& inputs, const Tensor& outpu
   add_output(op, next, output.meta());
 }
 
+void Tracer::record_collective(Kernel kernel, const TensorList& inputs, const TensorList& outputs,
+                               const std::array<int64_t, 3>& params) {
+  if (std::max(inputs.size(), outputs.size()) > 255) throw Error("more than 255 tensors in one collective");
+  Op& op = begin_op(kernel, params);
+  op.inputs = static_cast<uint8_t>(inputs.size());
+  op.outputs = static_cast<uint8_t>(outputs.size());
+  op.in_place = !inputs.empty() && !outputs.empty() && &inputs.front().meta() == &outputs.front().meta();
+  const TensorMeta** const first = trace_.operands.add(inputs.size() + outputs.size());
+  const TensorMeta** next = first;
+  for (const Tensor& input : inputs) add_input(op, first, next++, input.meta());
+  for (const Tensor& output : outputs) add_output(op, next++, output.meta());
+}
+
 int32_t Tracer::enter(std::string_view name, std::string_view klass, const void* module, int64_t index,
                       ScopeKind kind) {
   for (int32_t child = trace_.scopes[static_cast<size_t>(scope_)].first_child; child >= 0;

@@ -105,6 +105,9 @@ class Tracer {
     return op;
   }
   void record(Kernel kernel, const TensorList& inputs, const Tensor& output);
+  // The same of several outputs, of which the first may be the first input (trace/distributed.h).
+  void record_collective(Kernel kernel, const TensorList& inputs, const TensorList& outputs,
+                         const std::array<int64_t, 3>& params);
   // Records a kernel that wrote into its first input.
   void record_in_place(Kernel kernel, std::initializer_list<const Tensor*> inputs) {
     record(kernel, inputs, {*inputs.begin()}).in_place = true;

@@ -194,7 +194,7 @@ class Recordings(unittest.TestCase):
     FILE = "tests/reference/wan2-1-ci-tiny/diffusers-i2v-flash.json"
 
     def setUp(self):
-        if not os.path.exists(self.FILE) or not os.path.exists(f"{mm._core.data_root()}/configs/recording/any.yaml"):
+        if not os.path.exists(self.FILE) or not os.path.exists(f"{mm._core.data_root()}/configs/_recording/any.yaml"):
             self.skipTest("no recording here")
 
     def test_is_the_commands(self):

@@ -15,6 +15,8 @@ comments. src/config/answers_test.cc asks our code the same.
   trees.txt       === NAME, documents (---), then questions: >>> merge, >>> merge strict (in struct mode),
                   >>> select KEY, >>> update KEY WORD, >>> add KEY WORD (force_add), >>> resolve. Answered with YAML.
   sweeps.txt      as compose.txt; answered with the words of each job, one a line.
+  runs.txt        command lines of runs and multiruns of one of the project's own configs: the files that are left, with
+                  what overrides.yaml and hydra.yaml say of the job.
   completion.txt  as compose.txt, with the line of a command line; answered with what may stand in its last word's place.
 
 random_cases.py asks the same of cases that it makes.
@@ -23,7 +25,9 @@ random_cases.py asks the same of cases that it makes.
 import copy
 import json
 import os
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import warnings
@@ -58,6 +62,8 @@ def error_text(error):
     # Words that are ANTLR's, PyYAML's or Python's are not compared: what matters is that it is refused.
     of_hydra = isinstance(error, (HydraException, OmegaConfBaseException))
     if not of_hydra or isinstance(error, (OverrideParseException, GrammarParseError)):
+        return "error\n"
+    if (first_line(error) or "").startswith(("no viable alternative", "mismatched input", "extraneous input", "token recognition error")):
         return "error\n"
     return f"error: {first_line(error)}\n" if first_line(error) else "error\n"
 
@@ -263,6 +269,44 @@ def answer_tree(documents, question):
         return error_text(error)
 
 
+CONFIGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../configs")
+APP = """import hydra
+@hydra.main(version_base="1.3", config_path="%s", config_name="wan2_1_t2v_1_3b")
+def app(config):
+    pass
+app()
+"""
+OF_A_JOB = ["mode", "overrides.hydra", "overrides.task", "job.name", "job.chdir", "job.override_dirname", "job.id", "job.num",
+            "job.config_name", "job.env_set", "runtime.output_dir"]
+USUAL = ["None", "???", "{}", "[]", "", "modelmeter", "wan2_1_t2v_1_3b"]  # not written
+
+
+def answer_run(line):
+    """Runs the line in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
+        program = os.path.join(place, "modelmeter.py")
+        with open(program, "w") as out:
+            out.write(APP % os.path.abspath(CONFIGS))
+        done = subprocess.run([sys.executable, program, *shlex.split(line)], cwd=folder, capture_output=True)
+        found = sorted(os.path.relpath(os.path.join(at, name), folder) for at, _, names in os.walk(folder) for name in names)
+        return f"exit {done.returncode}\n" + "".join(answer_file(folder, path) for path in found)
+
+
+def answer_file(folder, path):
+    out = f"{path}\n"
+    if os.path.basename(path) == "overrides.yaml":
+        out += "".join(f"  {word}\n" for word in OmegaConf.load(os.path.join(folder, path)))
+    if os.path.basename(path) == "hydra.yaml":
+        hydra = OmegaConf.to_container(OmegaConf.load(os.path.join(folder, path)).hydra)
+        for key in OF_A_JOB:
+            value = hydra
+            for part in key.split("."):
+                value = value[part]
+            if str(value) not in USUAL:
+                out += f"  {key}: {value}\n".replace(os.path.realpath(folder), "$PWD")
+    return out
+
+
 def questions(lines, answer):
     """The file with the answers of a kind put in: fixtures are what stands before the first question of a case."""
     out, parts, name = [], {}, None
@@ -296,6 +340,8 @@ def main(paths):
             answer = {"compose": answer_compose, "sweeps": answer_sweep, "completion": answer_completion}[kind[:-4]]
             text = questions(lines, answer)
             Application.close()
+        elif kind == "runs.txt":
+            text = questions(lines, lambda parts, question: answer_run(question))
         elif kind == "trees.txt":
             text = questions(lines, lambda parts, question: answer_tree(list(parts.values()), question))
         elif kind == "overrides.txt":

@@ -329,9 +329,19 @@ def is_unreadable_choice(question, answer):
     return re.search(r"(choice|sort)\(.*(\\'|\\\")", question)
 
 
-@left_out("sweeps", "null is a value of choice() too")
+@left_out("sweeps overrides", "null is a value of choice() too")
 def is_null_choice(question, answer):
     return re.search(r"choice\(.*null", question) and answer.startswith("error")
+
+
+@left_out("sweeps overrides trees compose", "sort() takes quoted texts")
+def sorts_quoted(question, answer):
+    return re.search(r"sort\(\[.*['\"]", question) and answer.startswith("error")
+
+
+@left_out("sweeps", "an empty text in a list of a job's words has quotes: Hydra's cannot be read")
+def is_empty_in_list(question, answer):
+    return re.search(r"str\((''|\"\")\)", question) and re.search(r"[\[,:][,\]}]", answer)
 
 
 @left_out("sweeps compose trees overrides", "null is no truth value")
@@ -352,6 +362,19 @@ def leads_to_missing(question, answer):
 @left_out("compose trees", "what is null and items of lists can be deleted")
 def deletes_null(question, answer):
     return re.search(r"Could not delete from config. '.*' does not exist", answer)
+
+
+@left_out("completion", "what is null and items of lists can be deleted")
+def completes_behind_deletion(question, answer):
+    return re.search(r"~[\w.]+(=\S*)? \S*$", question)
+
+
+@left_out("trees", "a path reads a key of any kind, 1 too")
+def reads_key_of_other_kind(question, answer):
+    *files, asked = question.split("\n")
+    path = asked.split(" ")[1] if asked.split(" ")[0] in ("add", "update", "select") else ""
+    kinds = [key for key in re.findall(r"^ *([\w.]+):", "\n".join(files), re.M) if re.fullmatch(r"[\d.]+|0x\w+|off", key)]
+    return any(key in path.split(".") for key in kinds)
 
 
 @left_out("compose", "a group of several options can be deleted")
@@ -430,6 +453,31 @@ def without_left_out(kind, text, second, counts):
     return "".join(out)
 
 
+# How many questions of each kind go into the tree, and how long a case there may be.
+KEPT = {"compose": 130, "overrides": 120, "trees": 130, "printed": 50, "sweeps": 60, "completion": 60}
+LONGEST_CASE, LONGEST_ANSWER, PER_CASE = 900, 700, 6
+
+
+def append(kind, text, path, seed):
+    """Short cases of a text to a file of the tree, as many questions as it takes of that kind."""
+    with open(path) as file:
+        there = file.read()
+    if kind in ("overrides", "printed"):
+        known = {line.rsplit(" => ", 1)[0] for line in there.split("\n")}
+        lines = [line for line in text.split("\n") if 12 < len(line) < 120 and line.rsplit(" => ", 1)[0] not in known]
+        out = "\n".join(lines[:KEPT[kind]]) + "\n"
+    else:
+        out, number = "", 0
+        for before, questions in blocks(text):
+            short = [(question, answer) for question, answer in questions if len(answer) < LONGEST_ANSWER][:PER_CASE]
+            if len(before) > LONGEST_CASE or len(short) < 3 or number >= KEPT[kind]:
+                continue
+            number += len(short)
+            out += "\n" + before.replace("=== ", f"=== random {seed}.", 1) + "".join(f">>> {q}\n{a}" for q, a in short)
+    with open(path, "a") as file:
+        file.write(out)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
@@ -437,6 +485,7 @@ def main():
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--only", default=",".join(SHARES))
     parser.add_argument("--second", help="Python with hydra-core 1.4")
+    parser.add_argument("--append", help="a folder of such files, as src/config/recorded, to add short cases to")
     given = parser.parse_args()
     os.makedirs(given.folder, exist_ok=True)
     answer_py = os.path.join(os.path.dirname(os.path.abspath(__file__)), "answer.py")
@@ -457,8 +506,11 @@ def main():
         subprocess.run([sys.executable, answer_py, path], check=True)
         with open(path) as text:
             answered = text.read()
+        kept = without_left_out(kind, answered, second, counts)
         with open(path, "w") as out:
-            out.write(without_left_out(kind, answered, second, counts))
+            out.write(kept)
+        if given.append:
+            append(kind, kept, os.path.join(given.append, f"{kind}.txt"), given.seed)
     for reason, count in counts.most_common():
         print(f"{count:6} left out: {reason}")
 

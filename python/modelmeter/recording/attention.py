@@ -61,6 +61,15 @@ def _additive(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | 
     return torch.where(mask, torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device), -float("inf"))
 
 
+_GROUPS = any(argument.name == "enable_gqa" for argument in torch.ops.aten._scaled_dot_product_attention_math.default._schema.arguments)
+
+
+def _math_kernels(query, key, value, attn_mask, dropout_p, is_causal, scale, grouped):
+    more = {"enable_gqa": grouped} if _GROUPS else {}  # of PyTorch 2.5 and later
+    return torch.ops.aten._scaled_dot_product_attention_math(
+        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, **more)[0]
+
+
 def _math(query, key, value, attn_mask, dropout_p, is_causal, scale):
     return torch.ops.aten._scaled_dot_product_attention_math(
         query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale)[0]
@@ -93,8 +102,7 @@ def _as_stack_chooses(prefer_cudnn: bool):
                 tensor.to(dtype) if tensor is not None and tensor.is_floating_point() else tensor
                 for tensor in (query, key, value, attn_mask))
         if query.dim() != 4 or torch.is_grad_enabled() and query.shape[-1] != value.shape[-1]:
-            return torch.ops.aten._scaled_dot_product_attention_math(
-                query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=enable_gqa)[0]
+            return _math_kernels(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
         grouped = query.shape[1] != key.shape[1]
         same_width = query.shape[-1] == value.shape[-1] == key.shape[-1]
         if attn_mask is None and query.dtype in _HALF and query.shape[-1] <= _FLASH_HEAD and same_width:
@@ -105,8 +113,7 @@ def _as_stack_chooses(prefer_cudnn: bool):
                 mask = mask.expand(query.shape[0], query.shape[1], query.shape[2], key.shape[2])
             return _cudnn(query, key, value, mask, dropout_p, is_causal, scale)
         if grouped or not same_width:
-            return torch.ops.aten._scaled_dot_product_attention_math(
-                query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=grouped)[0]
+            return _math_kernels(query, key, value, attn_mask, dropout_p, is_causal, scale, grouped)
         return _fused(query, key, value, attn_mask, dropout_p, is_causal, scale)
 
     return run
@@ -116,8 +123,7 @@ def _math_of_all(query, key, value, attn_mask=None, dropout_p=0.0, is_causal=Fal
     if torch.is_autocast_enabled("cuda"):
         dtype = torch.get_autocast_dtype("cuda")
         query, key, value = (tensor.to(dtype) for tensor in (query, key, value))
-    return torch.ops.aten._scaled_dot_product_attention_math(
-        query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, enable_gqa=enable_gqa)[0]
+    return _math_kernels(query, key, value, attn_mask, dropout_p, is_causal, scale, enable_gqa)
 
 
 #: What `attention=` of record() chooses.

@@ -51,10 +51,14 @@ class DeviceAnswers:
         return torch.is_grad_enabled() and torch.autograd._get_sequence_nr() != self._numbered
 
     def after(self, made: bool, results: list[torch.Tensor]) -> None:
-        """It ends, and PyTorch notes the device of its results if there is one."""
+        """It ends, and PyTorch notes the device of its results if there is one.
+
+        What runs without gradients may stand between a function and its operation: hooks of what the function saves.
+        """
         self._held.clear()
         self._asked_once = {id(tensor) for tensor in results} if made else set()
-        self._numbered = torch.autograd._get_sequence_nr()
+        if torch.is_grad_enabled():
+            self._numbered = torch.autograd._get_sequence_nr()
 
     def device(self, tensor: torch.Tensor) -> torch.device:
         if not isinstance(tensor, FakeTensor):

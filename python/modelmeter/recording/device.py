@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import importlib
 import inspect
+import os
 from unittest import mock
 
 import torch
@@ -25,16 +28,34 @@ _ANSWERS = {
     "get_device_name": "fake",
     "synchronize": None,
     "empty_cache": None,
+    "is_current_stream_capturing": False,
     "_lazy_init": None,
 }
+
+
+_CUDA, _META = 1, 14  # of c10::DeviceType
+
+
+def _guard_without_driver() -> None:
+    """Where there is no GPU, device guards of CUDA that do nothing, as those of `meta`: C++ code sets one around what it does
+    with a tensor of the device. Newer PyTorch has a function for it; for others it is entered here in the table of guards,
+    c10::impl::device_guard_impl_registry, an array of pointers by the type of device."""
+    ensure = getattr(torch._C, "_ensureCUDADeviceGuardSet", None)
+    if ensure is not None:
+        ensure()
+        return
+    if torch.cuda.device_count():
+        return
+    library = ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libc10.so"))
+    guards = (ctypes.c_void_p * (_META + 1)).in_dll(library, "_ZN3c104impl26device_guard_impl_registryE")
+    guards[_CUDA] = guards[_META]
 
 
 @contextlib.contextmanager
 def fake_cuda():
     """Within: torch.cuda says that there is a device, and every new tensor is a fake one. Yields the mode."""
-    ensure = getattr(torch._C, "_ensureCUDADeviceGuardSet", None)  # of PyTorch 2.8 and later
-    if ensure is not None:
-        ensure()
+    importlib.import_module("torch._dynamo")  # which fake tensors import when the first is made, and can't within
+    _guard_without_driver()
     with contextlib.ExitStack() as stack:
         if hasattr(fake_tensor, "init_gpu_context"):
             stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context", lambda *_: None))
@@ -67,7 +88,7 @@ def building():
 @contextlib.contextmanager
 def cudnn_layouts():
     """Within: convolutions are cuDNN's, whose results are channels last where their inputs are. Else, as without a
-    driver, they come out contiguous."""
+    driver, they come out contiguous, or PyTorch asks the driver."""
     with mock.patch.object(torch._C, "_select_conv_backend", lambda *_, **__: torch._C._ConvBackend.Cudnn):
         yield
 

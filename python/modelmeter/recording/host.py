@@ -34,7 +34,7 @@ class HostRead:
     shape: tuple[int, ...]
     dtype: torch.dtype
     module: str  # where it runs
-    line: str  # of the model's code
+    line: str  # of the model's code, with its file and number
     call: int  # the how manieth question of this recording
 
 
@@ -50,7 +50,9 @@ class Reader:
         self.given: list[dict] = []  # what was answered, for the record
 
     def ask(self, kind: str, kernel: str, tensor: torch.Tensor, module: str, needed: bool = True) -> Any:
-        read = HostRead(kind, kernel, tuple(tensor.shape), tensor.dtype, module, line_running(module), self._calls)
+        place = line_running()
+        line = f"{place.file}:{place.line}: {place.text}" if place else ""
+        read = HostRead(kind, kernel, tuple(tensor.shape), tensor.dtype, module, line, self._calls)
         self._calls += 1
         answer = None if self._answers is None else self._answers(read)
         if answer is not None:
@@ -62,8 +64,9 @@ class Reader:
         what = {"scalar": "a number", "values": "values", "count": "how many elements are not zero"}[kind]
         raise HostReadError(
             f"the model reads {what} back from the device, made by {kernel or 'nothing recorded'}, and what it is does "
-            "not follow from the inputs", read.line,
-            ("answers=FUNCTION gives what it would read: FUNCTION(read) returns it for a HostRead, None where it doesn't know",
+            "not follow from the inputs", place,
+            (*((f"in module {module!r}",) if module else ()),
+             "answers=FUNCTION gives what it would read: FUNCTION(read) returns it for a HostRead, None where it doesn't know",
              "routing='even' answers where tokens are routed to experts"))
 
     def tensor(self, answer: Any, like: torch.Tensor) -> torch.Tensor:

@@ -104,14 +104,19 @@ def extras(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> dict:
             said["causal"] = True
         if given.get("cum_seq_q") is not None and isinstance(given.get("max_q"), int):
             said["params"] = [given["cum_seq_q"].numel() - 1, given["max_q"], given["max_k"]]
-    if name in _TF32 and args and any(tensor.dtype == torch.float32 for tensor in tensors_in(args)):
-        where = torch.backends.cudnn if "convolution" in name else torch.backends.cuda.matmul
-        if where.allow_tf32:
-            said["tf32"] = True
+    if tf32(func) and any(tensor.dtype == torch.float32 for tensor in tensors_in(args)):
+        said["tf32"] = True
     return said
 
 
-_TF32 = {"aten.mm", "aten.addmm", "aten.bmm", "aten.baddbmm", "aten.convolution", "aten.convolution_backward"}
+def tf32(func: torch._ops.OpOverload) -> bool:
+    """Whether the operation may compute float32 in TF32, as things are set now."""
+    where = _TF32.get(func)
+    return where is not None and bool(where.allow_tf32)
+
+
+_TF32 = {getattr(torch.ops.aten, name).default: torch.backends.cuda.matmul for name in ("mm", "addmm", "bmm", "baddbmm")}
+_TF32 |= {getattr(torch.ops.aten, name).default: torch.backends.cudnn for name in ("convolution", "convolution_backward")}
 
 
 def mutated(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torch.Tensor]:
@@ -122,6 +127,11 @@ def mutated(func: torch._ops.OpOverload, args: tuple, kwargs: dict) -> list[torc
             value = args[position] if position < len(args) else kwargs.get(argument.name)
             found += tensors_in(value)
     return found
+
+
+#: Collectives, whose schemas do not say what they write: which argument is received, which is sent.
+COLLECTIVES = {"c10d.alltoall_": (0, 1), "c10d.alltoall_base_": (0, 1), "c10d.allgather_": (0, 1),
+               "c10d._allgather_base_": (0, 1), "c10d._reduce_scatter_base_": (0, 1), "c10d.allreduce_": (0, 0)}
 
 
 def bytes_read(name: str, inputs: list[torch.Tensor], targets: list[torch.Tensor], outputs: list[torch.Tensor]) -> int:
@@ -141,4 +151,17 @@ def bytes_read(name: str, inputs: list[torch.Tensor], targets: list[torch.Tensor
 def flops(func: torch._ops.OpOverload, args: tuple, kwargs: dict, result: Any) -> int:
     """What PyTorch's registry of FLOP formulas says; 0 for what it does not know."""
     formula = flop_registry.get(func.overloadpacket)
-    return int(formula(*args, **kwargs, out_val=result)) if formula else 0
+    if formula is None:
+        return 0
+    name = kernel_name(func)
+    if name.startswith("aten._scaled_dot_product"):
+        args = _ungrouped(args, 1 if name.endswith("_backward") else 0)
+    return int(formula(*args, **kwargs, out_val=result))
+
+
+def _ungrouped(args: tuple, first: int) -> tuple:
+    """Attention's arguments with a head of keys and values for each of the queries, by their shapes: formulas of before
+    PyTorch 2.10 know no groups. The query is the argument `first`."""
+    query, key, value = (list(tensor.shape) for tensor in args[first:first + 3])
+    key[1] = value[1] = query[1]
+    return (*args[:first], query, key, value, *args[first + 3:])

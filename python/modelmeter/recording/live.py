@@ -41,6 +41,12 @@ class Live:
             self._references[key] = (number, weakref.ref(storage, lambda _, key=key, size=size: self._release(key, size)))
             self.bytes += size
 
+    def see_all(self, tensors: list[torch.Tensor], keys: list[int]) -> None:
+        """As `see`, of tensors whose storages' keys are known."""
+        for tensor, key in zip(tensors, keys):
+            if key not in self._references:
+                self.see((tensor,))
+
     def number(self, tensor: torch.Tensor) -> int | None:
         """The place of the tensor's storage in `storages`."""
         found = self._references.get(tensor.untyped_storage()._cdata)

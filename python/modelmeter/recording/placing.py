@@ -18,12 +18,14 @@ from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
 from . import values
 from .device import DEVICE
 from .errors import RecordingError
+from .plans import Fakes
 
 
 class Placing:
     """Fake tensors on the device for real ones, one for each."""
 
-    def __init__(self) -> None:
+    def __init__(self, fakes: Fakes) -> None:
+        self._fakes = fakes
         self._made: dict[int, torch.Tensor] = {}
         self._whole: dict[int, torch.Tensor] = {}  # by storage, where several tensors share one
         self._kept: list[Any] = []  # whose id()s are keys
@@ -32,10 +34,10 @@ class Placing:
         found = self._made.get(id(tensor))
         if found is None:
             found = self._fake(tensor)
-            if isinstance(tensor, torch.nn.Parameter):
-                found = torch.nn.Parameter(found, requires_grad=tensor.requires_grad)
-            elif tensor.requires_grad and tensor.is_leaf:
+            if tensor.requires_grad and tensor.is_leaf:
                 found.requires_grad_()
+            if isinstance(tensor, torch.nn.Parameter):
+                found._is_param = True  # what torch.nn.Parameter() says of a fake tensor, and isinstance() asks
             self._made[id(tensor)] = found
             self._kept.append(tensor)
             if tensor.device.type == "cpu" and values.small(tensor):
@@ -55,13 +57,13 @@ class Placing:
             raise RecordingError(f"a tensor has the layout {tensor.layout}, which can't be made on the pretended device")
         storage = tensor.untyped_storage()
         if storage.nbytes() == tensor.numel() * tensor.element_size() and storage._cdata not in self._whole:
-            made = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=DEVICE)
+            made = self._fakes.empty(tensor.shape, tensor.stride(), tensor.dtype, DEVICE)
             self._whole[storage._cdata] = made
             self._kept.append(storage)
             return made
         whole = self._whole.get(storage._cdata)
         if whole is None:
-            whole = torch.empty(storage.nbytes() // tensor.element_size(), dtype=tensor.dtype, device=DEVICE)
+            whole = self._fakes.empty((storage.nbytes() // tensor.element_size(),), (1,), tensor.dtype, DEVICE)
             self._whole[storage._cdata] = whole
             self._kept.append(storage)
         if whole.dtype != tensor.dtype:

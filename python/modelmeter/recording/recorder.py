@@ -16,6 +16,7 @@ from .autograd import DeviceAnswers
 from .errors import RecordingError, line_running
 from .host import Host, Reader, even_routing
 from .live import BEFORE, Live
+from .plans import Fakes, Key, Plan, Row, can_keep, key_of, plan_of
 from .scopes import Scopes
 from .written_out import MADE_BY_HAND, WRITTEN_OUT, WRITTEN_OUT_FOLLOWING
 
@@ -45,14 +46,14 @@ class Kernel:
 
 
 class Recorder(TorchDispatchMode):
-    """Sits above a FakeTensorMode and writes down every kernel that passes.
+    """Sits above a FakeTensorMode and writes down every kernel that passes. What it did before it does again by itself (plans.py).
 
     `host` answers what a reference's model reads back. `reader` is for any model: values that follow from the inputs
     are followed, and it is asked for the others; operands say in which storages they lie; gradients can be computed.
     """
 
     def __init__(self, fake_mode: FakeTensorMode, scopes: Scopes, host: Host | None = None, reader: Reader | None = None,
-                 even: bool = False) -> None:
+                 even: bool = False, fakes: Fakes | None = None) -> None:
         super().__init__()
         self.kernels: list[Kernel] = []
         self.live = Live(lambda: len(self.kernels))
@@ -66,6 +67,13 @@ class Recorder(TorchDispatchMode):
         self._reader = reader
         self._even = even
         self._written_out = WRITTEN_OUT if reader is None else WRITTEN_OUT_FOLLOWING
+        self._fakes = fakes or Fakes(fake_mode)
+        self._plans: dict[tuple, Plan | None] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """PyTorch asks at each operation whether it compiles, unless this says that there is no need to: nothing is here."""
+        return False
 
     def begin(self, tensors: Iterable[torch.Tensor], role: str = "") -> None:
         """The tensors that exist before the forward: parameters, buffers, inputs."""
@@ -101,7 +109,7 @@ class Recorder(TorchDispatchMode):
             args, kwargs = torch.utils._pytree.tree_map_only(torch.Tensor, self._on_device, (args, kwargs))
             operands = list(kernels.tensors_in((args, kwargs)))
         if self._reader is not None and _all_on_host(operands, kwargs):
-            args, kwargs = self._faked(args, kwargs)
+            args, kwargs = self._faked(args, kwargs, operands)
             operands = list(kernels.tensors_in((args, kwargs)))
             result = self._run(func, args, kwargs, operands)
             values.follow(func, args, kwargs, operands, kernels.mutated(func, args, kwargs), kernels.kernel_name(func), result)
@@ -112,13 +120,31 @@ class Recorder(TorchDispatchMode):
                 result = written_out(*args, **kwargs)
             if result is not NotImplemented:
                 return result
+        if kernels.kernel_name(func) in kernels.COLLECTIVES:
+            return self._collective(func, args, kwargs)
         return self._record(func, args, kwargs, operands)
 
+    def _collective(self, func, args, kwargs):
+        received, sent = (list(kernels.tensors_in(args[at])) for at in kernels.COLLECTIVES[kernels.kernel_name(func)])
+        self.live.see(sent + received)
+        numbers = None if self._reader is None else [self._operand(tensor) for tensor in sent]
+        result = func(*args, **kwargs)
+        if not self.paused:
+            self._write_down(func, args, kwargs, sent, received, [], received, result, numbers)
+        return result
+
     def _record(self, func, args, kwargs, operands):
+        key = key_of(func, args, kwargs) if self._reader is not None and can_keep(func, kernels.kernel_name(func)) else None
+        if key is not None:
+            plan = self._plans.get(key.found_by)
+            if plan is not None:
+                return self._repeat(plan, key, func, args, kwargs)
+            if plan is None and key.found_by in self._plans:
+                key = None
         self.live.see(operands)
         numbers = None
         if self._reader is not None:
-            args, kwargs = self._faked(args, kwargs)
+            args, kwargs = self._faked(args, kwargs, operands)
             operands = list(kernels.tensors_in((args, kwargs)))
             numbers = [self._operand(tensor) for tensor in operands]
         result = self._run(func, args, kwargs, operands)
@@ -132,21 +158,61 @@ class Recorder(TorchDispatchMode):
                 self._route_evenly(result[1], args)
         known = {kernels.storage_key(tensor) for tensor in operands}
         made = [tensor for tensor in outputs if kernels.storage_key(tensor) not in known]
-        if not made and not targets:
-            return result  # a view
-        if not self.paused:
-            self._write_down(func, args, kwargs, operands, outputs, targets, made + targets, result, numbers)
-        if func is aten._to_copy.default and result.device.type == "cpu":
+        kernel = None
+        if made or targets:  # else a view
+            kernel = self._kernel(func, args, kwargs, operands, outputs, targets, made + targets, result, numbers)
+            if not self.paused:
+                self.kernels.append(kernel)
+        if key is not None:
+            self._keep(key, key_of(func, args, kwargs), result, outputs, targets, made + targets, kernel)
+        if made and func is aten._to_copy.default and result.device.type == "cpu":
             return self._copied_to_host(name, result)
         return result
 
-    def _write_down(self, func, args, kwargs, operands, outputs, targets, written, result, numbers):
+    def _keep(self, key, after, result, outputs, targets, written, kernel):
+        """How to do the same again, if nothing but results came of it."""
+        plan = None
+        if after is not None and after.found_by == key.found_by and not (kernel is not None and _copied(kernel, outputs)):
+            plan = plan_of(key, result, targets)
+        if plan is not None and kernel is not None:
+            of_inputs = [(place, tensor) for place, tensor in enumerate(key.operands) if kernels.describe(tensor)]
+            places = {id(tensor): place for place, tensor in enumerate([*key.operands, *outputs])}
+            of_outputs = [(places[id(tensor)], tensor) for tensor in written
+                          if kernels.describe(tensor) and tensor.untyped_storage().nbytes()]
+            plan.row = Row([_around(*pair) for pair in of_inputs], [_around(*pair) for pair in of_outputs], kernel)
+        self._plans[key.found_by] = plan
+
+    def _repeat(self, plan, key, func, args, kwargs):
+        """The operation as its plan says."""
+        live = self.live
+        live.see_all(key.operands, key.cells)
+        made = self._fakes.results(plan, key)
+        outputs = [tensor for tensor in made if tensor is not None]
+        result = made[0] if plan.container is None else plan.container(made)
+        targets = [key.operands[place] for place in plan.targets]
+        live.see(outputs)
+        name = kernels.kernel_name(func)
+        values.follow(func, args, kwargs, key.operands, targets, name, result)
+        row = plan.row
+        if row is None or self.paused:
+            return result
+        tensors = [*key.operands, *outputs]
+        like = row.kernel
+        scope, section, modules = self.scopes.where()
+        number = live.number
+        self.kernels.append(Kernel(
+            like.name, scope, [[*before, number(tensors[place]), *after] for place, before, after in row.inputs],
+            [[*before, number(tensors[place]), *after] for place, before, after in row.outputs], like.flops, like.read,
+            like.write, live.bytes - self.live_at_start, modules, section, like.launched, like.extra))
+        return result
+
+    def _kernel(self, func, args, kwargs, operands, outputs, targets, written, result, numbers):
         name = kernels.kernel_name(func)
         launched = name not in kernels.EMPTY and any(tensor.numel() for tensor in written)
         describe = kernels.describe if self._reader is None else self._operand
         listed = [describe(tensor) for tensor in written if tensor.untyped_storage().nbytes()]
-        scope, section, modules = self.scopes.where()
-        self.kernels.append(Kernel(
+        scope, section, modules = ("", "", ()) if self.paused else self.scopes.where()
+        return Kernel(
             name=name,
             scope=scope,
             inputs=[row for row in numbers or map(kernels.describe, operands) if row],
@@ -159,7 +225,7 @@ class Recorder(TorchDispatchMode):
             section=section,
             launched=launched,
             extra=kernels.extras(func, args, kwargs) if self._reader is not None else {},
-        ))
+        )
 
     def _run(self, func, args, kwargs, operands):
         by_hand = MADE_BY_HAND.get(func)
@@ -167,7 +233,7 @@ class Recorder(TorchDispatchMode):
             return by_hand(*args, **kwargs)
         if func is aten.nonzero.default and self._host is not None:
             return torch.empty((self._host.nonzeros, args[0].dim()), dtype=torch.int64, device=args[0].device)
-        args, kwargs = self._faked(args, kwargs)
+        args, kwargs = self._faked(args, kwargs, operands)
         if self._reader is None:
             return func(*args, **kwargs)
         try:
@@ -191,7 +257,7 @@ class Recorder(TorchDispatchMode):
                 count = int(self._reader.ask("count", self._maker(), operands[1], where))
                 return torch.empty((count,), dtype=tensor.dtype, device=tensor.device)
             raise RecordingError(f"how large the result of {name} is depends on values that do not follow from the inputs",
-                                 line_running(where))
+                                 line_running(), (f"in module {where!r}",) if where else ())
 
         def fake(tensor: torch.Tensor) -> torch.Tensor:
             made = torch.empty(tensor.shape, dtype=tensor.dtype, device=operands[0].device)
@@ -234,7 +300,9 @@ class Recorder(TorchDispatchMode):
         number = self.live.number(tensor) if tensor.device.type == "cuda" else None
         return kernels.located(tensor, number)
 
-    def _faked(self, args, kwargs):
+    def _faked(self, args, kwargs, operands):
+        if all(isinstance(tensor, FakeTensor) for tensor in operands):
+            return args, kwargs
         return torch.utils._pytree.tree_map_only(torch.Tensor, self._as_fake, (args, kwargs))
 
     def _as_fake(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -255,6 +323,17 @@ class Recorder(TorchDispatchMode):
                 found = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda")
             tensor.__dict__[_ON_DEVICE] = found
         return found
+
+
+def _copied(kernel: Kernel, outputs: list[torch.Tensor]) -> bool:
+    """Whether it goes to the host, where somebody is asked for its values."""
+    return kernel.name == "aten._to_copy" and outputs[0].device.type == "cpu"
+
+
+def _around(place: int, tensor: torch.Tensor) -> tuple[int, list, list]:
+    """A tensor's row in a record but for its storage's number."""
+    row = kernels.located(tensor, None)
+    return place, row[:2], row[3:]
 
 
 def _only_composite(func) -> bool:

@@ -6,8 +6,11 @@ import gzip
 import json
 import os
 import tempfile
+import zlib
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
+
+from .errors import RecordingError
 
 SCHEMA = "modelmeter.reference/1"
 
@@ -21,12 +24,15 @@ class Recording:
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Recording":
         """Read one that was saved."""
-        data = Path(path).read_bytes()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
-        document = json.loads(text)
+        try:
+            data = Path(path).read_bytes()
+            text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
+            document = json.loads(text)
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise RecordingError(f"{path} can't be read: {error}") from error
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             found = document.get("schema") if isinstance(document, dict) else type(document).__name__
-            raise ValueError(f"{path}: its schema is {found!r}, not {SCHEMA!r}")
+            raise RecordingError(f"{path}: its schema is {found!r}, not {SCHEMA!r}")
         return cls(document)
 
     def save(self, path: str | os.PathLike) -> Path:
@@ -54,6 +60,21 @@ class Recording:
     def flops(self) -> int:
         """As torch.utils.flop_counter counts: matrix products, convolutions, attention; a multiply-add is 2."""
         return self.totals["flops"]
+
+    @property
+    def uncounted(self) -> dict[str, int]:
+        """FLOPs of products that torch.utils.flop_counter has no formula for, by kernel; once for each time a stage runs once."""
+        found: dict[str, int] = {}
+        for row in self.operations():
+            of_inputs = _PRODUCTS.get(row[0])
+            if of_inputs is not None and not row[4]:
+                found[row[0]] = found.get(row[0], 0) + of_inputs(*(operand[0] for operand in row[2]))
+        return found
+
+    @property
+    def full_flops(self) -> int:
+        """Of all matrix products, convolutions and attention: `flops` and what is `uncounted`."""
+        return self.flops + sum(self.uncounted.values())
 
     @property
     def parameters(self) -> int:
@@ -101,6 +122,22 @@ class Recording:
     def __repr__(self) -> str:
         return (f"<Recording of {self.document['variant']}: {self.kernels:,} kernels, {self.flops / 1e12:.4g} TFLOP, "
                 f"{self.parameters:,} parameters, {self.peak_bytes / 1e9:.4g} GB at the peak>")
+
+
+def _grouped(a: list[int], b: list[int], *_: list[int]) -> int:
+    """Of a product of groups: rows of `a`, or columns of `b`, or what is summed over, are divided among them; all three of none."""
+    return 2 * a[-2] * a[-1] * b[-1] * (a[0] if len(a) == 3 and len(b) == 3 else 1)
+
+
+#: Products without a formula in torch.utils.flop_counter, and ours, of the shapes of their operands.
+_PRODUCTS: dict[str, Callable[..., int]] = {
+    "aten._grouped_mm": _grouped,
+    "aten._scaled_grouped_mm": _grouped,
+    "aten._int_mm": lambda a, b, *_: 2 * a[0] * a[1] * b[1],
+    "aten.mv": lambda a, x, *_: 2 * a[0] * a[1],
+    "aten.addmv": lambda y, a, x, *_: 2 * a[0] * a[1],
+    "aten.dot": lambda x, y, *_: 2 * x[0],
+}
 
 
 def dumps(reference: dict[str, Any]) -> str:

@@ -14,11 +14,12 @@ from torch._subclasses.fake_tensor import (DataDependentOutputException, Dynamic
 
 from . import kernels
 from .attention import CHOSEN, chosen_attention
-from .device import DEVICE, fake_cuda
+from .device import DEVICE, cudnn_layouts, fake_cuda
 from .document import DTYPES, Stage, document
 from .errors import RecordingError, line_raising
 from .host import Answers, Host, Reader
 from .placing import Placing, on_device
+from .plans import Fakes
 from .recorder import Recorder as _Recorder
 from .recording import Recording
 from .scopes import Scopes
@@ -77,18 +78,21 @@ class Recorder:
         try:
             mode = stack.enter_context(fake_cuda())
             stack.enter_context(chosen_attention(self._attention))
+            stack.enter_context(cudnn_layouts())
             stack.enter_context(_without_fast_path())
-            self._placing = Placing()
+            fakes = Fakes(mode)
+            self._placing = Placing(fakes)
             self.module = _whole(self._models)
             if self._training is not None:
                 stack.enter_context(_training(self.module, self._training))
             stack.enter_context(on_device(self.module, self._placing))
             self._scopes = Scopes(self._repeated, count_visits=True)
             self._scopes.owners = {id(value): name.rpartition(".")[0] for name, value in self.module.named_parameters()}
-            self._recorder = _Recorder(mode, self._scopes, self._host, self._reader, self._routing == "even")
+            self._recorder = _Recorder(mode, self._scopes, self._host, self._reader, self._routing == "even",
+                                       fakes)
             for name, model in self._models.items():
                 stack.enter_context(self._scopes.following(model, name))
-            stack.enter_context(_without_collection())
+            stack.enter_context(_in_order())
             self._recorder.begin(self.module.parameters(), "parameter")
             self._recorder.begin(self.module.buffers(), "buffer")
             self._recorder.begin((value.grad for value in self.module.parameters() if value.grad is not None), "gradient")
@@ -337,14 +341,16 @@ def _without_fast_path() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without_collection() -> Iterator[None]:
-    """Within: only counting references lets go of objects, so that a record is the same each time."""
-    enabled = gc.isenabled()
-    gc.collect()
+def _in_order() -> Iterator[None]:
+    """Within: only counting references lets go of objects, so that a record is the same each time; values that are
+    followed are small, and computed by one thread."""
+    enabled, threads = gc.isenabled(), torch.get_num_threads()
     gc.disable()
+    torch.set_num_threads(1)
     try:
         yield
     finally:
+        torch.set_num_threads(threads)
         if enabled:
             gc.enable()
 

@@ -22,8 +22,8 @@ class Summary:
         self.totals = {
             "parameters": totals["params"], "parameter_bytes": totals["param_bytes"],
             "trainable_parameters": recording.document.get("trainable", totals["params"]),
-            "flops": totals["flops"], "macs": totals["flops"] // 2, "bytes": totals["read"] + totals["write"],
-            "kernels": totals["kernels"], "peak_bytes": totals["peak_live"], "seconds": seconds}
+            "flops": totals["flops"], "full_flops": recording.full_flops, "macs": totals["flops"] // 2,
+            "bytes": totals["read"] + totals["write"], "kernels": totals["kernels"], "peak_bytes": totals["peak_live"], "seconds": seconds}
         self.rows = [self._row(module) for module in _all_modules(recording) if _level(module["name"]) <= depth]
 
     def _row(self, module: dict[str, Any]) -> dict[str, Any]:
@@ -50,6 +50,8 @@ class Summary:
             f"parameters      {totals['parameters']:,} ({_short(totals['parameter_bytes'], 'B')}), "
             f"{totals['trainable_parameters']:,} trainable",
             f"FLOPs           {totals['flops']:,} (a multiply-add is 2): {totals['macs']:,} MACs",
+            *(f"  and           {flops:,} FLOPs of {kernel}, which torch.utils.flop_counter has no formula for"
+              for kernel, flops in self.recording.uncounted.items()),
             f"bytes moved     {totals['bytes']:,} in {totals['kernels']:,} kernels",
             f"peak live       {totals['peak_bytes']:,} bytes, of them {self.recording.totals['live_at_start']:,} at the start"]
         if self.seconds is not None:

@@ -207,24 +207,29 @@ MADE_BY_HAND = {aten._fused_rms_norm.default: fused_rms_norm} if hasattr(aten, "
 if hasattr(aten, "_fused_rms_norm_backward"):
     MADE_BY_HAND[aten._fused_rms_norm_backward.default] = fused_rms_norm_backward
 
-WRITTEN_OUT = {
-    aten.convolution.default: convolution,
-    aten.constant_pad_nd.default: constant_pad_nd,
-    aten.pow.Scalar: pow_of_number,
-    aten.native_layer_norm.default: native_layer_norm,
-    aten._safe_softmax.default: safe_softmax,
-    aten.cat.default: cat,
-    aten.masked_scatter.default: masked_scatter,
-    aten._is_all_true.default: is_all_true,
-    aten.index.Tensor: index,
-    aten._upsample_bicubic2d_aa.default: bicubic,
-    aten.upsample_nearest1d.default: nearest(aten.upsample_nearest1d.default),
-    aten.upsample_nearest2d.default: nearest(aten.upsample_nearest2d.default),
-    aten.upsample_nearest3d.default: nearest(aten.upsample_nearest3d.default),
-    aten._upsample_nearest_exact1d.default: nearest(aten._upsample_nearest_exact1d.default),
-    aten._upsample_nearest_exact2d.default: nearest(aten._upsample_nearest_exact2d.default),
-    aten._upsample_nearest_exact3d.default: nearest(aten._upsample_nearest_exact3d.default),
+#: By name; PyTorch 2.4 lacks some.
+_NAMED = {
+    "convolution.default": convolution,
+    "constant_pad_nd.default": constant_pad_nd,
+    "pow.Scalar": pow_of_number,
+    "native_layer_norm.default": native_layer_norm,
+    "_safe_softmax.default": safe_softmax,
+    "cat.default": cat,
+    "masked_scatter.default": masked_scatter,
+    "_is_all_true.default": is_all_true,
+    "index.Tensor": index,
+    "_upsample_bicubic2d_aa.default": bicubic,
 }
+
+
+def _overload(name: str):
+    packet, _, overload = name.partition(".")
+    return getattr(getattr(aten, packet), overload) if hasattr(aten, packet) else None
+
+
+WRITTEN_OUT = {_overload(name): function for name, function in _NAMED.items() if _overload(name) is not None}
+WRITTEN_OUT |= {operation: nearest(operation) for operation in map(_overload, (
+    f"{kind}{dimensions}d.default" for kind in ("upsample_nearest", "_upsample_nearest_exact") for dimensions in (1, 2, 3)))}
 
 #: The same where values are followed, and gradients recorded.
 WRITTEN_OUT_FOLLOWING = WRITTEN_OUT | {

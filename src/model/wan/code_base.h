@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "layer/base_layer.h"
+#include "model/parallel_plan.h"
 #include "model/report_vocabulary.h"
 #include "model/transformers/encoder_architecture.h"
 #include "model/wan/architecture.h"
@@ -48,6 +49,8 @@ struct TransformerOptions {
   bool token_timesteps = false;                                      // a time step per token, not per sample
   DType timestep_dtype = DType::int64;
   WeightStorage storage = {};
+  ParallelDegrees parallel = {};  // of the ranks that share a forward, of which it is one's
+  Rank rank = {};
 
   bool operator==(const TransformerOptions&) const = default;
   // What the transformer gets of a run's latent.
@@ -157,6 +160,8 @@ struct CodeBase {
 
   // Errors, at their place, for what it does not have.
   void (*check_runtime)(const config::View& view, const Runtime& runtime);
+  // `config` has the node `plan` of that plan.
+  void (*check_plan)(const config::View& config, const ParallelPlan& plan, const Architecture& architecture);
   void (*check_groups)(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
                        const transformers::ImageEncoderArchitecture& image, const VaeArchitecture& vae);
   void (*check_workload)(const config::View& view, const Workload& workload, const Architecture& architecture,

@@ -29,6 +29,8 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   read_transformer(config.child("transformer"));
   const config::View runtime = config.child("runtime");
   runtime_ = Runtime::read(runtime);
+  plan_ = ParallelPlan::read(config);
+  runtime_.code_base->check_plan(config, plan_, architecture_);
   workload_ = Workload::read(config.child("workload"));
   architecture_.text_len = workload_.text_len;
 
@@ -55,6 +57,7 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
   check_experts(runtime);
   check_tiles(runtime);
   note_format(files);
+  note_plan();
   for (const std::string& stage : wanted_) {
     config::View where = model;
     for (const config::View& item : model.has("stages") ? model.at("stages").items() : std::vector<config::View>()) {
@@ -62,6 +65,15 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
     }
     add_stage(stage, where);
   }
+}
+
+// Rank 0 alone decodes: `if self.rank == 0` in the official code.
+void Wan2_1Model::note_plan() {
+  if (plan_.one_rank()) return;
+  notes_.push_back(fmt::format("plan: {}; all figures are this rank's", plan_.to_string()));
+  if (plan_.rank == 0 || !runs("vae_decode") || wanted_.size() == 1) return;
+  wanted_.erase(std::find(wanted_.begin(), wanted_.end(), "vae_decode"));
+  notes_.push_back(fmt::format("plan.rank={}: rank 0 alone decodes", plan_.rank));
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -75,6 +87,7 @@ void Wan2_1Model::read_rules() {
   rules_.patch_size = architecture_.patch_size;
   rules_.rope_positions = architecture_.rope_max_seq_len;
   rules_.reference_frames = workload_.reference_images;
+  rules_.sequence_parallel = plan_.degrees.ulysses;
 }
 
 void Wan2_1Model::read_sizes(const config::View& config) {
@@ -115,8 +128,8 @@ void Wan2_1Model::check_blocks(const config::View& config) const {
 void Wan2_1Model::check_block_swap(const config::View& runtime) {
   if (runtime_.record_stream) {
     notes_.emplace_back(
-        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; as the host may "
-        "be up to 1,024 launches ahead of them, more may be reserved than is said");
+        "runtime.group_offload.record_stream: a group's memory is free again once its kernels have run; what is "
+        "reserved is the most that may be, as if the host were 1,024 launches ahead of them all the time");
   }
   const int64_t swapped = runtime_.block_swap;
   if (swapped == 0) return;
@@ -334,7 +347,7 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
   out.latent = g.latent;
   out.temporal_compression = rules_.vae_stride[0];
   out.spatial_compression = rules_.vae_stride[1];
-  out.seq_len = w.seq_len.value_or(0);
+  out.seq_len = w.seq_len.value_or(rules_.sequence_parallel > 1 ? g.seq_len : 0);
   out.prompt_tokens = w.prompt_tokens;
   out.steps = w.num_inference_steps;
   out.high_noise_steps = high_noise_steps(out.steps, video_of_latent(g.latent, rules_));
@@ -396,6 +409,8 @@ void Wan2_1Model::add_diffusion() {
   o.image_dtype = workload_.image_dtype.value_or(image_encoder_.weight_dtype);
   o.token_timesteps = workload_.token_timesteps.value_or(variant_->task == Task::ti2v);
   o.reference_frames = rules_.reference_frames;
+  o.parallel = plan_.degrees;
+  o.rank = plan_.process();
   o.prompts = workload_.prompts;
   o.timestep_dtype = workload_.timestep_dtype.value_or(o.token_timesteps ? DType::float32 : DType::int64);
   const auto add_forwards = [&](auto steps, const std::string& id) {
@@ -572,18 +587,31 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
 
 // --- residency -------------------------------------------------------------------------------------------------------
 
+ResidencyRules Wan2_1Model::residency_rules(Residency residency) const {
+  ResidencyRules out;
+  out.residency = residency;
+  out.t5_cpu = runtime_.t5_cpu;
+  out.generation = architecture_.generation;
+  out.task = variant_->task;
+  out.run = run_.values();
+  out.several_ranks = !plan_.one_rank();
+  return out;
+}
+
 Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) const {
   const auto residency = static_cast<Residency>(RunSizes::of(run).residency);
-  const std::vector<Residents> all = runtime_.code_base->residents(
-      stages_, {residency, runtime_.t5_cpu, architecture_.generation, variant_->task, run});
+  ResidencyRules rules = residency_rules(residency);
+  rules.run = run;
+  const std::vector<Residents> all = runtime_.code_base->residents(stages_, rules);
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
   return all[at];
 }
 
 std::vector<LoadedModel> Wan2_1Model::loading() const {
-  return runtime_.code_base->loading(stages_, {runtime_.residency, runtime_.t5_cpu, architecture_.generation,
-                                               variant_->task, run_.values(), !runtime_.device_map.empty()});
+  ResidencyRules rules = residency_rules(runtime_.residency);
+  rules.device_map = !runtime_.device_map.empty();
+  return runtime_.code_base->loading(stages_, rules);
 }
 
 int64_t Wan2_1Model::held_bytes(const Stage& running) const {

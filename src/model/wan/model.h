@@ -61,6 +61,7 @@ class Wan2_1Model : public AnalyticModel {
   void check_block_swap(const config::View& runtime);
   void check_channels(const config::View& config) const;
   void note_format(const DataFiles& files);
+  void note_plan();
   void check_supported(const config::View& workload);
   void describe_autoencoder(const std::string& id, Recording& header) const;
   void check_experts(const config::View& runtime) const;
@@ -87,6 +88,7 @@ class Wan2_1Model : public AnalyticModel {
   void add_sampling();
   void add_vae(bool decode);
   int64_t encoded_samples() const;
+  ResidencyRules residency_rules(Residency residency) const;
   void add(Role role, std::string id, BoundModel model, StageOrigin origin,
            std::function<int64_t(const RunSizes&)> forwards = {});
   RunSizes run_sizes(const Workload& workload, const Geometry& geometry, Residency residency) const;
@@ -95,6 +97,7 @@ class Wan2_1Model : public AnalyticModel {
   const Variant* variant_ = nullptr;  // metadata_'s
   Architecture architecture_;         // metadata_'s, as configured
   Runtime runtime_;
+  ParallelPlan plan_;
   Workload workload_;
   TextEncoderOptions text_encoder_;
   ImageEncoderOptions image_encoder_;

@@ -67,6 +67,8 @@ class Configuration {
     out.set("runtime", std::move(runtime_));
     out.set("workload", std::move(workload_));
     out.set("transformer", std::move(transformer_));
+    if (!recording_.parallel.empty())
+      out.set("plan", config::parse_yaml(recording_.parallel, "parallel of the reference"));
     for (const config::Entry& group : groups_.entries()) out.set(group.key, group.value);
     out.set("model", std::move(model));
     return out;
@@ -106,6 +108,7 @@ class Configuration {
   // Wan2.1 has no model of text and image.
   bool second_generation() const {
     if (!recording_.generation.empty()) return recording_.generation == "2.2";
+    if (recording_.code.rfind("Wan2.2 ", 0) == 0) return true;
     return config_.get_or<std::string>("model_type", "") == "ti2v";
   }
 
@@ -232,6 +235,7 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, con
   }
   header.workload = workload.dump();
   header.weights = short_dtype(o.weight_dtype);
+  if (o.rank.count > 1) header.parallel = Json{{"ulysses", o.parallel.ulysses}, {"rank", o.rank.index}}.dump();
 }
 
 void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording& header) {

@@ -66,6 +66,7 @@ Fields Wan2_1Model::runtime_fields() const {
     if (!storage->name().empty()) out.emplace_back(fmt::format("{}.weight_format", name), storage->name());
     if (storage->lora_rank > 0) out.emplace_back(fmt::format("{}.lora.rank", name), storage->lora_rank);
   }
+  for (auto& field : plan_.fields()) out.push_back(std::move(field));
   if (sampling_ != nullptr) {
     out.emplace_back("scheduler", std::string(name_of(scheduler())));
   }
@@ -76,7 +77,7 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
   const std::vector<std::string> attention = {"WanSelfAttention", "WanT2VCrossAttention", "WanI2VCrossAttention",
                                               "WanAttention",     "T5Attention",          "ClipSelfAttention",
                                               "UMT5Attention",    "CLIPAttention",        "SelfAttention"};
-  return {
+  std::vector<OperatorCategory> out = {
       {"attention_core",
        "Attention core",
        "Scores, softmax and weighted sum, with the casts and copies around the kernel",
@@ -123,6 +124,14 @@ std::vector<OperatorCategory> Wan2_1Model::categories() const {
         "WanVACEPipeline"}},
       {"other", "Other", "Everything else: padding, time features, unpatchify", {}, {}},
   };
+  if (!plan_.one_rank()) {
+    out.insert(out.begin(), {"communication",
+                             "Communication",
+                             "Collectives, with the copies before and after them",
+                             {"all_to_all", "all_gather"},
+                             {}});
+  }
+  return out;
 }
 
 ReportNames Wan2_1Model::names() const {

@@ -32,6 +32,7 @@ struct ResidencyRules {
   Task task = Task::t2v;
   RunValues run = {};       // that offloading follows from (Stage::offload)
   bool device_map = false;  // weights are loaded onto the device
+  bool several_ranks = false;
 };
 
 using Stages = std::vector<std::unique_ptr<Stage>>;  // of WanStage

@@ -73,7 +73,7 @@ def official(repository: Path, *names: str) -> list[types.ModuleType]:
         raise SystemExit(f"error: no wan/modules in {repository}: name a checkout of the official repository")
     for name in [name for name in sys.modules if name == "wan" or name.startswith("wan.")]:
         del sys.modules[name]  # both generations call themselves so
-    for package in ("wan", "wan.modules", "wan.utils"):
+    for package in ("wan", "wan.modules", "wan.utils", "wan.distributed"):
         stub = types.ModuleType(package)
         stub.__path__ = [str(repository.joinpath(*package.split(".")))]
         sys.modules[package] = stub

@@ -110,6 +110,12 @@ BoundModel sampling(const SamplingOptions& o) {
 
 void check_runtime(const config::View&, const Runtime&) {}
 
+void check_plan(const config::View& config, const ParallelPlan& p, const Architecture&) {
+  if (p.one_rank()) return;
+  throw config.at("plan").at(p.key()).error("plans of several ranks are not modelled for diffusers",
+                                            {"runtime=official has plan.ulysses and plan.fsdp, of Wan2.2's models"});
+}
+
 void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture& text,
                   const transformers::ImageEncoderArchitecture& image, const VaeArchitecture&) {
   if (text.shared_pos) {
@@ -314,6 +320,7 @@ const CodeBase& code_base() {
       .formats = formats,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_plan = check_plan,
       .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,

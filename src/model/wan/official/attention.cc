@@ -5,8 +5,6 @@ namespace {
 
 bool is_half(DType dtype) { return dtype == DType::float16 || dtype == DType::bfloat16; }
 
-Tensor half(Tensor x) { return is_half(x.dtype()) ? x : torch::to(std::move(x), DType::bfloat16); }
-
 // torch.cat([u[:n] for u, n in zip(x, lens)])
 Tensor cut(const Tensor& x, const std::vector<int64_t>& lens) {
   TensorList parts;
@@ -31,6 +29,8 @@ Tensor lengths_on_device(Tracer& tracer, int64_t batch) {
 }
 
 }  // namespace
+
+Tensor half(Tensor x) { return is_half(x.dtype()) ? x : torch::to(std::move(x), DType::bfloat16); }
 
 Tensor flash_attention(Tensor q, Tensor k, Tensor v, const Tensor& k_lens_given, const std::vector<int64_t>& lens) {
   FunctionScope scope("core");

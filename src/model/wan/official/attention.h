@@ -11,6 +11,9 @@ namespace modelmeter::wan::official {
 // sample.
 Tensor flash_attention(Tensor q, Tensor k, Tensor v, const Tensor& k_lens, const std::vector<int64_t>& lens);
 
+// half(): to bfloat16 what is of 32 bits.
+Tensor half(Tensor x);
+
 // rope_apply(): x [B, L, N, D] -> float32 of the same shape, by a product of complex128 numbers.
 Tensor rope_apply(Tensor x, const BlockArguments& args);
 

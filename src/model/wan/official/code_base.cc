@@ -44,10 +44,11 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes&
 
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
-  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype}, o.architecture);
+  const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype, o.parallel}, o.architecture);
   return {model, [m = model.get(), o](Tracer& tracer, const RunSizes& run) {
             const ContextGuard context;
             context->attention = o.attention;
+            context->rank = o.rank;
             AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
             const DiTInputs in = inputs_of(tracer, o, run);
             (*m)(in);
@@ -133,6 +134,32 @@ void check_runtime(const config::View& view, const Runtime& r) {
     if (!set) continue;
     const std::string what = std::string(key).substr(4);
     throw view.at(key).error("the official code has no " + what, {"runtime.implementation=diffusers has"});
+  }
+}
+
+// generate.py of Wan2.2: --ulysses_size is the number of ranks or 1; --dit_fsdp and --t5_fsdp.
+void check_plan(const config::View& config, const ParallelPlan& p, const Architecture& a) {
+  if (p.one_rank()) return;
+  const config::View plan = config.at("plan");
+  const auto refuse = [&](const char* key, const std::string& why) { throw plan.at(key).error(why); };
+  if (p.degrees.ring > 1) refuse("ring", "Wan2.2's official code has no ring attention");
+  if (p.degrees.cfg > 1) refuse("cfg_parallel", "the official code runs both branches of guidance on every rank");
+  if (a.generation == Generation::wan2_1) {
+    throw plan.at(p.key()).error("plans of Wan2.1's official code, which xfuser runs, are not modelled yet",
+                                 {"Wan2.2's models have plan.ulysses"});
+  }
+  if (p.degrees.ulysses > 1 && p.degrees.ulysses != p.world_size) {
+    refuse("world_size", fmt::format("generate.py has as many ranks as --ulysses_size, {}", p.degrees.ulysses));
+  }
+  if (p.fsdp()) refuse("fsdp", "weights cut over ranks are not modelled yet");
+  check_divides(plan, "ulysses", a.num_heads, "attention heads");
+  const config::View runtime = config.child("runtime");
+  if (runtime.has("residency") && runtime.get<std::string>("residency") != "all") {
+    throw runtime.at("residency")
+        .error("of several ranks the models stay on their devices", {"generate.py makes offload_model false there"});
+  }
+  if (runtime.get_or<int64_t>("block_swap", 0) > 0) {
+    throw runtime.at("block_swap").error("swapped blocks of several ranks are not modelled");
   }
 }
 
@@ -290,6 +317,7 @@ const CodeBase& code_base() {
       .formats = formats,
       .name_classes = name_classes,
       .check_runtime = check_runtime,
+      .check_plan = check_plan,
       .check_groups = check_groups,
       .check_workload = check_workload,
       .sampling_notes = sampling_notes,

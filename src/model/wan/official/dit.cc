@@ -2,6 +2,7 @@
 
 #include "layer/modulation.h"
 #include "model/wan/official/attention.h"
+#include "model/wan/official/distributed.h"
 #include "model/wan/step_cache.h"
 #include "trace/repeat.h"
 
@@ -76,8 +77,8 @@ WanAttention::WanAttention(const BuildContext& context, const Architecture& a)
       norm_k(context, a.dim) {}
 
 WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architecture& a)
-    : Module("WanSelfAttention"), attn_(context, a) {
-  vary_by({attn_.num_heads});
+    : Module("WanSelfAttention"), attn_(context, a), sequence_parallel_(context.parallel.ulysses > 1) {
+  vary_by({attn_.num_heads, context.parallel.ulysses});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -89,9 +90,10 @@ WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architectu
 
 Tensor WanSelfAttention::forward(Tensor x, const BlockArguments& args) const {
   Tracer& tracer = x.tracer();
-  if (args.grid_sizes.size() != 1) return attend(std::move(x), args);
+  const auto run = [&] { return sequence_parallel_ ? sp_attend(x, args) : attend(x, args); };
+  if (args.grid_sizes.size() != 1) return run();
   const auto [f, h, w] = args.grid_sizes[0];
-  return shared_call(tracer, structure(), {&x, &args.seq_lens, args.freqs}, {f, h, w}, [&] { return attend(x, args); });
+  return shared_call(tracer, structure(), {&x, &args.seq_lens, args.freqs}, {f, h, w}, run);
 }
 
 Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
@@ -113,6 +115,28 @@ Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
     x = flash_attention(std::move(roped_q), std::move(roped_k), v, args.seq_lens, lens);
   }
 
+  x = torch::flatten(x, 2);
+  return attn_.o(x);
+}
+
+// wan/distributed/sequence_parallel.py: sp_attn_forward
+Tensor WanSelfAttention::sp_attend(Tensor x, const BlockArguments& args) const {
+  const int64_t b = x.size(0), s = x.size(1), n = attn_.num_heads, d = attn_.head_dim;
+  Tensor q = attn_.q(x);
+  if (attn_.qk_norm) q = attn_.norm_q(q);
+  q = q.view({b, s, n, d});
+  Tensor k = attn_.k(x);
+  if (attn_.qk_norm) k = attn_.norm_k(k);
+  k = k.view({b, s, n, d});
+  const Tensor v = attn_.v(x).view({b, s, n, d});
+  q = sp_rope_apply(q, args);
+  k = sp_rope_apply(k, args);
+
+  std::vector<int64_t> lens;
+  for (const GridSize& grid : args.grid_sizes) lens.push_back(grid[0] * grid[1] * grid[2]);
+  Tensor half_q = half(q);
+  Tensor half_k = half(k);
+  x = distributed_attention(std::move(half_q), std::move(half_k), half(v), args.seq_lens, lens);
   x = torch::flatten(x, 2);
   return attn_.o(x);
 }
@@ -276,6 +300,7 @@ WanModelBase::WanModelBase(const BuildContext& context, std::string_view class_n
     : BaseLayer(class_name),
       a_(a),
       patch_embedding_(context, {a.in_dim, a.dim, a.patch_size, a.patch_size, {0, 0, 0}}),
+      sequence_parallel_(context.parallel.ulysses > 1),
       text_embedding_(context, LinearOptions{a.text_dim, a.dim}, GELUOptions{}, square(a)),
       time_embedding_(context, LinearOptions{a.freq_dim, a.dim}, SiLUOptions{}, square(a)),
       time_projection_(context, SiLUOptions{}, LinearOptions{a.dim, 6 * a.dim}),
@@ -332,8 +357,16 @@ BlockArguments WanModelBase::block_arguments(Tensor* freqs, const std::vector<Gr
   return {std::move(seq_lens), grid_sizes, freqs, {a_.rope_max_seq_len, a_.head_dim() / 2}, std::move(context)};
 }
 
+void WanModelBase::take_part(Tensor& x, TimeEmbedding& time) const {
+  if (!sequence_parallel_) return;
+  x = chunk_of_rank(x, 1);
+  time.e = chunk_of_rank(time.e, 1);
+  time.e0 = chunk_of_rank(time.e0, 1);
+}
+
 TensorList WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const {
   x = head_(x, e);
+  if (sequence_parallel_) x = gather_forward(x, 1);
   const TensorList out = unpatchify(x, grid_sizes);
   x.reset();
   TensorList floats;

@@ -66,8 +66,10 @@ class WanSelfAttention : public Module<WanSelfAttention> {
 
  private:
   Tensor attend(Tensor x, const BlockArguments& args) const;
+  Tensor sp_attend(Tensor x, const BlockArguments& args) const;  // x of this rank's part of the sequence
 
   WanAttention attn_;
+  bool sequence_parallel_;
 };
 
 class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
@@ -177,13 +179,16 @@ class WanModelBase : public BaseLayer {
   Tensor embed_text(const TensorList& context) const;
   // What forward() hands to every block; `freqs` must outlive it.
   BlockArguments block_arguments(Tensor* freqs, const std::vector<GridSize>& grid_sizes, Tensor context) const;
-  // The head, then the tokens back to latents, in float32.
+  // This rank's part of the tokens and of their time steps, where ranks share the sequence.
+  void take_part(Tensor& x, TimeEmbedding& time) const;
+  // The head, then the tokens (gathered, where ranks share them) back to latents, in float32.
   TensorList to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const;
 
   Architecture a_;
   Conv patch_embedding_;
 
  private:
+  bool sequence_parallel_;
   TensorList unpatchify(const Tensor& x, const std::vector<GridSize>& grid_sizes) const;
 
   Mlp text_embedding_;

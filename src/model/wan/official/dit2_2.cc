@@ -19,16 +19,17 @@ TensorList WanModel2_2::forward(const DiTInputs& in) const {
 
   std::vector<GridSize> grid_sizes;
   Tensor x = embed_latents(patch_embedding_, std::move(latents), in.seq_len, &grid_sizes);
-  const auto [e, e0] = embed_time(in.t.dim() == 1 ? in.t.unsqueeze(1).expand({-1, in.seq_len}) : in.t);
+  TimeEmbedding time = embed_time(in.t.dim() == 1 ? in.t.unsqueeze(1).expand({-1, in.seq_len}) : in.t);
   Tensor context = embed_text(in.context);
+  take_part(x, time);
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
-  x = run_blocks(std::move(x), e0, DType::float32, [&, &modulation = e0](Tensor hidden) {
+  x = run_blocks(std::move(x), time.e0, DType::float32, [&](Tensor hidden) {
     return repeat(a_.num_layers, std::move(hidden),
-                  [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, modulation, args); });
+                  [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, time.e0, args); });
   });
-  return to_latents(std::move(x), e, grid_sizes);
+  return to_latents(std::move(x), time.e, grid_sizes);
 }
 
 }  // namespace modelmeter::wan::official

@@ -2,7 +2,8 @@
 // beside it.
 //
 // Wan2.1's with a time step for every token, [B, L] (one for all is spread over them), so that the modulation of each
-// block is [B, L, 6, C] in float32; and images condition it by channels alone, without a branch for CLIP.
+// block is [B, L, 6, C] in float32; and images condition it by channels alone, without a branch for CLIP. Built for
+// several ranks of Ulysses it is wan/distributed's sp_dit_forward of one of them (distributed.h).
 #pragma once
 
 #include "model/wan/official/dit.h"

@@ -10,8 +10,10 @@
 namespace modelmeter::wan::official {
 namespace {
 
-// Whether the constructor puts the transformer on the device. Others come when denoising begins.
+// Whether the constructor puts the transformer on the device, as it does on each of several ranks (init_on_cpu is false
+// there). Others come when denoising begins.
 bool transformer_from_start(const ResidencyRules& rules) {
+  if (rules.several_ranks) return true;
   return rules.task != Task::i2v && rules.task != Task::flf2v && rules.generation == Generation::wan2_1;
 }
 
@@ -53,7 +55,7 @@ class Policy {
   // true on one GPU.
   void bring_transformer() {
     after_denoising_ = true;
-    if (rules_.generation == Generation::wan2_2) device_.remove_all(Role::transformer);
+    if (rules_.generation == Generation::wan2_2 && !rules_.several_ranks) device_.remove_all(Role::transformer);
   }
 
   const ResidencyRules& rules_;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import types
 from pathlib import Path
 
 import torch
@@ -18,13 +19,28 @@ _FLOATS = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}
 _COMMIT = {"2.1": "Wan2.1 @9737cba", "2.2": "Wan2.2 @42bf4cf"}
 
 
+def _share_sequence(module: torch.nn.Module, parallel: types.ModuleType, ulysses: int, rank: int) -> None:
+    """What `_configure_model(use_sp=True)` does with a model, on PyTorch's fake process group."""
+    import torch.distributed as dist
+    from torch.testing._internal.distributed.fake_pg import FakeStore
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    dist.init_process_group("fake", store=FakeStore(), rank=rank, world_size=ulysses)
+    for block in module.blocks:
+        block.self_attn.forward = types.MethodType(parallel.sp_attn_forward, block.self_attn)
+    module.forward = types.MethodType(parallel.sp_dit_forward, module)
+
+
 def build(case: Case, repositories: dict[str, Path]) -> Run:
     work = case.workload
     generation = work.get("generation", "2.1")
     vace = "vace" in case.variant
+    ulysses, rank = work.get("ulysses", 1), work.get("rank", 0)
     with flash_attn_package():
         model, *rest = official(repositories[generation], "wan.modules.model",
-                                *(["wan.modules.vace_model"] if vace else []))
+                                *(["wan.modules.vace_model"] if vace else []),
+                                *(["wan.distributed.sequence_parallel"] if ulysses > 1 else []))
     defaults = {"patch_size": [1, 2, 2], "text_len": work.get("text_len", 512), "window_size": [-1, -1],
                 "qk_norm": True, "cross_attn_norm": True, "eps": 1e-6, "model_type": "vace" if vace else "t2v"}
     config = {**defaults, **case.config}
@@ -35,10 +51,12 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
     batch = work.get("batch_size", 1)
     stride = work.get("vae_stride", [4, 8, 8])
     patch = config["patch_size"]
+    if ulysses > 1:
+        _share_sequence(module, rest[-1], ulysses, rank)
     latent = [config.get("out_dim", 16), latent_frames(work["num_frames"], stride[0]),
               work["height"] // stride[1], work["width"] // stride[2]]
     tokens = math.prod(latent[1:]) // math.prod(patch)
-    seq_len = work.get("seq_len", tokens)
+    seq_len = work.get("seq_len", math.ceil(tokens / ulysses) * ulysses)
     prompt = work.get("prompt_tokens", 60)  # one for each sample of the batch, or a list
     prompt = [min(p, config["text_len"]) for p in prompt] if isinstance(prompt, list) else min(prompt, config["text_len"])
     prompts = prompt if isinstance(prompt, list) else [prompt] * batch
@@ -74,4 +92,8 @@ def build(case: Case, repositories: dict[str, Path]) -> Run:
             workload[key] = work[key]
     file, cls = ("vace_model.py", "VaceWanModel") if vace else ("model.py", "WanModel")
     code = f"{_COMMIT[generation]} wan/modules/{file} {cls}.forward under autocast(bf16), weights fp32"
-    return Run(module, forward, (x, arguments), head(case, code, "official", config, workload, generation=generation))
+    if ulysses > 1:
+        code = code.replace(f"modules/{file} {cls}.forward", "distributed/sequence_parallel.py sp_dit_forward")
+    fields = head(case, code, "official", config, workload, generation=generation)
+    return Run(module, forward, (x, arguments),
+               {**fields, **({"parallel": {"ulysses": ulysses, "rank": rank}} if ulysses > 1 else {})})

@@ -1,0 +1,128 @@
+// Wan on several ranks: what one of them runs, and the plans that a code base does not have.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "config/yaml.h"
+#include "cost/collective_cost.h"
+#include "cost/rollup.h"
+#include "model/registry.h"
+#include "model/wan/model.h"
+#include "testing/wan_groups.h"
+
+namespace modelmeter::wan {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr char runtime[] = "implementation: official, attention: flash, cfg: false";
+
+// 12 tokens of a small Wan2.2.
+std::unique_ptr<AnalyticModel> planned(const std::string& plan, const std::string& generation = "wan2.2",
+                                       const std::string& how = runtime, int64_t height = 32) {
+  const config::Node node = config::parse_yaml(
+      "hf: {model_id: test, model_variant: small, generation: " + generation +
+          ", config: {dim: 32, ffn_dim: 48, num_heads: 4, num_layers: 3}}\n"
+          "runtime: {" +
+          how + "}\nworkload: {profile_id: test, batch_size: 1, num_frames: 5, height: " + std::to_string(height) +
+          ", width: 48, "
+          "num_inference_steps: 2, text_len: 16, prompt_tokens: 5}\n"
+          "transformer: {block: {}}\nimage_encoder: {}\n" +
+          testing_models::umt5_xxl + testing_models::wan2_1_vae +
+          "model: {_target_: modelmeter.wan2_1.Wan2_1Model, stages: [diffusion]}\nplan: " + plan + "\n",
+      "test.yaml");
+  return build_model(config::View(node), {});
+}
+
+std::string plan_error(const std::string& plan, const std::string& generation = "wan2.2",
+                       const std::string& how = runtime) {
+  try {
+    planned(plan, generation, how);
+    return "no error";
+  } catch (const Error& error) {
+    std::string out = error.message();
+    for (const std::string& note : error.notes()) out += "; " + note;
+    return out;
+  }
+}
+
+struct OneForward {
+  explicit OneForward(const AnalyticModel& model) {
+    model.trace_forward(tracer);
+    cost = roll_up(tracer.trace()).total();
+    sent = communication_of(tracer.trace());
+  }
+  Tracer tracer;
+  Cost cost;
+  std::vector<Communication> sent;
+};
+
+// Four exchanges in each block of (N - 1) / N of a rank's part in 16 bits, then one gather of the result in float32.
+TEST(Ulysses, SendsWhatTheClosedFormSays) {
+  constexpr int64_t tokens = 12, dim = 32, layers = 3, out = 64;
+  for (const int64_t n : {2, 4}) {
+    const OneForward run(*planned("{ulysses: " + std::to_string(n) + "}"));
+    ASSERT_EQ(run.sent.size(), 2u);
+    EXPECT_EQ(run.sent[0].kernel, Kernel::alltoall_);
+    EXPECT_EQ(run.sent[0].group.size, n);
+    EXPECT_EQ(run.sent[0].calls, 4 * layers);
+    EXPECT_EQ(run.sent[0].sent, 4 * layers * (tokens / n * dim * 2) * (n - 1) / n);
+    EXPECT_EQ(run.sent[0].received, run.sent[0].sent);
+    EXPECT_EQ(run.sent[1].kernel, Kernel::allgather_);
+    EXPECT_EQ(run.sent[1].calls, 1);
+    EXPECT_EQ(run.sent[1].sent, (n - 1) * (tokens / n) * out * 4);
+  }
+}
+
+TEST(Ulysses, PadsTheSequenceToAMultipleOfTheRanks) {
+  const OneForward run(*planned("{ulysses: 4, rank: 3}", "wan2.2", runtime, 16));  // 6 tokens, padded to 8
+  EXPECT_EQ(run.sent[0].sent, 4 * 3 * (8 / 4 * 32 * 2) * 3 / 4);
+}
+
+TEST(Ulysses, OfOneRankIsTheModelAsItWas) {
+  const OneForward plain(*planned("null")), one(*planned("{ulysses: 1}"));
+  EXPECT_EQ(plain.cost, one.cost);
+  EXPECT_TRUE(one.sent.empty());
+  const OneForward copies(*planned("{world_size: 4}"));  // all do the same
+  EXPECT_EQ(plain.cost, copies.cost);
+}
+
+TEST(Ulysses, SharesCallsToTheSameSums) {
+  const auto model = planned("{ulysses: 4, rank: 1}");
+  Tracer tracer;
+  tracer.share_calls(true);
+  model->trace_forward(tracer);
+  EXPECT_EQ(roll_up(tracer.trace()).total(), OneForward(*model).cost);
+}
+
+TEST(Plans, AreSaidInReportsAndRecordings) {
+  const auto model = planned("{ulysses: 4, rank: 1}");
+  EXPECT_THAT(model->notes(), testing::Contains(HasSubstr("4 ranks (ulysses 4), of which this is 1")));
+  EXPECT_THAT(model->runtime_fields(), testing::Contains(testing::Pair("plan.rank", FieldValue(int64_t{1}))));
+  EXPECT_EQ(model->categories().front().id, "communication");
+  EXPECT_NE(planned("null")->categories().front().id, "communication");
+  Recording header;
+  model->describe(*model->stages()[0], header);
+  EXPECT_EQ(header.parallel, R"({"ulysses":4,"rank":1})");
+  Recording plain;
+  const auto alone = planned("null");
+  alone->describe(*alone->stages()[0], plain);
+  EXPECT_EQ(plain.parallel, "");
+}
+
+TEST(Plans, ThatACodeBaseDoesNotHaveAreErrors) {
+  EXPECT_THAT(plan_error("{ulysses: 3}"), HasSubstr("4 attention heads do not divide by 3 ranks; plan.ulysses=2, 4"));
+  EXPECT_THAT(plan_error("{ring: 2}"), HasSubstr("plan.ring: Wan2.2's official code has no ring attention"));
+  EXPECT_THAT(plan_error("{fsdp: true, world_size: 2}"), HasSubstr("plan.fsdp"));
+  EXPECT_THAT(plan_error("{cfg_parallel: 2}"), HasSubstr("both branches of guidance on every rank"));
+  EXPECT_THAT(plan_error("{ulysses: 2, world_size: 4}"), HasSubstr("plan.world_size: generate.py has as many ranks"));
+  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.1"), HasSubstr("Wan2.2's models have plan.ulysses"));
+  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", "implementation: diffusers, attention: flash"),
+              HasSubstr("not modelled for diffusers"));
+  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", std::string(runtime) + ", residency: offload"),
+              HasSubstr("runtime.residency: of several ranks"));
+  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", std::string(runtime) + ", block_swap: 1"),
+              HasSubstr("runtime.block_swap"));
+}
+
+}  // namespace
+}  // namespace modelmeter::wan
