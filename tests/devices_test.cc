@@ -71,11 +71,13 @@ TEST(Devices, TimeEveryConfigurationOrSayWhatTheyLack) {
 
 // 16 bits of the other kind, and float32 without TF32: what a card of before Ampere runs.
 TEST(Devices, OfBeforeAmpereRunHalfAndFullPrecision) {
-  for (const char* precision : {"float16", "float32"}) {
-    std::unique_ptr<AnalyticModel> model =
-        entries::model("deepseek_ocr", {std::string("runtime.precision=") + precision, "runtime.attention=eager"});
+  for (const entries::Overrides& how :
+       {entries::Overrides{"runtime.precision=float16", "runtime.attention=eager"},
+        {"runtime.precision=float32", "runtime.attention=eager"},
+        {"runtime.precision=float32", "runtime.attention=eager", "runtime.execution=ideal"}}) {
+    std::unique_ptr<AnalyticModel> model = entries::model("deepseek_ocr", how);
     Evaluation run = evaluate(*model);
-    EXPECT_THAT(refusal("v100_sxm_32gb", {"", std::move(model), std::move(run)}), IsEmpty()) << precision;
+    EXPECT_THAT(refusal("v100_sxm_32gb", {"", std::move(model), std::move(run)}), IsEmpty()) << how.front();
   }
 }
 

@@ -319,15 +319,12 @@ class Launcher {
 
   // --- matrix products ---
 
-  // Before Ampere float32 is float32, whatever is allowed.
-  bool has_tf32() const { return flags_.tf32 && machine_.device().architecture != before_tf32; }
-
   bool aligned(double row, DType dtype) const { return std::fmod(row * count(size_of(dtype)), vector_bytes) == 0; }
 
   DeviceKernel& add_gemm_of(double batch, double m, double n, double k_size, DType dtype) {
     DeviceKernel& k = add_simple(MemoryClass::vectorized);
     k.shape = KernelShape::gemm;
-    k.precision = precision_of(dtype, has_tf32());
+    k.precision = precision_of(dtype, flags_.tf32 && has_tf32(machine_));
     k.batch = batch;
     k.m = m;
     k.n = n;
@@ -387,7 +384,7 @@ class Launcher {
     const bool few_channels = weight.sizes[1] < padded_channels;
     const bool one_image = y.sizes[0] == 1 && std::fmod(taps, padded_channels) == 0;
     const bool vector = few_channels && (!is_narrow(x.dtype) || one_image);
-    const char* precision = vector ? "" : precision_of(x.dtype, has_tf32());
+    const char* precision = vector ? "" : precision_of(x.dtype, flags_.tf32 && has_tf32(machine_));
     const bool patches = few_channels && !vector;
     const bool strided = y.numel / y.sizes[1] < x.numel / x.sizes[1] && taps == 1;
     const double row = count(x.numel / (x.sizes[0] * x.sizes[1]));
@@ -456,6 +453,8 @@ class Launcher {
 };
 
 }  // namespace
+
+bool has_tf32(const Machine& machine) { return machine.device().architecture != before_tf32; }
 
 const char* precision_of(DType dtype, bool tf32) {
   switch (dtype) {

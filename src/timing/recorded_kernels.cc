@@ -88,7 +88,7 @@ class RecordedLauncher {
     const TensorMeta &a = op_.input(op_.inputs - 2), &out = op_.output(0);
     DeviceKernel& k = add_traffic(MemoryClass::vectorized);
     k.shape = KernelShape::gemm;
-    k.precision = precision_of(a.dtype, flags_.tf32);
+    k.precision = precision_of(a.dtype, flags_.tf32 && has_tf32(machine_));
     k.k = a.sizes.rank() == 0 ? 1 : std::max(1.0, real(a.sizes[a.sizes.rank() - 1]));
     k.n = out.sizes.rank() == 0 ? 1 : std::max(1.0, real(out.sizes[out.sizes.rank() - 1]));
     k.batch = a.sizes.rank() > 2 ? std::max(1.0, real(a.sizes[0])) : 1;
@@ -137,7 +137,7 @@ class RecordedLauncher {
       taps *= real(weight.sizes[d]);
       wide += weight.sizes[d] > 1 ? 1 : 0;
     }
-    const char* precision = precision_of(x.dtype, flags_.tf32);
+    const char* precision = precision_of(x.dtype, flags_.tf32 && has_tf32(machine_));
     const bool converts = *precision != '\0' && taps > 1 && !is_channels_last(x.sizes, x.strides());
     for (int i = 0; i < static_cast<int>(std::min(times, 3.0)); ++i) {
       if (converts) add_conversion(i == 0 ? y : x);

@@ -25,7 +25,8 @@ constexpr double least_of_hbm = 1.2e12;  // B/s
 
 }  // namespace
 
-// Shares and starts: rows of up to 16 by 4,096 and of 8,192 and more, every second of them (docs/validation.md).
+// Starts are read off rows of up to 16 by 4,096 of the H100 and the B200, the share of 8 bits off the H100's larger
+// ones, that of 4 bits fitted with its products (2026-11; docs/validation.md).
 double quantising_seconds(double elements, std::string_view precision, const Machine& machine) {
   if (precision != "fp8" && precision != "fp4") return 0;
   const Quantising& q = precision == "fp8" ? to_eight_bits : to_four_bits;
