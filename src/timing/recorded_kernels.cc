@@ -157,7 +157,7 @@ class RecordedLauncher {
     const TensorMeta &a = op_.input(op_.inputs - 2), &out = op_.output(0);
     DeviceKernel& k = add_traffic(MemoryClass::vectorized);
     k.shape = KernelShape::gemm;
-    k.precision = precision_of(a.dtype, flags_.tf32);
+    k.precision = precision_of(a.dtype, flags_.tf32 && has_tf32(machine_));
     k.k = a.sizes.rank() == 0 ? 1 : std::max(1.0, real(a.sizes[a.sizes.rank() - 1]));
     k.n = out.sizes.rank() == 0 ? 1 : std::max(1.0, real(out.sizes[out.sizes.rank() - 1]));
     k.batch = a.sizes.rank() > 2 ? std::max(1.0, real(a.sizes[0])) : 1;
@@ -195,7 +195,7 @@ class RecordedLauncher {
     const auto& kernels = machine_.kernels().attention;
     const bool narrow = dtype == DType::bfloat16 || dtype == DType::float16;
     if (narrow && kernels.count("cudnn") != 0) return "cudnn";
-    return narrow ? "flash" : "efficient";
+    return narrow && kernels.count("flash") != 0 ? "flash" : "efficient";
   }
 
   // Each of the FLOPs of its forward: the gradient of the result, the input and the filter are what it reads.
@@ -215,7 +215,7 @@ class RecordedLauncher {
       taps *= real(weight.sizes[d]);
       wide += weight.sizes[d] > 1 ? 1 : 0;
     }
-    const char* precision = precision_of(x.dtype, flags_.tf32);
+    const char* precision = precision_of(x.dtype, flags_.tf32 && has_tf32(machine_));
     const bool converts = *precision != '\0' && taps > 1 && !is_channels_last(x.sizes, x.strides());
     for (int i = 0; i < static_cast<int>(std::min(times, 3.0)); ++i) {
       if (converts) add_conversion(i == 0 ? y : x);
