@@ -79,6 +79,7 @@ class Recorder:
         try:
             stack.enter_context(_in_order())
             mode = stack.enter_context(fake_cuda())
+            mode._allow_unsafe_data_ptr_access = False  # a pointer of 0 for every tensor would be an answer, and wrong
             stack.enter_context(chosen_attention(self._attention))
             stack.enter_context(cudnn_layouts())
             stack.enter_context(without_cudnn())
