@@ -79,6 +79,7 @@ class Recorder:
         try:
             stack.enter_context(_in_order())
             mode = stack.enter_context(fake_cuda())
+            mode._allow_unsafe_data_ptr_access = False  # a pointer of 0 for every tensor would be an answer, and wrong
             stack.enter_context(chosen_attention(self._attention))
             stack.enter_context(cudnn_layouts())
             stack.enter_context(without_cudnn())
@@ -413,7 +414,10 @@ def _explained(error: BaseException) -> BaseException:
             return RecordingError(f"{cause} depends on values, which fake tensors do not have", line_raising(error))
         cause = cause.__cause__ or cause.__context__
     text = str(error)
-    if "HigherOrderOperator" in text:
+    if type(error).__module__.startswith("torch._dynamo"):
+        return RecordingError("the model compiles a part of itself for the device", line_raising(error),
+                              ("PyTorch 2.6 and later run such parts as they are written", text.splitlines()[0]))
+    if "HigherOrderOperator" in text or "rule registered for HOP" in text:
         return RecordingError("a higher order operator (torch.cond, flex_attention …) is not recorded", line_raising(error),
                               ("write out what it stands for: an if, attention with a mask", text.splitlines()[0]))
     if any(words in text for words in ("NVIDIA driver", "CUDA driver", "hasPrimaryContext", "CUDA error")):

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_map_only
 from . import kernels
 
 MOST_INTEGERS = 1 << 16  # elements of a tensor whose values are followed
-MOST_FLOATS = 1 << 12
+MOST_FLOATS = 1 << 14
 MOST_ROUTED = 1 << 21  # of integers, where tokens are routed to experts: one of each token, choice and expert
 _ATTRIBUTE = "_modelmeter_value"
 
