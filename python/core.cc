@@ -12,14 +12,16 @@
 #include <vector>
 
 #include "api/data_root.h"
-#include "api/report_path.h"
+#include "api/devices.h"
+#include "api/measured_files.h"
+#include "api/named_report.h"
 #include "api/run.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "cli/multirun.h"
 #include "cli/program.h"
 #include "config/yaml.h"
 #include "fit/fit_request.h"
+#include "report/device_list.h"
 #include "report/difference.h"
 #include "report/json.h"
 #include "sweep/store.h"
@@ -46,15 +48,32 @@ std::string compared(const std::string& a, const std::string& b, bool json, size
   return json ? difference_json(d) : difference_markdown(d, layers);
 }
 
-std::string read_report(const std::string& name) {
-  const std::string file = report_path(name);
-  return to_json(report_from_json(read_file(file), file));
+std::string read_report(const std::string& name) { return to_json(named_report(name)); }
+
+// As JSON and as text.
+std::pair<std::string, std::string> devices(const std::vector<std::string>& names) {
+  const std::vector<Device> found = devices_named(names);
+  return {devices_json(found), names.empty() ? devices_text(found) : device_comparison_text(found)};
 }
 
-std::string verified(const std::vector<std::string>& files) {
+std::pair<std::string, std::string> validated(const std::vector<std::string>& files, std::string device,
+                                              std::string config_name, std::vector<std::string> overrides) {
+  const Validation all = validate_files(files, {std::move(device), std::move(config_name), std::move(overrides)});
+  return {validation_json(all), validation_text(all)};
+}
+
+std::pair<std::string, std::string> calibrated(const std::vector<std::string>& files, const std::string& device) {
+  const Calibration fitted = calibrate_device(files, device);
+  return {calibration_json(fitted), calibration_text(fitted)};
+}
+
+// `ours`: another recording; "": modelmeter's own trace.
+std::string verified(const std::vector<std::string>& files, const std::string& ours) {
   std::vector<VerifiedReference> references;
   references.reserve(files.size());
-  for (const std::string& file : files) references.push_back(verify_reference(file));
+  for (const std::string& file : files) {
+    references.push_back(ours.empty() ? verify_reference(file) : verify_recording(ours, file));
+  }
   return references_json(references);
 }
 
@@ -108,6 +127,7 @@ void bind_run(py::module_& m) {
       .def("tree", &Run::tree, Free())
       .def("explain", &Run::explain, Free())
       .def("operators", &Run::operators_json, Free())
+      .def("sensitivity", &Run::sensitivity, Free())
       .def("save", &Run::save, Free());
 }
 
@@ -166,6 +186,9 @@ PYBIND11_MODULE(_core, m) {
   m.def("compare", &compared, Free());
   m.def("read_report", &read_report, Free());
   m.def("verify", &verified, Free());
+  m.def("devices", &devices, Free());
+  m.def("validate", &validated, Free());
+  m.def("calibrate", &calibrated, Free());
   m.def(
       "fit",
       [](const Request& request, std::string memory, std::string alloc_conf, bool max_frames, bool max_size) {

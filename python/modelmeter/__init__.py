@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from modelmeter._config import Config, compose, config_names
     from modelmeter._errors import Error, Place
+    from modelmeter._machines import Answer, calibrate, devices, sensitivity, validate
     from modelmeter._report import (
         AnalyticModuleNode,
         BaseLayer,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "modelmeter._config": ("Config", "compose", "config_names"),
     "modelmeter._errors": ("Error", "Place"),
+    "modelmeter._machines": ("Answer", "calibrate", "devices", "sensitivity", "validate"),
     "modelmeter._report": (
         "AnalyticModuleNode",
         "BaseLayer",

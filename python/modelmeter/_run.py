@@ -97,13 +97,17 @@ class Comparison:
         return self._text
 
 
-def _document_of(report: Report | str | os.PathLike) -> str:
-    return report.to_json() if isinstance(report, Report) else _core.read_report(os.fspath(report))
+def _document_of(report: Any) -> str:
+    if isinstance(report, Report):
+        return report.to_json()
+    if isinstance(report, (str, os.PathLike)):
+        return _core.read_report(os.fspath(report))
+    return analyze(report).to_json()
 
 
-def compare(a: Report | str | os.PathLike, b: Report | str | os.PathLike, *, layers: int = 20) -> Comparison:
-    """What differs between two reports: inputs, totals, times, layers. Each is a Report, a report.json, or a run's folder
-    or id. layers: how many the text shows."""
+def compare(a: Any, b: Any, *, layers: int = 20) -> Comparison:
+    """What differs between two reports: inputs, totals, times, layers. Each is a Report, a report.json, a run's folder or
+    id, or a recording or its file. layers: how many the text shows."""
     first, second = _document_of(a), _document_of(b)
     return Comparison(
         json.loads(_core.compare(first, second, True, layers)), Text(_core.compare(first, second, False, layers))
@@ -172,6 +176,7 @@ def fit(
     return Fit(json.loads(document), text)
 
 
-def verify(*recordings: str | os.PathLike) -> dict[str, Any]:
-    """Compares our trace with recordings of the real code, kernel by kernel: {"equal", "references"}."""
-    return json.loads(_core.verify([os.fspath(file) for file in recordings]))
+def verify(*recordings: str | os.PathLike, trace: str | os.PathLike = "") -> dict[str, Any]:
+    """Compares our trace, or that of another recording's file, with recordings of the real code, kernel by kernel:
+    {"equal", "references"}."""
+    return json.loads(_core.verify([os.fspath(file) for file in recordings], os.fspath(trace)))

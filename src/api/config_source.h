@@ -19,6 +19,10 @@ inline constexpr const char* default_host_name = "virtual_16_cores";
 // run_id=NAME, as the forerunner had it, is report.run_id.
 std::vector<std::string> with_report_keys(std::vector<std::string> overrides);
 
+// The entry file whose model is a recording, and the word that names its file.
+inline constexpr const char* recording_config = "_recording/any";
+std::string recording_word(const std::string& file);
+
 // Options of the hardware groups may be files of the user's, device=path/to/mine.yaml, also among others of a sweep:
 // those of the words, which name the option from here on.
 std::vector<UserFile> take_user_files(std::vector<std::string>& words);

@@ -14,8 +14,10 @@
 #include "report/memory_text.h"
 #include "report/operator_list.h"
 #include "report/ranking.h"
+#include "report/sensitivity_text.h"
 #include "report/summary.h"
 #include "report/top.h"
+#include "timing/sensitivity.h"
 
 namespace modelmeter {
 
@@ -25,6 +27,15 @@ MemoryReport memory_of(const AnalyticModel& model, const Evaluation& run, const 
   AllocatorSettings settings = parse_alloc_conf(question.alloc_conf);
   if (machine != nullptr) settings.memory = usable_memory(machine->device());
   return build_memory_report(model, run, question.stage, stack, settings, question.records);
+}
+
+std::string sensitivity_of(const Evaluation& run, const Machine* machine, bool json) {
+  if (machine == nullptr) {
+    throw Error("which device? device=NAME is missing", {}, {"modelmeter devices lists them"});
+  }
+  const double wall = time_run(run, *machine).total().wall;
+  const std::vector<Sensitivity> resources = sensitivities(run, *machine);
+  return json ? sensitivity_json(wall, resources) : sensitivity_text(wall, resources);
 }
 
 Run::Run(Request request)

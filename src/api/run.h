@@ -26,6 +26,9 @@ struct MemoryQuestion {
 MemoryReport memory_of(const AnalyticModel& model, const Evaluation& run, const Machine* machine,
                        const MemoryQuestion& question);
 
+// What the run waits for on the machine, as text or JSON. Error without one.
+std::string sensitivity_of(const Evaluation& run, const Machine* machine, bool json);
+
 // Thread-safe but for save().
 class Run {
  public:
@@ -46,6 +49,7 @@ class Run {
   // did-you-mean.
   std::string explain(const std::string& module) const;
   std::string operators_json() const;
+  std::string sensitivity(bool json) const { return sensitivity_of(analysis_.run(), machine(), json); }
 
   // report.json, summary.md and with layer_docs a page for each layer, in this folder; "": where the configuration has
   // reports. Gives the paths of the files.

@@ -29,7 +29,7 @@ std::string text_field(const Fields& fields, std::string_view name) {
 // What the parts of the id name already, and what decides no figure.
 bool is_named(const std::string& key) {
   for (const char* group : {"workload", "runtime", "hf", "hf.config_path", "hf.config", "workload.profile_id",
-                            "runtime.implementation", "run_id"}) {
+                            "runtime.implementation", "run_id", "model.trace"}) {
     if (key == group) return true;
   }
   if (key == "transformer.num_layers" || key.compare(0, 18, "transformer.block.") == 0) return true;

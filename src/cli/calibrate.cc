@@ -4,13 +4,13 @@
 
 #include <ctime>
 
+#include "api/measured_files.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
 #include "cli/session.h"
-#include "verify/calibration.h"
 
 namespace modelmeter::cli {
 
@@ -24,10 +24,9 @@ int calibrate(const CommandLine& line) {
   if (arguments.has("--help")) return print(command_help("calibrate", flags)), 0;
   if (arguments.rest().empty()) throw Error(ErrorCode::usage, "which files? calibrate FILE ... --device NAME");
   if (!arguments.has("--device")) throw Error(ErrorCode::usage, "which device? --device NAME is missing");
-  const std::string root = find_data_root();
-  const config::Repository repository(root + "/configs", arguments.values("--config-dir"));
-  const ValidationContext context{repository, {root}, arguments.value("--device"), "", {}};
-  const Calibration fitted = modelmeter::calibrate(arguments.rest(), context);
+  const config::Repository repository(find_data_root() + "/configs", arguments.values("--config-dir"));
+  const Calibration fitted =
+      modelmeter::calibrate(arguments.rest(), context_of({arguments.value("--device"), "", {}}, repository));
   const std::string out = arguments.value("--out");
   const std::string date = fmt::format("{:%Y-%m}", fmt::gmtime(std::time(nullptr)));
   if (!out.empty()) write_file(out, calibration_yaml(fitted, date));

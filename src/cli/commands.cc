@@ -13,13 +13,17 @@ const std::vector<Command>& commands() {
       {"trace", "write every kernel of one forward, with operands, FLOPs, bytes and live memory",
        "modelmeter trace --config-name NAME --out FILE [options] [overrides]", trace},
       {"verify", "compare with a recording of real PyTorch code, kernel by kernel",
-       "modelmeter verify --reference FILE [--reference FILE ...]\n"
+       "modelmeter verify --reference FILE [--reference FILE ...] [--trace FILE]\n"
        "       modelmeter verify layers|end2end|pipeline --workload NAME [--dir DIR]",
        verify},
       {"top", "the layers and categories of a report with the most FLOPs, bytes, memory or kernels",
-       "modelmeter top REPORT|RUN_ID [--by KEY]", top},
+       "modelmeter top REPORT|RUN_ID [--by KEY]\n"
+       "       modelmeter top --trace FILE|--config-name NAME [--by KEY] [overrides]",
+       top},
       {"compare", "two reports: totals, ratios, what changed by layer, and in the inputs",
-       "modelmeter compare A B, each a REPORT or RUN_ID", compare},
+       "modelmeter compare A B, each a REPORT or RUN_ID\n"
+       "       modelmeter compare [A] [--trace FILE]... [--config-name NAME] [overrides]",
+       compare},
       {"sweep", "what a multirun stored: its jobs sorted, filtered, the best of them; stores of shards made one",
        "modelmeter sweep show STORE [--sort KEYS] [--where SQL] [--pareto KEYS]\n"
        "       modelmeter sweep merge STORE SHARD ...",

@@ -1,159 +1,26 @@
-// modelmeter devices: the devices that there are files of, and some of them side by side with the sources of each
-// figure.
-#include <fmt/format.h>
+// modelmeter devices: the devices and clusters that there are files of, and some devices side by side with the sources
+// of each figure.
+#include "api/devices.h"
 
-#include <tuple>
-
-#include "base/json_writer.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
-#include "cli/session.h"
-#include "hardware/catalog.h"
-#include "report/table.h"
+#include "report/device_list.h"
 
 namespace modelmeter::cli {
-namespace {
-
-std::string shown(const Quantity& quantity, double unit, const char* unit_name) {
-  if (!quantity.known()) return "-";
-  return fmt::format("{:.6g}{}{}", quantity.value / unit, *unit_name == '\0' ? "" : " ", unit_name);
-}
-
-std::string shown_rate(const Device& device, const char* precision) {
-  const TensorRate* rate = device.find_rate(precision);
-  return rate == nullptr ? "-" : fmt::format("{:.6g}", rate->rate.value / 1e12);
-}
-
-std::string list_of(const std::vector<Device>& devices) {
-  Table table({"Device", "Name", "", "Memory", "GB/s", "SMs", "MHz", "bf16", "fp8", "W", "USD/h"},
-              {Align::left, Align::left, Align::left, Align::right, Align::right, Align::right, Align::right,
-               Align::right, Align::right, Align::right, Align::right});
-  for (const Device& d : devices) {
-    table.add({d.id, d.name, d.architecture, shown(d.memory_size, 1e9, "GB"), shown(d.memory_bandwidth, 1e9, ""),
-               shown(d.sm_count, 1, ""), shown(d.boost_clock, 1e6, ""), shown_rate(d, "bf16"), shown_rate(d, "fp8"),
-               shown(d.power_limit, 1, ""), shown(d.price, 1, "")});
-  }
-  return table.markdown() +
-         "\nRates are dense TFLOP/s. `modelmeter devices NAME NAME` compares, with the source of each figure.\n";
-}
-
-// The figures of one device, with the names that tables show.
-struct NamedQuantity {
-  std::string title, shown;
-  const Quantity* quantity;
-};
-
-std::vector<NamedQuantity> quantities_of(const Device& device) {
-  std::vector<NamedQuantity> out;
-  for (const DeviceField& field : device_fields()) {
-    const Quantity& quantity = device.*field.member;
-    out.push_back({field.title, shown(quantity, field.unit, field.unit_name), &quantity});
-  }
-  static const Quantity none;
-  static const PowerModel no_power;
-  for (const char* precision : {"fp64", "tf32", "fp16", "bf16", "fp8", "int8", "fp4"}) {
-    const TensorRate* rate = device.find_rate(precision);
-    const Quantity& quantity = rate == nullptr ? none : rate->rate;
-    out.push_back({fmt::format("{}, matrix units", precision), shown(quantity, 1e12, "TFLOP/s"), &quantity});
-  }
-  const PowerModel& power = device.power ? *device.power : no_power;
-  for (const auto& [title, quantity, unit, unit_name] :
-       {std::tuple{"idle", &power.idle, 1.0, "W"}, std::tuple{"of the limit, sustained", &power.sustained, 1.0, ""},
-        std::tuple{"energy, memory traffic", &power.memory, 1e-12, "pJ/B"},
-        std::tuple{"energy, GEMM of 16 bits", &power.tensor, 1e-12, "pJ/FLOP"},
-        std::tuple{"energy, FlashAttention 2", &power.attention, 1e-12, "pJ/FLOP"}}) {
-    out.push_back({title, shown(*quantity, unit, unit_name), quantity});
-  }
-  return out;
-}
-
-std::string comparison_of(const std::vector<Device>& devices) {
-  std::vector<std::string> header = {""};
-  std::vector<Align> align = {Align::left};
-  for (const Device& d : devices) {
-    header.push_back(d.id);
-    align.push_back(Align::right);
-  }
-  Table table(header, align);
-  std::vector<std::vector<NamedQuantity>> columns;
-  for (const Device& d : devices) columns.push_back(quantities_of(d));
-  for (size_t row = 0; row < columns.front().size(); ++row) {
-    std::vector<std::string> cells = {columns.front()[row].title};
-    for (const auto& column : columns) {
-      const Quantity& quantity = *column[row].quantity;
-      cells.push_back(quantity.known() ? fmt::format("{} [{}]", column[row].shown, quantity.source) : "-");
-    }
-    table.add(std::move(cells));
-  }
-  std::string out = table.markdown();
-  for (const Device& d : devices) {
-    out += fmt::format("\n{}: {}, {}\n", d.id, d.name, d.architecture);
-    for (const Source& s : d.sources) out += fmt::format("- [{}] {}, {}: {}\n", s.key, s.kind, s.date, s.title);
-    if (!d.notes.empty()) out += fmt::format("- {}\n", d.notes);
-  }
-  return out;
-}
-
-void write(const Device& device, const std::string& key, const Quantity& quantity, DocumentWriter& out) {
-  if (!quantity.known()) return out.field(key, nullptr);
-  const Source& source = device.source(quantity.source);
-  out.map(key, [&] {
-    out.field("value", quantity.value);
-    out.field("kind", source.kind);
-    out.field("date", source.date);
-    out.field("source", source.title);
-  });
-}
-
-std::string json_of(const std::vector<Device>& devices) {
-  return json_text([&](DocumentWriter& out) {
-    out.map([&] {
-      out.field("units", "base units: B, B/s, FLOP/s, Hz, W, USD/h");
-      out.list("devices", devices, [&](const Device& d) {
-        out.map([&] {
-          out.field("device", d.id);
-          out.field("name", d.name);
-          out.field("vendor", d.vendor);
-          out.field("architecture", d.architecture);
-          for (const DeviceField& field : device_fields()) write(d, field.key, d.*field.member, out);
-          out.map("tensor_rates", [&] {
-            for (const TensorRate& rate : d.tensor_rates) write(d, rate.precision, rate.rate, out);
-          });
-        });
-      });
-    });
-  });
-}
-
-}  // namespace
 
 int devices(const CommandLine& line) {
   const std::vector<Flag> flags =
       with_common({{"--config-dir", "-cd", "DIR", "one more folder of configs, with a folder device in it"}});
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("devices", flags)), 0;
-  const std::string configs = find_data_root() + "/configs";
-  std::vector<UserFile> files;
-  std::vector<std::string> names;
-  for (const std::string& name : arguments.rest()) {
-    if (is_file_name(name)) files.push_back({"device", name});
-    names.push_back(is_file_name(name) ? files.back().option() : name);
-  }
-  const UserFiles user(configs, files);
-  const config::Repository repository(user.file_system(), configs, arguments.values("--config-dir"));
-  std::vector<Device> found;
-  try {
-    for (const std::string& name : names.empty() ? device_names(repository) : names) {
-      found.push_back(load_device(repository, name));
-    }
-  } catch (const Error& error) {
-    throw user.renamed(error);
-  }
+  const std::vector<Device> found = devices_named(arguments.rest(), arguments.values("--config-dir"));
   if (arguments.has("--json")) {
-    print(json_of(found) + "\n");
+    print(devices_json(found) + "\n");
   } else {
-    print(names.empty() ? list_of(found) : comparison_of(found));
+    print(arguments.rest().empty()
+              ? devices_text(found) + "\n" + clusters_text(all_clusters(arguments.values("--config-dir")))
+              : device_comparison_text(found));
   }
   return 0;
 }

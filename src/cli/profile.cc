@@ -8,8 +8,8 @@
 #include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/measured_source.h"
 #include "cli/output.h"
-#include "cli/session.h"
 #include "report/json.h"
 #include "verify/profile_report.h"
 
@@ -57,14 +57,9 @@ int profile(const CommandLine& line) {
     if (session || !arguments.has(flag)) continue;
     throw Error(ErrorCode::usage, fmt::format("{} goes with --config-name", flag));
   }
-  const config::Repository repository = session ? session->repository() : repository_of(arguments);
-  const ValidationContext context{repository,
-                                  {find_data_root()},
-                                  arguments.value("--device"),
-                                  session ? session->config_name() : "",
-                                  session ? session->words() : words};
+  const MeasuredSource source(arguments, session);
   const Profile read = read_profile(files.back());
-  ProfileReport report = compare_profile(read, context, arguments.value("--stage"));
+  ProfileReport report = compare_profile(read, source.context(), arguments.value("--stage"));
   if (arguments.has("--run-id")) report.run_id = arguments.value("--run-id");
   if (arguments.has("--report")) fill(arguments.value("--report"), report);
   const std::string out = arguments.value("--out");

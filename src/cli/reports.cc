@@ -1,38 +1,81 @@
-// modelmeter top and modelmeter compare: what a report, or two, say.
+// modelmeter top and modelmeter compare: what a report, or two, say. A recording or a configuration stands for its
+// report.
 #include <fmt/format.h>
 
-#include "api/report_path.h"
+#include <algorithm>
+
+#include "api/named_report.h"
 #include "base/error.h"
-#include "base/files.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "cli/session.h"
 #include "cli/terminal.h"
 #include "report/difference.h"
-#include "report/json.h"
 #include "report/top.h"
 
 namespace modelmeter::cli {
 namespace {
 
-Report load(const std::string& name) {
-  const std::string file = report_path(name);
-  return report_from_json(read_file(file), file);
+// What is analysed in place of a report.
+std::vector<Flag> source_flags() {
+  std::vector<Flag> out;
+  for (const Flag& flag : config_flags()) {
+    const bool taken = flag.name == "--config-name" || flag.name == "--config-dir" || flag.name == "--config-path";
+    if (taken || flag.name == "--trace") out.push_back(flag);
+  }
+  return out;
+}
+
+bool is_of_machine(const std::string& word) {
+  constexpr std::string_view starts[] = {"device", "host", "stack", "+device", "+host", "+stack"};
+  return std::any_of(std::begin(starts), std::end(starts), [&](std::string_view start) {
+    return word.size() > start.size() && word.compare(0, start.size(), start) == 0 &&
+           (word[start.size()] == '=' || word[start.size()] == '.');
+  });
+}
+
+// The reports that the command line names: recordings, then reports, then the configuration. Words are the
+// configuration's; those of the machine, and all where there is no configuration, are the recordings' too.
+std::vector<Report> reports_of(const Arguments& arguments, size_t count, const char* usage) {
+  const auto [files, words] = files_and_words(arguments.rest());
+  const std::vector<std::string> traces = arguments.values("--trace");
+  const bool composes = arguments.has("--config-name");
+  if (traces.size() + files.size() + (composes ? 1 : 0) != count) throw Error(ErrorCode::usage, usage);
+  const bool takes_words = composes || !traces.empty() || std::any_of(files.begin(), files.end(), is_recording);
+  if (!words.empty() && !takes_words) {
+    throw Error(ErrorCode::usage, fmt::format("'{}' goes with --trace or --config-name", words.front()));
+  }
+  std::vector<std::string> of_recordings;
+  std::copy_if(words.begin(), words.end(), std::back_inserter(of_recordings),
+               [&](const std::string& word) { return !composes || is_of_machine(word); });
+  std::vector<Report> out;
+  out.reserve(count);
+  for (const std::string& file : traces) out.push_back(report_of(recording_request(file, of_recordings)));
+  for (const std::string& name : files) {
+    out.push_back(named_report(name, is_recording(name) ? of_recordings : std::vector<std::string>()));
+  }
+  if (composes) {
+    out.push_back(report_of(
+        {arguments.value("--config-name"), words, arguments.value("--config-path"), arguments.values("--config-dir")}));
+  }
+  return out;
 }
 
 }  // namespace
 
 int top(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common({{"--by", "", rank_key_names(), "by what (flops, then bytes)"},
-                                               {"--layers", "-n", "N", "how many layers (10)"},
-                                               {"--categories", "", "N", "how many categories (5)"}});
+  std::vector<Flag> flags = source_flags();
+  flags.push_back({"--by", "", rank_key_names(), "by what (flops, then bytes)"});
+  flags.push_back({"--layers", "-n", "N", "how many layers (10)"});
+  flags.push_back({"--categories", "", "N", "how many categories (5)"});
+  flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("top", flags)), 0;
-  if (arguments.rest().size() != 1) throw Error(ErrorCode::usage, "top takes one report: modelmeter top REPORT");
   const TopSizes sizes = {count_of(arguments, "--layers", 10), count_of(arguments, "--categories", 5)};
   std::vector<const RankKey*> keys = default_rank_keys();
   if (arguments.has("--by")) keys = {&rank_key(arguments.value("--by"))};
-  const Report report = load(arguments.rest()[0]);
+  const Report report = reports_of(arguments, 1, "top takes one report: modelmeter top REPORT").front();
   if (arguments.has("--json")) {
     print(top_json(report, sizes, *keys.front()) + "\n");
   } else {
@@ -42,12 +85,14 @@ int top(const CommandLine& line) {
 }
 
 int compare(const CommandLine& line) {
-  const std::vector<Flag> flags = with_common({{"--layers", "-n", "N", "how many layers (20)"}});
+  std::vector<Flag> flags = source_flags();
+  flags.push_back({"--layers", "-n", "N", "how many layers (20)"});
+  flags = with_common(std::move(flags));
   const Arguments arguments(line, flags);
   if (arguments.has("--help")) return print(command_help("compare", flags)), 0;
-  if (arguments.rest().size() != 2) throw Error(ErrorCode::usage, "compare takes two reports: modelmeter compare A B");
   const size_t layers = count_of(arguments, "--layers", 20);
-  const ReportDifference d = difference(load(arguments.rest()[0]), load(arguments.rest()[1]));
+  const std::vector<Report> reports = reports_of(arguments, 2, "compare takes two reports: modelmeter compare A B");
+  const ReportDifference d = difference(reports[0], reports[1]);
   if (arguments.has("--json")) {
     print(difference_json(d) + "\n");
   } else {

@@ -30,8 +30,6 @@ std::string working_directory() {
   return fs::current_path(ignored).string();
 }
 
-constexpr const char* recording_config = "_recording/any";
-
 std::vector<std::string> entry_configs(const config::Repository& repository) { return repository.options(""); }
 
 }  // namespace
@@ -95,17 +93,12 @@ void Session::take_recording(const Arguments& arguments) {
                 {"modelmeter compare takes two reports"});
   }
   name_ = recording_config;
-  std::string quoted;
-  for (const char c : arguments.value("--trace")) {
-    if (c == '\'') quoted += '\\';
-    quoted += c;
-  }
-  overrides_.insert(overrides_.begin(), "model.trace='" + quoted + "'");
+  overrides_.insert(overrides_.begin(), recording_word(arguments.value("--trace")));
 }
 
 std::optional<Session> Session::beside_files(const Arguments& arguments, const std::vector<std::string>& words) {
   static_cast<void>(is_shown(arguments));
-  if (arguments.has("--config-name") || arguments.has("--hydra-help")) {
+  if (arguments.has("--config-name") || arguments.has("--trace") || arguments.has("--hydra-help")) {
     Session out(arguments, words);
     if (out.multirun_ && out.shown_.empty()) out.refuse_multirun();
     return out;

@@ -50,11 +50,17 @@ int trace(const CommandLine& line) {
   if (out == "-" && arguments.has("--json")) throw Error(ErrorCode::usage, "--json does not go with --out -");
 
   const std::unique_ptr<AnalyticModel> model = session.model();
-  const Stage& stage = chosen_stage(*model, arguments.value("--stage"));
-  Recording recording = recording_of(stage);
+  const std::string id = arguments.value("--stage");
+  const bool whole = id.empty() && arguments.has("--trace");  // a recording's stages are one run
+  const Stage& stage = whole ? *model->stages().front() : chosen_stage(*model, id);
+  Recording recording = whole ? full_recording_of(*model) : full_recording_of(stage);
   model->describe(stage, recording);
-  recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
-  recording.variant = field(model->model_fields(), "model_variant");
+  if (arguments.has("--trace")) {
+    if (!whole) recording.stages = {{stage.id(), 0, recording.ops.size(), 1}};
+  } else {
+    recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
+    recording.variant = field(model->model_fields(), "model_variant");
+  }
   write_file(out, write_recording(recording));
   if (arguments.has("--json")) {
     print(json_text([&](DocumentWriter& document) {

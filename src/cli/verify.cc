@@ -18,9 +18,10 @@ int verify_files(const Arguments& arguments) {
   }
   std::vector<std::string> files = arguments.values("--reference");
   files.insert(files.end(), arguments.rest().begin(), arguments.rest().end());
+  const std::string ours = arguments.value("--trace");
   std::vector<VerifiedReference> references;
   for (const std::string& file : files) {
-    references.push_back(verify_reference(file));
+    references.push_back(ours.empty() ? verify_reference(file) : verify_recording(ours, file));
     if (arguments.has("--json")) continue;
     const VerifiedReference& r = references.back();
     print(fmt::format("{}{}\n{}", references.size() == 1 ? "" : "\n", file, table_of(r.comparison, r.reference)));
@@ -32,7 +33,7 @@ int verify_files(const Arguments& arguments) {
 
 // verify layers|end2end|pipeline: the references of a folder.
 int verify_folder(const Arguments& arguments) {
-  if (arguments.rest().empty()) {
+  if (arguments.rest().empty() || arguments.has("--trace")) {
     throw Error(ErrorCode::usage, "--reference FILE is missing", {}, {"or one of: layers, end2end, pipeline"});
   }
   const std::string& mode = arguments.rest().front();
@@ -54,6 +55,7 @@ int verify_folder(const Arguments& arguments) {
 int verify(const CommandLine& line) {
   const std::vector<Flag> flags = with_common({
       {"--reference", "-r", "FILE", "a recording; may be given more than once"},
+      {"--trace", "-t", "FILE", "another recording to compare with, in place of modelmeter's own trace"},
       {"--workload", "-w", "NAME", "with a mode: whose references, e.g. wan2-1-ci-tiny"},
       {"--dir", "-d", "DIR",
        "with a mode: where the workloads' folders are, in place of tests/reference; or the references"},

@@ -42,6 +42,7 @@ class ProgramBuilder {
   AllocationProgram build() {
     find_loops();
     number_storages();
+    find_left();
     find_carried();
     find_last_sizes();
     out_.events.reserve(2 * (storages_.size() + ranges_.size()));
@@ -94,23 +95,51 @@ class ProgramBuilder {
   }
   int32_t loop_around(int32_t s) const { return s < 0 ? -1 : loop_around_[static_cast<size_t>(s)]; }
 
-  // Those that are made and let go within the ops, by the op before which either happens.
+  // Those of stages before, then those that are made within the ops, by the op before which they come and go.
   void number_storages() {
+    find_those_of_stages();
     trace_.storages.for_each([&](const Storage& storage) {
       if (storage.place != Place::device || storage.bytes == 0 || storage.born < first_ || storage.born >= end_) return;
       if (died(storage) != storage.born) storages_.push_back(&storage);  // else nothing ran while it was there
     });
     const size_t ops = static_cast<size_t>(end_ - first_) + 1;
-    born_.emplace(ops, storages_.size(), [&](size_t i) { return storages_[i]->born - first_; });
+    born_.emplace(ops, storages_.size(), [&](size_t i) { return std::max(storages_[i]->born - first_, 0); });
     died_.emplace(ops, storages_.size(), [&](size_t i) { return died(*storages_[i]) - first_; });
     out_.storages = static_cast<int32_t>(storages_.size());
     last_bytes_.resize(storages_.size(), -1);
   }
+  bool outlives(const Storage& storage) const { return storage.died < 0 || storage.died > end_; }
+  void find_those_of_stages() {
+    for (size_t number = 0; number < trace_.of_stages.size(); ++number) {
+      const Storage* s = trace_.of_stages[number];
+      if (s == nullptr || s->place != Place::device || s->bytes == 0 || s->born < 0 || s->born >= first_) continue;
+      if (s->died >= 0 && s->died <= first_) continue;
+      out_.found.push_back({static_cast<int32_t>(storages_.size()), static_cast<int32_t>(number), s->bytes});
+      storages_.push_back(s);
+    }
+  }
+  void find_left() {
+    for (size_t number = 0; number < trace_.of_stages.size(); ++number) {
+      const Storage* s = trace_.of_stages[number];
+      if (s == nullptr || s->place != Place::device || s->born < first_ || !outlives(*s)) continue;
+      if (const int32_t id = id_of(s); id >= 0) {
+        out_.left.push_back({id, static_cast<int32_t>(number), s->bytes});
+      }
+    }
+  }
   int32_t died(const Storage& storage) const { return storage.died < 0 ? end_ : std::min(storage.died, end_); }
 
+  // Whether a later stage has it, or lets it go.
+  bool is_left(int32_t id) const { return !trace_.of_stages.empty() && outlives(*storages_[static_cast<size_t>(id)]); }
   // -1: not of the program.
   int32_t id_of(const Storage* storage) const {
-    if (storage->born < first_ || storage->born >= end_) return -1;
+    if (storage->born < first_) {
+      for (const AllocationBetweenStages& f : out_.found) {
+        if (storages_[static_cast<size_t>(f.id)] == storage) return f.id;
+      }
+      return -1;
+    }
+    if (storage->born >= end_) return -1;
     for (const int32_t id : (*born_)[storage->born - first_]) {
       if (storages_[static_cast<size_t>(id)] == storage) return id;
     }
@@ -162,13 +191,17 @@ class ProgramBuilder {
       for (const int32_t id : (*died_)[op - first_]) free(id, op);
     }
     if (op == end_) return;
-    for (const int32_t id : (*born_)[op - first_]) allocate(id, op);
+    for (const int32_t id : (*born_)[op - first_]) {
+      if (static_cast<size_t>(id) >= out_.found.size()) allocate(id, op);
+    }
     add_workspace(op);
   }
 
   void add_loop_boundary(int32_t op) {
-    const std::span<const int32_t> all = (*died_)[op - first_];
-    std::vector<int32_t> dying(all.begin(), all.end());
+    std::vector<int32_t> dying;
+    for (const int32_t id : (*died_)[op - first_]) {
+      if (!is_left(id)) dying.push_back(id);
+    }
     for (size_t i = ranges_.size(); i-- > 0;) {
       if (ranges_[i].end != op) continue;
       free_those(dying, op, [&](int32_t id) { return of_loop(ranges_[i], id); });
@@ -194,7 +227,9 @@ class ProgramBuilder {
     dying.erase(dying.begin(), kept);
   }
 
+  // What is left to later stages stays.
   void free(int32_t id, int32_t op) {
+    if (is_left(id)) return;
     out_.events.push_back({Kind::free, id, op, stream_of(storages_[static_cast<size_t>(id)]->born)});
   }
 

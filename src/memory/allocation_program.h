@@ -4,6 +4,7 @@
 // comes next; what an op needs while it runs (memory/workspace.h) is allocated and freed behind its outputs. In a loop
 // the storages of the recorded repetition stand for those of each: one that is carried on is freed in the repetition
 // after it (Trace::carried). Of a loop that grows, sizes lie on the line through the first repetition and the last.
+// What stages of a run leave to later ones (Trace::of_stages) is found there by its number.
 //
 // Weights that come on a stream of their own and that the kernels' stream is recorded for (record_stream()) are freed
 // when their last handle goes, and others get their memory once the kernels launched by then have run.
@@ -36,16 +37,24 @@ struct AllocationLoop {
   size_t begin = 0, end = 0;                         // events
 };
 
+// Memory that is there before the program runs, or after it.
+struct AllocationBetweenStages {
+  int32_t id;      // of the storage in the program
+  int32_t number;  // in Trace::of_stages
+  int64_t bytes;
+};
+
 struct AllocationProgram {
   std::vector<AllocationEvent> events;
   std::vector<AllocationLoop> loops;
+  std::vector<AllocationBetweenStages> found, left;
   int32_t storages = 0;
   bool multiplies = false;      // a matrix product is among the ops
   bool records_stream = false;  // what copies allocate on their stream is recorded for that of the kernels
 };
 
 // Of the ops [first, end) of a trace with every kernel; loops that grow should be unrolled where they are short
-// (Tracer::unrolls). What is alive before the first op and dies within is not of it.
+// (Tracer::unrolls). What is alive before the first op is not of it, but for `found`.
 AllocationProgram allocation_program(const Trace& trace, int32_t first, int32_t end, const Stack& stack,
                                      bool records_stream = false);
 

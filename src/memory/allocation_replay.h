@@ -31,6 +31,10 @@ class AllocationReplay {
   bool run() { return run(0, program_.events.size(), 0, 1); }
   void free_rest();
 
+  // Before it runs: memory that the program finds. After it: what is there of that storage, no longer the program's.
+  void give(int32_t storage, CachingAllocator::Block block) { add(storage, block); }
+  CachingAllocator::Block take(int32_t storage);
+
   int32_t failed_op() const { return failed_op_; }
   int64_t failed_bytes() const { return failed_bytes_; }
   int64_t replayed() const { return replayed_; }  // events
@@ -41,6 +45,7 @@ class AllocationReplay {
   bool run(size_t first, size_t end, int64_t iteration, int64_t iterations);
   bool run_once(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
   bool run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
+  bool goes_at_once(size_t event) const;
   bool allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations);
   void add(int32_t storage, Block block);
   void free(int32_t storage, int64_t launches = 0);

@@ -80,7 +80,8 @@ class Runner {
     return true;
   }
 
-  // What the program leaves goes with the stage. False: no room. `number`: AllocationMaker::of of its ops.
+  // What the program leaves goes with the stage, but for what later ones have of it. False: no room. `number`:
+  // AllocationMaker::of of its ops.
   bool run(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, int32_t number = -1) {
     Blocks inputs;
     set_maker("inputs of " + stage);
@@ -88,10 +89,12 @@ class Runner {
     if (!take_cublas_workspace(stage, program)) return false;
     out_.allocated_before = allocator_.allocated();
     AllocationReplay replay(program, allocator_, number);
+    if (!give(program, replay, stage)) return false;
     const bool fits = replay.run();
     if (!fits) {
       out_.failed = {{stage, replay.failed_bytes(), allocator_.allocated(), allocator_.reserved(), replay.failed_op()}};
     }
+    keep(program, replay);
     replay.free_rest();
     free(inputs);
     return fits;
@@ -100,10 +103,10 @@ class Runner {
   // The same of the last stage, which may be like one that is known.
   bool run_last(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, KnownRuns& known) {
     const std::optional<uint64_t> shape = allocator_.shape();
-    if (!shape) return run(stage, program, input_bytes);
+    if (!shape || !program.found.empty() || !program.left.empty()) return run(stage, program, input_bytes);
     const KnownRuns::Key key{&program, *shape, input_bytes, cublas_.empty() && program.multiplies, expandable_};
     const int64_t room = allocator_.room(), allocated = allocator_.allocated(), reserved = allocator_.reserved();
-    if (const KnownRun* like = known.find(key, room)) {
+    if (const std::optional<KnownRun> like = known.find(key, room)) {
       allocator_.raise_peaks(allocated + like->peak_allocated, reserved + like->peak_reserved);
       retries_ += like->retries;
       if (!like->fits) {
@@ -145,6 +148,35 @@ class Runner {
 
  private:
   using Blocks = std::vector<CachingAllocator::Block>;
+
+  // What stages before left; where they did not run, it comes here.
+  bool give(const AllocationProgram& program, AllocationReplay& replay, const std::string& stage) {
+    set_maker("left to " + stage);
+    for (const AllocationBetweenStages& found : program.found) {
+      const auto known = between_stages_.find(found.number);
+      if (known != between_stages_.end()) {
+        replay.give(found.id, known->second);
+        between_stages_.erase(known);
+        continue;
+      }
+      Blocks made;
+      if (!allocate(found.bytes, made, stage)) return false;
+      replay.give(found.id, made.front());
+    }
+    return true;
+  }
+  void keep(const AllocationProgram& program, AllocationReplay& replay) {
+    for (const auto* list : {&program.found, &program.left}) {
+      for (const AllocationBetweenStages& of : *list) {
+        const CachingAllocator::Block block = replay.take(of.id);
+        if (block == CachingAllocator::none) continue;
+        const auto [at, is_new] = between_stages_.try_emplace(of.number, block);
+        if (is_new) continue;
+        allocator_.free(at->second);  // of the forward before
+        at->second = block;
+      }
+    }
+  }
 
   bool load_and_cast(const LoadedModel& model) {
     const std::string stage = "loading " + model.what;
@@ -214,6 +246,7 @@ class Runner {
   int64_t retries_ = 0;                 // of what is known
   std::map<std::string, Blocks> held_;  // weights, by whose
   Blocks cublas_;
+  std::map<int32_t, CachingAllocator::Block> between_stages_;  // by AllocationBetweenStages::number
   RunReplay out_;
 };
 

@@ -84,6 +84,11 @@ uint64_t StagePrograms::signature(const Trace& trace, OpRange ops, const Residen
     out.add(last.live);
     for (int k = 0; k < last.outputs; ++k) out.add(trace.output(last, k).storage->bytes);
   }
+  for (size_t number = 0; number < trace.of_stages.size(); ++number) {
+    if (trace.of_stages[number] == nullptr) continue;
+    out.add(static_cast<int64_t>(number));
+    add_storage(*trace.of_stages[number], ops.first, out);
+  }
   return out.value();
 }
 

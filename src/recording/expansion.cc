@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include "base/checked.h"
@@ -15,9 +16,44 @@ namespace {
 
 constexpr int64_t most_ops = 10'000'000;
 
+using StorageNumbers = std::unordered_map<const Storage*, int32_t>;
+
 RecordedTensor recorded(const TensorMeta& meta) {
   return {meta.sizes, (meta.storage->place == Place::host ? "cpu:" : "") + std::string(short_name(meta.dtype))};
 }
+
+// Also where it lies in its memory, if that has a number.
+RecordedTensor placed(const TensorMeta& meta, const StorageNumbers& numbers) {
+  RecordedTensor out = recorded(meta);
+  const auto number = numbers.find(meta.storage);
+  if (number == numbers.end()) return out;
+  out.storage = number->second;
+  out.strided = !meta.contiguous();
+  if (out.strided) out.strides = *meta.own_strides;
+  out.offset = meta.offset;
+  return out;
+}
+
+RecordedDetail detail_of(const Trace& trace, const Op& op) {
+  RecordedDetail out;
+  out.causal = op.causal;
+  out.tf32 = op.tf32;
+  out.stream = op.stream;
+  if (is_recorded(op.kernel)) return out;
+  if (info(op.kernel).kind == OpKind::attention) out.attention = op.params;
+  if (info(op.kernel).kind == OpKind::conv) {
+    const ConvGeometry geometry = trace.conv_geometry(op);
+    out.convolution = {geometry.stride, geometry.padding, geometry.dilation};
+  }
+  return out;
+}
+
+bool folds(const Trace& trace) {
+  return std::any_of(trace.scopes.begin(), trace.scopes.end(), [](const Scope& s) { return s.count > 1; });
+}
+
+// A tensor without elements has no storage of its own; the random generator's state is not listed.
+bool is_listed(const TensorMeta& output) { return output.numel > 0 && output.dtype != DType::uint64; }
 
 // Writes out the repetitions of a trace.
 class Expansion {
@@ -105,9 +141,7 @@ class Expansion {
     RecordedOp r;
     for (int i = 0; i < op.inputs; ++i) r.inputs.push_back(recorded(op.input(i)));
     for (int i = 0; i < op.outputs; ++i) {
-      // A tensor without elements has no storage of its own; the random generator's state is not listed.
-      const TensorMeta& output = op.output(i);
-      if (output.numel > 0 && output.dtype != DType::uint64) r.outputs.push_back(recorded(output));
+      if (is_listed(op.output(i))) r.outputs.push_back(recorded(op.output(i)));
     }
     const OpCost cost = cost_of(op);
     r.flops = cost.flops_torch();
@@ -174,6 +208,30 @@ void add_calls(const Trace& trace, int32_t scope, const std::string& path, int64
 std::vector<RecordedOp> recorded_ops(const Trace& trace) {
   expect_every_kernel(trace);
   return Expansion(trace).take();
+}
+
+void add_storages(const Trace& trace, Recording& out) {
+  if (folds(trace) || out.ops.size() != trace.ops.size()) return;
+  StorageNumbers numbers;
+  trace.storages.for_each([&](const Storage& s) {
+    const bool on_device = s.place == Place::device ? s.born >= 0 : s.place == Place::given;
+    if (!on_device || s.bytes == 0 || (s.born >= 0 && s.born == s.died)) return;
+    numbers.emplace(&s, static_cast<int32_t>(out.storages.size()));
+    const int32_t born = s.place == Place::given ? -1 : s.born;
+    out.storages.push_back({s.bytes, born, s.died, s.role == nullptr ? "" : s.role});
+  });
+  for (size_t i = 0; i < trace.ops.size(); ++i) {
+    const Op& op = trace.ops[i];
+    RecordedOp& recorded = out.ops[i];
+    recorded.detail = detail_of(trace, op);
+    for (size_t k = 0; k < recorded.inputs.size(); ++k) {
+      recorded.inputs[k] = placed(trace.input(op, static_cast<int>(k)), numbers);
+    }
+    size_t next = 0;
+    for (int k = 0; k < op.outputs; ++k) {
+      if (is_listed(trace.output(op, k))) recorded.outputs[next++] = placed(trace.output(op, k), numbers);
+    }
+  }
 }
 
 std::map<std::string, int64_t> module_calls(const Trace& trace) {

@@ -16,6 +16,10 @@ namespace modelmeter {
 std::vector<RecordedOp> recorded_ops(const Trace& trace);
 
 // How often each module was called, by path.
+// In which memory the operands of these ops lie, and what operands do not say. Nothing of a trace that has repetitions:
+// one storage stands for many there.
+void add_storages(const Trace& trace, Recording& out);
+
 std::map<std::string, int64_t> module_calls(const Trace& trace);
 
 }  // namespace modelmeter

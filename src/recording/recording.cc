@@ -9,15 +9,41 @@
 namespace modelmeter {
 namespace {
 
-Json json(const RecordedTensor& tensor) {
-  return Json::array({Json(std::vector<int64_t>(tensor.sizes.begin(), tensor.sizes.end())), tensor.dtype});
+// Storages by their place in the list of a section; or none.
+using Places = std::map<int32_t, size_t>;
+
+Json list_of(const Shape& shape) { return Json(std::vector<int64_t>(shape.begin(), shape.end())); }
+
+Json json(const RecordedTensor& tensor, const Places& places) {
+  Json out = Json::array({list_of(tensor.sizes), tensor.dtype});
+  const auto place = places.find(tensor.storage);
+  const bool placed = tensor.storage >= 0 && place != places.end();
+  if (placed || tensor.strided || tensor.offset != 0) out.push_back(placed ? Json(place->second) : Json());
+  if (tensor.strided || tensor.offset != 0) out.push_back(tensor.strided ? list_of(tensor.strides) : Json());
+  if (tensor.offset != 0) out.push_back(tensor.offset);
+  return out;
 }
 
-Json json(const RecordedOp& op) {
+Json json(const RecordedDetail& detail) {
+  Json out = Json::object();
+  if (detail.causal) out["causal"] = true;
+  if (detail.tf32) out["tf32"] = true;
+  if (detail.stream != 0) out["stream"] = detail.stream;
+  if (detail.attention) out["params"] = *detail.attention;
+  if (detail.convolution) {
+    const char* names[] = {"stride", "padding", "dilation"};
+    for (size_t i = 0; i < 3; ++i) out[names[i]] = list_of((*detail.convolution)[i]);
+  }
+  return out;
+}
+
+Json json(const RecordedOp& op, const Places& places) {
   Json inputs = Json::array(), outputs = Json::array();
-  for (const RecordedTensor& t : op.inputs) inputs.push_back(json(t));
-  for (const RecordedTensor& t : op.outputs) outputs.push_back(json(t));
-  return Json::array({op.kernel, op.scope, inputs, outputs, op.flops, op.read, op.write, op.live});
+  for (const RecordedTensor& t : op.inputs) inputs.push_back(json(t, places));
+  for (const RecordedTensor& t : op.outputs) outputs.push_back(json(t, places));
+  Json out = Json::array({op.kernel, op.scope, inputs, outputs, op.flops, op.read, op.write, op.live});
+  if (Json detail = json(op.detail); !detail.empty()) out.push_back(std::move(detail));
+  return out;
 }
 
 // The numbered module that a scope is in ("blocks.7" of "blocks.7.ffn.0"); "" outside of one.
@@ -31,30 +57,59 @@ std::string numbered_module(const std::string& scope) {
   return "";
 }
 
-Json sections_of(const std::vector<RecordedOp>& ops) {
+// The storages of ops in the order in which operands name them.
+std::vector<int32_t> storages_in(const std::vector<RecordedOp>& ops, size_t first, size_t end, Places& places) {
+  std::vector<int32_t> out;
+  for (size_t i = first; i < end; ++i) {
+    for (const auto* list : {&ops[i].inputs, &ops[i].outputs}) {
+      for (const RecordedTensor& t : *list) {
+        if (t.storage >= 0 && places.try_emplace(t.storage, out.size()).second) out.push_back(t.storage);
+      }
+    }
+  }
+  return out;
+}
+
+// The op behind the section that begins with `first`: where the numbered module or the stage is another one.
+size_t section_end(const Recording& r, size_t first) {
+  size_t end = first;
+  const std::string name = numbered_module(r.ops[first].scope);
+  const auto begins_stage = [&](size_t op) {
+    return std::any_of(r.stages.begin(), r.stages.end(), [&](const RecordedStage& s) { return s.first == op; });
+  };
+  while (end < r.ops.size() && numbered_module(r.ops[end].scope) == name && (end == first || !begins_stage(end))) ++end;
+  return end;
+}
+
+Json sections_of(const Recording& recording) {
+  const std::vector<RecordedOp>& ops = recording.ops;
   Json sections = Json::array();
   std::map<std::string, std::string> written;  // the ops of a section, without its name, to that name
   std::map<std::string, std::string> latest;   // by name, the ops of its last section, which is what the name refers to
   for (size_t i = 0; i < ops.size();) {
     const std::string name = numbered_module(ops[i].scope);
+    const size_t first = i, last = section_end(recording, i);
+    Places places;
+    const std::vector<int32_t> storages = storages_in(ops, first, last, places);
     size_t end = i;
     Count flops = 0, read = 0, write = 0, kernels = 0;
     int64_t peak = 0;
     Json rows = Json::array(), anonymous = Json::array();
-    for (; end < ops.size() && numbered_module(ops[end].scope) == name; ++end) {
+    for (; end < last; ++end) {
       const RecordedOp& op = ops[end];
       flops += op.flops;
       read += op.read;
       write += op.write;
       kernels += op.counted ? 1 : 0;
       peak = std::max(peak, op.live);
-      rows.push_back(json(op));
+      rows.push_back(json(op, places));
       RecordedOp plain = op;
       plain.scope = renamed(op.scope, name, "");
       plain.live -= ops[i].live;
-      anonymous.push_back(json(plain));
+      anonymous.push_back(json(plain, places));
     }
     Json section = {{"section", name}};
+    if (!storages.empty()) section["storages"] = storages;
     const std::string content = anonymous.dump();
     const auto entry = written.find(content);
     if (!name.empty() && entry != written.end() && latest[entry->second] == content) {
@@ -71,6 +126,18 @@ Json sections_of(const std::vector<RecordedOp>& ops) {
   }
   return sections;
 }
+
+Json stages_of(const Recording& r) {
+  Json out = Json::array();
+  for (const RecordedStage& stage : r.stages) {
+    int64_t sections = 0;
+    for (size_t i = stage.first; i < stage.end; i = section_end(r, i)) ++sections;
+    out.push_back({{"name", stage.name}, {"sections", sections}, {"repeat", stage.repeat}});
+  }
+  return out;
+}
+
+Json row_of(const RecordedParameter& p) { return Json::array({p.name, list_of(p.tensor.sizes), p.tensor.dtype}); }
 
 }  // namespace
 
@@ -125,10 +192,22 @@ std::string write_recording(const Recording& r) {
   }
   document["parameters"] = Json::array();
   for (const RecordedParameter& p : r.parameters) {
-    const Json tensor = json(p.tensor);
-    document["parameters"].push_back(Json::array({p.name, tensor[0], tensor[1]}));
+    document["parameters"].push_back(row_of(p));
   }
-  document["sections"] = sections_of(r.ops);
+  if (!r.buffers.empty()) {
+    document["buffers"] = Json::array();
+    for (const RecordedParameter& b : r.buffers) document["buffers"].push_back(row_of(b));
+  }
+  if (!r.storages.empty()) {
+    document["storages"] = Json::array();
+    for (const RecordedStorage& s : r.storages) {
+      Json row = Json::array({s.bytes, s.born, s.died});
+      if (!s.role.empty()) row.push_back(s.role);
+      document["storages"].push_back(std::move(row));
+    }
+  }
+  document["sections"] = sections_of(r);
+  if (!r.stages.empty()) document["stages"] = stages_of(r);
   return dump_json(document) + "\n";
 }
 

@@ -4,8 +4,12 @@
 //   matrix products         one GEMM: n and k from the operands, m from the FLOPs
 //   backward of convolution the implicit GEMMs of its forward, one for each gradient, between layout conversions
 //   attention               fused kernels of the same queries and keys as often as the FLOPs say: 2.5 times for
-//   backward all others              one kernel of its class of memory traffic; several tensors (_foreach_add_,
-//   _fused_adamw_) are
+//                           backward, which also sums up before and casts after
+//   batch norm              one that goes over the image by channels; another for statistics and their gradients
+//   norms' backward         one along rows for the input, one along columns for weight and bias
+//   select's, slice's       zeros of the whole, a copy of the part
+//   backward
+//   all others              one kernel of its class of memory traffic; several tensors (_foreach_add_, _fused_adamw_) are
 //                           one launch
 #pragma once
 

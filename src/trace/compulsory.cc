@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/count.h"
 
 namespace modelmeter {
 namespace {
@@ -104,11 +105,26 @@ class CompulsoryRegion {
 
   // Op::input_bytes and output_bytes.
   void add_up(Op& op) const {
+    const int64_t read = op.input_bytes, written = op.output_bytes;
     op.input_bytes = op.output_bytes = 0;
     for (int k = 0; k < op.inputs + op.outputs; ++k) {
       int64_t& bytes = k < op.inputs ? op.input_bytes : op.output_bytes;
       bytes = checked_add(bytes, trace_.operand(op, k).bytes, "the number of bytes moved");
     }
+    if (is_recorded(op.kernel)) move_recorded(op, read, written);
+  }
+
+  // Of the bytes that a recorded kernel moves, the share that its operands still have.
+  void move_recorded(Op& op, int64_t read, int64_t written) const {
+    RecordedKernel kernel = *trace_.recorded_kernel(op);
+    const auto share = [](int64_t bytes, int64_t left, int64_t all) {
+      if (all == 0 || left >= all) return bytes;
+      return (Count(bytes) * Count(left) / Count(all)).to_int64("the number of bytes moved");
+    };
+    kernel.read = share(kernel.read, op.input_bytes, read);
+    kernel.written = share(kernel.written, op.output_bytes, written);
+    op.params[0] = static_cast<int64_t>(trace_.recorded.size());
+    trace_.recorded.push_back(kernel);
   }
 
   Trace& trace_;

@@ -103,6 +103,7 @@ void Trace::clear() {
   grown.clear();
   carried.clear();
   handed_on.clear();
+  of_stages.clear();
   residences.clear();
   metas.clear();
   strides.clear();

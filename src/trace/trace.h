@@ -137,6 +137,9 @@ class Trace {
   // Only where the Tracer shares calls, for sums: other readers want every kernel where it runs.
   Buffer<RecordedCall> calls;
   Buffer<SharedCall> shared_calls;
+  // Where stages leave memory to later ones (recordings): all memory by its number in the model, null where it is not
+  // there yet. Live memory is then above the start of the run, not of the stage. Empty elsewhere.
+  std::vector<Storage*> of_stages;
   Execution execution = Execution::eager;
   int64_t given_bytes = 0;            // parameters, buffers and inputs: live before and after
   std::vector<Residence> residences;  // of a run in stages; given_bytes is then not used

@@ -7,11 +7,13 @@
 #include <set>
 
 #include "recording/expansion.h"
+#include "timing/run_time.h"
 
 namespace modelmeter {
 namespace {
 
 constexpr size_t most_shown = 10;
+constexpr int64_t most_unfolded = 200'000;  // kernels
 
 // --- our side --------------------------------------------------------------------------------------------------------
 
@@ -72,6 +74,62 @@ void for_each_module_of(const RecordedOp& op, Visit visit) {
   const size_t parents = path.size() - op.own_scope;
   for (size_t at = path.find('.'); at <= parents; at = path.find('.', at + 1)) visit(path.substr(0, at));
   if (!path.empty()) visit(path);
+}
+
+// As for_each_parameter(): what is on the device and no checkpoint holds.
+void add_buffers(const BaseLayer& layer, const std::string& prefix, std::vector<RecordedParameter>& out) {
+  for (const BaseLayer::Parameter& p : layer.parameters()) {
+    if (!p.persistent) out.push_back({prefix + p.name, {p.spec.sizes, std::string(short_name(p.spec.dtype))}});
+  }
+  for (const BaseLayer::Child& child : layer.children()) {
+    for (int64_t i = 0; i < child.count; ++i) {
+      const std::string name = child.list ? fmt::format("{}.{}", child.name, child.first + i) : child.name;
+      add_buffers(*child.layer, prefix + name + ".", out);
+    }
+  }
+}
+
+// One forward with no repetition folded.
+Evaluation unfolded_forward(const StageCostMixin& run) {
+  auto tracer = std::make_unique<Tracer>();
+  tracer->folds = false;
+  run.trace_forward(*tracer);
+  return Evaluation(std::move(tracer));
+}
+
+Recording recording_of(const Evaluation& forward, const BaseLayer& layer) {
+  const Trace& trace = forward.trace();
+  const Rollup& rollup = forward.rollup();
+
+  Recording out;
+  out.ops = recorded_ops(trace);
+  std::map<std::string, RecordedModule> modules;
+  add_modules(layer, "", modules);
+  for (const auto& [path, calls] : module_calls(trace)) {
+    const auto found = modules.find(path);
+    if (found != modules.end()) found->second.calls = calls;
+  }
+  for (const RecordedOp& op : out.ops) {
+    for_each_module_of(op, [&](const std::string& path) {
+      const auto found = modules.find(path);
+      if (found == modules.end() || found->second.calls == 0) return;  // lists are not called
+      RecordedModule& m = found->second;
+      m.flops += op.flops;
+      m.read += op.read;
+      m.write += op.write;
+      m.kernels += op.counted ? 1 : 0;
+    });
+  }
+  for (auto& [path, module] : modules) {
+    if (!module.klass.empty()) out.modules.push_back(std::move(module));  // what only stands for a parent has no class
+  }
+  layer.for_each_parameter([&](const std::string& name, const TensorSpec& spec) {
+    out.parameters.push_back({name, {spec.sizes, std::string(short_name(spec.dtype))}});
+  });
+  const Cost& cost = rollup.total();
+  out.totals = {layer.parameter_count(), layer.parameter_bytes(), cost.kernels,      cost.flops_torch(),
+                cost.bytes_read,         cost.bytes_written,      trace.given_bytes, rollup.peak_live_bytes(trace)};
+  return out;
 }
 
 // --- comparison ------------------------------------------------------------------------------------------------------
@@ -170,7 +228,7 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
     const ComparedModule& m = out.modules.back();
     if (found == by_name.end()) {
       out.module_differences.push_back(
-          fmt::format("{}: a {} that modelmeter does not have", theirs.name, theirs.klass));
+          fmt::format("{}: a {} that {} does not have", theirs.name, theirs.klass, out.ours));
       continue;
     }
     if (!same_class(m)) {
@@ -185,6 +243,20 @@ void compare_modules(const Recording& ours, const Recording& reference, Comparis
   }
 }
 
+std::string stages_text(const Recording& recording) {
+  std::string out;
+  for (const RecordedStage& s : recording.stages) {
+    out += fmt::format("{}{} ({} kernels, {} times)", out.empty() ? "" : ", ", s.name, s.end - s.first, s.repeat);
+  }
+  return out;
+}
+
+void compare_stages(const Recording& ours, const Recording& reference, Comparison& out) {
+  if (ours.stages.empty() || reference.stages.empty()) return;
+  const std::string mine = stages_text(ours), theirs = stages_text(reference);
+  if (mine != theirs) out.stage_differences.push_back(fmt::format("{}, reference {}", mine, theirs));
+}
+
 void compare_parameters(const Recording& ours, const Recording& reference, Comparison& out) {
   std::map<std::string, const RecordedTensor*> by_name;
   for (const RecordedParameter& p : ours.parameters) by_name[p.name] = &p.tensor;
@@ -192,7 +264,7 @@ void compare_parameters(const Recording& ours, const Recording& reference, Compa
     ++out.parameters_compared;
     const auto found = by_name.find(theirs.name);
     if (found == by_name.end()) {
-      out.parameter_differences.push_back(fmt::format("{}: modelmeter does not have it", theirs.name));
+      out.parameter_differences.push_back(fmt::format("{}: {} does not have it", theirs.name, out.ours));
     } else if (!(*found->second == theirs.tensor)) {
       out.parameter_differences.push_back(
           fmt::format("{}: {}, reference {}", theirs.name, shown({*found->second}), shown({theirs.tensor})));
@@ -212,48 +284,41 @@ void show_list(std::string& out, const char* what, const std::vector<std::string
 bool ComparedModule::equal() const { return same_class(*this) && all_equal(figures); }
 
 bool Comparison::equal() const {
-  return kernels_different == 0 && section_differences.empty() && module_differences.empty() &&
-         parameter_differences.empty() && all_equal(totals);
+  return kernels_different == 0 && section_differences.empty() && stage_differences.empty() &&
+         module_differences.empty() && parameter_differences.empty() && all_equal(totals);
 }
 
-Recording recording_of(const Stage& stage) {
-  const Evaluation forward = evaluate_forward(stage);
-  const Trace& trace = forward.trace();
-  const Rollup& rollup = forward.rollup();
+Recording recording_of(const Stage& stage) { return recording_of(evaluate_forward(stage), stage.layer()); }
 
-  Recording out;
-  out.ops = recorded_ops(trace);
-  std::map<std::string, RecordedModule> modules;
-  add_modules(stage.layer(), "", modules);
-  for (const auto& [path, calls] : module_calls(trace)) {
-    const auto found = modules.find(path);
-    if (found != modules.end()) found->second.calls = calls;
-  }
-  for (const RecordedOp& op : out.ops) {
-    for_each_module_of(op, [&](const std::string& path) {
-      const auto found = modules.find(path);
-      if (found == modules.end() || found->second.calls == 0) return;  // lists are not called
-      RecordedModule& m = found->second;
-      m.flops += op.flops;
-      m.read += op.read;
-      m.write += op.write;
-      m.kernels += op.counted ? 1 : 0;
-    });
-  }
-  for (auto& [path, module] : modules) {
-    if (!module.klass.empty()) out.modules.push_back(std::move(module));  // what only stands for a parent has no class
-  }
-  stage.layer().for_each_parameter([&](const std::string& name, const TensorSpec& spec) {
-    out.parameters.push_back({name, {spec.sizes, std::string(short_name(spec.dtype))}});
-  });
-  const Cost& cost = rollup.total();
-  out.totals = {stage.parameter_count(), stage.parameter_bytes(), cost.kernels,      cost.flops_torch(),
-                cost.bytes_read,         cost.bytes_written,      trace.given_bytes, rollup.peak_live_bytes(trace)};
+Recording full_recording_of(const Stage& stage) {
+  const Evaluation folded = evaluate_forward(stage);
+  if (folded.rollup().total().kernels > most_unfolded) return recording_of(folded, stage.layer());
+  const Evaluation forward = unfolded_forward(stage);
+  Recording out = recording_of(forward, stage.layer());
+  add_buffers(stage.layer(), "", out.buffers);
+  add_storages(forward.trace(), out);
   return out;
 }
 
-Comparison compare(const Recording& ours, const Recording& reference) {
+Recording full_recording_of(const AnalyticModel& model) {
+  const Evaluation forward = unfolded_forward(model);
+  const Trace& trace = forward.trace();
+  Recording out = recording_of(forward, model.stages().front()->layer());
+  if (!trace.residences.empty()) out.totals.live_at_start = trace.residences.front().given_bytes;
+  for (const StageOps& ops : stage_ops(trace)) {
+    const std::string id(trace.scopes[static_cast<size_t>(ops.residence.scope)].name);
+    for (const auto& stage : model.stages()) {
+      if (stage->id() == id) out.stages.push_back({id, ops.first, ops.end, stage->forwards()});
+    }
+  }
+  add_buffers(model.stages().front()->layer(), "", out.buffers);
+  add_storages(trace, out);
+  return out;
+}
+
+Comparison compare(const Recording& ours, const Recording& reference, const std::string& name) {
   Comparison out;
+  out.ours = name;
   const RecordedTotals& a = ours.totals;
   const RecordedTotals& b = reference.totals;
   out.totals = {{"parameters", a.params, b.params},
@@ -269,13 +334,14 @@ Comparison compare(const Recording& ours, const Recording& reference) {
   } else {
     compare_sections(ours, reference, out);
   }
+  compare_stages(ours, reference, out);
   compare_modules(ours, reference, out);
   compare_parameters(ours, reference, out);
   return out;
 }
 
 std::string table_of(const Comparison& comparison, const Recording& reference) {
-  std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", "modelmeter",
+  std::string out = fmt::format("reference: {}\n\n{:<18}{:>22}{:>22}{:>16}\n", reference.code, "", comparison.ours,
                                 "reference", "difference");
   for (const ComparedFigure& f : comparison.totals) {
     out += fmt::format("{:<18}{:>22}{:>22}{:>16}\n", f.name, to_string(f.ours), to_string(f.reference),
@@ -295,11 +361,12 @@ std::string differences_of(const Comparison& c) {
   if (c.kernels_different > 0) {
     out += fmt::format("\n{} kernels differ, first:\n", c.kernels_different);
     for (const KernelDifference& d : c.first_kernels) {
-      out += fmt::format("  kernel {}\n    modelmeter {}\n    reference  {}\n", d.index, d.ours.empty() ? "-" : d.ours,
-                         d.reference.empty() ? "-" : d.reference);
+      out += fmt::format("  kernel {}\n    {:<10} {}\n    reference  {}\n", d.index, c.ours,
+                         d.ours.empty() ? "-" : d.ours, d.reference.empty() ? "-" : d.reference);
     }
   }
   show_list(out, "sums of sections", c.section_differences);
+  show_list(out, "lists of stages", c.stage_differences);
   show_list(out, "modules", c.module_differences);
   show_list(out, "parameters", c.parameter_differences);
   out += c.equal() ? "\nno difference\n" : "\nDIFFERENT\n";

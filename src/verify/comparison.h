@@ -30,6 +30,7 @@ struct ComparedModule {
 };
 
 struct Comparison {
+  std::string ours = "modelmeter";  // whose trace it is: modelmeter's, or another "recording"
   std::vector<ComparedFigure> totals;
   int64_t kernels_compared = 0, kernels_different = 0;
   // Of a recording without kernels: sections of numbered modules, by name; those that repeated calls make ("decoder#3")
@@ -37,6 +38,7 @@ struct Comparison {
   bool kernels_given = true;
   int64_t sections_compared = 0;
   std::vector<std::string> section_differences;
+  std::vector<std::string> stage_differences;   // of recordings that both say them: names, kernels, how often each runs
   std::vector<KernelDifference> first_kernels;  // at most ten
   std::vector<ComparedModule> modules;          // every one, in the reference's order
   int64_t parameters_compared = 0;
@@ -48,8 +50,14 @@ struct Comparison {
 // Our side of a comparison: the recording of one forward of the stage, its header empty (AnalyticModel::describe).
 Recording recording_of(const Stage& stage);
 
-// Everything but `live_at_end`, which depends on what the caller keeps.
-Comparison compare(const Recording& ours, const Recording& reference);
+// The same as a recording of its own, which says what each operand lies in: every repetition written out, by itself
+// enough to make the run of. Of more than 200,000 kernels without what operands lie in. `model`: all stages of a
+// recording one after another (its own stages).
+Recording full_recording_of(const Stage& stage);
+Recording full_recording_of(const AnalyticModel& model);
+
+// Everything but `live_at_end`, which depends on what the caller keeps. `name`: Comparison::ours.
+Comparison compare(const Recording& ours, const Recording& reference, const std::string& name = "modelmeter");
 
 // A table of the totals, then what differs. Ends with a line that says whether anything does.
 std::string table_of(const Comparison& comparison, const Recording& reference);

@@ -5,25 +5,25 @@
 namespace modelmeter {
 namespace {
 
-void write(const std::vector<ComparedFigure>& figures, const char* name, DocumentWriter& out) {
+void write(const std::vector<ComparedFigure>& figures, const char* name, const std::string& ours, DocumentWriter& out) {
   out.list(name, figures, [&](const ComparedFigure& f) {
     out.map([&] {
       out.field("name", f.name);
-      out.field("modelmeter", f.ours);
+      out.field(ours, f.ours);
       out.field("reference", f.reference);
       out.field("equal", f.equal());
     });
   });
 }
 
-void write(const std::vector<ComparedModule>& modules, DocumentWriter& out) {
+void write(const std::vector<ComparedModule>& modules, const std::string& ours, DocumentWriter& out) {
   out.list("modules", modules, [&](const ComparedModule& m) {
     out.map([&] {
       out.field("name", m.name);
       out.field("class", m.klass);
       out.field("reference_class", m.reference_klass);
       out.field("equal", m.equal());
-      write(m.figures, "figures", out);
+      write(m.figures, "figures", ours, out);
     });
   });
 }
@@ -35,13 +35,13 @@ void write(const VerifiedReference& verified, bool modules, DocumentWriter& out)
     out.field("stage", verified.stage);
     out.field("equal", c.equal());
     if (!verified.note.empty()) out.field("note", verified.note);
-    write(c.totals, "totals", out);
+    write(c.totals, "totals", c.ours, out);
     out.field("kernels_compared", c.kernels_compared);
     out.field("kernels_different", c.kernels_different);
     out.list("first_different_kernels", c.first_kernels, [&](const KernelDifference& d) {
       out.map([&] {
         out.field("index", d.index);
-        out.field("modelmeter", d.ours);
+        out.field(c.ours, d.ours);
         out.field("reference", d.reference);
       });
     });
@@ -49,11 +49,12 @@ void write(const VerifiedReference& verified, bool modules, DocumentWriter& out)
       out.field("sections_compared", c.sections_compared);
       out.field("section_differences", c.section_differences);
     }
+    if (!c.stage_differences.empty()) out.field("stage_differences", c.stage_differences);
     out.field("modules_compared", c.modules.size());
     out.field("module_differences", c.module_differences);
     out.field("parameters_compared", c.parameters_compared);
     out.field("parameter_differences", c.parameter_differences);
-    if (modules) write(c.modules, out);
+    if (modules) write(c.modules, c.ours, out);
   });
 }
 

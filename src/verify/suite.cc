@@ -145,6 +145,20 @@ VerifiedReference verify_reference(const std::string& file) {
   return out;
 }
 
+VerifiedReference verify_recording(const std::string& file, const std::string& reference) {
+  VerifiedReference out;
+  out.file = reference;
+  out.name = fs::path(reference).stem().string();
+  out.stage = "recording";
+  out.reference = read_recording_file(reference);
+  const Recording ours = read_recording_file(file);
+  if (out.reference.sections.empty() && !ours.sections.empty()) {
+    throw Error(fmt::format("{}: it has no kernels to compare, but the sums of its sections alone", file));
+  }
+  out.comparison = compare(ours, out.reference, "recording");
+  return out;
+}
+
 SuiteView parse_suite_view(const std::string& name) {
   if (name == "layers") return SuiteView::layers;
   if (name == "end2end") return SuiteView::end2end;

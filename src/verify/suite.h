@@ -21,6 +21,9 @@ struct VerifiedReference {
 // ran, all that it may mean is compared, and the first that agrees counts. Errors name the file.
 VerifiedReference verify_reference(const std::string& file);
 
+// One recording against another: of the same model by other code, another version of it, another machine.
+VerifiedReference verify_recording(const std::string& file, const std::string& reference);
+
 // What is compared and shown.
 enum class SuiteView {
   layers,    // every module of every reference

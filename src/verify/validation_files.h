@@ -15,6 +15,9 @@ inline constexpr double one_ms = 1e-3, one_us = 1e-6;  // s
 // The machine of a device's short name ("h100", "h200_sxm", "H100 SXM"), or nothing where no file is of it.
 std::optional<Machine> machine_named(const std::string& name, const ValidationContext& context);
 
+// The same machine, connected to others like it as the cluster is that there is a file of; nothing where there is none.
+std::optional<Machine> connected(const Machine& machine, const ValidationContext& context);
+
 // The rows of a table follow each other, so that of the joules that a run may take before the power limit acts a loop
 // has so much left. micro.csv: its GEMM and attention of 16 bits past 60 us on the H100 and the H200. gemm.csv, whose
 // runs are short: every second row of the H100 (2026-11).

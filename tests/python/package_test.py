@@ -190,6 +190,36 @@ class Reports(unittest.TestCase):
             report.layer("model/deepseek_ocr_model").forward_cal_io()
 
 
+class Machines(unittest.TestCase):
+    def test_devices_are_the_commands(self):
+        self.assertEqual(mm.devices().to_dict(), json.loads(command("devices", "--json")))
+        two = mm.devices("h100_sxm", "a100_sxm")
+        self.assertEqual([row["device"] for row in two.rows], ["h100_sxm", "a100_sxm"])
+        self.assertEqual(str(two), command("devices", "h100_sxm", "a100_sxm"))
+        with self.assertRaisesRegex(mm.Error, "h100_sxm"):
+            mm.devices("h100_smx")
+
+    def test_sensitivity_is_the_commands(self):
+        theirs = json.loads(command("sensitivity", "--config-name", "wan2_1_t2v_14b", *TINY, "device=h100_sxm", "--json"))
+        self.assertEqual(mm.sensitivity("wan2_1_t2v_14b", TINY, device="h100_sxm").to_dict(), theirs)
+        with self.assertRaisesRegex(mm.Error, "which device"):
+            mm.sensitivity("wan2_1_t2v_14b", TINY)
+
+    def test_validate_is_the_commands(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = f"{folder}/micro.csv"
+            with open(file, "w", encoding="utf-8") as out:
+                out.write("device,kind,m,n,k,dtype,bias,us,sets,how,fast_accum,b,h,sq,sk,d,causal,backend,op,read,write,note,cin,cout,stride,size\nh100,gemm,1,5120,5120,bfloat16,True,19.621518,3,graph,,,,,,,,,,,,,,,,\n")
+            theirs = json.loads(command("validate", file, "--json"))
+            ours = mm.validate(file)
+        self.assertEqual(ours.to_dict(), theirs)
+        self.assertEqual(len(ours.rows), 1)
+        with self.assertRaisesRegex(mm.Error, "which files"):
+            mm.validate()
+        with self.assertRaisesRegex(mm.Error, "config="):
+            mm.validate("x.csv", overrides=["a=1"])
+
+
 class Recordings(unittest.TestCase):
     FILE = "tests/reference/wan2-1-ci-tiny/diffusers-i2v-flash.json"
 

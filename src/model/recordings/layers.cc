@@ -68,12 +68,10 @@ struct RecordedLayers::Node {
 
 RecordedLayers::~RecordedLayers() = default;
 
-RecordedLayers::RecordedLayers(const Recording& recording, bool weights) : tree_(std::make_unique<Node>()) {
+RecordedLayers::RecordedLayers(const Recording& recording) : tree_(std::make_unique<Node>()) {
   add_rows(recording);
-  if (weights) {
-    add_parameters(recording.parameters, false);
-    add_parameters(recording.buffers, true);
-  }
+  add_parameters(recording.parameters, false);
+  add_parameters(recording.buffers, true);
   for (const auto& [name, source] : recording.same_as) {
     Node &from = node_at(source), &to = node_at(name);
     if (to.klass.empty() && &from != &to) copy(from, to);

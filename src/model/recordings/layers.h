@@ -32,8 +32,8 @@ struct ModuleStep {
 
 class RecordedLayers {
  public:
-  // weights: whether the layers have the parameters. Error for a dtype that is not known.
-  RecordedLayers(const Recording& recording, bool weights);
+  // Error for a dtype that is not known.
+  explicit RecordedLayers(const Recording& recording);
   ~RecordedLayers();
   RecordedLayers(const RecordedLayers&) = delete;
   RecordedLayers& operator=(const RecordedLayers&) = delete;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
+#include <tuple>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -12,26 +15,29 @@
 namespace modelmeter::recordings {
 namespace {
 
-constexpr char forward_id[] = "forward", run_id[] = "run";
-
 class RecordedForward final : public Stage {
  public:
-  RecordedForward(const Recording& recording, const std::vector<std::unique_ptr<RecordedLayers>>& layers)
-      : Stage(recording.stages.empty() ? forward_id : run_id, forward_id, {}), recording_(recording), layers_(layers) {}
+  RecordedForward(const Recording& recording, const RecordedLayers& layers, const RecordedStage& part, size_t number)
+      : Stage(part.name, part.name, {}), recording_(recording), layers_(layers), part_(part), number_(number) {}
 
-  const BaseLayer& layer() const override { return layers_.front()->root(); }
+  using Stage::forwards;
+  const BaseLayer& layer() const override { return layers_.root(); }
   std::vector<Dependence> depends_on() const override { return {}; }
+  int64_t forwards(const RunValues&) const override { return part_.repeat; }
   void forward(Tracer& tracer, const RunValues&) const override {
     // Weights are counted where the stage is recorded; what else was there before are inputs.
     const Count inputs = recording_.totals.live_at_start - weight_and_buffer_bytes();
-    int64_t& given = tracer.trace().given_bytes;
-    given = checked_add(given, inputs.to_int64("live memory at the start"), "live memory");
-    replay(recording_, layers_, tracer);
+    Trace& trace = tracer.trace();
+    trace.given_bytes = checked_add(trace.given_bytes, inputs.to_int64("live memory at the start"), "live memory");
+    const bool after_others = number_ > 0 && trace.residences.size() == number_;  // as AnalyticModel::trace() has it
+    replay(recording_, part_, layers_, after_others, tracer);
   }
 
  private:
   const Recording& recording_;
-  const std::vector<std::unique_ptr<RecordedLayers>>& layers_;
+  const RecordedLayers& layers_;
+  const RecordedStage& part_;
+  const size_t number_;
 };
 
 // "llama" of "runs/llama.json.gz".
@@ -77,9 +83,12 @@ RecordedModel::RecordedModel(const config::View& config, const DataFiles& files)
 
 RecordedModel::RecordedModel(Recording recording, std::string name)
     : recording_(std::move(recording)), name_(std::move(name)) {
-  const size_t parts = recording_.stages.empty() ? 1 : recording_.stages.size();
-  for (size_t i = 0; i < parts; ++i) layers_.push_back(std::make_unique<RecordedLayers>(recording_, i == 0));
-  stages_.push_back(std::make_unique<RecordedForward>(recording_, layers_));
+  parts_ = recording_.stages;
+  if (parts_.empty()) parts_.push_back({"forward", 0, recording_.ops.size(), 1});
+  layers_ = std::make_unique<RecordedLayers>(recording_);
+  for (const RecordedStage& part : parts_) {
+    stages_.push_back(std::make_unique<RecordedForward>(recording_, *layers_, part, stages_.size()));
+  }
   check();
 }
 
@@ -90,6 +99,7 @@ void RecordedModel::check() const {
     throw Error(fmt::format("{}: the recording has no kernels{}", name_,
                             recording_.sections.empty() ? "" : ", but the sums of its sections alone"));
   }
+  check_totals();
   const int64_t weights = stages_.front()->weight_and_buffer_bytes();
   if (recording_.totals.live_at_start < weights) {
     throw Error(fmt::format("{}: live_at_start is {} bytes, parameters and buffers have {}", name_,
@@ -97,19 +107,35 @@ void RecordedModel::check() const {
   }
 }
 
-void RecordedModel::set_execution(Execution execution) {
-  if (execution == Execution::ideal) {
-    throw Error("runtime.execution: ideal is not there for recordings", {},
-                {"kernels that are known by the recording alone move what it says; eager and compiled are there"});
+// The file's sums are those of its kernels, each stage once.
+void RecordedModel::check_totals() const {
+  Count kernels = 0, flops = 0, read = 0, write = 0;
+  for (const RecordedOp& op : recording_.ops) {
+    kernels += op.counted ? 1 : 0;
+    flops += op.flops;
+    read += op.read;
+    write += op.write;
   }
-  if (execution == Execution::compiled && recording_.storages.empty()) {
-    throw Error("runtime.execution: compiled needs a recording that says in which memory each operand lies", {},
-                {"its field \"storages\", docs/recordings.md"});
+  const RecordedTotals& t = recording_.totals;
+  const std::tuple<const char*, Count, Count> sums[] = {
+      {"kernels", t.kernels, kernels}, {"flops", t.flops, flops}, {"read", t.read, read}, {"write", t.write, write}};
+  for (const auto& [what, said, is] : sums) {
+    if (said == is) continue;
+    throw Error(fmt::format("{}: totals: {} is {}, that of the sections adds up to {}", name_, what, to_string(said),
+                            to_string(is)));
+  }
+}
+
+void RecordedModel::set_execution(Execution execution) {
+  if (execution != Execution::eager && recording_.storages.empty()) {
+    throw Error(fmt::format("runtime.execution: {} needs a recording that says in which memory each operand lies",
+                            name_of(execution)),
+                {}, {"its field \"storages\", docs/recordings.md"});
   }
   AnalyticModel::set_execution(execution);
 }
 
-std::string RecordedModel::class_name() const { return std::string(layers_.front()->root().class_name()); }
+std::string RecordedModel::class_name() const { return std::string(layers_->root().class_name()); }
 
 Fields RecordedModel::model_fields() const {
   Fields out = {{"model_variant", recording_.variant.empty() ? class_name() : recording_.variant},
@@ -123,8 +149,8 @@ Fields RecordedModel::model_fields() const {
 Fields RecordedModel::workload_fields() const {
   Fields out = {{"profile_id", name_}};
   add_values(recording_.workload, out);
-  for (const RecordedStage& stage : recording_.stages) {
-    out.emplace_back("runs_of_" + stage.name, stage.repeat);
+  for (const RecordedStage& part : parts_) {
+    if (part.repeat > 1) out.emplace_back("runs_of_" + part.name, part.repeat);
   }
   return out;
 }
@@ -136,6 +162,12 @@ Fields RecordedModel::runtime_fields() const {
 std::vector<std::string> RecordedModel::notes() const {
   if (!recording_.storages.empty()) return {};
   return {"the recording does not say in which memory each operand lies: what is alive is matched by size"};
+}
+
+Residents RecordedModel::residents(const Stage& running, const RunValues& run) const {
+  Residents out = AnalyticModel::residents(running, run);
+  if (parts_.size() > 1) out.list.front().what = "the model";  // of all stages
+  return out;
 }
 
 std::vector<OperatorCategory> RecordedModel::categories() const {
@@ -155,14 +187,29 @@ ReportNames RecordedModel::names() const {
   const size_t space = code.find(' '), dot = code.rfind('.');
   if (space != std::string::npos) out.class_prefix = code.substr(0, space) + ".";
   if (space == std::string::npos && dot != std::string::npos) out.class_prefix = code.substr(0, dot + 1);
-  for (const RecordedStage& stage : recording_.stages) {
-    const std::string id = std::string(run_id) + "/" + stage.name;
-    out.placed.push_back({id, id, stage.name});
-  }
   return out;
 }
 
-void RecordedModel::describe(const Stage&, Recording& header) const {
+// What a trace of it does not keep: names of kernels that launch nothing, how often modules were called.
+void RecordedModel::keep_names(const Stage& stage, Recording& out) const {
+  const auto part =
+      std::find_if(parts_.begin(), parts_.end(), [&](const RecordedStage& p) { return p.name == stage.id(); });
+  const bool whole = out.ops.size() == recording_.ops.size();
+  const size_t first = whole || part == parts_.end() ? 0 : part->first;
+  if (first + out.ops.size() > recording_.ops.size()) return;
+  for (size_t i = 0; i < out.ops.size(); ++i) {
+    if (!out.ops[i].counted) out.ops[i].kernel = recording_.ops[first + i].kernel;
+  }
+  if (!whole) return;
+  std::map<std::string, int64_t> calls;
+  for (const RecordedModule& m : recording_.modules) calls[m.name] = m.calls;
+  for (RecordedModule& m : out.modules) {
+    if (const auto known = calls.find(m.name); known != calls.end()) m.calls = known->second;
+  }
+}
+
+void RecordedModel::describe(const Stage& stage, Recording& header) const {
+  keep_names(stage, header);
   header.code = recording_.code;
   header.implementation = recording_.implementation;
   header.attention = recording_.attention;

@@ -1,5 +1,6 @@
 // A recording as a model: what runs is what was recorded, for reports, memory, time, fit and comparison as of native
-// models. One stage, "forward"; of a recording in several ("stages") one run of them all, each a part of it.
+// models. Its stages are the recording's, which run one after another and leave memory to each other; of a recording
+// that names none it is one, "forward".
 #pragma once
 
 #include <memory>
@@ -14,6 +15,8 @@
 
 namespace modelmeter::recordings {
 
+inline constexpr const char* family_name = "recording";
+
 class RecordedModel final : public AnalyticModel {
  public:
   // Nodes model (trace: the file) and runtime (execution).
@@ -26,23 +29,28 @@ class RecordedModel final : public AnalyticModel {
   const Recording& recording() const { return recording_; }
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
   void set_execution(Execution execution) override;
-  std::string family() const override { return "recording"; }
+  std::string family() const override { return family_name; }
   std::string class_name() const override;
   std::string profile_id() const override { return name_; }
   Fields model_fields() const override;
   Fields workload_fields() const override;
   Fields runtime_fields() const override;
   std::vector<std::string> notes() const override;
+  Residents residents(const Stage& running, const RunValues& run) const override;
+  using AnalyticModel::residents;
   std::vector<OperatorCategory> categories() const override;
   ReportNames names() const override;
   void describe(const Stage& stage, Recording& header) const override;
 
  private:
   void check() const;
+  void check_totals() const;
+  void keep_names(const Stage& stage, Recording& out) const;
 
   Recording recording_;
   std::string name_;
-  std::vector<std::unique_ptr<RecordedLayers>> layers_;  // of each stage of the recording; the first has the weights
+  std::vector<RecordedStage> parts_;  // as Recording::stages, or all of it
+  std::unique_ptr<RecordedLayers> layers_;
   std::vector<std::unique_ptr<Stage>> stages_;
 };
 

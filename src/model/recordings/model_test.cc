@@ -39,6 +39,35 @@ constexpr const char* step = R"({
     0, 864, 256, 128]]}]
 })";
 
+// A prefill that leaves a cache of 64 bytes, and a step that runs four times: it makes the cache anew, one longer.
+constexpr const char* generation = R"({
+ "schema": "modelmeter.reference/1", "code": "mine 1.0", "implementation": "Lm",
+ "totals": {"params": 0, "param_bytes": 0, "kernels": 4, "flops": 0, "read": 176, "write": 224, "live_at_start": 16,
+            "peak_live": 160},
+ "modules": [{"name": "", "class": "Lm", "calls": 2, "params": 0, "param_bytes": 0, "flops": 0, "read": 0, "write": 0, "kernels": 0}],
+ "parameters": [],
+ "storages": [[16, -1, -1, "input"], [64, 0, 3, "kv cache"], [16, 1, 2], [80, 2, -1, "kv cache"], [64, 3, 4]],
+ "stages": [{"name": "prefill", "sections": 1}, {"name": "decode", "sections": 1, "repeat": 4}],
+ "sections": [
+  {"section": "", "ops": [
+   ["aten.neg", "", [[[16], "f32", 0]], [[[16], "f32", 1]], 0, 16, 64, 64],
+   ["aten.neg", "", [[[4], "f32", 0]], [[[4], "f32", 2]], 0, 16, 16, 80]]},
+  {"section": "", "ops": [
+   ["aten.cat", "", [[[16], "f32", 1], [[4], "f32", 0]], [[[20], "f32", 3]], 0, 80, 80, 144],
+   ["aten.neg", "", [[[16], "f32", 3]], [[[16], "f32", 4]], 0, 64, 64, 144]]}]
+})";
+
+constexpr const char* unplaced = R"({
+   "schema": "modelmeter.reference/1", "code": "mine", "implementation": "Net",
+   "totals": {"params": 0, "param_bytes": 0, "kernels": 3, "flops": 0, "read": 48, "write": 48, "live_at_start": 16,
+              "peak_live": 48},
+   "modules": [{"name": "", "class": "Net", "calls": 1, "params": 0, "param_bytes": 0, "flops": 0, "read": 0, "write": 0, "kernels": 0}],
+   "parameters": [],
+   "sections": [{"section": "", "ops": [
+    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 16],
+    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 32],
+    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 32]]}]})";
+
 RecordedModel model_of(const std::string& text) { return {read_recording(text, "r.json"), "r"}; }
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
@@ -94,17 +123,54 @@ TEST(RecordedModel, KnowsWhatIsAliveByTheStorages) {
 }
 
 // Of 16 bytes each: what a says is alive goes when b is made, by the file's live memory.
+TEST(RecordedModel, HasTheStagesOfTheFile) {
+  const RecordedModel model = model_of(generation);
+  ASSERT_EQ(model.stages().size(), 2U);
+  EXPECT_EQ(model.stages()[1]->id(), "decode");
+  EXPECT_EQ(model.stages()[1]->forwards(), 4);
+  const Evaluation run = evaluate(model);
+  EXPECT_EQ(run.rollup().total().kernels, 2 + 4 * 2);
+  EXPECT_EQ(run.rollup().total().bytes_read, 32 + 4 * 144);
+  ASSERT_EQ(run.trace().residences.size(), 2U);
+  EXPECT_EQ(run.rollup().peak_live_bytes(run.trace()), 160);  // the two caches and the input
+}
+
+TEST(RecordedModel, LeavesMemoryToLaterStages) {
+  const RecordedModel model = model_of(generation);
+  const Evaluation run = evaluate(model);
+  const Trace& trace = run.trace();
+  EXPECT_EQ(trace.ops[2].live, 144);
+  const Alive alive = alive_at(trace, 2);
+  ASSERT_EQ(alive.tensors.size(), 2U);
+  EXPECT_EQ(alive.tensors[1].bytes, 64);
+  EXPECT_EQ(alive.tensors[1].made_by, 0);  // by the prefill
+  EXPECT_EQ(alive.other, 0);
+  ASSERT_EQ(trace.carried.size(), 1U);  // each step lets go of the cache that the one before made
+  EXPECT_EQ(trace.carried[0].found->bytes, 64);
+  EXPECT_EQ(trace.carried[0].left->bytes, 80);
+}
+
+TEST(RecordedModel, AStageByItselfIsGivenWhatOthersLeft) {
+  const RecordedModel model = model_of(generation);
+  const Evaluation decode = evaluate_forward(*model.stages()[1]);
+  EXPECT_EQ(decode.trace().given_bytes, 16 + 64);
+  EXPECT_EQ(decode.trace().ops[0].live, 80);
+  EXPECT_EQ(decode.rollup().peak_live_bytes(decode.trace()), 160);
+}
+
+TEST(RecordedModel, IdealMovesNoIntermediateResults) {
+  RecordedModel model = model_of(step);
+  model.set_execution(Execution::ideal);
+  const Evaluation run = evaluate(model);
+  const Cost& cost = run.rollup().total();
+  EXPECT_EQ(cost.flops_torch(), 256);
+  // The forward writes its result, the backward's gradient of it (64) stays inside, the optimizer is as it was.
+  EXPECT_EQ(cost.bytes_written, 64 + 128 + 256);
+  EXPECT_LT(cost.bytes_read, 1216);
+}
+
 TEST(RecordedModel, MatchesBlocksBySizeWhereNoStoragesAreSaid) {
-  const RecordedModel model = model_of(R"({
-   "schema": "modelmeter.reference/1", "code": "mine", "implementation": "Net",
-   "totals": {"params": 0, "param_bytes": 0, "kernels": 3, "flops": 0, "read": 48, "write": 48, "live_at_start": 16,
-              "peak_live": 48},
-   "modules": [{"name": "", "class": "Net", "calls": 1, "params": 0, "param_bytes": 0, "flops": 0, "read": 0, "write": 0, "kernels": 0}],
-   "parameters": [],
-   "sections": [{"section": "", "ops": [
-    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 16],
-    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 32],
-    ["aten.neg", "", [[[4], "f32"]], [[[4], "f32"]], 0, 16, 16, 32]]}]})");
+  const RecordedModel model = model_of(unplaced);
   const Evaluation run = evaluate(model);
   EXPECT_EQ(run.rollup().peak_live_bytes(run.trace()), 48);
   const Alive alive = alive_at(run.trace(), 2);
@@ -112,6 +178,9 @@ TEST(RecordedModel, MatchesBlocksBySizeWhereNoStoragesAreSaid) {
   EXPECT_EQ(alive.other, 0);
   EXPECT_EQ(run.trace().ops[0].kernel, Kernel::neg);
   EXPECT_THAT(model.notes(), testing::ElementsAre(HasSubstr("matched by size")));
+  RecordedModel other = model_of(unplaced);
+  EXPECT_THROW(other.set_execution(Execution::ideal), Error);
+  EXPECT_THROW(other.set_execution(Execution::compiled), Error);
 }
 
 TEST(RecordedModel, FoldsSectionsWithTheirStorages) {
@@ -140,30 +209,38 @@ TEST(RecordedModel, FoldsSectionsWithTheirStorages) {
 }
 
 TEST(RecordedModel, SaysWhatIsWrongAndWhere) {
-  const std::pair<const char*, const char*> wrong[] = {{"\"modelmeter.reference/1\"", "\"modelmeter.reference/9\""},
-                                                       {"[[2, 8], \"f32\", 3]]", "[[2, -8], \"f32\", 3]]"},
-                                                       {"[[2, 8], \"f32\", 3]]", "[[2, 8], \"f31\", 3]]"},
-                                                       {"[[2, 8], \"f32\", 3]]", "[[2, 8], \"f32\", 9]]"},
-                                                       {"[64, 0, 2],", "[64, 0, 2,"},
-                                                       {"[64, 0, 2]", "[64, 0, 99]"},
-                                                       {"[64, 0, 2]", "[64, 2, 1]"},
-                                                       {"\"sections\": 1},", "\"sections\": 7},"},
-                                                       {"\"backward\"", "\"forward\""},
-                                                       {"\"live_at_start\": 192", "\"live_at_start\": 100"},
-                                                       {", [1, 4]", ", [1]"},
-                                                       {"\"totals\"", "\"total\""}};
-  const char* said[] = {"not a reference",
-                        "r.json: sections[0].ops[0]: a size is below 0",
-                        "op 0 of the recording, aten.addmm in \"fc\": unknown dtype 'f31'",
-                        "r.json: sections[0].ops[0]: storage 9 is none of the 4 of its section",
-                        "not a JSON file",
-                        "r.json: storages[3]: it goes after 99 ops, and there are 4",
-                        "r.json: storages[3]: it goes before it is made",
-                        "r.json: stages[0]: its sections are more than there are",
-                        "r.json: stages[1]: there are two stages \"forward\"",
-                        "r: live_at_start is 100 bytes, parameters and buffers have 160",
-                        "r.json: sections[0].ops[0]: an operand has not as many strides as sizes",
-                        "r.json: no field \"totals\""};
+  const std::pair<const char*, const char*> wrong[] = {
+      {"\"modelmeter.reference/1\"", "\"modelmeter.reference/9\""},
+      {"[[2, 8], \"f32\", 3]]", "[[2, -8], \"f32\", 3]]"},
+      {"[[2, 8], \"f32\", 3]]", "[[2, 8], \"f31\", 3]]"},
+      {"[[2, 8], \"f32\", 3]]", "[[2, 8], \"f32\", 9]]"},
+      {"[64, 0, 2],", "[64, 0, 2,"},
+      {"[64, 0, 2]", "[64, 0, 99]"},
+      {"[64, 0, 2]", "[64, 2, 1]"},
+      {"\"sections\": 1},", "\"sections\": 7},"},
+      {"\"backward\"", "\"forward\""},
+      {"\"live_at_start\": 192", "\"live_at_start\": 100"},
+      {", [1, 4]", ", [1]"},
+      {"\"totals\"", "\"total\""},
+      {"\"kernels\": 4, \"flops\": 256", "\"kernels\": 4, \"flops\": 255"},
+      {"[64, 0, 2]", "[60, 0, 2]"},
+      {"0, 864, 256, 128]", "0, 864, 256, 0.5]"}};
+  const char* said[] = {
+      "not a reference",
+      "r.json: sections[0].ops[0]: a size is below 0",
+      "op 0 of the recording, aten.addmm in \"fc\": unknown dtype 'f31'",
+      "r.json: sections[0].ops[0]: storage 9 is none of the 4 of its section",
+      "not a JSON file",
+      "r.json: storages[3]: it goes after 99 ops, and there are 4",
+      "r.json: storages[3]: it goes before it is made",
+      "r.json: stages[0]: its sections are more than there are",
+      "r.json: stages[1]: there are two stages \"forward\"",
+      "r: live_at_start is 100 bytes, parameters and buffers have 160",
+      "r.json: sections[0].ops[0]: an operand has not as many strides as sizes",
+      "r.json: no field \"totals\"",
+      "r: totals: flops is 255, that of the sections adds up to 256",
+      "op 0 of the recording, aten.addmm in \"fc\": an operand [2, 8] of f32 ends at byte 64 of a storage of 60",
+      "r.json: sections[2].ops[0]: live is not an integer"};
   for (size_t i = 0; i < std::size(wrong); ++i) {
     EXPECT_THAT(error_of(replaced(step, wrong[i].first, wrong[i].second)), HasSubstr(said[i])) << wrong[i].second;
   }

@@ -50,10 +50,24 @@ class Operands {
     }
     meta->bytes = distinct_bytes(*meta, size_of(meta->dtype));
     meta->storage = storages_.of(tensor, host, output, op);
+    if (tensor.storage >= 0 && !host) expect_room(*meta);
     return meta;
   }
 
  private:
+  static void expect_room(const TensorMeta& meta) {
+    if (meta.numel == 0) return;
+    const Shape strides = meta.strides();
+    int64_t last = meta.offset;
+    for (int d = 0; d < meta.sizes.rank(); ++d) {
+      last = checked_add(last, checked_mul(meta.sizes[d] - 1, strides[d], "a place in memory"), "a place in memory");
+    }
+    const int64_t end = checked_mul(last + 1, size_of(meta.dtype), "a place in memory");
+    if (end <= meta.storage->bytes) return;
+    throw Error(fmt::format("an operand {} of {} ends at byte {} of a storage of {}", meta.sizes.to_string(),
+                            short_name(meta.dtype), end, meta.storage->bytes));
+  }
+
   DType dtype_of(const std::string& name) {
     if (name != name_) {
       dtype_ = parse_dtype(name);
@@ -118,16 +132,20 @@ std::array<int64_t, 3> attention_params(const Launch& op) {
 
 class Replay {
  public:
-  Replay(const Recording& recording, Tracer& tracer)
+  // `start`: what the live memory of the trace is above, in that of the recording; `before`: live memory of the
+  // recording before the first op.
+  Replay(const Recording& recording, const RecordedStage& stage, int64_t start, int64_t before, Tracer& tracer)
       : recording_(recording),
+        stage_(stage),
+        start_(start),
         tracer_(tracer),
         trace_(tracer.trace()),
-        storages_(recording, tracer),
+        storages_(recording, stage, tracer, before),
         operands_(trace_, storages_) {}
 
-  void run(const RecordedLayers& layers, size_t first, size_t end) {
+  void run(const RecordedLayers& layers) {
     tracer_.enter_module("", layers.root().class_name(), &layers.root());
-    for (size_t i = first; i < end; ++i) {
+    for (size_t i = stage_.first; i < stage_.end; ++i) {
       const RecordedOp& op = recording_.ops[i];
       enter(layers, op.scope);
       try {
@@ -139,6 +157,7 @@ class Replay {
     }
     enter(layers, "");
     tracer_.leave();
+    storages_.end_stage();
   }
 
   // Calls as they were recorded, where one scope is all there is of a module.
@@ -159,14 +178,27 @@ class Replay {
     size_t common = 0;
     const auto same = [&](size_t i) { return open_[i].layer == steps[i].layer && open_[i].index == steps[i].index; };
     while (common < std::min(open_.size(), steps.size()) && same(common)) ++common;
-    for (; open_.size() > common; open_.pop_back()) tracer_.leave();
+    for (; open_.size() > common; open_.pop_back()) leave();
     for (size_t i = common; i < steps.size(); ++i) {
       const BaseLayer& layer = *steps[i].layer;
+      if (is_block(i, steps)) tracer_.enter_repetition(1);
       const int32_t scope = tracer_.enter_module(layer.name(), layer.class_name(), &layer, steps[i].index);
       open_.push_back(steps[i]);
       entered_.try_emplace(scope, trace_.path(scope));
     }
     module_ = module;
+  }
+
+  // The outermost that is a member of a list: as native models have their blocks, each a region of what is compiled
+  // (trace/region.h).
+  static bool is_block(size_t step, const std::vector<ModuleStep>& steps) {
+    const auto in_list = [](const ModuleStep& s) { return s.index >= 0; };
+    const auto at = steps.begin() + static_cast<std::ptrdiff_t>(step);
+    return in_list(*at) && std::none_of(steps.begin(), at, in_list);
+  }
+  void leave() {
+    tracer_.leave();
+    if (is_block(open_.size() - 1, open_)) tracer_.leave();
   }
 
   void add(const RecordedOp& recorded, size_t index) {
@@ -178,7 +210,7 @@ class Replay {
     op.tf32 = recorded.detail.tf32;
     op.stream = recorded.detail.stream;
     op.last = -1;
-    op.live = recorded.live;
+    op.live = checked_add(recorded.live, -start_, "live memory");
     add_operands(recorded, op, index);
     choose_kernel(recorded, op);
     storages_.end(index);
@@ -264,6 +296,8 @@ class Replay {
   }
 
   const Recording& recording_;
+  const RecordedStage& stage_;
+  const int64_t start_;
   Tracer& tracer_;
   Trace& trace_;
   RecordedStorages storages_;
@@ -273,23 +307,30 @@ class Replay {
   std::unordered_map<int32_t, std::string> entered_;
 };
 
+// Right before the stage's first op, above the start of the recording.
+int64_t live_before(const Recording& recording, const RecordedStage& stage) {
+  const auto first = static_cast<int64_t>(stage.first);
+  if (first == 0) return 0;
+  if (recording.storages.empty()) return recording.ops[stage.first - 1].live;
+  int64_t live = 0;
+  for (const RecordedStorage& s : recording.storages) {
+    const bool came = s.born >= 0 && s.born < first, went = s.died >= 0 && s.died <= first;
+    if (came && !went) live = checked_add(live, s.bytes, "live memory");
+    if (s.born < 0 && went) live = checked_add(live, -s.bytes, "live memory");
+  }
+  return live;
+}
+
 }  // namespace
 
-void replay(const Recording& recording, const std::vector<std::unique_ptr<RecordedLayers>>& layers, Tracer& tracer) {
-  Replay run(recording, tracer);
-  if (recording.stages.empty()) {
-    run.run(*layers.front(), 0, recording.ops.size());
-    run.set_calls(*layers.front());
-    return;
-  }
-  for (size_t i = 0; i < recording.stages.size(); ++i) {
-    const RecordedStage& stage = recording.stages[i];
-    tracer.enter_function(stage.name);
-    tracer.enter_repetition(stage.repeat);
-    run.run(*layers[i], stage.first, stage.end);
-    tracer.leave();
-    tracer.leave();
-  }
+void replay(const Recording& recording, const RecordedStage& stage, const RecordedLayers& layers, bool after_others,
+            Tracer& tracer) {
+  const int64_t before = live_before(recording, stage);
+  int64_t& given = tracer.trace().given_bytes;
+  if (!after_others) given = checked_add(given, before, "live memory");
+  Replay run(recording, stage, after_others ? 0 : before, before, tracer);
+  run.run(layers);
+  if (recording.stages.size() < 2) run.set_calls(layers);
 }
 
 }  // namespace modelmeter::recordings
