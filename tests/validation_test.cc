@@ -118,5 +118,24 @@ TEST_F(ValidationOfMeasurements, LargeGemmsOfTables) {
   EXPECT_LE(sum / static_cast<double>(n), 0.08);
 }
 
+// Rows of 8 and 4 bits, with what quantises their activations: all are compared.
+TEST_F(ValidationOfMeasurements, QuantisedGemmsOfTables) {
+  std::map<std::string, std::pair<double, double>> kinds;  // sum of errors, rows
+  double all = 0;
+  for (const ValidationRow& row : rows_of(measured() / "gemm.csv")) {
+    if (row.group.find("quantising") == std::string::npos) continue;
+    auto& [sum, n] = kinds[row.device + " " + row.group.substr(0, row.group.find(','))];
+    sum += std::abs(*row.device_error());
+    n += 1;
+    all += 1;
+  }
+  EXPECT_EQ(all, 2547 + 1259);
+  for (const auto& [kind, sum] : kinds) {
+    const double most = kind.rfind("l40s", 0) == 0 ? 0.16 : 0.1;
+    EXPECT_LE(sum.first, most * sum.second) << kind;
+  }
+  EXPECT_EQ(kinds.size(), 6U);
+}
+
 }  // namespace
 }  // namespace modelmeter

@@ -119,13 +119,19 @@ std::map<int64_t, AttentionConstants> read_heads(const config::View& kernel, con
   return out;
 }
 
+GemmConstants read_gemm(const config::View& view, const std::vector<Source>& sources) {
+  GemmConstants out = read_group(view, gemm_rows, sources);
+  if (out.overlap < 1) throw view.at("overlap").expected("a power of 1 or more");
+  return out;
+}
+
 ArchitectureConstants read_architecture(const config::View& view, const std::string& name,
                                         const std::vector<Source>& sources) {
-  view.require_known_keys({"gemm", "convolution", "attention"});
+  view.require_known_keys({"gemm", "gemm_fp4", "convolution", "attention"});
   ArchitectureConstants out;
   out.name = name;
-  out.gemm = read_group(view.child("gemm"), gemm_rows, sources);
-  if (out.gemm.overlap < 1) throw view.child("gemm").at("overlap").expected("a power of 1 or more");
+  out.gemm = read_gemm(view.child("gemm"), sources);
+  if (view.has("gemm_fp4")) out.gemm_fp4 = read_gemm(view.child("gemm_fp4"), sources);
   const config::View convolution = view.child("convolution");
   out.convolution = read_group(convolution, convolution_rows, sources, {"tf32", "half"});
   out.convolution.tf32 = read_group(convolution.child("tf32"), convolution_shares, sources);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -117,6 +118,7 @@ struct ConvolutionConstants {
 struct ArchitectureConstants {
   std::string name;
   GemmConstants gemm;
+  std::optional<GemmConstants> gemm_fp4;  // of 4 bits, where another library has those
   ConvolutionConstants convolution;
   // By the kernel ("flash", "cudnn", "efficient"), then by the largest head size that it is for.
   std::map<std::string, std::map<int64_t, AttentionConstants>> attention;

@@ -52,6 +52,21 @@ architectures:
 )";
 }
 
+TEST(KernelStack, FourBitsMayHaveConstantsOfTheirOwn) {
+  std::string text = small();
+  EXPECT_FALSE(read(text).architectures.front().gemm_fp4.has_value());
+  const std::string others = "    convolution:\n";
+  text.insert(text.find(others),
+              "    gemm_fp4: {efficiency: 0.4, tile_loss: 8, wide_tile_loss: 0.05, prologue: 110, fixed_us: 2.5,\n"
+              "               step_us: 0.05, split_us: 6, drain_us: 0.5, memory: 0.9, unaligned_us: 0.2,\n"
+              "               unaligned_step_us: 0.3, vector: 0.7, source: fit}\n");
+  const KernelStack stack = read(text);
+  const ArchitectureConstants& architecture = stack.architectures.front();
+  ASSERT_TRUE(architecture.gemm_fp4.has_value());
+  EXPECT_DOUBLE_EQ(architecture.gemm_fp4->efficiency, 0.4);
+  EXPECT_DOUBLE_EQ(architecture.gemm.efficiency, 0.9);
+}
+
 TEST(KernelStack, ReadsEachConstantInItsUnit) {
   const KernelStack stack = read(small());
   for (const MemoryConstants& c : stack.memory) {

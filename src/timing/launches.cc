@@ -23,6 +23,7 @@ constexpr double layout_tile = 32;
 constexpr int64_t register_softmax_width = 2048;  // two elements a thread
 constexpr double vector_bytes = 16;               // of a load of a vectorised kernel
 constexpr double word_bytes = 8;                  // of one that goes by offsets
+constexpr const char* before_tf32 = "sm70";
 
 double count(int64_t n) { return static_cast<double>(n); }
 
@@ -323,7 +324,7 @@ class Launcher {
   DeviceKernel& add_gemm_of(double batch, double m, double n, double k_size, DType dtype) {
     DeviceKernel& k = add_simple(MemoryClass::vectorized);
     k.shape = KernelShape::gemm;
-    k.precision = precision_of(dtype, flags_.tf32);
+    k.precision = precision_of(dtype, flags_.tf32 && has_tf32(machine_));
     k.batch = batch;
     k.m = m;
     k.n = n;
@@ -352,7 +353,7 @@ class Launcher {
     const auto& kernels = machine_.kernels().attention;
     const bool narrow = is_16_bit_float(op_.input(0).dtype);
     if (narrow && kernels.count("cudnn") != 0) return "cudnn";
-    return op_.kernel == Kernel::sdpa_flash ? "flash" : "efficient";
+    return op_.kernel == Kernel::sdpa_flash && kernels.count("flash") != 0 ? "flash" : "efficient";
   }
 
   void add_attention() {
@@ -383,7 +384,7 @@ class Launcher {
     const bool few_channels = weight.sizes[1] < padded_channels;
     const bool one_image = y.sizes[0] == 1 && std::fmod(taps, padded_channels) == 0;
     const bool vector = few_channels && (!is_narrow(x.dtype) || one_image);
-    const char* precision = vector ? "" : precision_of(x.dtype, flags_.tf32);
+    const char* precision = vector ? "" : precision_of(x.dtype, flags_.tf32 && has_tf32(machine_));
     const bool patches = few_channels && !vector;
     const bool strided = y.numel / y.sizes[1] < x.numel / x.sizes[1] && taps == 1;
     const double row = count(x.numel / (x.sizes[0] * x.sizes[1]));
@@ -452,6 +453,8 @@ class Launcher {
 };
 
 }  // namespace
+
+bool has_tf32(const Machine& machine) { return machine.device().architecture != before_tf32; }
 
 const char* precision_of(DType dtype, bool tf32) {
   switch (dtype) {

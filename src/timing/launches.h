@@ -25,6 +25,8 @@ struct LaunchFlags {
   bool transfer = false;  // between host and device
 };
 
+// Whether float32 may be TF32 on it: before Ampere it is float32, whatever is allowed.
+bool has_tf32(const Machine& machine);
 // Of matrix units: "bf16"; "" where they have none for that dtype.
 const char* precision_of(DType dtype, bool tf32);
 

@@ -107,11 +107,22 @@ class RecordedLauncher {
     const TensorMeta& in = op_.input(0);
     if (is_named("batch_norm")) {
       const bool trains = is_backward() || is_named("cudnn_batch_norm");
-      if (trains) add_columns(in);
+      if (trains) {
+        add_columns(in);
+      } else {
+        add_deviations(in);
+      }
       return add_plain(is_narrow() ? MemoryClass::broadcast_narrow : MemoryClass::broadcast);
     }
     add_rows(is_narrow() ? MemoryClass::layer_norm_narrow : MemoryClass::layer_norm);
     if (is_backward()) add_columns(in);
+  }
+
+  // Of the variances that were kept, one for each channel; those of 16 bits are cast before.
+  void add_deviations(const TensorMeta& in) {
+    const double channels = in.sizes.rank() < 2 ? 1 : real(in.sizes[1]), wide = channels * real(size_of(DType::float32));
+    if (is_narrow()) add_pass(MemoryClass::vectorized, channels * real(size_of(in.dtype)), wide, channels);
+    add_pass(MemoryClass::vectorized, wide, wide, channels);
   }
 
   // Sums over all but the channels (dimension 1 of an image, else the last) of what comes in and the input.
@@ -146,7 +157,7 @@ class RecordedLauncher {
     const TensorMeta &a = op_.input(op_.inputs - 2), &out = op_.output(0);
     DeviceKernel& k = add_traffic(MemoryClass::vectorized);
     k.shape = KernelShape::gemm;
-    k.precision = precision_of(a.dtype, flags_.tf32);
+    k.precision = precision_of(a.dtype, flags_.tf32 && has_tf32(machine_));
     k.k = a.sizes.rank() == 0 ? 1 : std::max(1.0, real(a.sizes[a.sizes.rank() - 1]));
     k.n = out.sizes.rank() == 0 ? 1 : std::max(1.0, real(out.sizes[out.sizes.rank() - 1]));
     k.batch = a.sizes.rank() > 2 ? std::max(1.0, real(a.sizes[0])) : 1;
@@ -175,7 +186,7 @@ class RecordedLauncher {
   // Before the fused kernel the sums of the result times its gradient; after it the gradient of the queries, which it
   // adds up in float32, is made what it is.
   void add_passes_of_attention(const TensorMeta& q) {
-    const double bytes = real(q.bytes), elements = real(q.numel), wide = elements * size_of(DType::float32);
+    const double bytes = real(q.bytes), elements = real(q.numel), wide = elements * real(size_of(DType::float32));
     add_pass(MemoryClass::vectorized, 2 * bytes, 0, elements);
     add_pass(MemoryClass::vectorized, wide, bytes, elements);
   }
@@ -184,7 +195,7 @@ class RecordedLauncher {
     const auto& kernels = machine_.kernels().attention;
     const bool narrow = dtype == DType::bfloat16 || dtype == DType::float16;
     if (narrow && kernels.count("cudnn") != 0) return "cudnn";
-    return narrow ? "flash" : "efficient";
+    return narrow && kernels.count("flash") != 0 ? "flash" : "efficient";
   }
 
   // Each of the FLOPs of its forward: the gradient of the result, the input and the filter are what it reads.
@@ -204,7 +215,7 @@ class RecordedLauncher {
       taps *= real(weight.sizes[d]);
       wide += weight.sizes[d] > 1 ? 1 : 0;
     }
-    const char* precision = precision_of(x.dtype, flags_.tf32);
+    const char* precision = precision_of(x.dtype, flags_.tf32 && has_tf32(machine_));
     const bool converts = *precision != '\0' && taps > 1 && !is_channels_last(x.sizes, x.strides());
     for (int i = 0; i < static_cast<int>(std::min(times, 3.0)); ++i) {
       if (converts) add_conversion(i == 0 ? y : x);

@@ -8,11 +8,11 @@ namespace modelmeter {
 namespace {
 
 // Of the factors: a bias and scales come before them.
-const char* precision(const Launch& launch, const LaunchFlags& flags) {
+const char* precision(const Launch& launch, const LaunchFlags& flags, const Machine& machine) {
   if (launch.inputs == 0) return "";
   const bool product =
       info(launch.kernel).kind == OpKind::matmul && launch.kernel != Kernel::grouped_mm && launch.inputs > 1;
-  return precision_of(launch.input(product ? launch.inputs - 2 : 0).dtype, flags.tf32);
+  return precision_of(launch.input(product ? launch.inputs - 2 : 0).dtype, flags.tf32 && has_tf32(machine));
 }
 
 }  // namespace
@@ -23,7 +23,7 @@ KernelTime roofline_time(const Launch& launch, const LaunchFlags& flags, const M
              vector_flops = static_cast<double>(cost.flops_vector);
   const double bytes = static_cast<double>(cost.bytes_read) + static_cast<double>(cost.bytes_written);
   double tensor = 0, vector = vector_flops / machine.vector_rate();
-  if (const char* units = tensor_flops > 0 ? precision(launch, flags) : ""; *units != '\0') {
+  if (const char* units = tensor_flops > 0 ? precision(launch, flags, machine) : ""; *units != '\0') {
     tensor = tensor_flops / machine.device().rate(units).rate.value;
   } else {
     vector += tensor_flops / machine.vector_rate();

@@ -291,6 +291,7 @@ Calibration calibrate(const std::vector<std::string>& files, const ValidationCon
       continue;
     }
     for (const MeasuredKernels& row : measured_kernels(file, context)) {
+      if (row.beside > 0) continue;
       if (is_of(row.device, context, machine.device().id)) all.push_back({row.kernels, row.seconds, true});
     }
   }

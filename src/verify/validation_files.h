@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include "timing/device_kernel.h"
 #include "verify/csv.h"
@@ -14,16 +15,27 @@ inline constexpr double one_ms = 1e-3, one_us = 1e-6;  // s
 // The machine of a device's short name ("h100", "h200_sxm", "H100 SXM"), or nothing where no file is of it.
 std::optional<Machine> machine_named(const std::string& name, const ValidationContext& context);
 
+// The same machine, connected to others like it as the cluster is that there is a file of; nothing where there is none.
+std::optional<Machine> connected(const Machine& machine, const ValidationContext& context);
+
+// The rows of a table follow each other, so that of the joules that a run may take before the power limit acts a loop
+// has so much left. micro.csv: its GEMM and attention of 16 bits past 60 us on the H100 and the H200. gemm.csv, whose
+// runs are short: every second row of the H100 (2026-11).
+inline constexpr double burst_left_of_micro = 0.22, burst_left_of_gemm_table = 0.3;
+
 // A row of a table of single kernels, and what the device runs for it.
 struct MeasuredKernels {
   std::string device;  // as the file calls it
   std::string group, name;
   std::vector<DeviceKernel> kernels;
   double seconds = 0;
+  double beside = 0;  // s of `seconds` that other kernels take, of another library
+  double burst_left = burst_left_of_micro;
 };
 
 // s of one of them in a loop as tables run it, long enough that the power limit acts.
-double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine);
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine,
+                      double burst_left = burst_left_of_micro);
 
 // s that nine kernels in ten are within of `seconds`, which is predicted for them.
 double spread_of_kernels(const std::vector<DeviceKernel>& kernels, double seconds, const Machine& machine);
@@ -32,6 +44,10 @@ double spread_of_kernels(const std::vector<DeviceKernel>& kernels, double second
 // experts, 96 channels. None for any other op.
 bool is_layout(const std::string& op);
 std::vector<DeviceKernel> layout_kernels(const CsvTable& table, size_t row, const Machine& machine);
+
+// s that quantising the activations of a row of gemm.csv takes, so many elements of 16 bits, to that precision; 0 where
+// they are not.
+double quantising_seconds(double elements, std::string_view precision, const Machine& machine);
 
 // The rows of micro.csv, gemm.csv or attention.csv, of devices that there are files of; none for any other file.
 std::vector<MeasuredKernels> measured_kernels(const std::string& path, const ValidationContext& context);

@@ -16,10 +16,9 @@ namespace modelmeter {
 namespace {
 
 constexpr double us = 1e-6, millisecond = 1e-3;
-// A table's loop of one kernel: 12 ms of it and no fewer than seven. The rows of a table follow each other, so that of
-// the joules that a run may take before the power limit acts a loop has a quarter left (micro.csv on the H100 and the
-// H200, 2026-11); of convolutions, whose rows were measured apart, 30 ms and all of it.
-constexpr double loop_seconds = 0.0125, least_runs = 7, burst_left = 0.235;
+// A table's loop of one kernel: 12 ms of it and no fewer than seven; of convolutions, whose rows were measured apart,
+// 30 ms.
+constexpr double loop_seconds = 0.0125, least_runs = 7;
 constexpr double convolution_loop_seconds = 0.03, convolution_least_runs = 10;
 // A CUDA graph copies half a GiB and more with the copy engine, which streams of kernels outrun: 2.43 TB/s on the H100,
 // 2.71 on the H200 (power.csv, ceilings, 2026-11).
@@ -29,7 +28,9 @@ constexpr double copy_engine_bytes = 1 << 30, copy_engine_rate = 2.57e12;  // B 
 constexpr double memory_between = 0.28e-6;
 // Operands of a GEMM are rotated: where L2 does not hold all of them, it has none of what is read next, and loads wait
 // for so much of it (micro.csv on the H100 and the H200, 2026-11; fitted with the constants of GEMM).
-constexpr double waited_share = 0.37, most_copies = 5;
+constexpr double waited_share = 0.352, most_copies = 5;
+
+constexpr double nvfp4_bytes = 0.5 + 1.0 / 16;  // of an element: a scale of 8 bits for 16
 
 bool is_held(double rotated, const Machine& machine) { return rotated <= machine.device().l2_size.value; }
 
@@ -43,29 +44,35 @@ std::string short_dtype(const std::string& name) {
 const char* precision_named(const std::string& dtype) {
   for (const auto& [name, precision] :
        {std::pair{"bfloat16", "bf16"}, std::pair{"float16", "fp16"}, std::pair{"tf32", "tf32"},
-        std::pair{"fp8_e4m3", "fp8"}, std::pair{"fp8", "fp8"}, std::pair{"float32", ""}}) {
+        std::pair{"fp8_e4m3", "fp8"}, std::pair{"fp8", "fp8"}, std::pair{"nvfp4", "fp4"}, std::pair{"float32", ""}}) {
     if (dtype == name) return precision;
   }
   return nullptr;
 }
 
 double element_bytes(const std::string& precision) {
+  if (precision == "fp4") return nvfp4_bytes;
   if (precision == "fp8" || precision == "int8") return 1;
   return precision == "tf32" || precision.empty() ? 4 : 2;
 }
 
-// gemm.csv rotates copies of the weights, as many as fill L2 but no more than five.
+// gemm.csv rotates copies of the weights, as many as fill L2 but no more than five. L2 loses some of them before they
+// fill it, and keeps some where they are more (the L40S's rows of one to 64: from none to all of the time that memory
+// takes).
 double rotated_weights(const DeviceKernel& kernel, const Machine& machine) {
+  constexpr double all_kept = 0.8, none_kept = 1.15;  // of the size of L2
+  const double l2 = machine.device().l2_size.value;
+  if (l2 == 0) return 0;
   const double weights = kernel.n * kernel.k * element_bytes(kernel.precision);
-  const double copies = std::clamp(std::ceil(machine.device().l2_size.value / weights), 1.0, most_copies);
-  return is_held(copies * weights, machine) ? 0 : weights;
+  const double copies = std::clamp(std::ceil(l2 / weights), 1.0, most_copies);
+  return weights * std::clamp((copies * weights / l2 - all_kept) / (none_kept - all_kept), 0.0, 1.0);
 }
 
 std::optional<DeviceKernel> gemm_kernel(double batch, double m, double n, double k, const std::string& dtype) {
   const char* precision = precision_named(dtype);
   if (precision == nullptr) return std::nullopt;
   constexpr double vector_bytes = 16;
-  const double element = element_bytes(precision), result = element == 1 ? 2 : element;
+  const double element = element_bytes(precision), result = std::max(element, 2.0);
   DeviceKernel out;
   out.shape = KernelShape::gemm;
   out.precision = precision;
@@ -75,7 +82,7 @@ std::optional<DeviceKernel> gemm_kernel(double batch, double m, double n, double
   out.k = k;
   out.read = batch * (m * k + k * n) * element;
   out.written = batch * m * n * result;
-  out.aligned = std::fmod(n * element, vector_bytes) == 0 && std::fmod(k * element, vector_bytes) == 0;
+  out.aligned = std::fmod(n * result, vector_bytes) == 0 && std::fmod(k * element, vector_bytes) == 0;
   return out;
 }
 
@@ -222,7 +229,7 @@ ValidationRow kernel_row(const std::string& path, const MeasuredKernels& row, co
   out.device = machine.device().id;
   out.group = row.group;
   out.name = row.name;
-  const double predicted = looped_seconds(row.kernels, machine);
+  const double predicted = looped_seconds(row.kernels, machine, row.burst_left) + row.beside;
   out.predicted_device_ms = predicted / millisecond;
   out.measured_device_ms = row.seconds / millisecond;
   out.inside = std::abs(row.seconds - predicted) <= spread_of_kernels(row.kernels, predicted, machine);
@@ -281,18 +288,21 @@ KernelsOrWhy gemm_row(const CsvTable& table, size_t i, Machines& machines) {
   const std::string &device = table.text(i, "sys"), &dtype = table.text(i, "gemm_dtype");
   const Machine* machine = machines.named(device);
   if (machine == nullptr) return {{}, unknown_device(device)};
-  if (dtype == "fp8") return {{}, "the time includes the kernel that quantises the activations"};
   auto kernel = gemm_kernel(1, table.number(i, "m"), table.number(i, "n"), table.number(i, "k"), dtype);
   if (!kernel) return {{}, fmt::format("no rule for a product of {}", dtype)};
   if (table.number(i, "us") <= 0 || kernel->m <= 0 || kernel->n <= 0 || kernel->k <= 0) return {{}, "no size or time"};
   kernel->cold = rotated_weights(*kernel, *machine);
   constexpr double large = 1024;
   const bool big = std::min({kernel->m, kernel->n, kernel->k}) >= large;
+  const double beside = quantising_seconds(kernel->m * kernel->k, kernel->precision, *machine);
   return {MeasuredKernels{device,
-                          fmt::format("gemm {}, {}", short_dtype(dtype), big ? "1024 and more" : "small"),
+                          fmt::format("gemm {}{}, {}", short_dtype(dtype), beside > 0 ? " with quantising" : "",
+                                      big ? "1024 and more" : "small"),
                           fmt::format("{} x {} x {}", kernel->m, kernel->n, kernel->k),
                           {*kernel},
-                          table.number(i, "us") * us},
+                          table.number(i, "us") * us,
+                          beside,
+                          burst_left_of_gemm_table},
           ""};
 }
 
@@ -351,7 +361,7 @@ Validation validated(const std::string& path, const ValidationContext& context, 
 
 }  // namespace
 
-double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine) {
+double looped_seconds(const std::vector<DeviceKernel>& kernels, const Machine& machine, double burst_left) {
   std::vector<TimedKernel> loop;
   double once = 0;
   bool convolves = false;

@@ -13,7 +13,7 @@ constexpr double start_spread = 0.5e-6;
 constexpr double stream_spread = 0.04, layout_spread = 0.16;
 constexpr double half_convolution_spread = 0.1, convolution_spread = 0.18;
 constexpr double cudnn_spread = 0.085, flash_spread = 0.15, efficient_spread = 0.055;
-constexpr double gemm_spread = 0.13, wide_gemm_spread = 0.19;  // of 32 bits
+constexpr double gemm_spread = 0.105, wide_gemm_spread = 0.19;  // of 32 bits
 // Of devices whose power is not modelled: their tables say no clock.
 constexpr double without_power = 1.5;
 

@@ -1,10 +1,16 @@
-"""What docs/python.md shows is so: its blocks of Python run, in order, as doctests."""
+"""What docs/python.md shows is so: its blocks of Python run, in order, as doctests; those that need torch where it is there."""
 
 import doctest
+import importlib.util
 import os
 import tempfile
 import unittest
 
+SHOWN = ["```python"]
+if importlib.util.find_spec("torch") is None:
+    print("skipped: blocks that need torch")
+else:
+    SHOWN.append("```python torch")
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -12,7 +18,7 @@ def blocks(text):
     inside, lines = False, []
     for line in text.splitlines():
         if line.startswith("```"):
-            inside = line.strip() == "```python"
+            inside = line.strip() in SHOWN
             lines.append("")
         else:
             lines.append(line if inside else "")

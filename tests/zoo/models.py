@@ -201,6 +201,12 @@ ZOO: dict[str, Entry] = {
     "cogvideox-vae": Entry("diffusers", _diffusers(
         "AutoencoderKLCogVideoX", block_out_channels=(128, 256, 256, 512), down_block_types=("CogVideoXDownBlock3D",) * 4,
         up_block_types=("CogVideoXUpBlock3D",) * 4), _like(sample=(1, 3, 9, 64, 64))),
+    "flux-vae": Entry("diffusers", _diffusers(
+        "AutoencoderKL", block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4, layers_per_block=2, latent_channels=16, use_quant_conv=False,
+        use_post_quant_conv=False), _image(256, name="sample")),
+    "hunyuan-video-vae": Entry("diffusers", _diffusers("AutoencoderKLHunyuanVideo"), _like(sample=(1, 3, 5, 64, 64))),
+    "ltx-video-vae": Entry("diffusers", _diffusers("AutoencoderKLLTXVideo"), _like(sample=(1, 3, 9, 128, 128))),
     "resnet-50": Entry("torchvision", _torchvision("resnet50"), _image(224, F32, 8, "x"), F32,
                        trains=lambda output: output.square().mean()),
     "swin-t": Entry("torchvision", _torchvision("swin_t"), _image(224, F32, 8, "x"), F32),

@@ -57,6 +57,15 @@ class Reads(nn.Module):
         return x.sum().item()
 
 
+class Packed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(32, 64)
+
+    def forward(self, x, lengths):
+        return self.lstm(nn.utils.rnn.pack_padded_sequence(x, lengths))
+
+
 class Tests(unittest.TestCase):
     def test_counts(self):
         model, x = Model().to(torch.bfloat16), torch.randn(2, 24, 64, dtype=torch.bfloat16)
@@ -117,10 +126,10 @@ class Tests(unittest.TestCase):
 
     def test_what_does_not_is_an_error_with_its_line(self):
         with self.assertRaises(HostReadError) as caught:
-            record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool))
+            record(Reads(), torch.randn(50000, 2), torch.zeros(5, dtype=torch.bool))
         self.assertEqual(caught.exception.place.text, "return x.sum().item()")
         self.assertRegex(str(caught.exception), r"^error: the model reads a number .*\n  .*recording_test.py:\d+\n  return x.sum")
-        record(Reads(), torch.randn(5000, 2), torch.zeros(5, dtype=torch.bool), answers=lambda read: 1.0)
+        record(Reads(), torch.randn(50000, 2), torch.zeros(5, dtype=torch.bool), answers=lambda read: 1.0)
 
     def test_a_forward_that_raises(self):
         class Raises(nn.Module):
@@ -177,6 +186,70 @@ class Tests(unittest.TestCase):
         with torch.no_grad():
             dispatch = seconds(lambda: model(x))
         self.assertLess(seconds(lambda: record(model, x)), 3 * dispatch)
+
+    def test_recurrent_layers(self):
+        """A step is a product with the hidden state and a cell; products with the input are one for all steps."""
+        x = torch.empty(16, 4, 32)
+        rec = record(nn.LSTM(32, 64), x)
+        self.assertEqual(rec.flops, 2 * 16 * 4 * (32 + 64) * 256)
+        self.assertEqual(sum(op[0] == "aten._thnn_fused_lstm_cell" for op in rec.operations()), 16)
+        packed = record(Packed(), x, torch.tensor([16, 10, 5, 2]))
+        self.assertEqual(packed.flops, 2 * (16 + 10 + 5 + 2) * (32 + 64) * 256)
+        lstm = nn.LSTM(32, 64)
+        record(lstm, x)
+        self.assertEqual({weight.device.type for weight in lstm._flat_weights}, {"cpu"})
+        lstm(torch.randn(2, 1, 32))
+
+    def test_channels_last_stays(self):
+        model = nn.Conv2d(3, 8, 3, bias=False).to(memory_format=torch.channels_last)
+        op = next(record(model, torch.empty(1, 3, 8, 8).to(memory_format=torch.channels_last)).operations())
+        self.assertEqual(op[3][0][3], [288, 1, 48, 8])
+
+    @unittest.skipUnless(hasattr(torch.compiler, "set_stance"), "PyTorch before 2.6 compiles")
+    def test_what_is_compiled_runs_as_written(self):
+        class Inner(nn.Module):
+            def forward(self, x):
+                return torch.compile(lambda y: torch.relu(y) * 2)(x)
+
+        self.assertEqual([op[0] for op in record(Inner(), torch.empty(2, 4)).operations()], ["aten.relu", "aten.mul"])
+        self.assertEqual(record(torch.compile(nn.Linear(4, 4)), torch.empty(2, 4)).flops, 64)
+
+    def test_questions_of_the_device(self):
+        class Asks(nn.Module):
+            def forward(self, x):
+                assert torch.cuda.get_device_properties(0).total_memory > torch.cuda.memory_allocated() == 64
+                torch.cuda.current_stream().synchronize()
+                torch.cuda.Event(enable_timing=True).record()
+                return x
+
+        record(Asks(), torch.empty(4, 4))
+
+    def test_products_that_are_not_counted(self):
+        class Products(nn.Module):
+            def forward(self, x):
+                return x @ x[0]
+
+        rec = record(Products(), torch.empty(3, 3))
+        self.assertEqual((rec.flops, rec.uncounted, rec.full_flops), (0, {"aten.mv": 18}, 18))
+        self.assertIn("18 FLOPs of aten.mv", str(summary(Products(), torch.empty(3, 3), show=False)))
+
+    def test_refused_in_a_sentence(self):
+        class Cond(nn.Module):
+            def forward(self, x):
+                return torch.cond(x.sum() > 0, lambda y: y + 1, lambda y: y - 1, (x,))
+
+        class Sparse(nn.Module):
+            def forward(self, x):
+                return torch.sparse.mm(torch.eye(4).to_sparse().to(x.device), x)
+
+        class Pointer(nn.Module):
+            def forward(self, x):
+                return x + x.data_ptr()
+
+        for model, words in ((Cond(), "higher order operator|compiles a part"), (Sparse(), "asks the CUDA driver"), (Pointer(), "data pointer")):
+            with self.assertRaisesRegex(RecordingError, words) as caught:
+                record(model, torch.empty(4, 4))
+            self.assertIsNotNone(caught.exception.place)
 
     def test_any_code(self):
         model = Model()

@@ -5,8 +5,9 @@
   does not run there (it reads values), of the forward inside the recording.
 - parameters: the module's own.
 - live memory after each kernel: the sum of the storages that the record says exist then.
+- the row of docs/zoo.md, where the versions that it names are installed.
 
-    python tests/zoo/run.py ['llama*' …] [--table] [--save DIR]
+    python tests/zoo/run.py ['llama*' …] [--save DIR]
 
 Exit status 1 on a difference, 77 where torch is not there.
 """
@@ -16,10 +17,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fnmatch
+import importlib.metadata
 import importlib.util
 import itertools
+import re
 import sys
-import time
 import traceback
 from pathlib import Path
 
@@ -31,7 +33,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("patterns", nargs="*", default=["*"])
-    parser.add_argument("--table", action="store_true", help="print the rows of docs/zoo.md")
     parser.add_argument("--save", type=Path, help="a folder for the recordings")
     options = parser.parse_args()
     if importlib.util.find_spec("torch") is None:
@@ -39,6 +40,7 @@ def main() -> int:
         return 77
     from models import ZOO
 
+    documented = _documented()
     failed = passed = skipped = 0
     for name, entry in ZOO.items():
         if not any(fnmatch.fnmatch(name, pattern) for pattern in options.patterns):
@@ -54,10 +56,26 @@ def main() -> int:
             print(f"{name}: FAILED", flush=True)
             failed += 1
             continue
+        line = f"| {name} | {' | '.join(row)} |"
+        if documented and line not in documented:
+            print(f"docs/zoo.md says otherwise of {name}: FAILED\n{line}", flush=True)
+            failed += 1
+            continue
         passed += 1
-        print(f"| {name} | " + " | ".join(row) + " |" if options.table else f"{name}: {', '.join(row)}", flush=True)
+        print(line, flush=True)
     print(f"{passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed or not passed + skipped else 0
+
+
+def _documented() -> list[str]:
+    """The rows of docs/zoo.md, if its figures are of the versions that are here."""
+    text = (SOURCE / "docs" / "zoo.md").read_text(encoding="utf-8")
+    versions = re.search(r"Figures of ([^\n]*[0-9])\.", text)[1].replace("PyTorch", "torch")
+    for package, version in (part.split() for part in versions.split(", ")):
+        if importlib.util.find_spec(package) is None or not importlib.metadata.version(package).startswith(version):
+            print(f"docs/zoo.md is not compared: {package} is not {version}")
+            return []
+    return text.splitlines()
 
 
 def _check(name, entry, save) -> list[str]:
@@ -70,12 +88,10 @@ def _check(name, entry, save) -> list[str]:
     parameters = sum(value.numel() for value in model.parameters())
     inputs = entry.inputs()
 
-    started = time.perf_counter()
     with Recorder(model, training=False, routing=entry.routing) as recorder:
         with torch.no_grad():
             given = recorder.place(inputs)
             _run(entry, model, given, recorder.stage)
-    seconds = time.perf_counter() - started
     recording = recorder.recording
 
     expected, inside = _expected(entry, model, inputs)
@@ -88,7 +104,7 @@ def _check(name, entry, save) -> list[str]:
     if save is not None:
         recording.save(save / f"{name}.json.gz")
     row = [f"{parameters / 1e6:.1f} M", *[f"{sum(found) / 1e9:.1f} GFLOP" + (" (counted inside)" if inside else "")],
-           f"{recording.kernels}", f"{recording.peak_bytes / 2**30:.2f} GiB", f"{seconds:.1f} s"]
+           f"{recording.kernels}", f"{recording.peak_bytes / 2**30:.2f} GiB"]
     if entry.trains:
         row.append(_check_training(entry, model, inputs))
     else:

@@ -7,6 +7,8 @@ import ctypes
 import importlib
 import inspect
 import os
+import types
+from typing import Callable
 from unittest import mock
 
 import torch
@@ -17,8 +19,47 @@ from torch.utils import _foreach_utils
 
 DEVICE = torch.device("cuda", 0)
 
+class _Stream:
+    """A stream or an event of the device: what is asked of it has happened."""
+
+    device, cuda_stream, stream_id, priority = DEVICE, 0, 0, 0
+
+    def __init__(self, *_, **__) -> None:
+        pass
+
+    def _nothing(self, *_, **__) -> None:
+        pass
+
+    record = wait = synchronize = wait_event = wait_stream = record_event = _nothing
+
+    def query(self) -> bool:
+        return True
+
+    def elapsed_time(self, _) -> float:
+        return 0.0
+
+    def __enter__(self) -> "_Stream":
+        return self
+
+    __exit__ = _nothing
+
+
+_MEMORY = 80 * 2**30
+_PROPERTIES = types.SimpleNamespace(name="fake", major=9, minor=0, total_memory=_MEMORY, multi_processor_count=132,
+                                    max_threads_per_multi_processor=2048, warp_size=32, is_integrated=False,
+                                    is_multi_gpu_board=False, gcnArchName="", regs_per_multiprocessor=65536,
+                                    shared_memory_per_block_optin=232448, shared_memory_per_multiprocessor=233472,
+                                    L2_cache_size=50 * 2**20)
+
 #: What is asked about the device, and the answers.
 _ANSWERS = {
+    "get_device_properties": _PROPERTIES,
+    "current_stream": _Stream(),
+    "default_stream": _Stream(),
+    "stream": _Stream(),
+    "set_device": None,
+    "mem_get_info": (_MEMORY, _MEMORY),
+    "reset_peak_memory_stats": None,
     "is_available": True,
     "is_initialized": True,
     "is_bf16_supported": True,
@@ -68,9 +109,20 @@ def fake_cuda():
                                               [torch.Tensor, torch.nn.Parameter, FakeTensor], create=True))
         for name, answer in _ANSWERS.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, _answer=answer, **__: _answer))
+        for name in ("Stream", "Event"):
+            stack.enter_context(mock.patch.object(torch.cuda, name, _Stream))
         # torch.tensor(data, device=...) then copies from the host, as it does with a device; else it asks the driver.
         stack.enter_context(mock.patch.object(FakeTensorMode, "avoid_device_init", True))
         yield stack.enter_context(FakeTensorMode())
+
+
+@contextlib.contextmanager
+def memory_questions(alive: Callable[[], int]):
+    """Within: what the allocator is asked for has this answer."""
+    with contextlib.ExitStack() as stack:
+        for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"):
+            stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, **__: alive()))
+        yield
 
 
 @contextlib.contextmanager

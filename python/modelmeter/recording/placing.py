@@ -118,6 +118,7 @@ def _holds_tensors(value: Any, depth: int = 4) -> bool:
 def on_device(module: torch.nn.Module, placing: Placing) -> Iterator[None]:
     """Within: the module's parameters, buffers and gradients are on the device."""
     replaced: list[tuple[dict, dict]] = []
+    lists: list[tuple[torch.nn.Module, str, list]] = []
     gradients = [(parameter, parameter.grad) for parameter in module.parameters() if parameter.grad is not None]
     try:
         for owner in module.modules():
@@ -132,6 +133,10 @@ def on_device(module: torch.nn.Module, placing: Placing) -> Iterator[None]:
                                              notes=("run lazy modules once before they are recorded",))
                     if value is not None:
                         table[name] = placing.tensor(value)
+            for name, value in list(owner.__dict__.items()):  # torch.nn.LSTM and others keep their parameters in lists, too
+                if type(value) is list and any(isinstance(item, torch.nn.Parameter) for item in value):
+                    lists.append((owner, name, value))
+                    owner.__dict__[name] = placing.value(value)
         for parameter, gradient in gradients:
             placing.tensor(parameter).grad = placing.tensor(gradient)
         yield
@@ -139,3 +144,5 @@ def on_device(module: torch.nn.Module, placing: Placing) -> Iterator[None]:
         for table, before in replaced:
             table.clear()
             table.update(before)
+        for owner, name, value in lists:
+            owner.__dict__[name] = value

@@ -152,7 +152,8 @@ class Fakes:
         self._mode = mode
         self._attributes: dict[torch.device, dict] = {}
         # What FakeTensor's constructor does beside its attributes; PyTorch 2.4 has it too.
-        self._guard = torch._C._set_throw_on_mutable_data_ptr
+        self._guard = (torch._C._set_warn_deprecated_on_mutable_data_ptr if mode._allow_unsafe_data_ptr_access
+                       else torch._C._set_throw_on_mutable_data_ptr)
 
     def results(self, plan: Plan, key: Key) -> list:
         made = []

@@ -17,6 +17,7 @@ from .errors import RecordingError, line_running
 from .host import Host, Reader, even_routing
 from .live import BEFORE, Live
 from .plans import Fakes, Key, Plan, Row, can_keep, key_of, plan_of
+from .recurrent import pack_padded_sequence
 from .scopes import Scopes
 from .written_out import MADE_BY_HAND, WRITTEN_OUT, WRITTEN_OUT_FOLLOWING
 
@@ -114,6 +115,8 @@ class Recorder(TorchDispatchMode):
             result = self._run(func, args, kwargs, operands)
             values.follow(func, args, kwargs, operands, kernels.mutated(func, args, kwargs), kernels.kernel_name(func), result)
             return result
+        if func is aten._pack_padded_sequence.default and self._reader is not None:
+            return self._packed(*args)
         written_out = self._written_out.get(func)
         if written_out is not None:
             with self:
@@ -124,13 +127,19 @@ class Recorder(TorchDispatchMode):
             return self._collective(func, args, kwargs)
         return self._record(func, args, kwargs, operands)
 
+    def _packed(self, input, lengths, batch_first):
+        with self:
+            data, sizes = pack_padded_sequence(input, lengths, batch_first)
+        with unset_fake_temporarily():
+            return data, torch.tensor(sizes, device="cpu")
+
     def _collective(self, func, args, kwargs):
         received, sent = (list(kernels.tensors_in(args[at])) for at in kernels.COLLECTIVES[kernels.kernel_name(func)])
         self.live.see(sent + received)
         numbers = None if self._reader is None else [self._operand(tensor) for tensor in sent]
         result = func(*args, **kwargs)
         if not self.paused:
-            self._write_down(func, args, kwargs, sent, received, [], received, result, numbers)
+            self.kernels.append(self._kernel(func, args, kwargs, sent, received, [], received, result, numbers))
         return result
 
     def _record(self, func, args, kwargs, operands):

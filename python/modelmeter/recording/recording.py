@@ -137,6 +137,7 @@ _PRODUCTS: dict[str, Callable[..., int]] = {
     "aten.mv": lambda a, x, *_: 2 * a[0] * a[1],
     "aten.addmv": lambda y, a, x, *_: 2 * a[0] * a[1],
     "aten.dot": lambda x, y, *_: 2 * x[0],
+    "aten.vdot": lambda x, y, *_: 2 * x[0],
 }
 
 

@@ -12,9 +12,9 @@ import torch
 from torch._subclasses.fake_tensor import (DataDependentOutputException, DynamicOutputShapeException,
                                            UnsupportedFakeTensorException, UnsupportedOperatorException)
 
-from . import kernels
+from . import values
 from .attention import CHOSEN, chosen_attention
-from .device import DEVICE, cudnn_layouts, fake_cuda
+from .device import DEVICE, cudnn_layouts, fake_cuda, memory_questions
 from .document import DTYPES, Stage, document
 from .errors import RecordingError, line_raising
 from .host import Answers, Host, Reader
@@ -22,6 +22,7 @@ from .placing import Placing, on_device
 from .plans import Fakes
 from .recorder import Recorder as _Recorder
 from .recording import Recording
+from .recurrent import without_cudnn
 from .scopes import Scopes
 
 OLDEST, NEWEST = (2, 4), (2, 15)
@@ -76,9 +77,15 @@ class Recorder:
     def __enter__(self) -> "Recorder":
         stack = self._open
         try:
+            stack.enter_context(_in_order())
             mode = stack.enter_context(fake_cuda())
+            mode._allow_unsafe_data_ptr_access = False  # a pointer of 0 for every tensor would be an answer, and wrong
             stack.enter_context(chosen_attention(self._attention))
             stack.enter_context(cudnn_layouts())
+            stack.enter_context(without_cudnn())
+            stack.enter_context(_uncompiled())
+            if self._routing is not None:
+                stack.enter_context(values.following_routes())
             stack.enter_context(_without_fast_path())
             fakes = Fakes(mode)
             self._placing = Placing(fakes)
@@ -92,7 +99,7 @@ class Recorder:
                                        fakes)
             for name, model in self._models.items():
                 stack.enter_context(self._scopes.following(model, name))
-            stack.enter_context(_in_order())
+            stack.enter_context(memory_questions(lambda: self._recorder.live.bytes))
             self._recorder.begin(self.module.parameters(), "parameter")
             self._recorder.begin(self.module.buffers(), "buffer")
             self._recorder.begin((value.grad for value in self.module.parameters() if value.grad is not None), "gradient")
@@ -177,9 +184,9 @@ class Recorder:
             if any(id(parameter) not in of_model for parameter in group["params"]):
                 raise RecordingError("the optimizer has parameters that are not the model's")
         optimizer.state.clear()
-        for parameter, values in state.items():
+        for parameter, kept in state.items():
             optimizer.state[self._placing.tensor(parameter)] = {
-                key: value if key == "step" else self._placing.value(value) for key, value in values.items()}
+                key: value if key == "step" else self._placing.value(value) for key, value in kept.items()}
         self._recorder.begin(_tensors_within(optimizer.state), "optimizer state")
         return optimizer
 
@@ -321,12 +328,24 @@ def _autocast(dtype: torch.dtype | None):
 @contextlib.contextmanager
 def _training(module: torch.nn.Module, training: bool) -> Iterator[None]:
     before = [(child, child.training) for child in module.modules()]
-    module.train(training)
+    try:
+        module.train(training)
+    except NotImplementedError:  # what torch.export made is of one kind
+        if training:
+            raise
     try:
         yield
     finally:
         for child, was in before:
             child.training = was
+
+
+@contextlib.contextmanager
+def _uncompiled() -> Iterator[None]:
+    """Within: functions of torch.compile run as they are written."""
+    stance = getattr(torch.compiler, "set_stance", None)  # of PyTorch 2.6 and later
+    with contextlib.nullcontext() if stance is None else stance("force_eager"):
+        yield
 
 
 @contextlib.contextmanager
@@ -395,6 +414,19 @@ def _explained(error: BaseException) -> BaseException:
             return RecordingError(f"{cause} depends on values, which fake tensors do not have", line_raising(error))
         cause = cause.__cause__ or cause.__context__
     text = str(error)
+    if type(error).__module__.startswith("torch._dynamo"):
+        return RecordingError("the model compiles a part of itself for the device", line_raising(error),
+                              ("PyTorch 2.6 and later run such parts as they are written", text.splitlines()[0]))
+    if "HigherOrderOperator" in text or "rule registered for HOP" in text:
+        return RecordingError("a higher order operator (torch.cond, flex_attention …) is not recorded", line_raising(error),
+                              ("write out what it stands for: an if, attention with a mask", text.splitlines()[0]))
+    if any(words in text for words in ("NVIDIA driver", "CUDA driver", "hasPrimaryContext", "CUDA error")):
+        return RecordingError("the model asks the CUDA driver for what the pretended device does not have", line_raising(error),
+                              ("sparse and quantized tensors, torch.func's gradients and calls of cudaruntime are not recorded",
+                               text.splitlines()[0]))
+    if "data pointer" in text or "data_ptr" in text:
+        return RecordingError("the model takes a tensor's data pointer, which tensors without data do not have",
+                              line_raising(error), ("torch.library.custom_op and register_fake make an extension recordable",))
     if "device" in text and ("Expected all tensors" in text or "different devices" in text):
         return RecordingError("tensors on different devices meet", line_raising(error),
                               ("parameters, buffers and arguments are on the device; a tensor that the model keeps elsewhere is "

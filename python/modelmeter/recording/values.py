@@ -8,7 +8,8 @@ unknown.
 
 from __future__ import annotations
 
-from typing import Any
+import contextlib
+from typing import Any, Iterator
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, unset_fake_temporarily
@@ -17,8 +18,20 @@ from torch.utils._pytree import tree_map_only
 from . import kernels
 
 MOST_INTEGERS = 1 << 16  # elements of a tensor whose values are followed
-MOST_FLOATS = 1 << 12
+MOST_FLOATS = 1 << 14
+MOST_ROUTED = 1 << 21  # of integers, where tokens are routed to experts: one of each token, choice and expert
 _ATTRIBUTE = "_modelmeter_value"
+
+
+@contextlib.contextmanager
+def following_routes() -> Iterator[None]:
+    """Within: integers of as many elements as routing takes are followed."""
+    global MOST_INTEGERS
+    before, MOST_INTEGERS = MOST_INTEGERS, MOST_ROUTED
+    try:
+        yield
+    finally:
+        MOST_INTEGERS = before
 
 
 class _Value:

@@ -164,6 +164,11 @@ def convolution_backward(grad, input, weight, bias_sizes, stride, padding, dilat
     return of_input, of_weight, grad.sum([0, *range(2, grad.dim())])
 
 
+def grid_sampler(input, grid):
+    """The result of aten.cudnn_grid_sampler, which has no rule for fake tensors."""
+    return input.new_empty((*input.shape[:2], *grid.shape[1:3]))
+
+
 def where_of(condition):
     """The places that are not zero, one tensor for each dimension."""
     return list(aten.nonzero(condition).unbind(1))
@@ -206,6 +211,8 @@ def index_or_mask(input, indices):
 MADE_BY_HAND = {aten._fused_rms_norm.default: fused_rms_norm} if hasattr(aten, "_fused_rms_norm") else {}
 if hasattr(aten, "_fused_rms_norm_backward"):
     MADE_BY_HAND[aten._fused_rms_norm_backward.default] = fused_rms_norm_backward
+
+MADE_BY_HAND[aten.cudnn_grid_sampler.default] = grid_sampler
 
 #: By name; PyTorch 2.4 lacks some.
 _NAMED = {

@@ -74,7 +74,11 @@ const std::vector<Tile>& tiles() {
 
 constexpr Tile vector_tiles[] = {{128, 128}, {128, 64}, {64, 128}, {64, 64}, {128, 32}, {32, 128}};
 
-constexpr std::string_view eight_bits = "fp8";
+constexpr std::string_view eight_bits = "fp8", four_bits = "fp4";
+
+const GemmConstants& constants_of(const DeviceKernel& kernel, const ArchitectureConstants& architecture) {
+  return kernel.precision == four_bits && architecture.gemm_fp4 ? *architecture.gemm_fp4 : architecture.gemm;
+}
 
 // What splitting k may take.
 constexpr double splits[] = {1, 2, 3, 4, 6, 8, 12, 16, 24};
@@ -93,7 +97,7 @@ double elements_of_a_load(double n, double k) {
 class TileModel {
  public:
   TileModel(const DeviceKernel& kernel, const Machine& machine)
-      : kernel_(kernel), machine_(machine), constants_(machine.kernels().gemm) {
+      : kernel_(kernel), machine_(machine), constants_(constants_of(kernel, machine.kernels())) {
     const bool vector = *kernel.precision == '\0';
     const double rate =
         vector ? machine.vector_rate() * constants_.vector : machine.tensor_rate(kernel.precision) * share_of_rate();
@@ -249,10 +253,10 @@ KernelTime gemm_time(const DeviceKernel& kernel, const Machine& machine) {
   const double flops = 2 * kernel.batch * kernel.m * kernel.n * kernel.k;
   const double peak = vector ? machine.vector_rate() : machine.tensor_rate(kernel.precision);
   KernelTime t;
-  t.fixed = machine.start(machine.kernels().gemm.fixed) + parts.rest + model.wait();
+  t.fixed = machine.start(constants_of(kernel, machine.kernels()).fixed) + parts.rest + model.wait();
   t.compute = parts.compute;
   t.memory = parts.memory;
-  t.overlap = machine.kernels().gemm.overlap;
+  t.overlap = constants_of(kernel, machine.kernels()).overlap;
   t.tensor = !vector;
   t.light = std::max(flops / peak, kernel.bytes() / machine.device().memory_bandwidth.value);
   if (const auto& power = machine.device().power) {
