@@ -50,7 +50,7 @@ constexpr const char* generation = R"({
  "stages": [{"name": "prefill", "sections": 1}, {"name": "decode", "sections": 1, "repeat": 4}],
  "sections": [
   {"section": "", "ops": [
-   ["aten.neg", "", [[[16], "f32", 0]], [[[16], "f32", 1]], 0, 16, 64, 64],
+   ["aten.neg", "", [[[4], "f32", 0]], [[[16], "f32", 1]], 0, 16, 64, 64],
    ["aten.neg", "", [[[4], "f32", 0]], [[[4], "f32", 2]], 0, 16, 16, 80]]},
   {"section": "", "ops": [
    ["aten.cat", "", [[[16], "f32", 1], [[4], "f32", 0]], [[[20], "f32", 3]], 0, 80, 80, 144],
