@@ -1,6 +1,6 @@
-// evaluate kernels|timed|sums|replay|fit TIMES ENTRY [OVERRIDE...]: builds a model once and evaluates it so many times,
-// replays its allocations, or asks what makes it fit. For callgrind and other profilers: the difference of two runs is
-// what that costs, without start-up.
+// evaluate kernels|timed|sums|recorded|replay|fit TIMES ENTRY [OVERRIDE...]: builds a model once and evaluates it so
+// many times, reads and analyses a recording of its forward, replays its allocations, or asks what makes it fit. For
+// callgrind and other profilers: the difference of two runs is what that costs, without start-up.
 #include <cstdlib>
 #include <iostream>
 
@@ -12,12 +12,22 @@ namespace {
 
 using namespace modelmeter::bench;
 
-void evaluate(Evaluator::Detail how, int times, const std::string& name, const std::vector<std::string>& overrides) {
-  Evaluator evaluate(how, name, overrides);
+template <class Evaluate>
+void evaluate_times(Evaluate& evaluate, int times) {
   modelmeter::StageCost cost;
   for (; times > 0; --times) cost = evaluate();
   std::cout << evaluate.ops() << " kernels traced, " << cost.cost.flops_full() << " FLOPs, "
             << cost.activation_peak_bytes << " and " << cost.peak_live_bytes << " bytes\n";
+}
+
+void evaluate(Evaluator::Detail how, int times, const std::string& name, const std::vector<std::string>& overrides) {
+  Evaluator evaluate(how, name, overrides);
+  evaluate_times(evaluate, times);
+}
+
+void recorded(int times, const std::string& name, const std::vector<std::string>& overrides) {
+  RecordedForward forward(name, overrides);
+  evaluate_times(forward, times);
 }
 
 void replay(int times, const std::string& name, const std::vector<std::string>& overrides) {
@@ -47,12 +57,14 @@ int main(int argc, char** argv) {
       evaluate(Evaluator::Detail::timed, times, argv[3], overrides);
     } else if (detail == "sums") {
       evaluate(Evaluator::Detail::sums, times, argv[3], overrides);
+    } else if (detail == "recorded") {
+      recorded(times, argv[3], overrides);
     } else if (detail == "replay") {
       replay(times, argv[3], overrides);
     } else if (detail == "fit") {
       fit(times, argv[3], overrides);
     } else {
-      std::cerr << "usage: evaluate kernels|timed|sums|replay|fit TIMES ENTRY [OVERRIDE...]\n";
+      std::cerr << "usage: evaluate kernels|timed|sums|recorded|replay|fit TIMES ENTRY [OVERRIDE...]\n";
       return 2;
     }
   } catch (const modelmeter::Error& error) {

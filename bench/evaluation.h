@@ -9,7 +9,9 @@
 #include "config/compose.h"
 #include "hardware/catalog.h"
 #include "model/registry.h"
+#include "recording/recording.h"
 #include "timing/run_timer.h"
+#include "verify/comparison.h"
 
 namespace modelmeter::bench {
 
@@ -51,6 +53,30 @@ class Evaluator {
   Tracer tracer_;
   Rollup rollup_;
   std::optional<RunTimer> timer_;
+};
+
+// A recording of one forward of a model, all its kernels written out, read and analysed as any model's is.
+class RecordedForward {
+ public:
+  RecordedForward(const std::string& name, const std::vector<std::string>& overrides) {
+    const std::unique_ptr<AnalyticModel> model = model_of(name, overrides);
+    const Stage& stage = *model->stages().front();
+    Recording recording = full_recording_of(stage);
+    model->describe(stage, recording);
+    text_ = write_recording(recording);
+  }
+
+  StageCost operator()() {
+    const std::unique_ptr<AnalyticModel> model = model_of_recording(read_recording(text_, "bench.json"), "bench");
+    const Evaluation run = evaluate(*model);
+    ops_ = run.trace().ops.size();
+    return model->cost_of(run);
+  }
+  size_t ops() const { return ops_; }
+
+ private:
+  std::string text_;
+  size_t ops_ = 0;
 };
 
 }  // namespace modelmeter::bench

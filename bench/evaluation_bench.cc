@@ -57,6 +57,14 @@ EVALUATION(deepseek_ocr_gundam_8192_tokens, "deepseek_ocr",
            Overrides{"workload=dsocr-gundam", "workload.max_new_tokens=8193"});
 EVALUATION(deepseek_ocr_gundam_8192_tokens_eager, "deepseek_ocr",
            Overrides{"workload=dsocr-gundam", "workload.max_new_tokens=8193", "runtime.attention=eager"});
+// A forward of 14B parameters, read from its recording.
+void recorded(benchmark::State& state) {
+  bench::RecordedForward forward("wan2_1_t2v_14b", {"workload=wan2-1-720p-81f"});
+  for (auto _ : state) benchmark::DoNotOptimize(forward());
+  state.counters["ops"] = static_cast<double>(forward.ops());
+}
+
+BENCHMARK(recorded);
 BENCHMARK(compose_configuration);
 BENCHMARK(build_whole_report);
 

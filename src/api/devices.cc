@@ -27,4 +27,11 @@ std::vector<Device> devices_named(const std::vector<std::string>& names, const s
   return out;
 }
 
+std::vector<Cluster> all_clusters(const std::vector<std::string>& config_dirs) {
+  const config::Repository repository(find_data_root() + "/configs", config_dirs);
+  std::vector<Cluster> out;
+  for (const std::string& name : repository.options("cluster")) out.push_back(load_cluster(repository, name));
+  return out;
+}
+
 }  // namespace modelmeter

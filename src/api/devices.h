@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "hardware/cluster.h"
 #include "hardware/device.h"
 
 namespace modelmeter {
@@ -12,5 +13,8 @@ namespace modelmeter {
 // (path/to/mine.yaml); without names all that there are. Error with a did-you-mean.
 std::vector<Device> devices_named(const std::vector<std::string>& names,
                                   const std::vector<std::string>& config_dirs = {});
+
+// All that the folders `cluster` have.
+std::vector<Cluster> all_clusters(const std::vector<std::string>& config_dirs = {});
 
 }  // namespace modelmeter

@@ -1,5 +1,5 @@
-// modelmeter devices: the devices that there are files of, and some of them side by side with the sources of each
-// figure.
+// modelmeter devices: the devices and clusters that there are files of, and some devices side by side with the sources
+// of each figure.
 #include "api/devices.h"
 
 #include "cli/commands.h"
@@ -18,7 +18,9 @@ int devices(const CommandLine& line) {
   if (arguments.has("--json")) {
     print(devices_json(found) + "\n");
   } else {
-    print(arguments.rest().empty() ? devices_text(found) : device_comparison_text(found));
+    print(arguments.rest().empty()
+              ? devices_text(found) + "\n" + clusters_text(all_clusters(arguments.values("--config-dir")))
+              : device_comparison_text(found));
   }
   return 0;
 }

@@ -55,7 +55,9 @@ int trace(const CommandLine& line) {
   const Stage& stage = whole ? *model->stages().front() : chosen_stage(*model, id);
   Recording recording = whole ? full_recording_of(*model) : full_recording_of(stage);
   model->describe(stage, recording);
-  if (!arguments.has("--trace")) {
+  if (arguments.has("--trace")) {
+    if (!whole) recording.stages = {{stage.id(), 0, recording.ops.size(), 1}};
+  } else {
     recording.code = fmt::format("modelmeter {} {}", model->class_name(), stage.id());
     recording.variant = field(model->model_fields(), "model_variant");
   }

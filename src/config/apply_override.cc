@@ -64,6 +64,16 @@ void remove(Node& root, const Override& word) {
   }
 }
 
+// What is at a key before it is added or deleted, behind interpolations, which must lead somewhere.
+std::optional<Node> value_there(const Node& root, const Override& word, const Resolvers& resolvers) {
+  try {
+    return select_as_is(root, word.key, resolvers);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("Error merging override {}: {}", word.text, error.message()),
+                word.key_mark.span(), error.notes());
+  }
+}
+
 void require_keys(const Node& value) {
   if (value.is(Kind::list)) {
     for (const Node& item : value.items()) require_keys(item);
@@ -115,18 +125,16 @@ void apply_override(Node& root, const Override& word, const Resolvers& resolvers
   }
   if (word.is_sweep()) return;
   if (word.kind == OverrideKind::remove) {
+    static_cast<void>(value_there(root, word, resolvers));
     remove(root, word);
     return;
   }
   const Node value = word.node();
   require_keys(value);
   require_interpolations(value);
-  if (word.kind == OverrideKind::add && !value.is_container()) {
-    std::optional<Node> there;
-    if (const Node* node = find(root, split_key(word.key).keys)) {
-      there = node->is_interpolation() ? dereference(root, word.key, resolvers).value_or(*node) : *node;
-    }
-    if (there && !there->is(Kind::null) && !there->is(Kind::missing)) {
+  if (word.kind == OverrideKind::add) {
+    const std::optional<Node> there = value_there(root, word, resolvers);
+    if (there && !value.is_container() && !there->is(Kind::null) && !there->is(Kind::missing)) {
       throw Error(fmt::format("Could not append to config. An item is already at '{}'.", word.key),
                   word.key_mark.span(),
                   {fmt::format("Either remove + prefix: '{}'", word.text.substr(1)),

@@ -353,5 +353,18 @@ TEST(Compose, ReadsTheDisk) {
   fs::remove_all(dir);
 }
 
+// A key that a word makes on the way has the place of that key, not of the value.
+TEST(Compose, KeysOfAWordHaveTheirPlaces) {
+  const Composition run = compose(
+      Repository(
+          std::make_shared<MemoryFileSystem>(std::map<std::string, std::string>{{"conf/config.yaml", "a: {b: 1}\n"}}),
+          "conf"),
+      "config", {"++a.made.deep=1"}, {});
+  const Node& made = *run.config.find("a")->find("made");
+  EXPECT_EQ(run.config.find("a")->entries().back().key_mark.column, 5);
+  EXPECT_EQ(made.entries().back().key_mark.column, 10);
+  EXPECT_EQ(made.entries().back().value.mark().column, 15);
+}
+
 }  // namespace
 }  // namespace modelmeter::config

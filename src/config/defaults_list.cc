@@ -87,7 +87,13 @@ class Builder {
     std::vector<DefaultItem> list = read_defaults(*file, item.config_path());
     complete(list, node);
     check_order(list, node, in_interpolation);
-    for (auto it = list.rbegin(); it != list.rend(); ++it) add_child(node, std::move(*it), in_interpolation);
+    // Overrides first: they reach what the command line appends behind them too.
+    for (auto it = list.rbegin(); it != list.rend(); ++it) {
+      if (it->override_word) choices_.add_from_file(*it, node.config_path());
+    }
+    for (auto it = list.rbegin(); it != list.rend(); ++it) {
+      if (!it->override_word) add_child(node, std::move(*it), in_interpolation);
+    }
     std::reverse(node.children.begin(), node.children.end());
   }
 
@@ -166,10 +172,6 @@ class Builder {
   }
 
   void add_child(TreeNode& parent, DefaultItem item, bool in_interpolation) {
-    if (item.override_word) {
-      choices_.add_from_file(item, parent.config_path());
-      return;
-    }
     if (item.is_group()) choices_.apply(item);
     if (!item.is_options()) {
       add_node(parent, std::move(item), in_interpolation);

@@ -112,7 +112,7 @@ void update(Node& root, std::string_view key, const Node& value, const Resolvers
     Node* next = child(*here, keys[i], full_key, place);
     if (!next) {
       if (closed) throw not_in_struct(*here, keys[i], full_key, place);
-      next = &here->set(keys[i], Node::map({}, value.mark()), value.mark());
+      next = &here->set(keys[i], Node::map({}, value.mark()), place);
     } else if (!next->is_container()) {
       if (closed) {
         throw StructError(fmt::format("Key '{}' is not in struct", keys[i + 1]),

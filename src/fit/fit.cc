@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <system_error>
+#include <thread>
 #include <utility>
 
 #include "base/checked.h"
@@ -111,6 +116,7 @@ const FitLever* code_base_of(const FitChoice& choice) {
 }
 
 constexpr size_t most_changes = 4, most_changes_beside_others = 3;
+constexpr size_t most_open = 64, most_threads = 8;  // candidates that are kept with their models; side by side
 constexpr char expandable[] = "expandable_segments:True";
 constexpr char expandable_note[] = "segments grow, so that less lies free between blocks";
 
@@ -123,6 +129,13 @@ bool goes_before(const FitWay& a, const FitWay& b) {
   if (a.seconds && b.seconds && *a.seconds != *b.seconds) return *a.seconds < *b.seconds;
   if (a.copied != b.copied) return a.copied < b.copied;
   return a.typed().size() < b.typed().size();
+}
+
+// A part of it fits and is no slower.
+bool is_needless(const FitWay& way, const std::vector<FitWay>& fitting) {
+  const Overrides typed = way.typed();
+  return std::any_of(fitting.begin(), fitting.end(),
+                     [&](const FitWay& other) { return !goes_before(way, other) && contains(typed, other.typed()); });
 }
 
 // What tensors take alone is below what is allocated for them but for what loops that grow are sampled at.
@@ -212,6 +225,14 @@ void FitSearch::trace(Candidate& candidate) {
   candidate.way.seconds = time.total().wall;
 }
 
+void FitSearch::make_programs(const Candidate& candidate) {
+  for (size_t i = 0; i < candidate.stages.size(); ++i) {
+    if (candidate.model->residents_by_stage()[i].on_device) {
+      stages_.program(*candidate.model->stages()[i], *candidate.stages[i]);
+    }
+  }
+}
+
 RunReplay FitSearch::replay_with(Candidate& candidate, AllocatorSettings settings) {
   settings.memory = question_.memory;
   const AnalyticModel& model = *candidate.model;
@@ -288,27 +309,58 @@ void FitSearch::let_segments_grow(FitWay& way) const {
   way.notes.emplace_back(expandable_note);
 }
 
+// Ways of as many changes do not make one another needless, so that they are replayed side by side.
 std::vector<FitWay> FitSearch::ways() {
   std::vector<FitWay> fitting;
-  for (const FitChoice& choice : choices_of(levers(), most_changes)) {
-    std::optional<Candidate> found = candidate(choice, {});
-    if (!found) continue;
-    const auto is_needless = [&] {
-      return std::any_of(fitting.begin(), fitting.end(), [&](const FitWay& other) {
-        return contains(found->way.typed(), other.typed()) && !goes_before(found->way, other);
-      });
-    };
-    if (is_needless()) continue;
-    replay(*found, false);
-    if (!found->way.fits && !question_.settings.expandable_segments) {
-      let_segments_grow(found->way);
-      if (is_needless()) continue;
-      replay(*found, false);
+  std::vector<Candidate> open;
+  const std::vector<FitChoice> choices = choices_of(levers(), most_changes);
+  for (size_t i = 0; i < choices.size(); ++i) {
+    std::optional<Candidate> found = candidate(choices[i], {});
+    if (found && !is_needless(found->way, fitting)) open.push_back(std::move(*found));
+    const bool is_last = i + 1 == choices.size() || choices[i + 1].size() > choices[i].size();
+    const bool holds_tracer = !open.empty() && open.back().stages.empty();
+    if (!is_last && !holds_tracer && open.size() < most_open) continue;
+    replay_all(open, fitting);
+    for (Candidate& c : open) {
+      if (c.way.fits) fitting.push_back(std::move(c.way));
     }
-    if (found->way.fits) fitting.push_back(std::move(found->way));
+    open.clear();
   }
   std::stable_sort(fitting.begin(), fitting.end(), goes_before);
   return fitting;
+}
+
+void FitSearch::replay_all(std::vector<Candidate>& open, const std::vector<FitWay>& fitting) {
+  for (const Candidate& c : open) make_programs(c);
+  std::atomic<size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (size_t i = next++; i < open.size(); i = next++) replay_either(open[i], fitting);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  };
+  std::vector<std::thread> pool;
+  try {
+    const size_t threads = std::min<size_t>({open.size(), std::thread::hardware_concurrency(), most_threads});
+    for (size_t i = 1; i < threads; ++i) pool.emplace_back(work);
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): as many as the machine gives
+  }
+  work();
+  for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+// As it is, and with segments that grow where it does not fit so. Thread-safe of different candidates, their programs
+// made.
+void FitSearch::replay_either(Candidate& candidate, const std::vector<FitWay>& fitting) {
+  replay(candidate, false);
+  if (candidate.way.fits || question_.settings.expandable_segments) return;
+  let_segments_grow(candidate.way);
+  if (!is_needless(candidate.way, fitting)) replay(candidate, false);
 }
 
 // All are timed before one is replayed: the first that fits, of those in order, is the answer.

@@ -64,8 +64,8 @@ struct FitWay {
   std::vector<std::string> typed() const;
 };
 
-// Evaluates ways to run, one after another; stages that they have in common are worked out once (fit/known_stages.h).
-// Keeps references.
+// Evaluates ways to run; stages that they have in common are worked out once (fit/known_stages.h), allocations replayed
+// on several threads. Keeps references.
 class FitSearch {
  public:
   using Overrides = std::vector<std::string>;
@@ -104,6 +104,9 @@ class FitSearch {
   void let_segments_grow(FitWay& way) const;
   void add_stages(Candidate& candidate);
   void trace(Candidate& candidate);
+  void make_programs(const Candidate& candidate);
+  void replay_all(std::vector<Candidate>& open, const std::vector<FitWay>& fitting);
+  void replay_either(Candidate& candidate, const std::vector<FitWay>& fitting);
   void replay(Candidate& candidate, bool describes_failure);
   RunReplay replay_with(Candidate& candidate, AllocatorSettings settings);
 

@@ -58,8 +58,10 @@ StageFacts KnownStages::trace(const Stage& stage) {
 }
 
 const AllocationProgram& KnownStages::program(const Stage& stage, StageFacts& facts) const {
-  if (!facts.has_program) facts.program = program_of(stage, stack_);
-  facts.has_program = true;
+  if (!facts.has_program) {
+    facts.program = program_of(stage, stack_);
+    facts.has_program = true;
+  }
   return facts.program;
 }
 

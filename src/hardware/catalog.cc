@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
@@ -85,6 +86,20 @@ KernelStack load_kernel_stack(const config::Repository& repository, const std::s
 Host load_host(const config::Repository& repository, const std::string& name) {
   const config::Node node = hardware_option(repository, "host", name);
   return read_host(config::View(node).child("host"), name);
+}
+
+Cluster load_cluster(const config::Repository& repository, const std::string& name) {
+  const config::Node node = hardware_option(repository, "cluster", name);
+  return read_cluster(config::View(node).child("cluster"), name);
+}
+
+std::vector<std::string> clusters_of(const config::Repository& repository, const std::string& device) {
+  std::vector<std::string> out;
+  for (const std::string& name : repository.options("cluster")) {
+    const Cluster cluster = load_cluster(repository, name);
+    if (std::find(cluster.devices.begin(), cluster.devices.end(), device) != cluster.devices.end()) out.push_back(name);
+  }
+  return out;
 }
 
 }  // namespace modelmeter

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/repository.h"
+#include "hardware/cluster.h"
 #include "hardware/device.h"
 #include "hardware/host.h"
 #include "hardware/kernel_stack.h"
@@ -52,5 +53,9 @@ Device load_device(const config::Repository& repository, const std::string& name
 // The same of the groups `stack` and `host`.
 KernelStack load_kernel_stack(const config::Repository& repository, const std::string& name);
 Host load_host(const config::Repository& repository, const std::string& name);
+Cluster load_cluster(const config::Repository& repository, const std::string& name);
+
+// Options of the group `cluster` that are made of a device.
+std::vector<std::string> clusters_of(const config::Repository& repository, const std::string& device);
 
 }  // namespace modelmeter

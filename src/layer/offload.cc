@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "trace/distributed.h"
 
 namespace modelmeter {
 namespace {
@@ -44,6 +45,41 @@ void visit_resident(const BaseLayer& model, const Offload& offload, bool buffers
   }
 }
 
+// --- units of fsdp ---
+
+// Elements of each rank's part of a unit.
+int64_t shard_elements(int64_t parameters, const Offload& offload) {
+  return (parameters + offload.rank.count - 1) / offload.rank.count;
+}
+
+int64_t bytes_in(int64_t elements, DType dtype) { return checked_mul(elements, size_of(dtype), weights_size); }
+
+DType dtype_of(const BaseLayer& layer) {
+  DType out = DType::bfloat16;
+  bool found = false;
+  layer.for_each_parameter([&](const std::string&, const TensorSpec& spec) {
+    if (!found) out = spec.dtype;
+    found = true;
+  });
+  return out;
+}
+
+// This rank's part of each unit, and all of what is in no block.
+void add_units(const BaseLayer& model, const Offload& offload, std::vector<int64_t>& out) {
+  int64_t rest = model.parameter_count();
+  for (const BaseLayer::Child& child : model.children()) {
+    if (!child.list || child.name != blocks_name) continue;
+    const int64_t unit = child.layer->parameter_count();
+    rest -= unit * child.count;
+    for (int64_t i = 0; i < child.count; ++i) {
+      out.push_back(bytes_in(shard_elements(unit, offload), offload.shard_dtype));
+    }
+  }
+  const int64_t shard = shard_elements(rest, offload);
+  out.push_back(bytes_in(shard, offload.shard_dtype));
+  out.push_back(bytes_in(checked_mul(shard, offload.rank.count, weights_size), dtype_of(model)));
+}
+
 }  // namespace
 
 int64_t block_count(const BaseLayer& model) {
@@ -58,6 +94,10 @@ std::vector<int64_t> resident_tensors(const BaseLayer& model, const Offload& off
   std::vector<int64_t> out;
   const auto add = [&](const TensorSpec& spec) { out.push_back(spec.bytes()); };
   const bool parameters = offload.kind == Kind::none || offload.kind == Kind::block_swap;
+  if (offload.kind == Kind::fsdp) {
+    add_units(model, offload, out);
+    visit_resident(model, offload, true, add);
+  }
   if (parameters) visit_resident(model, offload, false, add);
   if (parameters || offload.kind == Kind::modules) visit_resident(model, offload, true, add);
   return out;
@@ -109,7 +149,8 @@ void OffloadHooks::add_root(const BaseLayer& root) {
   std::string name;  // of the list before: one of several kinds of layers is registered run by run
   for (const BaseLayer::Child& child : root.children()) {
     if (!child.list) continue;
-    if (offload_.kind == Kind::block_swap && child.name != blocks_name) continue;
+    const bool blocks_alone = offload_.kind == Kind::block_swap || offload_.kind == Kind::fsdp;
+    if (blocks_alone && child.name != blocks_name) continue;
     if (child.name != name || lists_.empty()) lists_.emplace_back();
     name = child.name;
     list_of_[child.layer] = lists_.size() - 1;
@@ -159,6 +200,12 @@ std::optional<OffloadHooks::Group> OffloadHooks::opened_by_block(const List& lis
 std::optional<OffloadHooks::Group> OffloadHooks::opened_by(const void* module, int64_t index) const {
   const auto& layer = *static_cast<const BaseLayer*>(module);
   if (offload_.kind == Kind::block_level && is_root(module)) return opened_by_root(layer);
+  if (offload_.kind == Kind::fsdp) {
+    if (list_of(module, index) == nullptr) return std::nullopt;
+    Group unit;
+    unit.whole = {&layer};
+    return unit;
+  }
   if (offload_.kind == Kind::block_level || offload_.kind == Kind::block_swap) {
     const List* list = list_of(module, index);
     return list == nullptr ? std::nullopt : opened_by_block(*list, index);
@@ -195,7 +242,29 @@ void OffloadHooks::copy_in(const TensorSpec& spec, Held& held) {
   held.tensors.push_back(std::move(device));
 }
 
+// What a rank has of the block, cast where it is kept in another dtype, from all of them.
+OffloadHooks::Held OffloadHooks::gather(const BaseLayer& block) {
+  const DType dtype = dtype_of(block);
+  const int64_t shard = shard_elements(block.parameter_count(), offload_), ranks = offload_.rank.count;
+  const uint8_t stream = std::exchange(tracer_.context.stream, collective_stream);
+  Tensor part = tracer_.parameter({shard}, offload_.shard_dtype);
+  if (offload_.shard_dtype != dtype) {
+    const Tensor cast = tracer_.allocate({shard}, dtype);
+    cast.set_role(streamed_role);
+    part = torch::copy_(cast, part);
+  }
+  Tensor unit = tracer_.allocate({checked_mul(shard, ranks, weights_size)}, dtype);
+  unit.set_role(streamed_role);
+  torch::distributed::all_gather_into_tensor(unit, std::move(part),
+                                             {GroupAxis::world, offload_.rank.count, offload_.rank.index, 1});
+  tracer_.context.stream = stream;
+  Held held;
+  held.tensors.push_back(std::move(unit));
+  return held;
+}
+
 OffloadHooks::Held OffloadHooks::load(const Group& group) {
+  if (offload_.kind == Kind::fsdp) return gather(*group.whole.front());
   Held held{group, {}};
   const auto add = [&](const TensorSpec& spec) { copy_in(spec, held); };
   for (const BaseLayer* layer : group.whole) {

@@ -9,11 +9,16 @@
 //                runs. Without a stream copies are from pageable memory and go back the same way; with one they come
 //                from pinned memory while the group before runs, and are dropped
 //   leaf_level   the same with a group for each module that has parameters or buffers
+//   fsdp         no copies: torch's FullyShardedDataParallel cuts weights over ranks, and a block's are gathered before
+//                it runs, in the dtype that it computes in, and freed after it. What is in no block is a unit of its
+//                own, gathered by the first forward and kept from then on (of it nothing is recorded). A unit is one
+//                flat tensor, padded to a multiple of the ranks. The gathers run on a stream of their own
 //   block_swap   ComfyUI-WanVideoWrapper's: the last so many blocks, each copied back after it ran; blocks that are
 //                prefetched come earlier on the same stream, which hides nothing
 //
 // Sources: accelerate 1.15.0, hooks.py; diffusers 0.42.1, hooks/group_offloading.py; ComfyUI-WanVideoWrapper @0cf30c6,
-// wanvideo/modules/model.py. Not modelled: a stream's first forward, which learns the order and hides nothing.
+// wanvideo/modules/model.py; torch 2.15, distributed/fsdp (FULL_SHARD, without gradients), watched on its fake process
+// group. Not modelled: a stream's first forward, which learns the order and hides nothing.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +35,7 @@
 namespace modelmeter {
 
 struct Offload {
-  enum class Kind : uint8_t { none, modules, block_level, leaf_level, block_swap };
+  enum class Kind : uint8_t { none, modules, block_level, leaf_level, block_swap, fsdp };
   Kind kind = Kind::none;
   int64_t blocks = 1;              // of a group; that are swapped
   int64_t prefetch = 0;            // blocks that come before their turn (block_swap)
@@ -39,6 +44,9 @@ struct Offload {
   bool low_cpu_mem_usage = false;  // with one: memory is pinned for each copy
   // Children whose blocks are grouped, in place of the model's own (block_level).
   std::vector<std::string> block_modules = {};
+  // Of fsdp: all ranks, which one this is, and the dtype that its part of the weights is kept in.
+  Rank rank = {};
+  DType shard_dtype = DType::float32;
   bool calls_forward = true;  // false: its own methods are called, past the hooks around the model
 
   bool operator==(const Offload&) const = default;
@@ -111,6 +119,7 @@ class OffloadHooks final : public ModuleHooks {
   Held next();
   void copy_in(const TensorSpec& spec, Held& held);
   void let_go(Held& held);
+  Held gather(const BaseLayer& block);
 
   Tracer& tracer_;
   const BaseLayer& model_;

@@ -12,6 +12,11 @@ constexpr size_t longest_period = 16;    // of the allocator's states, in repeti
 constexpr int64_t most_alike = 64;       // repetitions that are replayed where no state comes back
 constexpr int64_t most_of_growing = 64;  // of a growing loop, evenly over all
 
+int64_t bytes_of(const AllocationEvent& event, int64_t iteration, int64_t iterations) {
+  if (iterations < 2) return event.bytes;
+  return event.bytes + (event.last_bytes - event.bytes) / (iterations - 1) * iteration;
+}
+
 }  // namespace
 
 bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t iterations) {
@@ -20,6 +25,11 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
     ++replayed_;
     launch_until(event.op);
     if (event.kind == Kind::allocate) {
+      if (i + 1 < end && goes_at_once(i) && allocator_.touch(bytes_of(event, iteration, iterations), event.stream)) {
+        ++replayed_;
+        ++i;
+        continue;
+      }
       if (!allocate(event, iteration, iterations)) return false;
     } else if (event.kind == Kind::free) {
       free(event.id, program_.records_stream && event.stream == copy_stream ? launches_ahead : 0);
@@ -32,6 +42,13 @@ bool AllocationReplay::run(size_t first, size_t end, int64_t iteration, int64_t 
     }
   }
   return true;
+}
+
+// A workspace, or what nobody reads.
+bool AllocationReplay::goes_at_once(size_t event) const {
+  const AllocationEvent &now = program_.events[event], &next = program_.events[event + 1];
+  const bool is_new = instances_[static_cast<size_t>(now.id)] == CachingAllocator::none;
+  return !program_.records_stream && next.kind == Kind::free && next.id == now.id && is_new;
 }
 
 void AllocationReplay::launch_until(int32_t op) {
@@ -72,13 +89,13 @@ bool AllocationReplay::run_loop(const AllocationLoop& loop, int64_t iteration, i
 }
 
 bool AllocationReplay::allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations) {
-  const int64_t grown = iterations < 2 ? 0 : (event.last_bytes - event.bytes) / (iterations - 1) * iteration;
   allocator_.set_maker({of_, event.op});
-  const Block block = allocator_.allocate(event.bytes + grown, event.stream);
+  const int64_t bytes = bytes_of(event, iteration, iterations);
+  const Block block = allocator_.allocate(bytes, event.stream);
   if (block == CachingAllocator::none && event.workspace) return true;
   if (block == CachingAllocator::none) {
     failed_op_ = event.op;
-    failed_bytes_ = event.bytes + grown;
+    failed_bytes_ = bytes;
     return false;
   }
   add(event.id, block);

@@ -45,6 +45,7 @@ class AllocationReplay {
   bool run(size_t first, size_t end, int64_t iteration, int64_t iterations);
   bool run_once(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
   bool run_loop(const AllocationLoop& loop, int64_t iteration, int64_t iterations);
+  bool goes_at_once(size_t event) const;
   bool allocate(const AllocationEvent& event, int64_t iteration, int64_t iterations);
   void add(int32_t storage, Block block);
   void free(int32_t storage, int64_t launches = 0);

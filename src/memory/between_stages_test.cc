@@ -15,7 +15,7 @@ constexpr int64_t mib = 1 << 20;
 std::unique_ptr<AnalyticModel> generation(int steps) {
   const std::string text = R"({
    "schema": "modelmeter.reference/1", "code": "mine 1.0", "implementation": "Lm",
-   "totals": {"params": 0, "param_bytes": 0, "kernels": 4, "flops": 0, "read": 0, "write": 0, "live_at_start": 0,
+   "totals": {"params": 0, "param_bytes": 0, "kernels": 4, "flops": 0, "read": 150994944, "write": 239075328, "live_at_start": 0,
               "peak_live": 150994944},
    "modules": [{"name": "", "class": "Lm", "calls": 1, "params": 0, "param_bytes": 0, "flops": 0, "read": 0, "write": 0, "kernels": 0}],
    "parameters": [],

@@ -85,17 +85,36 @@ CachingAllocator::Block CachingAllocator::from_device(const Request& request) {
 
 // The smallest free block that holds it. One too large to be split is no place for what is small, nor for what is much
 // smaller than it.
-CachingAllocator::Block CachingAllocator::find(const Request& request) {
-  const FreeBlock* const found = pools_[request.small ? 0 : 1].lower_bound(
-      {request.size, std::numeric_limits<int64_t>::min(), none, request.stream});
-  if (found == nullptr || found->stream != request.stream) return none;
-  const int64_t most = settings_.max_split_size, has = found->size;
+CachingAllocator::Block CachingAllocator::find(const Request& request) const {
+  const FreeBlock* const found = pools_[request.small ? 0 : 1].smallest(request.size, request.stream);
+  if (found == nullptr) return none;
+  const int64_t most = settings_.max_split_size, has = found->size();
   if (most == 0) return found->block;
   const int64_t rounding =
       settings_.max_non_split_rounding > 0 ? settings_.max_non_split_rounding : rules_.large_segment.value;
   if (request.size < most && has >= most) return none;
   if (request.size >= most && has >= request.size + rounding) return none;
   return found->block;
+}
+
+// As allocate() and free() are where a free block is large enough and nobody asks how long it has been free.
+bool CachingAllocator::touch(int64_t bytes, int32_t stream) {
+  if (log_ != nullptr || !waiting_.empty() || allowed_ > 0) return false;
+  const int64_t size = rounded(std::max<int64_t>(bytes, 1));
+  const Request request{size, size <= rules_.small_allocation.value, stream};
+  const Block block = find(request);
+  if (block == none) return false;
+  ++allocations_;
+  const bool splits = worth_splitting(segment_of(block), size, at(block).size - size);
+  count_peaks(allocated_ + (splits ? size : at(block).size));
+  return true;
+}
+
+void CachingAllocator::count_peaks(int64_t allocated) {
+  peak_allocated_ = std::max(peak_allocated_, allocated);
+  if (std::pair(reserved_, allocated) > std::pair(fullest_.reserved, fullest_.allocated)) {
+    fullest_ = {reserved_, allocated, allocations_};
+  }
 }
 
 bool CachingAllocator::has_room(int64_t reserved) const {
@@ -127,17 +146,17 @@ bool CachingAllocator::release_larger(const Request& request) {
   if (most == 0) return false;
   const int64_t wanted = std::max(request.size, most);
   const FreeBlocks& pool = pools_[request.small ? 0 : 1];
-  const auto of_stream = [&](const FreeBlock& b) { return b.stream == request.stream && is_whole(b.block); };
+  const auto of_stream = [&](const FreeBlock& b) { return b.stream() == request.stream && is_whole(b.block); };
   int64_t released = 0;
-  const FreeBlock* const enough = pool.first([&](const FreeBlock& b) { return of_stream(b) && b.size >= wanted; });
+  const FreeBlock* const enough = pool.first([&](const FreeBlock& b) { return of_stream(b) && b.size() >= wanted; });
   if (enough != nullptr) {
     remove_segment(at(enough->block).segment);
     return true;
   }
   while (released < wanted) {
     const FreeBlock* const largest = pool.last(of_stream);
-    if (largest == nullptr || largest->size < most) break;
-    released += largest->size;
+    if (largest == nullptr || largest->size() < most) break;
+    released += largest->size();
     remove_segment(at(largest->block).segment);
   }
   return released >= wanted;
@@ -246,10 +265,7 @@ CachingAllocator::Block CachingAllocator::take(Block block, int64_t size, int64_
   state_ ^= hash(at(block).address, at(block).size);
   at(block).requested = requested;
   allocated_ += at(block).size;
-  peak_allocated_ = std::max(peak_allocated_, allocated_);
-  if (std::pair(reserved_, allocated_) > std::pair(fullest_.reserved, fullest_.allocated)) {
-    fullest_ = {reserved_, allocated_, allocations_};
-  }
+  count_peaks(allocated_);
   if (log_ != nullptr) {
     at(block).maker = log_->maker;
     record(AllocationLog::Action::alloc, at(block).address, requested, segment_of(block), log_->maker);

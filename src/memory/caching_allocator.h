@@ -57,6 +57,8 @@ class CachingAllocator {
   // empty_cache(). `stream`: the one that it is for; a freed block is used again on it alone.
   Block allocate(int64_t bytes, int32_t stream = 0);
   void free(Block block);
+  // The same one after the other, where that leaves all as it was; false, and nothing is done, where it may not.
+  bool touch(int64_t bytes, int32_t stream = 0);
   // The same, but that it is used again only after so many more launches. It does not count as allocated meanwhile.
   void free_after(Block block, int64_t launches);
   void launched(int64_t kernels) { launched_ += kernels; }
@@ -138,11 +140,12 @@ class CachingAllocator {
   int64_t segment_bytes(int64_t size) const;
   bool worth_splitting(const Segment& segment, int64_t size, int64_t rest) const;
 
-  Block find(const Request& request);
+  Block find(const Request& request) const;
   Block from_device(const Request& request);
   Block new_segment(const Request& request);
   int32_t expandable_segment(const Request& request);
   Block expand(const Request& request);
+  void count_peaks(int64_t allocated);
   Block take(Block block, int64_t size, int64_t requested);
   bool reserve(int64_t bytes);
   bool has_room(int64_t reserved) const;

@@ -221,6 +221,25 @@ TEST(CachingAllocator, WhatOneStreamFreesIsNotForAnother) {
   EXPECT_EQ(a.reserved(), 64 * mib);
 }
 
+TEST(CachingAllocator, WhatGoesAtOnceLeavesItsPeaks) {
+  for (const bool touches : {false, true}) {
+    CachingAllocator a = allocator();
+    EXPECT_FALSE(a.touch(4 * mib));  // nothing is free yet
+    a.free(a.allocate(30 * mib));
+    a.allocate(12 * mib);
+    a.reset_peaks();
+    const uint64_t before = a.state();
+    for (const int64_t size : {6 * mib, 17 * mib}) {  // the latter takes the block whole
+      if (!touches || !a.touch(size)) a.free(a.allocate(size));
+    }
+    EXPECT_EQ(a.peak_allocated(), 30 * mib);
+    EXPECT_EQ(a.allocated(), 12 * mib);
+    EXPECT_EQ(a.state(), before);
+    EXPECT_EQ(a.fullest(), 1);
+    EXPECT_FALSE(a.touch(19 * mib));
+  }
+}
+
 // record_stream(): the block is the copies' again once the kernels that read it have run, 10 launches on.
 TEST(CachingAllocator, WhatKernelsOfAnotherStreamReadIsFreeAfterThem) {
   for (const bool expandable : {false, true}) {

@@ -3,11 +3,13 @@
 //
 // A stage frees all that it asks for. What it does then follows from its program, from what is free before it
 // (CachingAllocator::shape()) and from how much room the device has left; where it was never short of room, from no
-// more than that there is enough of it.
+// more than that there is enough of it. Thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <mutex>
+#include <optional>
 #include <tuple>
 #include <vector>
 
@@ -36,19 +38,24 @@ class KnownRuns {
     friend bool operator<(const Key& a, const Key& b) { return a.tied() < b.tied(); }
   };
 
-  // Null: none that is like it.
-  const KnownRun* find(const Key& key, int64_t room) const {
+  // One that is like it.
+  std::optional<KnownRun> find(const Key& key, int64_t room) const {
+    const std::lock_guard lock(mutex_);
     const auto known = known_.find(key);
-    if (known == known_.end()) return nullptr;
+    if (known == known_.end()) return std::nullopt;
     for (const KnownRun& run : known->second) {
       const bool was_roomy = run.fits && run.retries == 0;
-      if (run.room == room || (was_roomy && run.peak_reserved <= room)) return &run;
+      if (run.room == room || (was_roomy && run.peak_reserved <= room)) return run;
     }
-    return nullptr;
+    return std::nullopt;
   }
-  void add(const Key& key, const KnownRun& run) { known_[key].push_back(run); }
+  void add(const Key& key, const KnownRun& run) {
+    const std::lock_guard lock(mutex_);
+    known_[key].push_back(run);
+  }
 
  private:
+  mutable std::mutex mutex_;
   std::map<Key, std::vector<KnownRun>> known_;
 };
 

@@ -103,10 +103,10 @@ class Runner {
   // The same of the last stage, which may be like one that is known.
   bool run_last(const std::string& stage, const AllocationProgram& program, int64_t input_bytes, KnownRuns& known) {
     const std::optional<uint64_t> shape = allocator_.shape();
-    if (!shape) return run(stage, program, input_bytes);
+    if (!shape || !program.found.empty() || !program.left.empty()) return run(stage, program, input_bytes);
     const KnownRuns::Key key{&program, *shape, input_bytes, cublas_.empty() && program.multiplies, expandable_};
     const int64_t room = allocator_.room(), allocated = allocator_.allocated(), reserved = allocator_.reserved();
-    if (const KnownRun* like = known.find(key, room)) {
+    if (const std::optional<KnownRun> like = known.find(key, room)) {
       allocator_.raise_peaks(allocated + like->peak_allocated, reserved + like->peak_reserved);
       retries_ += like->retries;
       if (!like->fits) {

@@ -37,8 +37,8 @@ struct Family {
 
 // Nodes that every configuration may have.
 const std::vector<std::string>& common_nodes() {
-  static const std::vector<std::string> names = {"hf",     "runtime", "workload", "model",
-                                                 "report", "device",  "host",     "stack"};
+  static const std::vector<std::string> names = {"hf",     "runtime", "workload", "model",  "report",
+                                                 "device", "host",    "stack",    "cluster"};
   return names;
 }
 

@@ -7,9 +7,8 @@
 #include <unordered_map>
 
 #include "base/checked.h"
-#include "base/error.h"
 #include "base/gzip.h"
-#include "base/json.h"
+#include "base/json_reader.h"
 #include "recording/form.h"
 #include "recording/recording.h"
 
@@ -19,9 +18,11 @@ namespace {
 // A few hundred megabytes in memory. The largest recording that is known has 5,000.
 constexpr size_t most_recorded_ops = 500'000;
 
-class Reader {
+class Reader final : public JsonReader {
  public:
-  explicit Reader(const std::string& file) : file_(file) {}
+  explicit Reader(const std::string& file)
+      : JsonReader(file, fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it",
+                                     recording_schema)) {}
 
   // Where what is read next stands; "" for the document itself.
   void at_list(const char* list, size_t index) {
@@ -32,34 +33,6 @@ class Reader {
   void at_op(size_t op) { op_ = op; }
   void at_document() { list_ = ""; }
 
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(
-        fmt::format("{}: {}{}", file_, place(), message), {},
-        {fmt::format("a reference has \"schema\": \"{}\"; docs/trace_format.md describes it", recording_schema)});
-  }
-
-  Json parse(const std::string& text) const {
-    try {
-      return parse_json(text);
-    } catch (const Error& error) {
-      fail(error.message());
-    }
-  }
-
-  const Json& field(const Json& object, const char* key) const {
-    if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
-    return object[key];
-  }
-  const Json& list(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_array()) fail(fmt::format("\"{}\" is not a list", key));
-    return value;
-  }
-  std::string text(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_string()) fail(fmt::format("\"{}\" is not a string", key));
-    return value.get<std::string>();
-  }
   std::string text_or(const Json& object, const char* key, const char* otherwise) const {
     return object.contains(key) ? text(object, key) : otherwise;
   }
@@ -144,7 +117,7 @@ class Reader {
  private:
   static constexpr size_t none = std::numeric_limits<size_t>::max();
 
-  std::string place() const {
+  std::string place() const override {
     if (*list_ == '\0') return "";
     return op_ == none ? fmt::format("{}[{}]: ", list_, index_) : fmt::format("{}[{}].ops[{}]: ", list_, index_, op_);
   }
@@ -169,7 +142,6 @@ class Reader {
     }
   }
 
-  std::string file_;
   const char* list_ = "";
   size_t index_ = 0, op_ = none;
 };
@@ -393,7 +365,6 @@ void read_modules(Reader& reader, const Json& document, std::vector<RecordedModu
 Recording read_recording(const std::string& text, const std::string& file) {
   Reader reader(file);
   const Json document = reader.parse(text);
-  if (document.is_discarded()) reader.fail("not a JSON file");
   if (!document.is_object() || document.value("schema", Json()) != Json(recording_schema)) {
     reader.fail("not a reference");
   }

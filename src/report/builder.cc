@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/format.h"
+#include "report/communication.h"
 #include "report/qualified_name.h"
 #include "report/timing.h"
 
@@ -191,8 +192,10 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
   }
   ReportBuilder(model, run.trace(), report).add(*tree, report.totals.flops_torch);
   qualify_names(report.modules);
+  report.communication = communication_figures(run.trace(), nullptr);
   if (machine != nullptr) {
     const RunTime time = time_run(run, *machine);
+    if (machine->cluster() != nullptr) report.communication = communication_figures(run.trace(), &time);
     report.timing = timing_of(time_run(forward, *machine), time, *machine);
     set_module_times(*tree, time, report);
     if (report.totals.peak_live_bytes) note_what_does_not_fit(*report.totals.peak_live_bytes, machine->device(), report);

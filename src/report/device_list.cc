@@ -1,6 +1,7 @@
 #include "report/device_list.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <tuple>
 
@@ -75,6 +76,19 @@ std::string devices_text(const std::vector<Device>& devices) {
   }
   return table.markdown() +
          "\nRates are dense TFLOP/s. `modelmeter devices NAME NAME` compares, with the source of each figure.\n";
+}
+
+std::string clusters_text(const std::vector<Cluster>& clusters) {
+  Table table(
+      {"Cluster", "Name", "GPUs a node", "Devices", "Link", "GB/s", "Network GB/s", "Collectives"},
+      {Align::left, Align::left, Align::right, Align::left, Align::left, Align::right, Align::right, Align::left});
+  for (const Cluster& c : clusters) {
+    const bool measured = !c.curves.empty();
+    table.add({c.id, c.name, std::to_string(c.gpus_per_node), fmt::format("{}", fmt::join(c.devices, ", ")),
+               c.link == LinkKind::pcie ? "PCIe" : "NVSwitch", quantity_text(c.link_bandwidth, 1e9, ""),
+               quantity_text(c.network_bandwidth, 1e9, ""), measured ? "measured" : "by the link"});
+  }
+  return table.markdown() + "\nRates are of one GPU, one way; docs/plans.md says how long collectives take.\n";
 }
 
 std::string device_comparison_text(const std::vector<Device>& devices) {

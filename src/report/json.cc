@@ -5,8 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/error.h"
-#include "base/json.h"
+#include "base/json_reader.h"
 #include "base/json_writer.h"
 #include "config/yaml_writer.h"
 
@@ -92,6 +91,7 @@ void write(const Timing& t, DocumentWriter& out) {
     out.field("device", t.device);
     out.field("host", t.host);
     out.field("stack", t.stack);
+    if (!t.cluster.empty()) out.field("cluster", t.cluster);
     write("forward", t.forward, 1e3, "ms", out);
     write("total", t.total, 1, "s", out);
     out.list("stages", t.stages, [&](const TimingStage& s) {
@@ -102,6 +102,20 @@ void write(const Timing& t, DocumentWriter& out) {
         write("total", s.total, 1, "s", out);
         if (s.measured_device_s) out.field("measured_device_ms", *s.measured_device_s * 1e3);
       });
+    });
+  });
+}
+
+void write(const std::vector<CommunicationFigures>& communication, DocumentWriter& out) {
+  out.list("communication", communication, [&](const CommunicationFigures& c) {
+    out.map([&] {
+      out.field("collective", c.collective);
+      out.field("group", c.group);
+      out.field("ranks", c.ranks);
+      out.field("calls", c.calls);
+      out.field("link_bytes_sent", c.sent);
+      out.field("link_bytes_received", c.received);
+      out.field("seconds", c.seconds);
     });
   });
 }
@@ -179,40 +193,17 @@ void write(const Report& r, DocumentWriter& out) {
     out.field("notes", joined(r.notes));
     out.field("layer_docs_dir", r.layer_docs_dir);
     if (r.timing) write(*r.timing, out);
+    if (!r.communication.empty()) write(r.communication, out);
   });
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
 
-class Reader {
+class Reader final : public JsonReader {
  public:
-  Reader(const std::string& file, bool timed) : file_(file), timed_(timed) {}
+  Reader(const std::string& file, bool timed)
+      : JsonReader(file, "a report is the report.json that `modelmeter analyze` writes"), timed_(timed) {}
 
-  [[noreturn]] void fail(const std::string& message) const {
-    throw Error(fmt::format("{}: {}", file_, message), {},
-                {"a report is the report.json that `modelmeter analyze` writes"});
-  }
-  Json parse(const std::string& text) const {
-    try {
-      return parse_json(text);
-    } catch (const Error& error) {
-      fail(error.message());
-    }
-  }
-  const Json& field(const Json& object, const char* key) const {
-    if (!object.is_object() || !object.contains(key)) fail(fmt::format("no field \"{}\"", key));
-    return object[key];
-  }
-  const Json& list(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_array()) fail(fmt::format("\"{}\" is not a list", key));
-    return value;
-  }
-  std::string text(const Json& object, const char* key) const {
-    const Json& value = field(object, key);
-    if (!value.is_string()) fail(fmt::format("\"{}\" is not a string", key));
-    return value.get<std::string>();
-  }
   std::optional<std::string> text_or_null(const Json& object, const char* key) const {
     if (field(object, key).is_null()) return std::nullopt;
     return text(object, key);
@@ -336,11 +327,24 @@ class Reader {
     return out;
   }
 
+  CommunicationFigures communication(const Json& c) const {
+    CommunicationFigures out;
+    out.collective = text(c, "collective");
+    out.group = text(c, "group");
+    out.ranks = integer(c, "ranks");
+    out.calls = count(c, "calls");
+    out.sent = count(c, "link_bytes_sent");
+    out.received = count(c, "link_bytes_received");
+    out.seconds = number_or_null(c, "seconds");
+    return out;
+  }
+
   Timing timing(const Json& t) const {
     Timing out;
     out.device = text(t, "device");
     out.host = text(t, "host");
     out.stack = text(t, "stack");
+    if (t.contains("cluster")) out.cluster = text(t, "cluster");
     out.forward = time_figures(field(t, "forward"), 1e3, "_ms");
     out.total = time_figures(field(t, "total"), 1, "_s");
     for (const Json& s : list(t, "stages")) {
@@ -378,7 +382,6 @@ class Reader {
   }
 
  private:
-  std::string file_;
   bool timed_;  // whether the report has a section `timing`
 };
 
@@ -405,6 +408,7 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
       write("totals", r.totals, out);
       write("per_forward", r.per_forward, out);
       if (r.timing) write(*r.timing, out);
+      if (!r.communication.empty()) write(r.communication, out);
       out.field("notes", joined(r.notes));
     });
   });
@@ -413,7 +417,6 @@ std::string run_json(const Report& r, const std::vector<std::string>& files) {
 Report report_from_json(const std::string& content, const std::string& file) {
   const Json document = Reader(file, false).parse(content);
   const Reader reader(file, document.is_object() && document.contains("timing"));
-  if (document.is_discarded()) reader.fail("not a JSON file");
   const Json found = document.is_object() ? document.value("schema", Json()) : Json();
   if (found == Json("modelmeter.report/1")) reader.fail("a report of an earlier modelmeter; analyze writes it anew");
   if (found != Json(schema)) reader.fail("not a modelmeter report");
@@ -446,6 +449,9 @@ Report report_from_json(const std::string& content, const std::string& file) {
   out.layer_docs_dir = reader.text_or_null(document, "layer_docs_dir");
   reader.time(document, "predicted_total_time_ms");
   if (document.contains("timing")) out.timing = reader.timing(document["timing"]);
+  if (document.contains("communication")) {
+    for (const Json& c : reader.list(document, "communication")) out.communication.push_back(reader.communication(c));
+  }
   out.profile_run_id = reader.text_or_null(document, "profile_run_id");
   out.measured_total_time_ms = reader.number_or_null(document, "measured_total_time_ms");
   if (const std::string notes = reader.text(document, "notes"); !notes.empty()) out.notes.push_back(notes);

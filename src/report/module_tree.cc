@@ -322,7 +322,7 @@ class TreeBuilder {
     for (const BaseLayer::Child& c : node.layer->children()) {
       if (c.layer->parameter_count() == 0) continue;
       const bool ran = first_origin_.count(c.layer) > 0;
-      if (ran && first_origin_[c.layer] != node.origin) continue;
+      if (ran ? first_origin_[c.layer] != node.origin : !counts_here(node)) continue;
       if (c.list && options_.expand_lists) {
         for (int64_t i = c.first; i < c.first + c.count; ++i) {
           if (ran_.count({&node, c.layer, i}) == 0) add_uncalled(node, c, fmt::format("_{:02}", i));

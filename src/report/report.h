@@ -77,8 +77,17 @@ struct TimingStage {
   std::optional<double> measured_device_s;  // of a forward's kernels, where a profile of the stage was imported
 };
 
+// All collectives of one kind and group in the run, of this rank.
+struct CommunicationFigures {
+  std::string collective, group;  // "c10d.alltoall_", "ulysses"
+  int64_t ranks = 0;
+  Count calls = 0, sent = 0, received = 0;  // bytes over links
+  std::optional<double> seconds;            // with a cluster
+};
+
 struct Timing {
   std::string device, host, stack;
+  std::string cluster;  // "": none
   TimeFigures forward, total;
   std::vector<TimingStage> stages;
 };
@@ -91,6 +100,7 @@ struct Report {
   // One for each module, in the same order; of leaves alone where the family's consumers add them all up.
   std::vector<ModuleMetricsSnapshot> module_metrics;
   std::vector<StageFigures> stages;
+  std::vector<CommunicationFigures> communication;  // empty of one rank
   std::vector<std::string> notes;
   Figures totals, per_forward;
   std::optional<std::string> layer_docs_dir;  // absolute

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/format.h"
+#include "report/communication.h"
 #include "report/figure_table.h"
 #include "report/table.h"
 #include "report/timing_text.h"
@@ -75,6 +76,7 @@ std::string summary_markdown(const Report& r) {
   out += "## Totals\n\n" + totals_table(r) + "\n";
   if (r.stages.size() > 1) out += "## Stages\n\n" + stages_table(r) + "\n";
   if (r.timing) out += timing_section(r);
+  if (!r.communication.empty()) out += communication_section(r);
   out += top_tables(r, {10, 5}, default_rank_keys());
   if (!r.notes.empty()) {
     out += "\n## Notes\n\n";

@@ -49,6 +49,7 @@ Timing timing_of(const RunTime& forward, const RunTime& run, const Machine& mach
   out.device = machine.device().id;
   out.host = machine.host().id;
   out.stack = machine.stack().id;
+  if (machine.cluster() != nullptr) out.cluster = machine.cluster()->id;
   out.forward = time_figures(forward.total(), machine);
   out.total = time_figures(run.total(), machine);
   for (size_t i = 0; i < run.stages.size(); ++i) {

@@ -29,6 +29,7 @@ struct KernelTime {
   double joules = 0, joules_at_clock = 0;     // of memory; of arithmetic at the highest clock, c^2 of it at another
   double overlap = 3;                         // p
   bool tensor = false;                        // `compute` is matrix units
+  bool link = false;                          // `memory` is what goes to other devices
 
   double seconds(double clock) const {
     if (compute == 0) return fixed + memory;

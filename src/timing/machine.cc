@@ -22,8 +22,8 @@ constexpr double drain = 0.62e-6;                     // s, until what is writte
 
 }  // namespace
 
-Machine::Machine(Device device, KernelStack stack, Host host)
-    : device_(std::move(device)), stack_(std::move(stack)), host_(std::move(host)) {
+Machine::Machine(Device device, KernelStack stack, Host host, std::optional<Cluster> cluster)
+    : device_(std::move(device)), stack_(std::move(stack)), host_(std::move(host)), cluster_(std::move(cluster)) {
   kernels_ = static_cast<size_t>(&stack_.architecture(device_.architecture) - stack_.architectures.data());
   start_share_ = device_.start_share.known() ? device_.start_share.value : 1;
   start_clocks_ = device_.start_share.known() || clock() == 0 ? start_share_ : hopper_clock / clock();

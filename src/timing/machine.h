@@ -1,8 +1,11 @@
-// Machine: a device with the stack and the host that drive it, and the rates that follow from the three.
+// Machine: a device with the stack and the host that drive it, and the rates that follow from the three; and how it is
+// connected to others like it, where several run a model.
 #pragma once
 
 #include <memory>
+#include <optional>
 
+#include "hardware/cluster.h"
 #include "hardware/device.h"
 #include "hardware/host.h"
 #include "hardware/kernel_stack.h"
@@ -13,11 +16,12 @@ namespace modelmeter {
 class Machine {
  public:
   // Error where the stack has no kernels for the device's architecture.
-  Machine(Device device, KernelStack stack, Host host);
+  Machine(Device device, KernelStack stack, Host host, std::optional<Cluster> cluster = std::nullopt);
 
   const Device& device() const { return device_; }
   const KernelStack& stack() const { return stack_; }
   const Host& host() const { return host_; }
+  const Cluster* cluster() const { return cluster_ ? &*cluster_ : nullptr; }
   const ArchitectureConstants& kernels() const { return stack_.architectures[kernels_]; }
   const MemoryConstants& memory(MemoryClass name) const { return stack_.memory[static_cast<size_t>(name)]; }
 
@@ -60,6 +64,7 @@ class Machine {
   Device device_;
   KernelStack stack_;
   Host host_;
+  std::optional<Cluster> cluster_;
   size_t kernels_;  // of the stack's architectures
   double start_share_, start_clocks_, bandwidth_, l2_bandwidth_;
 };

@@ -107,11 +107,22 @@ class RecordedLauncher {
     const TensorMeta& in = op_.input(0);
     if (is_named("batch_norm")) {
       const bool trains = is_backward() || is_named("cudnn_batch_norm");
-      if (trains) add_columns(in);
+      if (trains) {
+        add_columns(in);
+      } else {
+        add_deviations(in);
+      }
       return add_plain(is_narrow() ? MemoryClass::broadcast_narrow : MemoryClass::broadcast);
     }
     add_rows(is_narrow() ? MemoryClass::layer_norm_narrow : MemoryClass::layer_norm);
     if (is_backward()) add_columns(in);
+  }
+
+  // Of the variances that were kept, one for each channel; those of 16 bits are cast before.
+  void add_deviations(const TensorMeta& in) {
+    const double channels = in.sizes.rank() < 2 ? 1 : real(in.sizes[1]), wide = channels * real(size_of(DType::float32));
+    if (is_narrow()) add_pass(MemoryClass::vectorized, channels * real(size_of(in.dtype)), wide, channels);
+    add_pass(MemoryClass::vectorized, wide, wide, channels);
   }
 
   // Sums over all but the channels (dimension 1 of an image, else the last) of what comes in and the input.
@@ -175,7 +186,7 @@ class RecordedLauncher {
   // Before the fused kernel the sums of the result times its gradient; after it the gradient of the queries, which it
   // adds up in float32, is made what it is.
   void add_passes_of_attention(const TensorMeta& q) {
-    const double bytes = real(q.bytes), elements = real(q.numel), wide = elements * size_of(DType::float32);
+    const double bytes = real(q.bytes), elements = real(q.numel), wide = elements * real(size_of(DType::float32));
     add_pass(MemoryClass::vectorized, 2 * bytes, 0, elements);
     add_pass(MemoryClass::vectorized, wide, bytes, elements);
   }

@@ -1,5 +1,7 @@
 #include "timing/run_time.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -8,6 +10,7 @@
 #include "base/error.h"
 #include "cost/executions.h"
 #include "cost/weight_transfers.h"
+#include "timing/collectives.h"
 #include "timing/known_products.h"
 #include "timing/launches.h"
 #include "timing/roofline.h"
@@ -18,6 +21,7 @@ namespace {
 // Standard errors of classes of kernels on a device whose constants are fitted, from the launches held out
 // (docs/validation.md, 2026-11): matrix products and attention, memory, kernels near their floor.
 constexpr double error_of_tensor = 0.04, error_of_memory = 0.03, error_of_launch = 0.12;
+constexpr double error_of_link = 0.1;  // of nccl.csv's rows held out
 // Of the whole run: clock, temperature and the board, which all kernels share.
 constexpr double error_of_board = 0.015;
 // A device without a power model or a measured bandwidth is as far off as that, three times a fitted one.
@@ -32,11 +36,13 @@ double error_of(Bound bound) {
     case Bound::vector:
     case Bound::memory: return error_of_memory;
     case Bound::launch: return error_of_launch;
+    case Bound::link: return error_of_link;
   }
   return error_of_launch;
 }
 
 Bound bound_of(const KernelTime& t, double clock) {
+  if (t.link) return Bound::link;
   if (t.fixed > t.seconds(clock) / 2) return Bound::launch;
   if (t.memory > t.compute / clock) return Bound::memory;
   return t.tensor ? Bound::tensor : Bound::vector;
@@ -70,14 +76,15 @@ std::vector<Sample> samples_of(int64_t iterations) {
 struct TimedOp {
   size_t first, end;
   int32_t scope;
-  bool launched = false, waits = false;  // waits: the host reads what it gives, or waits for its copy
-  double host = 0;                       // s, of one execution
-  double flops = 0;                      // of matrix units, of one execution
-  double iterations = 1;                 // of a growing loop
-  int64_t copied = 0;                    // bytes of weights
-  bool apart = false;                    // a copy on a stream of its own: its kernels are in Timer::copies_
-  double times = 0;                      // executions
-  double beside = 0;                     // s of all of them, of a copy on a stream of its own
+  bool launched = false, waits = false;         // waits: the host reads what it gives, or waits for its copy
+  double host = 0;                              // s, of one execution
+  double flops = 0;                             // of matrix units, of one execution
+  double iterations = 1;                        // of a growing loop
+  int64_t copied = 0;                           // bytes of weights
+  bool apart = false;                           // a copy on a stream of its own: its kernels are in Timer::copies_
+  bool collective = false, prefetched = false;  // prefetched: it runs beside the kernels before it
+  double times = 0;                             // executions
+  double beside = 0;                            // s of all of them, of a copy on a stream of its own
 };
 
 // A kernel of an op at a sample.
@@ -169,6 +176,8 @@ class TimedStage::Timer {
     timed.launched = launches(trace(), op);
     if (timed.launched && !ideal()) timed.host = host_seconds(info(op.kernel).kind, machine_.host());
     timed.waits = transfer == Transfer::to_host || op.kernel == Kernel::nonzero;
+    timed.collective = info(op.kernel).kind == OpKind::collective;
+    timed.prefetched = timed.collective && op.stream == collective_stream;
     if (is_copy) add_copy(op, timed);
     timed.flops = static_cast<double>(cost_of(trace(), op).flops_tensor);
     ops_.push_back(timed);
@@ -187,6 +196,13 @@ class TimedStage::Timer {
   bool ideal() const { return ideal_; }
 
   void add_kernels(const Launch& launch, const LaunchFlags& flags, double weight, std::vector<SampledKernel>& out) {
+    if (info(launch.kernel).kind == OpKind::collective) {
+      // A recording does not say of which group they are.
+      if (group_of(launch.params).size > 0 && !is_recorded(launch.kernel)) {
+        out.push_back({collective_kernel(launch), weight});
+      }
+      return;
+    }
     if (ideal() && !flags.transfer) {
       if (launches(launch)) out.push_back({roofline_time(launch, flags, machine_), weight});
       return;
@@ -197,6 +213,22 @@ class TimedStage::Timer {
       const bool kept = known_ != nullptr && kernel.shape == KernelShape::gemm;
       out.push_back({kept ? known_->time(kernel, machine_) : time_of(kernel, machine_), weight});
     }
+  }
+
+  KernelTime collective_kernel(const Launch& launch) const {
+    const Cluster* cluster = machine_.cluster();
+    if (cluster == nullptr) {
+      throw Error(fmt::format("several {} run this together: how are they connected?", machine_.device().id), {},
+                  {"cluster=NAME says it: a file of configs/cluster, or one of your own"});
+    }
+    const CollectiveTime time = collective_time(launch, *cluster);
+    KernelTime out;
+    out.link = true;
+    const Quantity& link = time.crosses_nodes ? cluster->network_bandwidth : cluster->link_bandwidth;
+    out.light = time.link_bytes / link.value;
+    out.fixed = ideal() ? 0 : time.latency;
+    out.memory = ideal() ? out.light : time.transfer;
+    return out;
   }
 
   // --- with how often each op runs ---
@@ -236,6 +268,12 @@ class TimedStage::Timer {
         part.joules += (t.joules + t.joules_at_clock * clock * clock) * kernels_[i].times;
         part.by_bound[static_cast<size_t>(bound_of(t, clock))] += seconds;
       }
+      if (op.collective) stage.collectives += part.device;
+      if (op.prefetched) {
+        if (parts != nullptr) parts->ops[first_ + at] = op.times > 0 ? part.device / op.times : 0;
+        prefetch(op, part.device, stage);
+        continue;
+      }
       if (parts != nullptr) {
         parts->scopes[static_cast<size_t>(op.scope)].add(part);
         parts->ops[first_ + at] = op.times > 0 ? (part.device + op.beside) / op.times : 0;
@@ -247,11 +285,18 @@ class TimedStage::Timer {
     stage.wall = std::max({host_end_, device_end_, copies_end_}) + stage.moves;
     add_interval(stage);
     if (device.power) stage.joules = stage.part.joules + device.power->idle.value * stage.wall;
-    host_end_ = device_end_ = copies_end_ = group_times_ = 0;
+    host_end_ = device_end_ = copies_end_ = gathers_end_ = group_times_ = 0;
     copying_ = false;
   }
 
   // --- the queues ---
+
+  void prefetch(const TimedOp& op, double seconds, StageTime& stage) {
+    if (op.times != group_times_) flush(stage);
+    group_times_ = op.times;
+    group_host_ += op.host * op.times;
+    group_gathers_ += seconds;
+  }
 
   void queue(size_t index, double device, StageTime& stage) {
     const TimedOp& op = ops_[index];
@@ -281,9 +326,17 @@ class TimedStage::Timer {
 
   void flush(StageTime& stage) {
     host_end_ += group_host_;
-    device_end_ = std::max(device_end_ + group_device_, host_end_ + last_);
+    if (group_gathers_ > 0) {
+      // They begin while the layer before runs; the last layer follows the last of them.
+      const double layer = group_device_ / std::max(group_times_, 1.0);
+      gathers_end_ = std::max({gathers_end_, device_end_ - layer, 0.0}) + group_gathers_;
+      device_end_ = std::max(device_end_ + group_device_, gathers_end_ + layer);
+    } else {
+      device_end_ += group_device_;
+    }
+    device_end_ = std::max(device_end_, host_end_ + last_);
     stage.host += group_host_;
-    group_host_ = group_device_ = last_ = 0;
+    group_host_ = group_device_ = group_gathers_ = last_ = 0;
   }
 
   void add_interval(StageTime& stage) const {
@@ -317,8 +370,8 @@ class TimedStage::Timer {
   std::vector<TimedKernel> kernels_;  // as sampled_
   std::vector<DeviceKernel> scratch_;
   bool copying_ = false;
-  double host_end_ = 0, device_end_ = 0, copies_end_ = 0;
-  double group_times_ = 0, group_host_ = 0, group_device_ = 0, last_ = 0;
+  double host_end_ = 0, device_end_ = 0, copies_end_ = 0, gathers_end_ = 0;
+  double group_times_ = 0, group_host_ = 0, group_device_ = 0, group_gathers_ = 0, last_ = 0;
 };
 
 TimedStage::TimedStage(const Trace& trace, const StageOps& stage, const Machine& machine, KnownProducts* known)
@@ -375,6 +428,7 @@ const char* name_of(Bound bound) {
     case Bound::vector: return "vector";
     case Bound::memory: return "memory";
     case Bound::launch: return "launch";
+    case Bound::link: return "link";
   }
   return "";
 }
@@ -408,6 +462,7 @@ StageTime RunTime::total() const {
     out.copied += s.copied;
     out.copies += s.copies;
     out.moves += s.moves;
+    out.collectives += s.collectives;
     out.clock += s.clock * s.part.device;
     seconds += s.part.device;
   }

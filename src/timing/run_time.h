@@ -1,7 +1,9 @@
 // How long a traced run takes on a machine: each kernel by its class (timing/kernel_time.h), the clock that the power
 // limit leaves (timing/clock.h), and the queues of host and device:
 //
-//   device   runs kernels one after another, each at the later of its launch and the end of the one before
+//   device   runs kernels one after another, each at the later of its launch and the end of the one before;
+//            collectives (timing/collectives.h) among them, as code that waits for each does; but those that gather
+//            the weights of the next layer (collective_stream) run beside it, and it waits where they take longer
 //   host     launches them, each taking the time of its kind of call; where the host reads a value back, it waits
 //
 // Kernels that run one after another equally often (a block's, times 40) are taken together: the host is through after
@@ -26,8 +28,8 @@
 namespace modelmeter {
 
 // What a kernel waits for most of its time.
-enum class Bound : uint8_t { tensor, vector, memory, launch };
-inline constexpr int bounds = 4;
+enum class Bound : uint8_t { tensor, vector, memory, launch, link };
+inline constexpr int bounds = 5;
 const char* name_of(Bound bound);
 
 // Times of a part of the run, all its executions. Seconds of the device add up; wall time is of stages and the run.
@@ -50,10 +52,11 @@ struct StageTime {
   double joules = 0;          // with the idle device while it runs
   double clock = 1;           // share of the highest
   double launches = 0;
-  double flops = 0;   // of matrix units
-  Count copied = 0;   // bytes of weights over the bus, but for loading
-  double copies = 0;  // s that they take, some of it beside kernels
-  double moves = 0;   // s of it before the stage runs
+  double flops = 0;        // of matrix units
+  Count copied = 0;        // bytes of weights over the bus, but for loading
+  double copies = 0;       // s that they take, some of it beside kernels
+  double moves = 0;        // s of it before the stage runs
+  double collectives = 0;  // s that collectives take, latency included
 
   bool host_bound() const { return host > part.device; }
 };

@@ -35,13 +35,24 @@ constexpr Resource resources[] = {
 
 std::vector<Sensitivity> sensitivities(const Evaluation& run, const Machine& machine) {
   std::vector<Sensitivity> out;
+  std::optional<Cluster> cluster;
+  if (machine.cluster() != nullptr) cluster = *machine.cluster();
   for (const Resource& resource : resources) {
     Device device = machine.device();
     Host host = machine.host();
     if (!resource.known(device)) continue;
     if (!device.tensor_clock.known()) device.tensor_clock = device.boost_clock;
     resource.add(device, host);
-    out.push_back({resource.name, time_run(run, Machine(device, machine.stack(), host)).total().wall});
+    out.push_back({resource.name, time_run(run, Machine(device, machine.stack(), host, cluster)).total().wall});
+  }
+  if (cluster) {
+    cluster->link_bandwidth.value *= more;
+    cluster->network_bandwidth.value *= more;
+    for (CollectiveCurve& curve : cluster->curves) {
+      for (CollectivePoint& point : curve.points) point.rate *= more;
+    }
+    out.push_back(
+        {"links", time_run(run, Machine(machine.device(), machine.stack(), machine.host(), cluster)).total().wall});
   }
   return out;
 }

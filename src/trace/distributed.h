@@ -32,6 +32,9 @@ struct ProcessGroup {
   int32_t stride = 1;  // from one of its ranks to the next, among all
 };
 
+// The stream of collectives that run beside the kernels (Op::stream).
+inline constexpr uint8_t collective_stream = 2;
+
 // Of an op of kind collective, by its params. A recording does not say the group: of `size` 0 there.
 ProcessGroup group_of(const int64_t* params);
 

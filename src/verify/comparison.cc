@@ -76,6 +76,19 @@ void for_each_module_of(const RecordedOp& op, Visit visit) {
   if (!path.empty()) visit(path);
 }
 
+// As for_each_parameter(): what is on the device and no checkpoint holds.
+void add_buffers(const BaseLayer& layer, const std::string& prefix, std::vector<RecordedParameter>& out) {
+  for (const BaseLayer::Parameter& p : layer.parameters()) {
+    if (!p.persistent) out.push_back({prefix + p.name, {p.spec.sizes, std::string(short_name(p.spec.dtype))}});
+  }
+  for (const BaseLayer::Child& child : layer.children()) {
+    for (int64_t i = 0; i < child.count; ++i) {
+      const std::string name = child.list ? fmt::format("{}.{}", child.name, child.first + i) : child.name;
+      add_buffers(*child.layer, prefix + name + ".", out);
+    }
+  }
+}
+
 // One forward with no repetition folded.
 Evaluation unfolded_forward(const StageCostMixin& run) {
   auto tracer = std::make_unique<Tracer>();
@@ -282,6 +295,7 @@ Recording full_recording_of(const Stage& stage) {
   if (folded.rollup().total().kernels > most_unfolded) return recording_of(folded, stage.layer());
   const Evaluation forward = unfolded_forward(stage);
   Recording out = recording_of(forward, stage.layer());
+  add_buffers(stage.layer(), "", out.buffers);
   add_storages(forward.trace(), out);
   return out;
 }
@@ -297,6 +311,7 @@ Recording full_recording_of(const AnalyticModel& model) {
       if (stage->id() == id) out.stages.push_back({id, ops.first, ops.end, stage->forwards()});
     }
   }
+  add_buffers(model.stages().front()->layer(), "", out.buffers);
   add_storages(trace, out);
   return out;
 }

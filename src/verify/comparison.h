@@ -51,7 +51,8 @@ struct Comparison {
 Recording recording_of(const Stage& stage);
 
 // The same as a recording of its own, which says what each operand lies in: every repetition written out, by itself
-// enough to make the run of. Of more than 200,000 kernels without what operands lie in. `model`: all stages of a recording one after another (its own stages).
+// enough to make the run of. Of more than 200,000 kernels without what operands lie in. `model`: all stages of a
+// recording one after another (its own stages).
 Recording full_recording_of(const Stage& stage);
 Recording full_recording_of(const AnalyticModel& model);
 

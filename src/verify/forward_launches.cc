@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "config/compose.h"
+#include "model/recordings/model.h"
 #include "model/registry.h"
 
 namespace modelmeter {
@@ -147,8 +148,13 @@ TimedForward timed_forward(const KnownForward& known, const Machine& machine, co
 
 std::vector<size_t> execution_order(const Trace& trace, int32_t scope) { return ExecutionOrder(trace, scope).ops(); }
 
+bool is_of_all_stages(const TimedForward& ours, const KnownForward& known) {
+  return known.stage.empty() && ours.model->family() == recordings::family_name;
+}
+
 std::vector<size_t> launches_of(const TimedForward& ours, const KnownForward& known) {
   const Trace& trace = ours.run.trace();
+  if (is_of_all_stages(ours, known)) return execution_order(trace, 0);
   const int32_t stage = std::max(0, scope_of_stage(trace, ours.time.stages[ours.stage].stage));
   if (known.module.empty()) return execution_order(trace, stage);
   const int32_t module = module_scope(trace, stage, known);
@@ -180,7 +186,15 @@ std::string plain_op(const std::string& op) {
   for (const Start& s : starts) {
     if (op.rfind(s.start, 0) == 0 && op.find("backward") == std::string::npos) return s.plain;
   }
-  return op;
+  const bool attends = op.find("attention") != std::string::npos && op.find("backward") != std::string::npos;
+  return attends ? "(attention backward)" : op;
+}
+
+std::string profiled_name(const Trace& trace, const Op& op) {
+  if (!is_recorded(op.kernel)) return profiled_name(op.kernel);
+  const std::string name = trace.short_kernel_name(op);
+  if (name == "select_backward" || name == "slice_backward") return "fill_";  // and a copy
+  return name == "relu_" || name == "relu" ? "clamp_min_" : name;
 }
 
 std::string profiled_name(Kernel kernel) {
@@ -267,7 +281,7 @@ LinedUp line_up_ops(const Trace& trace, const std::vector<size_t>& order, const 
   for (const MeasuredLaunch& launch : measured) names.push_back(plain_op(launch.op));
   for (const size_t op : order) {
     const Kernel kernel = trace.ops[op].kernel;
-    ours.push_back(plain_op(profiled_name(kernel)));
+    ours.push_back(plain_op(profiled_name(trace, trace.ops[op])));
     families.push_back(family_of(kernel));
   }
   const auto same = [&](size_t i, size_t j) {
@@ -408,7 +422,7 @@ LinedUp line_up_named(const Trace& trace, const std::vector<size_t>& order,
   const int64_t forwards = std::max<int64_t>(1, std::llround(share));
   if (all || !Alignment::fits(order.size(), measured.size(), forwards, quick_cells)) return through;
   std::vector<std::string> ours, names;
-  for (const size_t op : order) ours.push_back(plain_op(profiled_name(trace.ops[op].kernel)));
+  for (const size_t op : order) ours.push_back(plain_op(profiled_name(trace, trace.ops[op])));
   for (const MeasuredLaunch& launch : measured) names.push_back(plain_op(launch.op));
   LinedUp best = Alignment(order, ours, names, forwards).align();
   return best.matched > through.matched ? best : through;

@@ -38,6 +38,9 @@ TimedForward timed_forward(const KnownForward& known, const Machine& machine, co
 // The scope of a stage; -1 where there is none of that id.
 int32_t scope_of_stage(const Trace& trace, const std::string& stage);
 
+// Of a recording whose stages are not told apart: what was measured is all of them, as a step of training is.
+bool is_of_all_stages(const TimedForward& ours, const KnownForward& known);
+
 // Indices in Trace::ops of what a measurement of that forward launches: the stage's, or those of one of its modules.
 // Error for a module there is not.
 std::vector<size_t> launches_of(const TimedForward& ours, const KnownForward& known);
@@ -52,6 +55,7 @@ std::string plain_op(const std::string& op);
 // The name that profiles have for a kernel of ours ("copy_" for to_copy), and what a kernel's own name tells of it
 // where a profile has no ops: "(matmul)", "(attention)", "(conv)", "(norm)", "(softmax)", "(reduction)", "(memory)".
 std::string profiled_name(Kernel kernel);
+std::string profiled_name(const Trace& trace, const Op& op);  // also of a recorded kernel
 std::string family_of(Kernel kernel);
 std::string family_of(const std::string& kernel_name);
 

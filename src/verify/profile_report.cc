@@ -122,7 +122,7 @@ std::string first_difference(const TimedForward& ours, const Candidate& stage, c
   const Trace& trace = ours.run.trace();
   for (size_t j = 0; j < profile.launches.size(); ++j) {
     if (stage.lined_up.ops[j] != LinedUp::none) continue;
-    const std::string other = j < stage.order.size() ? profiled_name(trace.ops[stage.order[j]].kernel) : "nothing";
+    const std::string other = j < stage.order.size() ? profiled_name(trace, trace.ops[stage.order[j]]) : "nothing";
     return fmt::format("the first that differs is launch {}: {} where the configuration has {}", j,
                        profile.launches[j].op, other);
   }
@@ -203,7 +203,7 @@ void compare_with_trace(const Profile& profile, const Machine& machine, const Va
     part.tensor_flops += static_cast<double>(cost_of(trace, trace.ops[index]).flops_tensor);
   }
   for (const size_t index : lined_up.missing) {
-    add_difference(only_ours, profiled_name(trace.ops[index].kernel), ours.time.ops[index] / report_ms);
+    add_difference(only_ours, profiled_name(trace, trace.ops[index]), ours.time.ops[index] / report_ms);
   }
   out.stage = ours.time.stages[stage.stage].stage;
   out.ours = static_cast<int64_t>(stage.order.size());

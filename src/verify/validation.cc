@@ -40,7 +40,7 @@ const std::array<FileKind, 11>& file_kinds() {
       {"memlog-NAME.json.gz", {}, validate_allocator_log},
       {"wan.csv", {"model", "gpu_name", "time_s", "time_kind"}, validate_published},
       {"deepseek_ocr.csv", {"workload", "device", "metric", "value", "unit"}, validate_published_pages},
-      {"nccl.csv", {"sys", "op_name", "num_gpus", "bytes"}, validate_collectives},
+      {"nccl.csv", {"sys", "op_name", "num_gpus", "bytes", "us"}, validate_collectives},
   }};
   return kinds;
 }

@@ -8,7 +8,7 @@
 //   power.csv, host.csv  steady states of one kind of work; calls of the host
 //   memlog-*.json[.gz]   a log of PyTorch's allocator, replayed
 //   wan.csv, deepseek_ocr.csv   published runs on one device, those whose workload and device are stated
-//   nccl.csv             several devices: named, not compared
+//   nccl.csv             single collectives on one node
 //
 // Errors are relative and signed: predicted over measured, less 1. A row that nothing is predicted for is named, with
 // why.

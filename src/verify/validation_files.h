@@ -14,6 +14,9 @@ inline constexpr double one_ms = 1e-3, one_us = 1e-6;  // s
 // The machine of a device's short name ("h100", "h200_sxm", "H100 SXM"), or nothing where no file is of it.
 std::optional<Machine> machine_named(const std::string& name, const ValidationContext& context);
 
+// The same machine, connected to others like it as the cluster is that there is a file of; nothing where there is none.
+std::optional<Machine> connected(const Machine& machine, const ValidationContext& context);
+
 // A row of a table of single kernels, and what the device runs for it.
 struct MeasuredKernels {
   std::string device;  // as the file calls it

@@ -86,7 +86,8 @@ ValidationRow from_trace(const std::vector<MeasuredLaunch>& measured, const Know
     throw Error(fmt::format("the launches are not those of {}: {} of {} are, which has {}", known.config_name,
                             lined_up.matched, measured.size(), order.size()));
   }
-  row.predicted_device_ms = ours.time.stages[ours.stage].part.device / one_ms;
+  const StageTime time = is_of_all_stages(ours, known) ? ours.time.total() : ours.time.stages[ours.stage];
+  row.predicted_device_ms = time.part.device / one_ms;
   double sum = 0;
   for (const MeasuredLaunch& launch : measured) sum += launch.us;
   row.measured_device_ms = sum * one_ms / static_cast<double>(lined_up.forwards);

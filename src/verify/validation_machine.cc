@@ -213,12 +213,4 @@ Validation validate_allocator_log(const std::string& path, const ValidationConte
   return out;
 }
 
-Validation validate_collectives(const std::string& path, const ValidationContext&) {
-  const CsvTable table(path);
-  table.expect_columns({"sys", "op_name", "num_gpus"}, "nccl.csv");
-  return validate_rows(table, path, {"sys", "op_name"}, [](size_t) -> RowOutcome {
-    return {{}, "a collective of several devices: only runs on one device are predicted"};
-  });
-}
-
 }  // namespace modelmeter

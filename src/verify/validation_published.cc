@@ -17,13 +17,19 @@ bool has_any(const std::string& text, std::initializer_list<const char*> parts) 
                      [&](const char* part) { return text.find(part) != std::string::npos; });
 }
 
+// Wan's own command: --dit_fsdp --t5_fsdp --ulysses_size N.
+bool is_official_plan(const CsvTable& table, size_t i) {
+  return table.text(i, "parallelism").rfind("FSDP(DiT+T5)+USP ", 0) == 0;
+}
+
 // Why a row of wan.csv is not compared; "" where all that decides is stated.
 std::string left_open(const CsvTable& table, size_t i) {
   const std::string &attention = table.text(i, "attention"), &parallelism = table.text(i, "parallelism"),
                     &notes = table.text(i, "notes"), &dtype = table.text(i, "dtype"),
                     &kind = table.text(i, "time_kind");
-  if (table.number(i, "gpus") != 1) return "a run on several devices";
-  if (parallelism != "none" && parallelism != "none + torch.compile")
+  const bool planned = is_official_plan(table, i);
+  if (table.number(i, "gpus") != 1 && !planned) return "a run on several devices, by a plan that is not modelled";
+  if (!planned && parallelism != "none" && parallelism != "none + torch.compile")
     return "another code base, whose scheme is not stated";
   if (has_any(attention, {"sage", "attn3", "FA3", "FA4", "VSA"})) return "an attention kernel that no rule is for";
   if (kind != "total" && kind != "per_step") return "a time of a part of the run";
@@ -55,13 +61,19 @@ RowOutcome wan_row(const CsvTable& table, size_t i, const ValidationContext& con
   const char* pipeline = pipeline_of(table.text(i, "model"));
   if (pipeline == nullptr) return {{}, "no configuration is known for the model"};
   const std::string& device = table.text(i, "gpu_name");
-  const std::optional<Machine> machine = machine_named(device, context);
+  std::optional<Machine> machine = machine_named(device, context);
   if (!machine) return {{}, unknown_device(device)};
   if (const std::string why = left_open(table, i); !why.empty()) return {{}, why};
   KnownForward known{pipeline, "diffusion/dit", "published runs", {}};
   for (const auto& [column, key] : {std::pair{"height", "height"}, std::pair{"width", "width"},
                                     std::pair{"frames", "num_frames"}, std::pair{"steps", "num_inference_steps"}}) {
     known.overrides.push_back(fmt::format("workload.{}={:.0f}", key, table.number(i, column)));
+  }
+  if (is_official_plan(table, i)) {
+    machine = connected(*machine, context);
+    if (!machine) return {{}, fmt::format("no file of configs/cluster is of {}", device)};
+    known.overrides.push_back(fmt::format("plan.ulysses={:.0f}", table.number(i, "gpus")));
+    known.overrides.emplace_back("plan.fsdp=true");
   }
   if (has_any(table.text(i, "parallelism"), {"compile"})) known.overrides.emplace_back("runtime.execution=compiled");
   const bool step = table.text(i, "time_kind") == "per_step";

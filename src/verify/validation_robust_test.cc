@@ -276,9 +276,21 @@ TEST(PublishedRuns, ThatLeaveSomethingOpenAreNamed) {
   EXPECT_LT(std::abs(*found.rows[0].wall_error()), 0.1);
   EXPECT_EQ(found.not_compared.size(), 5u);
   EXPECT_EQ(reasons(found)[4], "6 the device is not stated");
-  const Validation collectives = validation_of("nccl.csv", "sys,op_name,num_gpus,bytes\nh100,all_reduce,8,1\n");
-  EXPECT_TRUE(collectives.rows.empty());
-  EXPECT_THAT(reasons(collectives).at(0), HasSubstr("several devices"));
+}
+
+TEST(Collectives, AreComparedOfClustersThatThereAreFilesOf) {
+  const Validation found = validation_of("nccl.csv",
+                                         "sys,op_name,num_gpus,bytes,us\n"
+                                         "h100_sxm,all_reduce,8,536870912,2111\nh100,alltoall,4,1048576,15.6\n"
+                                         "h100_sxm,all_reduce,16,1024,10\nh100_sxm,gossip,8,1024,10\n"
+                                         "potato,all_reduce,8,1024,10\nh100_sxm,all_reduce,8,1024,0\n");
+  ASSERT_EQ(found.rows.size(), 2u);
+  EXPECT_EQ(found.rows[0].group, "all_reduce, 16 MiB and more");
+  EXPECT_LT(std::abs(*found.rows[0].device_error()), 0.15);
+  EXPECT_LT(std::abs(*found.rows[1].device_error()), 0.3);
+  EXPECT_THAT(reasons(found),
+              testing::ElementsAre("3 dgx_h100 has 8 GPUs a node", "4 no rule for gossip",
+                                   "5 no file of configs/cluster is of potato", "6 nothing was measured"));
 }
 
 }  // namespace

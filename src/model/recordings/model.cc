@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <tuple>
 
 #include "base/checked.h"
 #include "base/error.h"
@@ -98,10 +99,30 @@ void RecordedModel::check() const {
     throw Error(fmt::format("{}: the recording has no kernels{}", name_,
                             recording_.sections.empty() ? "" : ", but the sums of its sections alone"));
   }
+  check_totals();
   const int64_t weights = stages_.front()->weight_and_buffer_bytes();
   if (recording_.totals.live_at_start < weights) {
     throw Error(fmt::format("{}: live_at_start is {} bytes, parameters and buffers have {}", name_,
                             to_string(recording_.totals.live_at_start), weights));
+  }
+}
+
+// The file's sums are those of its kernels, each stage once.
+void RecordedModel::check_totals() const {
+  Count kernels = 0, flops = 0, read = 0, write = 0;
+  for (const RecordedOp& op : recording_.ops) {
+    kernels += op.counted ? 1 : 0;
+    flops += op.flops;
+    read += op.read;
+    write += op.write;
+  }
+  const RecordedTotals& t = recording_.totals;
+  const std::tuple<const char*, Count, Count> sums[] = {
+      {"kernels", t.kernels, kernels}, {"flops", t.flops, flops}, {"read", t.read, read}, {"write", t.write, write}};
+  for (const auto& [what, said, is] : sums) {
+    if (said == is) continue;
+    throw Error(fmt::format("{}: totals: {} is {}, that of the sections adds up to {}", name_, what, to_string(said),
+                            to_string(is)));
   }
 }
 
@@ -180,7 +201,6 @@ void RecordedModel::keep_names(const Stage& stage, Recording& out) const {
     if (!out.ops[i].counted) out.ops[i].kernel = recording_.ops[first + i].kernel;
   }
   if (!whole) return;
-  out.buffers = recording_.buffers;
   std::map<std::string, int64_t> calls;
   for (const RecordedModule& m : recording_.modules) calls[m.name] = m.calls;
   for (RecordedModule& m : out.modules) {

@@ -15,6 +15,8 @@
 
 namespace modelmeter::recordings {
 
+inline constexpr const char* family_name = "recording";
+
 class RecordedModel final : public AnalyticModel {
  public:
   // Nodes model (trace: the file) and runtime (execution).
@@ -27,7 +29,7 @@ class RecordedModel final : public AnalyticModel {
   const Recording& recording() const { return recording_; }
   const std::vector<std::unique_ptr<Stage>>& stages() const override { return stages_; }
   void set_execution(Execution execution) override;
-  std::string family() const override { return "recording"; }
+  std::string family() const override { return family_name; }
   std::string class_name() const override;
   std::string profile_id() const override { return name_; }
   Fields model_fields() const override;
@@ -42,6 +44,7 @@ class RecordedModel final : public AnalyticModel {
 
  private:
   void check() const;
+  void check_totals() const;
   void keep_names(const Stage& stage, Recording& out) const;
 
   Recording recording_;

@@ -50,10 +50,24 @@ class Operands {
     }
     meta->bytes = distinct_bytes(*meta, size_of(meta->dtype));
     meta->storage = storages_.of(tensor, host, output, op);
+    if (tensor.storage >= 0 && !host) expect_room(*meta);
     return meta;
   }
 
  private:
+  static void expect_room(const TensorMeta& meta) {
+    if (meta.numel == 0) return;
+    const Shape strides = meta.strides();
+    int64_t last = meta.offset;
+    for (int d = 0; d < meta.sizes.rank(); ++d) {
+      last = checked_add(last, checked_mul(meta.sizes[d] - 1, strides[d], "a place in memory"), "a place in memory");
+    }
+    const int64_t end = checked_mul(last + 1, size_of(meta.dtype), "a place in memory");
+    if (end <= meta.storage->bytes) return;
+    throw Error(fmt::format("an operand {} of {} ends at byte {} of a storage of {}", meta.sizes.to_string(),
+                            short_name(meta.dtype), end, meta.storage->bytes));
+  }
+
   DType dtype_of(const std::string& name) {
     if (name != name_) {
       dtype_ = parse_dtype(name);

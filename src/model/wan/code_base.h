@@ -51,6 +51,7 @@ struct TransformerOptions {
   WeightStorage storage = {};
   ParallelDegrees parallel = {};  // of the ranks that share a forward, of which it is one's
   Rank rank = {};
+  bool casts_inputs = false;  // to weight_dtype (FSDP)
 
   bool operator==(const TransformerOptions&) const = default;
   // What the transformer gets of a run's latent.

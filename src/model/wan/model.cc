@@ -13,6 +13,8 @@
 namespace modelmeter::wan {
 namespace {
 
+constexpr DType fsdp_dtype = DType::bfloat16;  // shard_model()'s param_dtype
+
 const std::vector<std::string>& stage_names() {
   static const std::vector<std::string> names = {"image_encoder", "text_encoder", "vae_encode",
                                                  "sampling",      "diffusion",    "vae_decode"};
@@ -71,6 +73,11 @@ Wan2_1Model::Wan2_1Model(const config::View& config, const DataFiles& files)
 void Wan2_1Model::note_plan() {
   if (plan_.one_rank()) return;
   notes_.push_back(fmt::format("plan: {}; all figures are this rank's", plan_.to_string()));
+  if (plan_.fsdp()) {
+    notes_.emplace_back(
+        "plan.fsdp: weights are listed whole, as they are gathered in bfloat16; `modelmeter memory` says what of them this "
+        "rank holds");
+  }
   if (plan_.rank == 0 || !runs("vae_decode") || wanted_.size() == 1) return;
   wanted_.erase(std::find(wanted_.begin(), wanted_.end(), "vae_decode"));
   notes_.push_back(fmt::format("plan.rank={}: rank 0 alone decodes", plan_.rank));
@@ -333,12 +340,26 @@ void Wan2_1Model::add(Role role, std::string id, BoundModel model, StageOrigin o
   options.origin = std::move(origin);
   options.depends_on = dependences(role, *runtime_.code_base, rules_.patch_size, runtime_.vae_tiling);
   options.forwards = std::move(forwards);
-  if (role != Role::text_encoder || !runtime_.t5_cpu) {
+  if (const std::optional<Offload> cut = fsdp(role)) {
+    options.offload = [cut](Residency) { return *cut; };
+  } else if (role != Role::text_encoder || !runtime_.t5_cpu) {
     options.offload = [this, role](Residency residency) {
       return runtime_.code_base->offload(role, residency, runtime_);
     };
   }
   stages_.push_back(std::make_unique<WanStage>(std::move(options), std::move(model), run_));
+}
+
+// How a model is cut over the ranks, as wan/distributed/fsdp.py wraps it; nothing of one that is not.
+std::optional<Offload> Wan2_1Model::fsdp(Role role) const {
+  const bool transformer = role == Role::transformer && plan_.fsdp_transformer;
+  const bool text = role == Role::text_encoder && plan_.fsdp_text_encoder;
+  if (!transformer && !text) return std::nullopt;
+  Offload out;
+  out.kind = Offload::Kind::fsdp;
+  out.rank = plan_.process();
+  out.shard_dtype = transformer ? runtime_.weight_dtype : text_encoder_.weight_dtype;
+  return out;
 }
 
 RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency residency) const {
@@ -356,8 +377,10 @@ RunSizes Wan2_1Model::run_sizes(const Workload& w, const Geometry& g, Residency 
 }
 
 void Wan2_1Model::add_text_encoder() {
-  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(text_encoder_),
-      {runtime_.code_base, text_encoder_}, [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
+  TextEncoderOptions options = text_encoder_;
+  if (plan_.fsdp_text_encoder) options.weight_dtype = fsdp_dtype;
+  add(Role::text_encoder, "text_encoder/umt5", runtime_.code_base->text_encoder(options), {runtime_.code_base, options},
+      [cfg = runtime_.cfg](const RunSizes&) { return cfg ? 2 : 1; });
   for (std::string& note : text_encoder_.storage.notes(stages_.back()->layer())) notes_.push_back(std::move(note));
   if (runtime_.t5_cpu) {
     notes_.push_back("runtime.t5_cpu: the text encoder's work is counted, its memory is not on the device");
@@ -402,7 +425,8 @@ void Wan2_1Model::add_diffusion() {
   TransformerOptions& o = transformer_;
   o.architecture = architecture_;
   o.attention = runtime_.attention;
-  o.weight_dtype = runtime_.weight_dtype;
+  o.weight_dtype = plan_.fsdp_transformer ? fsdp_dtype : runtime_.weight_dtype;
+  o.casts_inputs = plan_.fsdp_transformer;
   o.autocast = runtime_.autocast;
   o.text_dtype = text_encoder_.weight_dtype;
   o.image_tokens = image_encoder_.architecture.tokens();
@@ -535,7 +559,8 @@ int64_t Wan2_1Model::encoded_samples() const {
 // --- other runs ------------------------------------------------------------------------------------------------------
 
 std::vector<Setting> Wan2_1Model::settings() const {
-  if (workload_.latent.rank() > 0 || !workload_.prompts.empty()) return {};
+  // The padding of a sequence that ranks share is no polynomial of its sizes.
+  if (workload_.latent.rank() > 0 || !workload_.prompts.empty() || rules_.sequence_parallel > 1) return {};
   const std::vector<Residency>& known = runtime_.code_base->residencies;
   std::vector<std::string> residencies;
   for (const Residency residency : known) residencies.emplace_back(name_of(residency));

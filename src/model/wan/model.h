@@ -88,6 +88,7 @@ class Wan2_1Model : public AnalyticModel {
   void add_sampling();
   void add_vae(bool decode);
   int64_t encoded_samples() const;
+  std::optional<Offload> fsdp(Role role) const;
   ResidencyRules residency_rules(Residency residency) const;
   void add(Role role, std::string id, BoundModel model, StageOrigin origin,
            std::function<int64_t(const RunSizes&)> forwards = {});

@@ -73,6 +73,17 @@ TEST(Ulysses, SendsWhatTheClosedFormSays) {
   }
 }
 
+// The same bytes in Wan2.1's exchanges of one tensor.
+TEST(Ulysses, OfXfuserSendsAsMuch) {
+  const OneForward ours(*planned("{ulysses: 4}", "wan2.1")), other(*planned("{ulysses: 4}"));
+  ASSERT_EQ(ours.sent.size(), 2u);
+  EXPECT_EQ(ours.sent[0].kernel, Kernel::alltoall_base_);
+  EXPECT_EQ(ours.sent[0].calls, other.sent[0].calls);
+  EXPECT_EQ(ours.sent[0].sent, other.sent[0].sent);
+  EXPECT_EQ(ours.sent[1].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(ours.sent[1].sent, other.sent[1].sent);
+}
+
 TEST(Ulysses, PadsTheSequenceToAMultipleOfTheRanks) {
   const OneForward run(*planned("{ulysses: 4, rank: 3}", "wan2.2", runtime, 16));  // 6 tokens, padded to 8
   EXPECT_EQ(run.sent[0].sent, 4 * 3 * (8 / 4 * 32 * 2) * 3 / 4);
@@ -94,6 +105,48 @@ TEST(Ulysses, SharesCallsToTheSameSums) {
   EXPECT_EQ(roll_up(tracer.trace()).total(), OneForward(*model).cost);
 }
 
+int64_t held(const AnalyticModel& model) { return model.residents(*model.stages()[0]).bytes(); }
+
+// Of each block a rank's part, padded; before it runs that is cast and gathered, and freed after it. What is in no
+// block is there whole, too.
+TEST(Fsdp, GathersBlockByBlock) {
+  const auto model = planned("{world_size: 4, fsdp: transformer}");
+  const BaseLayer& layer = model->stages()[0]->layer();
+  int64_t block = 0;
+  for (const BaseLayer::Child& child : layer.children()) {
+    if (child.name == "blocks") block = child.layer->parameter_count();
+  }
+  const int64_t rest = layer.parameter_count() - 3 * block;
+  const auto part = [](int64_t parameters) { return (parameters + 3) / 4; };
+  EXPECT_EQ(held(*model), 4 * (3 * part(block) + part(rest)) + 2 * 4 * part(rest));
+
+  const OneForward run(*model);
+  ASSERT_EQ(run.sent.size(), 1u);
+  EXPECT_EQ(run.sent[0].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(run.sent[0].group.axis, GroupAxis::world);
+  EXPECT_EQ(run.sent[0].calls, 3);
+  EXPECT_EQ(run.sent[0].received, 3 * 3 * part(block) * 2);
+  const Trace& trace = run.tracer.trace();
+  EXPECT_EQ(trace.output(trace.ops[0], 0).dtype, DType::bfloat16);  // the latent, cast
+  EXPECT_EQ(layer.parameter_bytes(), 2 * layer.parameter_count());
+}
+
+TEST(Fsdp, OfWeightsInItsDtypeCastsNothing) {
+  const std::string halves = std::string(runtime) + ", weight_dtype: bfloat16";
+  const auto cast = planned("{world_size: 4, fsdp: transformer}");
+  const auto plain = planned("{world_size: 4, fsdp: transformer}", "wan2.2", halves);
+  EXPECT_EQ(OneForward(*cast).cost.kernels, OneForward(*plain).cost.kernels + 3);
+  EXPECT_LT(held(*plain), held(*cast));
+}
+
+TEST(Fsdp, AddsItsGathersToUlysses) {
+  const OneForward run(*planned("{ulysses: 4, fsdp: true, rank: 2}"));
+  ASSERT_EQ(run.sent.size(), 3u);
+  EXPECT_EQ(run.sent[0].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(run.sent[1].kernel, Kernel::alltoall_);
+  EXPECT_EQ(run.sent[2].kernel, Kernel::allgather_);
+}
+
 TEST(Plans, AreSaidInReportsAndRecordings) {
   const auto model = planned("{ulysses: 4, rank: 1}");
   EXPECT_THAT(model->notes(), testing::Contains(HasSubstr("4 ranks (ulysses 4), of which this is 1")));
@@ -112,10 +165,11 @@ TEST(Plans, AreSaidInReportsAndRecordings) {
 TEST(Plans, ThatACodeBaseDoesNotHaveAreErrors) {
   EXPECT_THAT(plan_error("{ulysses: 3}"), HasSubstr("4 attention heads do not divide by 3 ranks; plan.ulysses=2, 4"));
   EXPECT_THAT(plan_error("{ring: 2}"), HasSubstr("plan.ring: Wan2.2's official code has no ring attention"));
-  EXPECT_THAT(plan_error("{fsdp: true, world_size: 2}"), HasSubstr("plan.fsdp"));
+  EXPECT_THAT(plan_error("{fsdp: true, world_size: 2}", "wan2.2", std::string(runtime) + ", t5_cpu: true"),
+              HasSubstr("runtime.t5_cpu"));
   EXPECT_THAT(plan_error("{cfg_parallel: 2}"), HasSubstr("both branches of guidance on every rank"));
   EXPECT_THAT(plan_error("{ulysses: 2, world_size: 4}"), HasSubstr("plan.world_size: generate.py has as many ranks"));
-  EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.1"), HasSubstr("Wan2.2's models have plan.ulysses"));
+  EXPECT_THAT(plan_error("{ring: 2}", "wan2.1"), HasSubstr("plan.ring: ring attention is not modelled yet"));
   EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", "implementation: diffusers, attention: flash"),
               HasSubstr("not modelled for diffusers"));
   EXPECT_THAT(plan_error("{ulysses: 2}", "wan2.2", std::string(runtime) + ", residency: offload"),

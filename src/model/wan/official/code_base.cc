@@ -42,6 +42,14 @@ DiTInputs inputs_of(Tracer& tracer, const TransformerOptions& o, const RunSizes&
   return in;
 }
 
+// What FSDP's root does with its arguments: tensors of floating point come in the dtype of its parameters.
+void cast_inputs(DiTInputs& in, DType dtype) {
+  for (Tensor& x : in.x) x = torch::to(x, dtype);
+  if (is_floating_point(in.t.dtype())) in.t = torch::to(in.t, dtype);
+  for (Tensor& text : in.context) text = torch::to(text, dtype);
+  for (Tensor& y : in.y) y = torch::to(y, dtype);
+}
+
 template <class Model>
 BoundModel bind_transformer(const TransformerOptions& o) {
   const auto model = std::make_shared<const Model>(BuildContext{o.weight_dtype, o.parallel}, o.architecture);
@@ -50,7 +58,8 @@ BoundModel bind_transformer(const TransformerOptions& o) {
             context->attention = o.attention;
             context->rank = o.rank;
             AutocastGuard autocast(o.autocast.dtype, o.autocast.enabled);
-            const DiTInputs in = inputs_of(tracer, o, run);
+            DiTInputs in = inputs_of(tracer, o, run);
+            if (o.casts_inputs) cast_inputs(in, o.weight_dtype);
             (*m)(in);
           }};
 }
@@ -137,23 +146,22 @@ void check_runtime(const config::View& view, const Runtime& r) {
   }
 }
 
-// generate.py of Wan2.2: --ulysses_size is the number of ranks or 1; --dit_fsdp and --t5_fsdp.
+// generate.py: --ulysses_size is the number of ranks or 1, but for Wan2.1's --ring_size; --dit_fsdp and --t5_fsdp.
 void check_plan(const config::View& config, const ParallelPlan& p, const Architecture& a) {
   if (p.one_rank()) return;
   const config::View plan = config.at("plan");
   const auto refuse = [&](const char* key, const std::string& why) { throw plan.at(key).error(why); };
+  if (p.degrees.ring > 1 && a.generation == Generation::wan2_1) refuse("ring", "ring attention is not modelled yet");
   if (p.degrees.ring > 1) refuse("ring", "Wan2.2's official code has no ring attention");
   if (p.degrees.cfg > 1) refuse("cfg_parallel", "the official code runs both branches of guidance on every rank");
-  if (a.generation == Generation::wan2_1) {
-    throw plan.at(p.key()).error("plans of Wan2.1's official code, which xfuser runs, are not modelled yet",
-                                 {"Wan2.2's models have plan.ulysses"});
-  }
   if (p.degrees.ulysses > 1 && p.degrees.ulysses != p.world_size) {
     refuse("world_size", fmt::format("generate.py has as many ranks as --ulysses_size, {}", p.degrees.ulysses));
   }
-  if (p.fsdp()) refuse("fsdp", "weights cut over ranks are not modelled yet");
   check_divides(plan, "ulysses", a.num_heads, "attention heads");
   const config::View runtime = config.child("runtime");
+  if (p.fsdp_text_encoder && runtime.get_or<bool>("t5_cpu", false)) {
+    throw runtime.at("t5_cpu").error("a text encoder on the CPU is not cut over ranks", {"plan.fsdp=transformer"});
+  }
   if (runtime.has("residency") && runtime.get<std::string>("residency") != "all") {
     throw runtime.at("residency")
         .error("of several ranks the models stay on their devices", {"generate.py makes offload_model false there"});

@@ -3,6 +3,7 @@
 #include "layer/modulation.h"
 #include "model/wan/official/attention.h"
 #include "model/wan/official/distributed.h"
+#include "model/wan/official/xdit.h"
 #include "model/wan/step_cache.h"
 #include "trace/repeat.h"
 
@@ -77,8 +78,11 @@ WanAttention::WanAttention(const BuildContext& context, const Architecture& a)
       norm_k(context, a.dim) {}
 
 WanSelfAttention::WanSelfAttention(const BuildContext& context, const Architecture& a)
-    : Module("WanSelfAttention"), attn_(context, a), sequence_parallel_(context.parallel.ulysses > 1) {
-  vary_by({attn_.num_heads, context.parallel.ulysses});
+    : Module("WanSelfAttention"),
+      attn_(context, a),
+      sequence_parallel_(context.parallel.ulysses > 1),
+      by_xfuser_(a.generation == Generation::wan2_1) {
+  vary_by({attn_.num_heads, context.parallel.ulysses, by_xfuser_ ? 1 : 0});
   register_module("q", attn_.q);
   register_module("k", attn_.k);
   register_module("v", attn_.v);
@@ -119,7 +123,8 @@ Tensor WanSelfAttention::attend(Tensor x, const BlockArguments& args) const {
   return attn_.o(x);
 }
 
-// wan/distributed/sequence_parallel.py: sp_attn_forward
+// wan/distributed: sequence_parallel.py's sp_attn_forward of Wan2.2, xdit_context_parallel.py's usp_attn_forward of
+// Wan2.1
 Tensor WanSelfAttention::sp_attend(Tensor x, const BlockArguments& args) const {
   const int64_t b = x.size(0), s = x.size(1), n = attn_.num_heads, d = attn_.head_dim;
   Tensor q = attn_.q(x);
@@ -136,7 +141,11 @@ Tensor WanSelfAttention::sp_attend(Tensor x, const BlockArguments& args) const {
   for (const GridSize& grid : args.grid_sizes) lens.push_back(grid[0] * grid[1] * grid[2]);
   Tensor half_q = half(q);
   Tensor half_k = half(k);
-  x = distributed_attention(std::move(half_q), std::move(half_k), half(v), args.seq_lens, lens);
+  if (by_xfuser_) {
+    x = xfuser_attention(std::move(half_q), std::move(half_k), half(v));
+  } else {
+    x = distributed_attention(std::move(half_q), std::move(half_k), half(v), args.seq_lens, lens);
+  }
   x = torch::flatten(x, 2);
   return attn_.o(x);
 }
@@ -357,16 +366,20 @@ BlockArguments WanModelBase::block_arguments(Tensor* freqs, const std::vector<Gr
   return {std::move(seq_lens), grid_sizes, freqs, {a_.rope_max_seq_len, a_.head_dim() / 2}, std::move(context)};
 }
 
+void WanModelBase::take_part(Tensor& x) const {
+  if (sequence_parallel_) x = chunk_of_rank(x, 1);
+}
+
 void WanModelBase::take_part(Tensor& x, TimeEmbedding& time) const {
   if (!sequence_parallel_) return;
-  x = chunk_of_rank(x, 1);
+  take_part(x);
   time.e = chunk_of_rank(time.e, 1);
   time.e0 = chunk_of_rank(time.e0, 1);
 }
 
 TensorList WanModelBase::to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const {
   x = head_(x, e);
-  if (sequence_parallel_) x = gather_forward(x, 1);
+  if (sequence_parallel_) x = a_.generation == Generation::wan2_2 ? gather_forward(x, 1) : xfuser_all_gather(x);
   const TensorList out = unpatchify(x, grid_sizes);
   x.reset();
   TensorList floats;
@@ -399,6 +412,7 @@ TensorList WanModel::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
+  take_part(x);
   x = run_blocks(std::move(x), e0, DType::float32, [&, &modulation = e0](Tensor hidden) {
     return repeat(a_.num_layers, std::move(hidden),
                   [&](int64_t i, const Tensor& state) { return blocks_.call_as(i, state, modulation, args); });

@@ -69,7 +69,7 @@ class WanSelfAttention : public Module<WanSelfAttention> {
   Tensor sp_attend(Tensor x, const BlockArguments& args) const;  // x of this rank's part of the sequence
 
   WanAttention attn_;
-  bool sequence_parallel_;
+  bool sequence_parallel_, by_xfuser_;
 };
 
 class WanT2VCrossAttention : public Module<WanT2VCrossAttention> {
@@ -179,7 +179,8 @@ class WanModelBase : public BaseLayer {
   Tensor embed_text(const TensorList& context) const;
   // What forward() hands to every block; `freqs` must outlive it.
   BlockArguments block_arguments(Tensor* freqs, const std::vector<GridSize>& grid_sizes, Tensor context) const;
-  // This rank's part of the tokens and of their time steps, where ranks share the sequence.
+  // This rank's part of the tokens, where ranks share the sequence, and of time steps that are per token.
+  void take_part(Tensor& x) const;
   void take_part(Tensor& x, TimeEmbedding& time) const;
   // The head, then the tokens (gathered, where ranks share them) back to latents, in float32.
   TensorList to_latents(Tensor x, const Tensor& e, const std::vector<GridSize>& grid_sizes) const;

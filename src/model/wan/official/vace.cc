@@ -46,6 +46,7 @@ VaceWanModel::VaceWanModel(const BuildContext& context, const Architecture& a)
 TensorList VaceWanModel::forward_vace(const Tensor& x, const DiTInputs& in, const Tensor& e0,
                                       const BlockArguments& args) const {
   Tensor c = embed_latents(vace_patch_embedding_, in.vace_context, in.seq_len);
+  take_part(c);
   TensorList hints;
   const auto body = [&](int64_t i) {
     const VaceWanAttentionBlock& block = i == 0 ? vace_block_0_ : vace_blocks_;
@@ -68,6 +69,7 @@ TensorList VaceWanModel::forward(const DiTInputs& in) const {
 
   Tensor freqs;
   const BlockArguments args = block_arguments(&freqs, grid_sizes, std::move(context));
+  take_part(x);
   const TensorList hints = forward_vace(x, in, e0, args);
   for (size_t n = 0; n < hints.size(); ++n) {
     const int64_t layer = a_.vace_layers[n];
