@@ -57,6 +57,15 @@ class Reads(nn.Module):
         return x.sum().item()
 
 
+class Reentrant(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(8, 8)
+
+    def forward(self, x):
+        return torch.utils.checkpoint.checkpoint(self.linear, x.requires_grad_(), use_reentrant=True)
+
+
 class Packed(nn.Module):
     def __init__(self):
         super().__init__()
@@ -186,6 +195,31 @@ class Tests(unittest.TestCase):
         with torch.no_grad():
             dispatch = seconds(lambda: model(x))
         self.assertLess(seconds(lambda: record(model, x)), 3 * dispatch)
+
+    def test_training_of_functions(self):
+        class Square(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x * x
+
+            @staticmethod
+            def backward(ctx, gradient):
+                return 2 * ctx.saved_tensors[0] * gradient
+
+        class Custom(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.linear = nn.Linear(8, 8, bias=False)
+
+            def forward(self, x):
+                return Square.apply(self.linear(x))
+
+        rec = record_training_step(Custom(), torch.optim.Adagrad, lambda y: y.mean(), torch.empty(4, 8))
+        product = 2 * 4 * 8 * 8
+        self.assertEqual([stage["flops"] for stage in rec.stages], [product, product, 0])  # the weight's gradient
+        with self.assertRaisesRegex(RecordingError, "use_reentrant=False"):
+            record_training_step(Reentrant(), torch.optim.SGD, lambda y: y.mean(), torch.empty(4, 8))
 
     def test_recurrent_layers(self):
         """A step is a product with the hidden state and a cell; products with the input are one for all steps."""

@@ -61,12 +61,13 @@ def _additive(mask: torch.Tensor | None, query: torch.Tensor) -> torch.Tensor | 
     return torch.where(mask, torch.scalar_tensor(0.0, dtype=query.dtype, device=query.device), -float("inf"))
 
 
-_CUDNN_MASKS = "attn_bias" in str(torch.ops.aten._scaled_dot_product_cudnn_attention.default._schema)  # PyTorch 2.5 and later
-_GROUPS = any(argument.name == "enable_gqa" for argument in torch.ops.aten._scaled_dot_product_attention_math.default._schema.arguments)
+# Of PyTorch 2.5 and later: cuDNN's takes masks, that of separate kernels takes groups of heads.
+_CUDNN_MASKS = "attn_bias" in str(torch.ops.aten._scaled_dot_product_cudnn_attention.default._schema)
+_GROUPS = "enable_gqa" in str(torch.ops.aten._scaled_dot_product_attention_math.default._schema)
 
 
 def _math_kernels(query, key, value, attn_mask, dropout_p, is_causal, scale, grouped):
-    more = {"enable_gqa": grouped} if _GROUPS else {}  # of PyTorch 2.5 and later
+    more = {"enable_gqa": grouped} if _GROUPS else {}
     return torch.ops.aten._scaled_dot_product_attention_math(
         query, key, value, attn_mask, dropout_p, is_causal, None, scale=scale, **more)[0]
 
@@ -88,8 +89,8 @@ def _needs_gradient(*tensors) -> bool:
 def _cudnn_can(query, key, value, attn_mask) -> bool:
     """Half precision, heads of up to 128 in units of 8, and something to attend to."""
     widths = query.shape[-1], value.shape[-1]
-    return (_CUDNN_MASKS and query.dtype in _HALF and all(width <= _CUDNN_HEAD and width % _ALIGNMENT == 0 for width in widths)
-            and query.shape[-2] > 1 and key.shape[-2] > 1 and not (attn_mask is not None and attn_mask.requires_grad))
+    return (_CUDNN_MASKS and query.dtype in _HALF
+            and all(width <= _CUDNN_HEAD and width % _ALIGNMENT == 0 for width in widths) and query.shape[-2] > 1 and key.shape[-2] > 1 and not (attn_mask is not None and attn_mask.requires_grad))
 
 
 def _as_stack_chooses(prefer_cudnn: bool):

@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 _META = torch.device("meta")
 _BETWEEN = ("recording/autograd.py", "recording/recorder.py", "torch/_compile.py", "_dynamo/eval_frame.py",
             "utils/_python_dispatch.py")  # frames of the question itself
-_ENGINE = ("autograd/graph.py", "autograd/function.py")
+_ENGINE = ("autograd/graph.py", "autograd/function.py", "recording/functions.py")
 
 
 class DeviceAnswers:
@@ -75,6 +75,8 @@ class DeviceAnswers:
             self._making = True
             try:
                 self._held.append(torch.autograd.graph.get_gradient_edge(tensor))
+            except AttributeError:  # within an operation, where no gradient function is made
+                pass
             finally:
                 self._making = False
         return device

@@ -78,9 +78,9 @@ _CUDA, _META = 1, 14  # of c10::DeviceType
 
 
 def _guard_without_driver() -> None:
-    """Where there is no GPU, device guards of CUDA that do nothing, as those of `meta`: C++ code sets one around what it does
-    with a tensor of the device. Newer PyTorch has a function for it; for others it is entered here in the table of guards,
-    c10::impl::device_guard_impl_registry, an array of pointers by the type of device."""
+    """Where there is no GPU, device guards of CUDA that do nothing, as those of `meta`: C++ code sets one around what it
+    does with a tensor of the device. Newer PyTorch has a function for it; for others it is entered here in the table of
+    guards, c10::impl::device_guard_impl_registry, an array of pointers by the type of device."""
     ensure = getattr(torch._C, "_ensureCUDADeviceGuardSet", None)
     if ensure is not None:
         ensure()

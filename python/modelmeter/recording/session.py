@@ -7,8 +7,10 @@ import gc
 import os
 import re
 from typing import Any, Callable, Iterator
+from unittest import mock
 
 import torch
+import torch.utils.checkpoint
 from torch._subclasses.fake_tensor import (DataDependentOutputException, DynamicOutputShapeException,
                                            UnsupportedFakeTensorException, UnsupportedOperatorException)
 
@@ -16,7 +18,8 @@ from . import values
 from .attention import CHOSEN, chosen_attention
 from .device import DEVICE, cudnn_layouts, fake_cuda, memory_questions
 from .document import DTYPES, Stage, document
-from .errors import RecordingError, line_raising
+from .errors import RecordingError, line_raising, line_running
+from .functions import framed
 from .host import Answers, Host, Reader
 from .placing import Placing, on_device
 from .plans import Fakes
@@ -84,6 +87,9 @@ class Recorder:
             stack.enter_context(cudnn_layouts())
             stack.enter_context(without_cudnn())
             stack.enter_context(_uncompiled())
+            stack.enter_context(framed())
+            if self._training:
+                stack.enter_context(mock.patch.object(torch.utils.checkpoint.CheckpointFunction, "apply", _reentrant))
             if self._routing is not None:
                 stack.enter_context(values.following_routes())
             stack.enter_context(_without_fast_path())
@@ -167,7 +173,14 @@ class Recorder:
     def optimizer(self, optimizer: torch.optim.Optimizer | Callable) -> torch.optim.Optimizer:
         """The optimizer with its parameters and state on the device, until the end; or one made of the parameters."""
         if not isinstance(optimizer, torch.optim.Optimizer):
-            return optimizer(self.module.parameters())
+            paused, self._recorder.paused = self._recorder.paused, True
+            try:
+                made = optimizer(self.module.parameters())
+            finally:
+                self._recorder.paused = paused
+            if not self._recorder.kernels:
+                self._recorder.begin(_tensors_within(made.state), "optimizer state")
+            return made
         groups = [list(group["params"]) for group in optimizer.param_groups]
         state = dict(optimizer.state)
         of_model = set(map(id, self.module.parameters()))
@@ -338,6 +351,11 @@ def _training(module: torch.nn.Module, training: bool) -> Iterator[None]:
     finally:
         for child, was in before:
             child.training = was
+
+
+def _reentrant(*_: Any) -> None:
+    raise RecordingError("a checkpoint with use_reentrant=True runs the engine within itself, which is not recorded",
+                         line_running(), ("use_reentrant=False computes the same",))
 
 
 @contextlib.contextmanager
