@@ -64,16 +64,17 @@ def sensitivity(
 
 
 def validate(
-    *files: str | os.PathLike, device: str = "", config: str = "", overrides: Sequence[str] = ()
+    *files: str | os.PathLike, device: str = "", config: str = "", overrides: Overrides = ()
 ) -> Answer:
     """Predicted times against the measured ones of these files: launches, forwards, kernels, logs of the allocator.
 
     device: where the files do not say which. config, overrides: what ran, where a file's name does not say it.
     """
-    if overrides and not config:
-        raise Error(f"'{overrides[0]}' goes with config=")
+    words = [overrides] if isinstance(overrides, str) else list(overrides)
+    if words and not config:
+        raise Error(f"'{words[0]}' goes with config=", exit_code=2)
     paths = [os.fspath(file) for file in files]
-    return _answer(_core.validate(paths, device, config, list(overrides)), "rows")
+    return _answer(_core.validate(paths, device, config, words), "rows")
 
 
 def calibrate(*files: str | os.PathLike, device: str) -> Answer:

@@ -24,8 +24,9 @@ bool has_ending(const std::string& name, const std::string& ending) {
 
 }  // namespace
 
-ConfigRequest recording_request(const std::string& file, const std::vector<std::string>& words) {
-  ConfigRequest out{recording_config, {recording_word(file)}, "", {}};
+ConfigRequest recording_request(const std::string& file, const std::vector<std::string>& words,
+                                const std::vector<std::string>& config_dirs) {
+  ConfigRequest out{recording_config, {recording_word(file)}, "", config_dirs};
   out.overrides.insert(out.overrides.end(), words.begin(), words.end());
   return out;
 }
@@ -43,8 +44,9 @@ bool is_recording(const std::string& file) {
   return read_file(file).substr(0, schema_within).find("\"modelmeter.reference/") != std::string::npos;
 }
 
-Report named_report(const std::string& name, const std::vector<std::string>& words) {
-  if (is_recording(name)) return report_of(recording_request(name, words));
+Report named_report(const std::string& name, const std::vector<std::string>& words,
+                    const std::vector<std::string>& config_dirs) {
+  if (is_recording(name)) return report_of(recording_request(name, words, config_dirs));
   const std::string file = report_path(name);
   if (!words.empty()) {
     throw Error(ErrorCode::usage,

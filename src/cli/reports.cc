@@ -49,15 +49,18 @@ std::vector<Report> reports_of(const Arguments& arguments, size_t count, const c
   std::vector<std::string> of_recordings;
   std::copy_if(words.begin(), words.end(), std::back_inserter(of_recordings),
                [&](const std::string& word) { return !composes || is_of_machine(word); });
+  if (!composes && arguments.has("--config-path")) {
+    throw Error(ErrorCode::usage, "--config-path goes with --config-name");
+  }
+  const std::vector<std::string> folders = arguments.values("--config-dir");
   std::vector<Report> out;
   out.reserve(count);
-  for (const std::string& file : traces) out.push_back(report_of(recording_request(file, of_recordings)));
+  for (const std::string& file : traces) out.push_back(report_of(recording_request(file, of_recordings, folders)));
   for (const std::string& name : files) {
-    out.push_back(named_report(name, is_recording(name) ? of_recordings : std::vector<std::string>()));
+    out.push_back(named_report(name, is_recording(name) ? of_recordings : std::vector<std::string>(), folders));
   }
   if (composes) {
-    out.push_back(report_of(
-        {arguments.value("--config-name"), words, arguments.value("--config-path"), arguments.values("--config-dir")}));
+    out.push_back(report_of({arguments.value("--config-name"), words, arguments.value("--config-path"), folders}));
   }
   return out;
 }

@@ -3,15 +3,21 @@
 #include <algorithm>
 
 #include "base/checked.h"
+#include "base/dtype.h"
 #include "cost/executions.h"
 
 namespace modelmeter {
 namespace {
 
+constexpr const char* what_is_sent = "the number of bytes sent";
+
+// By sizes: what no kernel has to move in device memory (trace/compulsory.h) goes over the links.
 int64_t bytes_of(const Launch& op, int first, int count, int without = -1) {
   int64_t bytes = 0;
   for (int i = 0; i < count; ++i) {
-    if (i != without) bytes = checked_add(bytes, op.operands[first + i]->bytes, "the number of bytes sent");
+    if (i == without) continue;
+    const TensorMeta& t = *op.operands[first + i];
+    bytes = checked_add(bytes, checked_mul(t.numel, size_of(t.dtype), what_is_sent), what_is_sent);
   }
   return bytes;
 }
@@ -35,26 +41,32 @@ LinkBytes link_bytes(const Launch& op) {
     case Kernel::allgather_base_: return {std::max<int64_t>(out - in, 0), std::max<int64_t>(out - in, 0)};
     case Kernel::reduce_scatter_base_: return {std::max<int64_t>(in - out, 0), std::max<int64_t>(in - out, 0)};
     case Kernel::allreduce_: {
-      const int64_t twice = checked_mul(2, but_one_part(in, group.size), "the number of bytes sent");
+      const int64_t twice = checked_mul(2, but_one_part(in, group.size), what_is_sent);
       return {twice, twice};
     }
     default: return {in, out};  // broadcast, send and recv; a recording's own
   }
 }
 
+size_t index_of(const std::vector<Communication>& all, const Trace& trace, const Op& op) {
+  const ProcessGroup group = group_of(op);
+  const std::string name = trace.kernel_name(op);
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Communication& c) {
+    return c.name == name && c.group.axis == group.axis && c.group.size == group.size;
+  });
+  return static_cast<size_t>(found - all.begin());
+}
+
 std::vector<Communication> communication_of(const Trace& trace) {
   std::vector<Communication> out;
   for_each_execution(trace, [&](const Executions& e) {
     if (info(e.op.kernel).kind != OpKind::collective) return;
-    const ProcessGroup group = group_of(e.op.params.data());
-    const auto alike = [&](const Communication& c) {
-      return c.kernel == e.op.kernel && c.group.axis == group.axis && c.group.size == group.size;
-    };
-    auto found = std::find_if(out.begin(), out.end(), alike);
-    if (found == out.end()) found = out.insert(out.end(), {e.op.kernel, group});
-    found->calls += e.times;
-    found->sent += e.sum([&](const Op& op) { return link_bytes(launch_of(trace, op)).sent; });
-    found->received += e.sum([&](const Op& op) { return link_bytes(launch_of(trace, op)).received; });
+    const size_t at = index_of(out, trace, e.op);
+    if (at == out.size()) out.push_back({trace.kernel_name(e.op), group_of(e.op)});
+    Communication& found = out[at];
+    found.calls += e.times;
+    found.sent += e.sum([&](const Op& op) { return link_bytes(launch_of(trace, op)).sent; });
+    found.received += e.sum([&](const Op& op) { return link_bytes(launch_of(trace, op)).received; });
   });
   return out;
 }

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "base/count.h"
@@ -29,12 +30,20 @@ struct LinkBytes {
 // taken to be so large that a part of it is nothing.
 LinkBytes link_bytes(const Launch& op);
 
+// Of an op of kind collective; of 0 ranks where it is a recording's own, which does not say it.
+inline ProcessGroup group_of(const Op& op) {
+  return is_recorded(op.kernel) ? ProcessGroup{GroupAxis::world, 0, 0, 1} : group_of(op.params.data());
+}
+
 // All of one kind in a run.
 struct Communication {
-  Kernel kernel;
+  std::string name;  // "c10d.alltoall_"
   ProcessGroup group;
   Count calls = 0, sent = 0, received = 0;
 };
+
+// Which of `all` an op belongs to; all.size(): none.
+size_t index_of(const std::vector<Communication>& all, const Trace& trace, const Op& op);
 
 // Of a traced run, in the order of their first calls; ops of stages with ranks of their own are not told apart.
 std::vector<Communication> communication_of(const Trace& trace);

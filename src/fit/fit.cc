@@ -340,12 +340,13 @@ void FitSearch::replay_all(std::vector<Candidate>& open, const std::vector<FitWa
       for (size_t i = next++; i < open.size(); i = next++) replay_either(open[i], fitting);
     } catch (...) {
       const std::lock_guard lock(mutex);
-      failure = std::current_exception();
+      if (!failure) failure = std::current_exception();
     }
   };
   std::vector<std::thread> pool;
+  const size_t threads = std::min<size_t>({open.size(), std::thread::hardware_concurrency(), most_threads});
+  pool.reserve(threads);
   try {
-    const size_t threads = std::min<size_t>({open.size(), std::thread::hardware_concurrency(), most_threads});
     for (size_t i = 1; i < threads; ++i) pool.emplace_back(work);
   } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch): as many as the machine gives
   }

@@ -39,7 +39,7 @@ struct Cluster {
   std::vector<std::string> devices;  // options of the group `device` that it is made of; empty: any
   int64_t gpus_per_node = 0, nodes = 1;
   LinkKind link = LinkKind::nvswitch;
-  Quantity link_bandwidth;     // B/s
+  Quantity link_bandwidth;     // B/s; of collectives that have no curve
   Quantity network_bandwidth;  // B/s; must be there where there are several nodes
   Quantity network_latency;    // s
   std::vector<CollectiveCurve> curves;

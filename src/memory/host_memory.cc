@@ -16,7 +16,9 @@ int64_t waiting_bytes(const AnalyticModel& model, const Stage& running) {
   for (const BaseLayer* layer : model.root_layers()) {
     int64_t bytes = checked_add(layer->parameter_bytes(), layer->buffer_bytes(), host_size);
     for (const Resident& r : there.list) {
-      if (r.layer == layer) bytes -= std::min(bytes, r.bytes);
+      if (r.layer != layer) continue;
+      const bool sharded = r.offload.kind == Offload::Kind::fsdp;  // the rest is on other ranks
+      bytes = sharded ? 0 : bytes - std::min(bytes, r.bytes);
     }
     out = checked_add(out, bytes, host_size);
   }

@@ -150,6 +150,12 @@ void qualify_names(std::vector<AnalyticModuleNode>& modules) {
   }
 }
 
+void note_untimed_collectives(Report& report) {
+  const bool untimed = std::any_of(report.communication.begin(), report.communication.end(),
+                                   [](const CommunicationFigures& c) { return !c.seconds && c.calls > 0; });
+  if (untimed) report.notes.emplace_back("collectives take no time here: among which ranks they are is not known");
+}
+
 // What is alive at once is the least that a run needs: the allocator takes more.
 void note_what_does_not_fit(Count live, const Device& device, Report& report) {
   const Count usable = Count(usable_memory(device));
@@ -198,7 +204,9 @@ Report build_report(const AnalyticModel& model, const Evaluation& run, const std
     if (machine->cluster() != nullptr) report.communication = communication_figures(run.trace(), &time);
     report.timing = timing_of(time_run(forward, *machine), time, *machine);
     set_module_times(*tree, time, report);
-    if (report.totals.peak_live_bytes) note_what_does_not_fit(*report.totals.peak_live_bytes, machine->device(), report);
+    note_untimed_collectives(report);
+    if (report.totals.peak_live_bytes)
+      note_what_does_not_fit(*report.totals.peak_live_bytes, machine->device(), report);
   }
   Count cached = 0;
   for (StageFigures& stage : report.stages) {

@@ -17,16 +17,12 @@ std::vector<CommunicationFigures> communication_figures(const Trace& trace, cons
   const std::vector<Communication> all = communication_of(trace);
   for (const Communication& c : all) {
     const std::string group(c.group.size > 0 ? name_of(c.group.axis) : "");
-    out.push_back({std::string(info(c.kernel).name), group, c.group.size, c.calls, c.sent, c.received, {}});
+    out.push_back({c.name, group, c.group.size, c.calls, c.sent, c.received, {}});
   }
   if (time == nullptr || out.empty()) return out;
   for_each_execution(trace, [&](const Executions& e) {
     if (info(e.op.kernel).kind != OpKind::collective) return;
-    const ProcessGroup group = group_of(e.op.params.data());
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Communication& c) {
-      return c.kernel == e.op.kernel && c.group.axis == group.axis && c.group.size == group.size;
-    });
-    std::optional<double>& seconds = out[static_cast<size_t>(found - all.begin())].seconds;
+    std::optional<double>& seconds = out[index_of(all, trace, e.op)].seconds;
     seconds = seconds.value_or(0) + time->ops[static_cast<size_t>(e.index)] * static_cast<double>(e.times);
   });
   return out;

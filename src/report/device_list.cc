@@ -83,10 +83,10 @@ std::string clusters_text(const std::vector<Cluster>& clusters) {
       {"Cluster", "Name", "GPUs a node", "Devices", "Link", "GB/s", "Network GB/s", "Collectives"},
       {Align::left, Align::left, Align::right, Align::left, Align::left, Align::right, Align::right, Align::left});
   for (const Cluster& c : clusters) {
-    const bool measured = !c.curves.empty();
+    const bool curves = !c.curves.empty();
     table.add({c.id, c.name, std::to_string(c.gpus_per_node), fmt::format("{}", fmt::join(c.devices, ", ")),
                c.link == LinkKind::pcie ? "PCIe" : "NVSwitch", quantity_text(c.link_bandwidth, 1e9, ""),
-               quantity_text(c.network_bandwidth, 1e9, ""), measured ? "measured" : "by the link"});
+               quantity_text(c.network_bandwidth, 1e9, ""), curves ? "by curves" : "by the link"});
   }
   return table.markdown() + "\nRates are of one GPU, one way; docs/plans.md says how long collectives take.\n";
 }

@@ -6,6 +6,7 @@
 
 #include "base/format.h"
 #include "report/timing_text.h"
+#include "timing/collectives.h"
 #include "timing/kernel_time.h"
 #include "timing/launches.h"
 #include "timing/roofline.h"
@@ -72,6 +73,7 @@ KernelTimes::KernelTimes(const Evaluation& run, const Machine& machine)
 std::string KernelTimes::parts(const Executions& executions, bool last, const std::string& indent) const {
   OpAtIteration at(trace_, executions.op);
   at.move_to(last ? iterations_of(trace_, executions.op) - 1 : 0);
+  if (info(executions.op.kernel).kind == OpKind::collective) return exchange(at.launch(), indent);
   LaunchFlags flags;
   flags.causal = executions.op.causal;
   flags.tf32 = executions.op.tf32;
@@ -89,6 +91,14 @@ std::string KernelTimes::parts(const Executions& executions, bool last, const st
     out += t.light > least_light ? fmt::format("; speed of light {}\n", seconds_text(t.light)) : "\n";
   }
   return out;
+}
+
+std::string KernelTimes::exchange(const Launch& launch, const std::string& indent) const {
+  if (machine_.cluster() == nullptr) return "";
+  const CollectiveTime t = collective_time(launch, *machine_.cluster());
+  const std::string sent = fmt::format("{}- over the links, {}", indent, bytes_text(t.link_bytes));
+  if (trace_.execution == Execution::ideal) return sent + ", at their speed\n";
+  return fmt::format("{}: {} + {}\n", sent, seconds_text(t.latency), seconds_text(t.transfer));
 }
 
 }  // namespace modelmeter

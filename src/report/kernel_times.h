@@ -23,6 +23,8 @@ class KernelTimes {
   std::string parts(const Executions& executions, bool last, const std::string& indent) const;
 
  private:
+  std::string exchange(const Launch& launch, const std::string& indent) const;
+
   const Trace& trace_;
   const Machine& machine_;
   RunTime times_;

@@ -17,9 +17,9 @@ class KnownProducts {
   // time_of() of a product on the machine, always the same one.
   const KernelTime& time(const DeviceKernel& kernel, const Machine& machine) {
     if (known_.size() >= most) known_.clear();
-    const auto [at, is_new] = known_.try_emplace(kernel);
-    if (is_new) at->second = time_of(kernel, machine);
-    return at->second;
+    if (const auto at = known_.find(kernel); at != known_.end()) return at->second;
+    const KernelTime made = time_of(kernel, machine);
+    return known_.emplace(kernel, made).first->second;
   }
 
  private:

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cost/executions.h"
+#include "trace/distributed.h"
 
 namespace modelmeter {
 namespace {
@@ -70,7 +71,8 @@ void add_operand(const TensorMeta& t, Signature& out) {
 
 // What its time follows from, but for how often it runs.
 void add_op(const Trace& trace, const Op& op, Signature& out) {
-  const uint64_t flags = (op.causal ? 1 : 0) + (op.tf32 ? 2 : 0) + (op.stream == copy_stream ? 4 : 0);
+  const uint64_t flags = (op.causal ? 1 : 0) + (op.tf32 ? 2 : 0) + (op.stream == copy_stream ? 4 : 0) +
+                         (op.stream == collective_stream ? 8 : 0);
   const uint64_t head =
       static_cast<uint64_t>(op.kernel) | uint64_t{op.inputs} << 8 | uint64_t{op.outputs} << 16 | flags << 24;
   out.add(head, word(op.input_bytes));  // an input that stands there twice is read once

@@ -180,7 +180,8 @@ void compare_sections(const Recording& ours, const Recording& reference, Compari
   out.kernels_given = false;
   const auto repeats = [](const RecordedSection& section) { return section.name.find('#') != std::string::npos; };
   if (std::any_of(reference.sections.begin(), reference.sections.end(), repeats)) return;  // cut in another way
-  const std::map<std::string, RecordedSection> mine = sums_by_name(sections_of_kernels(ours.ops));
+  const std::map<std::string, RecordedSection> mine =
+      sums_by_name(ours.sections.empty() ? sections_of_kernels(ours.ops) : ours.sections);
   for (const auto& [name, theirs] : sums_by_name(reference.sections)) {
     ++out.sections_compared;
     const auto found = mine.find(name);

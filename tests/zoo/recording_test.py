@@ -229,6 +229,9 @@ class Tests(unittest.TestCase):
         self.assertEqual(sum(op[0] == "aten._thnn_fused_lstm_cell" for op in rec.operations()), 16)
         packed = record(Packed(), x, torch.tensor([16, 10, 5, 2]))
         self.assertEqual(packed.flops, 2 * (16 + 10 + 5 + 2) * (32 + 64) * 256)
+        for lengths in ([2, 5, 10, 16], [16, 10, 5, 0], [17, 10, 5, 2]):
+            with self.assertRaisesRegex(RecordingError, "must descend"):
+                record(Packed(), x, torch.tensor(lengths))
         lstm = nn.LSTM(32, 64)
         record(lstm, x)
         self.assertEqual({weight.device.type for weight in lstm._flat_weights}, {"cpu"})

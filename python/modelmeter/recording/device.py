@@ -87,8 +87,11 @@ def _guard_without_driver() -> None:
         return
     if torch.cuda.device_count():
         return
-    library = ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libc10.so"))
-    guards = (ctypes.c_void_p * (_META + 1)).in_dll(library, "_ZN3c104impl26device_guard_impl_registryE")
+    try:
+        library = ctypes.CDLL(os.path.join(os.path.dirname(torch.__file__), "lib", "libc10.so"))
+        guards = (ctypes.c_void_p * (_META + 1)).in_dll(library, "_ZN3c104impl26device_guard_impl_registryE")
+    except (OSError, ValueError):  # another build of it: what needs a guard says so itself
+        return
     guards[_CUDA] = guards[_META]
 
 
@@ -117,11 +120,12 @@ def fake_cuda():
 
 
 @contextlib.contextmanager
-def memory_questions(alive: Callable[[], int]):
-    """Within: what the allocator is asked for has this answer."""
+def memory_questions(alive: Callable[[], int], peak: Callable[[], int]):
+    """Within: what the allocator is asked for has these answers; a peak is that since the recording began."""
     with contextlib.ExitStack() as stack:
-        for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"):
-            stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, **__: alive()))
+        for name, answer in (("memory_allocated", alive), ("memory_reserved", peak),
+                             ("max_memory_allocated", peak), ("max_memory_reserved", peak)):
+            stack.enter_context(mock.patch.object(torch.cuda, name, lambda *_, _answer=answer, **__: _answer()))
         yield
 
 

@@ -19,7 +19,7 @@ class Live:
     """
 
     def __init__(self, now: Callable[[], int] = lambda: 0) -> None:
-        self.bytes = 0
+        self.bytes = self.peak = 0
         self.storages: list[list] = []
         self._now = now
         self._open = True
@@ -40,6 +40,7 @@ class Live:
             self.storages.append([size, self._now() if born is None else born, ALIVE, role])
             self._references[key] = (number, weakref.ref(storage, lambda _, key=key, size=size: self._release(key, size)))
             self.bytes += size
+            self.peak = max(self.peak, self.bytes)
 
     def see_all(self, tensors: list[torch.Tensor], keys: list[int]) -> None:
         """As `see`, of tensors whose storages' keys are known."""

@@ -50,6 +50,11 @@ def pack_padded_sequence(input, lengths, batch_first):
         input = input.transpose(0, 1)
     parts, sizes, before = [], [], 0
     sorted_lengths = [int(length) for length in known.tolist()]
+    steps, sequences = input.shape[:2]
+    if (len(sorted_lengths) != sequences or sorted_lengths != sorted(sorted_lengths, reverse=True)
+            or not all(1 <= length <= steps for length in sorted_lengths)):
+        raise RecordingError(f"lengths of packed sequences must descend, each from 1 to {steps}, one for each of "
+                             f"{sequences}: they are {sorted_lengths}", line_running())
     for count in range(len(sorted_lengths), 0, -1):  # the shortest of those that are left
         length = sorted_lengths[count - 1]
         if length > before:

@@ -105,7 +105,7 @@ class Recorder:
                                        fakes)
             for name, model in self._models.items():
                 stack.enter_context(self._scopes.following(model, name))
-            stack.enter_context(memory_questions(lambda: self._recorder.live.bytes))
+            stack.enter_context(memory_questions(lambda: self._recorder.live.bytes, lambda: self._recorder.live.peak))
             self._recorder.begin(self.module.parameters(), "parameter")
             self._recorder.begin(self.module.buffers(), "buffer")
             self._recorder.begin((value.grad for value in self.module.parameters() if value.grad is not None), "gradient")

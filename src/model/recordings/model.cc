@@ -220,6 +220,7 @@ void RecordedModel::describe(const Stage& stage, Recording& header) const {
   header.generation = recording_.generation;
   header.config = recording_.config;
   header.workload = recording_.workload;
+  header.parallel = recording_.parallel;
 }
 
 }  // namespace modelmeter::recordings

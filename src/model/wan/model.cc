@@ -81,6 +81,9 @@ void Wan2_1Model::note_plan() {
   if (plan_.rank == 0 || !runs("vae_decode") || wanted_.size() == 1) return;
   wanted_.erase(std::find(wanted_.begin(), wanted_.end(), "vae_decode"));
   notes_.push_back(fmt::format("plan.rank={}: rank 0 alone decodes", plan_.rank));
+  if (runs("vae_encode")) return;
+  const BoundModel vae = runtime_.code_base->autoencoder(vae_options(true), nullptr);
+  idle_vae_bytes_ = vae.layer->parameter_bytes() + vae.layer->buffer_bytes();
 }
 
 // --- reading ---------------------------------------------------------------------------------------------------------
@@ -114,6 +117,11 @@ void Wan2_1Model::read_sizes(const config::View& config) {
         .error(fmt::format("{}'s pipeline makes one video after another: each prompt is a run of its own",
                            runtime_.code_base->name),
                {"workload.batch_size=1 and workload.prompt_tokens=N, once for each"});
+  }
+  if (workload_.seq_len && *workload_.seq_len % rules_.sequence_parallel != 0) {
+    throw workload.at("seq_len").error(
+        fmt::format("{} tokens do not divide by {} ranks", *workload_.seq_len, rules_.sequence_parallel),
+        {"generate.py pads them to a multiple of --ulysses_size"});
   }
   run_ = run_sizes(workload_, geometry_, runtime_.residency);
   notes_.insert(notes_.end(), geometry_.notes.begin(), geometry_.notes.end());
@@ -523,7 +531,7 @@ void Wan2_1Model::add_sampling() {
   notes_.insert(notes_.end(), notes.begin(), notes.end());
 }
 
-void Wan2_1Model::add_vae(bool decode) {
+AutoencoderOptions Wan2_1Model::vae_options(bool decode) const {
   AutoencoderOptions o;
   o.architecture = vae_;
   o.weight_dtype = vae_dtype_;
@@ -536,6 +544,11 @@ void Wan2_1Model::add_vae(bool decode) {
     o.frames = from_one_image() ? 1 : 0;
     o.samples = encoded_samples();
   }
+  return o;
+}
+
+void Wan2_1Model::add_vae(bool decode) {
+  AutoencoderOptions o = vae_options(decode);
   const auto add_forwards = [&](const char* id, int64_t forwards) {
     std::shared_ptr<const BaseLayer> shared;
     for (const auto& stage : stages_) {
@@ -589,6 +602,8 @@ std::optional<RunValues> Wan2_1Model::run_of(std::span<const int64_t> settings) 
   if (w.prompt_tokens > workload_.text_len) return std::nullopt;
   if (!runtime_.expert_steps.empty() && w.num_inference_steps != workload_.num_inference_steps) return std::nullopt;
   const CodeBase& code = *runtime_.code_base;
+  // On several ranks all is on the device.
+  if (!plan_.one_rank() && code.residencies[static_cast<size_t>(settings[6])] != Residency::all) return std::nullopt;
   std::vector<std::string> notes;
   const VideoSize video = code.video({w.num_frames, w.height, w.width}, rules_, notes);
   const bool supported = !metadata_.known_variant || runtime_.allow_unsupported || workload_.allow_unsupported;
@@ -627,10 +642,11 @@ Residents Wan2_1Model::residents(const Stage& running, const RunValues& run) con
   const auto residency = static_cast<Residency>(RunSizes::of(run).residency);
   ResidencyRules rules = residency_rules(residency);
   rules.run = run;
-  const std::vector<Residents> all = runtime_.code_base->residents(stages_, rules);
+  std::vector<Residents> all = runtime_.code_base->residents(stages_, rules);
   size_t at = 0;
   while (stages_[at].get() != &running) ++at;
-  return all[at];
+  if (idle_vae_bytes_ > 0) all[at].list.push_back({"vae, of which rank 0 alone makes use", idle_vae_bytes_});
+  return std::move(all[at]);
 }
 
 std::vector<LoadedModel> Wan2_1Model::loading() const {

@@ -86,6 +86,7 @@ class Wan2_1Model : public AnalyticModel {
   std::pair<bool, bool> skips(const RunSizes& run) const;
   BoundModel with_shortcuts(const BoundModel& model, StepCache cache) const;
   void add_sampling();
+  AutoencoderOptions vae_options(bool decode) const;
   void add_vae(bool decode);
   int64_t encoded_samples() const;
   std::optional<Offload> fsdp(Role role) const;
@@ -111,6 +112,7 @@ class Wan2_1Model : public AnalyticModel {
   std::vector<std::string> wanted_;  // stages by name
   std::vector<std::string> notes_;
   std::vector<std::unique_ptr<Stage>> stages_;
+  int64_t idle_vae_bytes_ = 0;  // on ranks that load an autoencoder and make no use of it
   // What stages of these were made of; as configured where there is no such stage.
   TransformerOptions transformer_;
   SamplingOptions sampling_options_;

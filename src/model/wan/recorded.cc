@@ -235,7 +235,14 @@ void describe_transformer(const CodeBase& code, const TransformerOptions& o, con
   }
   header.workload = workload.dump();
   header.weights = short_dtype(o.weight_dtype);
-  if (o.rank.count > 1) header.parallel = Json{{"ulysses", o.parallel.ulysses}, {"rank", o.rank.index}}.dump();
+}
+
+// Of the transformer's rank.
+std::string parallel_of(const ParallelPlan& plan) {
+  Json out = {{"ulysses", plan.degrees.ulysses}, {"rank", plan.rank}};
+  if (plan.world_size != plan.degrees.ulysses) out["world_size"] = plan.world_size;
+  if (plan.fsdp_transformer) out["fsdp"] = "transformer";
+  return out.dump();
 }
 
 void describe_sampling(const CodeBase& code, const SamplingInputs& o, Recording& header) {
@@ -307,7 +314,11 @@ void Wan2_1Model::describe(const Stage& stage, Recording& header) const {
   header.attention = name_of(runtime_.attention);
   if (code.names_generation) header.generation = architecture_.generation == Generation::wan2_2 ? "2.2" : "2.1";
   switch (wan_stage.role()) {
-    case Role::transformer: return describe_transformer(code, transformer_, run_, geometry_.seq_len, header);
+    case Role::transformer:
+      describe_transformer(code, transformer_, run_, geometry_.seq_len, header);
+      if (plan_.fsdp_transformer) header.weights = short_dtype(runtime_.weight_dtype);
+      if (!plan_.one_rank()) header.parallel = parallel_of(plan_);
+      return;
     case Role::sampling: return describe_sampling(code, {sampling_options_, run_}, header);
     case Role::text_encoder:
       header.implementation = std::string(code.encoders_from);

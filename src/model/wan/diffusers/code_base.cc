@@ -113,7 +113,7 @@ void check_runtime(const config::View&, const Runtime&) {}
 void check_plan(const config::View& config, const ParallelPlan& p, const Architecture&) {
   if (p.one_rank()) return;
   throw config.at("plan").at(p.key()).error("plans of several ranks are not modelled for diffusers",
-                                            {"runtime=official has plan.ulysses and plan.fsdp, of Wan2.2's models"});
+                                            {"runtime=official has plan.ulysses and plan.fsdp"});
 }
 
 void check_groups(const GroupViews& views, const transformers::TextEncoderArchitecture& text,

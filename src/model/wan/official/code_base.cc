@@ -47,6 +47,8 @@ void cast_inputs(DiTInputs& in, DType dtype) {
   for (Tensor& x : in.x) x = torch::to(x, dtype);
   if (is_floating_point(in.t.dtype())) in.t = torch::to(in.t, dtype);
   for (Tensor& text : in.context) text = torch::to(text, dtype);
+  for (Tensor& control : in.vace_context) control = torch::to(control, dtype);
+  if (in.clip_fea.defined()) in.clip_fea = torch::to(in.clip_fea, dtype);
   for (Tensor& y : in.y) y = torch::to(y, dtype);
 }
 
