@@ -109,7 +109,8 @@ TEST(RecordedAnswers, FoldersOfRuns) {
     fs::create_directories(folder);
     std::vector<std::string> words = {"analyze", "--quiet", "--config-name", "wan2_1_t2v_1_3b"};
     for (std::string& word : shell_words(question.text)) words.push_back(std::move(word));
-    const std::string ours = fmt::format("exit {}\n", status_of(words, folder)) + files_of(folder);
+    const int status = status_of(words, folder);
+    const std::string ours = fmt::format("exit {}\n", status) + files_of(folder);
     answers.compare(question.text, ours, question.answer, ours == question.answer);
   }
   fs::remove_all(folder);

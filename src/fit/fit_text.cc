@@ -15,6 +15,7 @@
 namespace modelmeter {
 namespace {
 
+constexpr size_t most_ways = 30;   // that a table shows
 constexpr double accuracy = 0.01;  // of predicted peaks
 constexpr size_t most_alive = 6;   // rows
 
@@ -105,7 +106,12 @@ std::string table_of(const std::vector<FitWay>& ways, const FitReport& r) {
 
 std::string ways_table(const FitReport& r) {
   if (r.ways.empty()) return "No setting makes it fit; --max-frames and --max-size say how far it must shrink.\n";
-  return table_of(r.ways, r);
+  const size_t shown = std::min(r.ways.size(), most_ways);
+  std::string out = table_of({r.ways.begin(), r.ways.begin() + static_cast<std::ptrdiff_t>(shown)}, r);
+  if (shown < r.ways.size()) {
+    out += fmt::format("\n{} more fit: --json has them all.\n", r.ways.size() - shown);
+  }
+  return out;
 }
 
 std::string largest(const char* what, const std::optional<FitWay>& way) {

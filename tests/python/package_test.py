@@ -265,7 +265,7 @@ class Fits(unittest.TestCase):
         with self.assertRaisesRegex(mm.Error, "which device"):
             mm.fit("wan2_1_t2v_1_3b", TINY)
         with self.assertRaisesRegex(mm.Error, "GiB"):
-            mm.fit("wan2_1_t2v_1_3b", TINY, memory="24gb")
+            mm.fit("wan2_1_t2v_1_3b", TINY, memory="24 cards")
 
 
 class Tables(unittest.TestCase):

@@ -62,12 +62,12 @@ TEST(Ulysses, SendsWhatTheClosedFormSays) {
   for (const int64_t n : {2, 4}) {
     const OneForward run(*planned("{ulysses: " + std::to_string(n) + "}"));
     ASSERT_EQ(run.sent.size(), 2u);
-    EXPECT_EQ(run.sent[0].kernel, Kernel::alltoall_);
+    EXPECT_EQ(run.sent[0].name, "c10d.alltoall_");
     EXPECT_EQ(run.sent[0].group.size, n);
     EXPECT_EQ(run.sent[0].calls, 4 * layers);
     EXPECT_EQ(run.sent[0].sent, 4 * layers * (tokens / n * dim * 2) * (n - 1) / n);
     EXPECT_EQ(run.sent[0].received, run.sent[0].sent);
-    EXPECT_EQ(run.sent[1].kernel, Kernel::allgather_);
+    EXPECT_EQ(run.sent[1].name, "c10d.allgather_");
     EXPECT_EQ(run.sent[1].calls, 1);
     EXPECT_EQ(run.sent[1].sent, (n - 1) * (tokens / n) * out * 4);
   }
@@ -77,10 +77,10 @@ TEST(Ulysses, SendsWhatTheClosedFormSays) {
 TEST(Ulysses, OfXfuserSendsAsMuch) {
   const OneForward ours(*planned("{ulysses: 4}", "wan2.1")), other(*planned("{ulysses: 4}"));
   ASSERT_EQ(ours.sent.size(), 2u);
-  EXPECT_EQ(ours.sent[0].kernel, Kernel::alltoall_base_);
+  EXPECT_EQ(ours.sent[0].name, "c10d.alltoall_base_");
   EXPECT_EQ(ours.sent[0].calls, other.sent[0].calls);
   EXPECT_EQ(ours.sent[0].sent, other.sent[0].sent);
-  EXPECT_EQ(ours.sent[1].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(ours.sent[1].name, "c10d._allgather_base_");
   EXPECT_EQ(ours.sent[1].sent, other.sent[1].sent);
 }
 
@@ -122,7 +122,7 @@ TEST(Fsdp, GathersBlockByBlock) {
 
   const OneForward run(*model);
   ASSERT_EQ(run.sent.size(), 1u);
-  EXPECT_EQ(run.sent[0].kernel, Kernel::allgather_base_);
+  EXPECT_EQ(run.sent[0].name, "c10d._allgather_base_");
   EXPECT_EQ(run.sent[0].group.axis, GroupAxis::world);
   EXPECT_EQ(run.sent[0].calls, 3);
   EXPECT_EQ(run.sent[0].received, 3 * 3 * part(block) * 2);
@@ -142,9 +142,9 @@ TEST(Fsdp, OfWeightsInItsDtypeCastsNothing) {
 TEST(Fsdp, AddsItsGathersToUlysses) {
   const OneForward run(*planned("{ulysses: 4, fsdp: true, rank: 2}"));
   ASSERT_EQ(run.sent.size(), 3u);
-  EXPECT_EQ(run.sent[0].kernel, Kernel::allgather_base_);
-  EXPECT_EQ(run.sent[1].kernel, Kernel::alltoall_);
-  EXPECT_EQ(run.sent[2].kernel, Kernel::allgather_);
+  EXPECT_EQ(run.sent[0].name, "c10d._allgather_base_");
+  EXPECT_EQ(run.sent[1].name, "c10d.alltoall_");
+  EXPECT_EQ(run.sent[2].name, "c10d.allgather_");
 }
 
 TEST(Plans, AreSaidInReportsAndRecordings) {
