@@ -96,7 +96,8 @@ CollectiveTime collective_time(Kernel kernel, const ProcessGroup& group, double 
   const int64_t in_node = std::clamp<int64_t>(cluster.gpus_per_node / std::max(group.stride, 1), 1, size);
   if (in_node == size) return in_a_node(kernel, size, bytes, cluster);
 
-  const auto nodes = static_cast<double>((size + in_node - 1) / in_node);
+  const int64_t whole_nodes = (size + in_node - 1) / in_node;
+  const auto nodes = static_cast<double>(whole_nodes);
   const double network = network_share * cluster.network_bandwidth.value;
   CollectiveTime out;
   out.crosses_nodes = true;

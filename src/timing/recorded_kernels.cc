@@ -120,7 +120,8 @@ class RecordedLauncher {
 
   // Of the variances that were kept, one for each channel; those of 16 bits are cast before.
   void add_deviations(const TensorMeta& in) {
-    const double channels = in.sizes.rank() < 2 ? 1 : real(in.sizes[1]), wide = channels * real(size_of(DType::float32));
+    const double channels = in.sizes.rank() < 2 ? 1 : real(in.sizes[1]),
+                 wide = channels * real(size_of(DType::float32));
     if (is_narrow()) add_pass(MemoryClass::vectorized, channels * real(size_of(in.dtype)), wide, channels);
     add_pass(MemoryClass::vectorized, wide, wide, channels);
   }

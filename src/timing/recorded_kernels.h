@@ -9,7 +9,8 @@
 //   norms' backward         one along rows for the input, one along columns for weight and bias
 //   select's, slice's       zeros of the whole, a copy of the part
 //   backward
-//   all others              one kernel of its class of memory traffic; several tensors (_foreach_add_, _fused_adamw_) are
+//   all others              one kernel of its class of memory traffic; several tensors (_foreach_add_, _fused_adamw_)
+//   are
 //                           one launch
 #pragma once
 
