@@ -237,6 +237,36 @@ class Tests(unittest.TestCase):
         self.assertEqual({weight.device.type for weight in lstm._flat_weights}, {"cpu"})
         lstm(torch.randn(2, 1, 32))
 
+    def test_self_attention_without_gradients_is_atens_own(self):
+        """One product for queries, keys and values; with weights, masks or gradients wanted the module's own code."""
+        attention = nn.MultiheadAttention(64, 4, batch_first=True).eval()
+        x = torch.empty(2, 8, 64)
+
+        class Of(nn.Module):
+            def __init__(self, **options):
+                super().__init__()
+                self.attention, self.options = attention, options
+
+            def forward(self, x):
+                return self.attention(x, x, x, **self.options)[0]
+
+        def names(model):
+            return [op[0].removeprefix("aten.") for op in record(model, x).operations()]
+
+        with torch.no_grad():
+            plain = names(Of(need_weights=False))
+            self.assertEqual([name for name in plain if "attention" not in name], ["addmm", "addmm"])
+            self.assertEqual(len(plain), 3)
+            self.assertIn("_softmax", names(Of(need_weights=True)))
+            enabled = torch.backends.mha.get_fastpath_enabled()
+            torch.backends.mha.set_fastpath_enabled(False)
+            try:
+                self.assertGreater(len(names(Of(need_weights=False))), 3)
+            finally:
+                torch.backends.mha.set_fastpath_enabled(enabled)
+        self.assertTrue(torch.backends.mha.get_fastpath_enabled())
+        self.assertEqual(nn.MultiheadAttention.forward.__module__, "torch.nn.modules.activation")
+
     def test_channels_last_stays(self):
         model = nn.Conv2d(3, 8, 3, bias=False).to(memory_format=torch.channels_last)
         op = next(record(model, torch.empty(1, 3, 8, 8).to(memory_format=torch.channels_last)).operations())

@@ -19,6 +19,7 @@ from .attention import CHOSEN, chosen_attention
 from .device import DEVICE, cudnn_layouts, fake_cuda, memory_questions
 from .document import DTYPES, Stage, document
 from .errors import RecordingError, line_raising, line_running
+from .fast_path import fast_path
 from .functions import framed
 from .host import Answers, Host, Reader
 from .placing import Placing, on_device
@@ -92,7 +93,7 @@ class Recorder:
                 stack.enter_context(mock.patch.object(torch.utils.checkpoint.CheckpointFunction, "apply", _reentrant))
             if self._routing is not None:
                 stack.enter_context(values.following_routes())
-            stack.enter_context(_without_fast_path())
+            stack.enter_context(fast_path())
             fakes = Fakes(mode)
             self._placing = Placing(fakes)
             self.module = _whole(self._models)
@@ -364,17 +365,6 @@ def _uncompiled() -> Iterator[None]:
     stance = getattr(torch.compiler, "set_stance", None)  # of PyTorch 2.6 and later
     with contextlib.nullcontext() if stance is None else stance("force_eager"):
         yield
-
-
-@contextlib.contextmanager
-def _without_fast_path() -> Iterator[None]:
-    """Within: torch.nn's attention modules run the kernels of their own code, not ATen's inference kernel of all of them."""
-    before = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
-    try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(before)
 
 
 @contextlib.contextmanager
