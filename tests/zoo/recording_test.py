@@ -267,6 +267,21 @@ class Tests(unittest.TestCase):
         self.assertTrue(torch.backends.mha.get_fastpath_enabled())
         self.assertEqual(nn.MultiheadAttention.forward.__module__, "torch.nn.modules.activation")
 
+    def test_leaves_that_the_forward_makes(self):
+        """They want gradients, within: three products forward, their gradients and those of the slope."""
+        class Slope(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.lin = nn.Linear(4, 4)
+
+            def forward(self, x):
+                y = x.detach().clone().requires_grad_()
+                slope, = torch.autograd.grad(self.lin(y).square().sum(), y, create_graph=True)
+                return slope + self.lin(x)
+
+        recording = record_training_step(Slope(), torch.optim.SGD, lambda out: out.sum(), torch.empty(2, 4))
+        self.assertEqual(recording.flops, (3 + 5) * 2 * 2 * 4 * 4)
+
     def test_channels_last_stays(self):
         model = nn.Conv2d(3, 8, 3, bias=False).to(memory_format=torch.channels_last)
         op = next(record(model, torch.empty(1, 3, 8, 8).to(memory_format=torch.channels_last)).operations())

@@ -6,7 +6,8 @@ device: C++ code asks a fake tensor for its device by the operation `prim::devic
 
 - the engine itself, and what returns from a `torch.autograd.Function`, by the Python function that runs;
 - a gradient function that is being made, since it asks once for each result right after the operation;
-- the function that accumulates a leaf's gradient: it is made here, before anyone asks, and held until the next operation.
+- the function that accumulates a leaf's gradient: of the model's parameters it is made here, before anyone asks. Of a leaf
+  that the forward makes it is the first to ask, once. Making it here then would wait for a lock that the asking one holds.
 
 Autocast and all else get the pretended device.
 """
@@ -14,9 +15,12 @@ Autocast and all else get the pretended device.
 from __future__ import annotations
 
 import sys
+import weakref
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
+
+from .errors import RecordingError, line_running
 
 _META = torch.device("meta")
 _BETWEEN = ("recording/autograd.py", "recording/recorder.py", "torch/_compile.py", "_dynamo/eval_frame.py",
@@ -29,7 +33,7 @@ class DeviceAnswers:
         self._numbered = 0  # gradient functions there were when the last operation ended
         self._asked_once: set[int] = set()
         self._accumulators: dict[int, object] = {}
-        self._held: list[object] = []
+        self._leaves: weakref.WeakValueDictionary[int, torch.Tensor] = weakref.WeakValueDictionary()  # made meanwhile
         self._making = False
 
     def hold(self, leaves) -> None:
@@ -44,7 +48,6 @@ class DeviceAnswers:
 
     def release(self) -> None:
         self._accumulators.clear()
-        self._held.clear()
 
     def before(self) -> bool:
         """An operation begins: whether a gradient function was made for it."""
@@ -55,7 +58,6 @@ class DeviceAnswers:
 
         What runs without gradients may stand between a function and its operation: hooks of what the function saves.
         """
-        self._held.clear()
         self._asked_once = {id(tensor) for tensor in results} if made else set()
         if torch.is_grad_enabled():
             self._numbered = torch.autograd._get_sequence_nr()
@@ -72,13 +74,13 @@ class DeviceAnswers:
             self._asked_once.discard(id(tensor))
             return _META
         if tensor.requires_grad and tensor.is_leaf and id(tensor) not in self._accumulators:
-            self._making = True
-            try:
-                self._held.append(torch.autograd.graph.get_gradient_edge(tensor))
-            except AttributeError:  # within an operation, where no gradient function is made
-                pass
-            finally:
-                self._making = False
+            if self._leaves.get(id(tensor)) is tensor:
+                return device
+            if torch.is_autocast_enabled():  # which asks, too
+                raise RecordingError("a tensor made within the forward wants gradients under autocast, which is not recorded",
+                                     line_running())
+            self._leaves[id(tensor)] = tensor
+            return _META
         return device
 
     @staticmethod
